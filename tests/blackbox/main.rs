@@ -1,0 +1,3 @@
+//! Black-box tests: the real binary, driven over HTTP and WebSocket, on both databases.
+
+mod architecture;
