@@ -1,0 +1,14 @@
+//! One file per subcommand.
+
+pub mod demo;
+pub mod doctor;
+pub mod forms;
+pub mod ingest;
+pub mod lines;
+pub mod migrate;
+pub mod openapi;
+pub mod serve;
+pub mod setup_dictionary;
+pub mod show_config;
+pub mod token;
+pub mod user;

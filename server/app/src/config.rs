@@ -1,0 +1,129 @@
+//! Settings: command line over environment over file over default.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::InputError;
+
+/// Options that every subcommand with data takes.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Options {
+    /// 設定ファイル (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// データの置き場所
+    #[arg(long, value_name = "DIR", env = "MUSUBI_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+/// The file's and the resulting settings. Secrets never stand here: they are read from the files
+/// and commands named here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the databases, keys and blobs.
+    pub data: PathBuf,
+    /// Address and port to listen on.
+    pub listen: String,
+    /// Path below which everything is served, without a closing slash; empty for the root.
+    pub base_path: String,
+    /// Address as users type it; `https://` makes cookies `Secure`.
+    pub public_url: Option<String>,
+    /// `sqlite:FILE` or `postgres://…`; SQLite in the data folder by default.
+    pub database_url: Option<String>,
+    /// Command that prints a municipality's key (32 bytes, hexadecimal); key files by default.
+    pub key_command: Option<String>,
+    /// Folder with ONNX Runtime, dictionary, fonts and models.
+    pub assets: Option<PathBuf>,
+    /// Minutes without a request after which a session ends.
+    pub idle_minutes: u32,
+    /// Hours after which a session ends in any case.
+    pub session_hours: u32,
+    /// How many inferences may run at once.
+    pub inference_sessions: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            listen: "127.0.0.1:8400".to_owned(),
+            base_path: String::new(),
+            public_url: None,
+            database_url: None,
+            key_command: None,
+            assets: None,
+            idle_minutes: 30,
+            session_hours: 12,
+            inference_sessions: 2,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file named (or `musubi.toml` in the data folder, if it is there), then the
+    /// environment, then the options.
+    pub fn load(options: &Options) -> anyhow::Result<Self> {
+        let beside_data = options.data.as_deref().unwrap_or(Path::new("data")).join("musubi.toml");
+        let file = options.config.clone().or_else(|| beside_data.exists().then_some(beside_data));
+        let mut config = match file {
+            Some(path) => {
+                let text = std::fs::read_to_string(&path).with_context(|| format!("設定ファイル {} を読めません", path.display()))?;
+                toml::from_str(&text).map_err(|error| InputError(format!("設定ファイル {}: {}", path.display(), error.message())))?
+            }
+            None => Self::default(),
+        };
+        if let Some(data) = &options.data {
+            config.data.clone_from(data);
+        }
+        if let Ok(url) = std::env::var("DATABASE_URL") {
+            config.database_url = Some(url);
+        }
+        if let Some(url) = &config.database_url
+            && !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme))
+        {
+            return Err(InputError("DATABASE_URL は sqlite: または postgres: で始めてください".to_owned()).into());
+        }
+        config.set_base_path(&config.base_path.clone())?;
+        Ok(config)
+    }
+
+    /// Normalises `/musubi/` to `/musubi`.
+    pub fn set_base_path(&mut self, path: &str) -> anyhow::Result<()> {
+        let trimmed = path.trim_matches('/');
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        if !trimmed.chars().all(plain) || trimmed.contains("..") {
+            return Err(InputError(format!("--base-path 「{path}」には英数字と - _ . / だけを使ってください")).into());
+        }
+        self.base_path = if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_path_has_one_form() {
+        let mut config = Config::default();
+        config.set_base_path("/musubi/").unwrap();
+        assert_eq!(config.base_path, "/musubi");
+        config.set_base_path("/").unwrap();
+        assert_eq!(config.base_path, "");
+        assert!(config.set_base_path("/a\"b").is_err());
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("musubi.toml");
+        std::fs::write(&file, "lissten = '1'").unwrap();
+        let options = Options { config: Some(file), data: None };
+        let error = Config::load(&options).unwrap_err();
+        assert!(error.is::<InputError>());
+        assert!(error.to_string().contains("lissten"), "{error}");
+    }
+}
