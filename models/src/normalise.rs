@@ -1,0 +1,111 @@
+//! Character forms the tokenizer's vocabulary does not know, mapped to forms it does, with every
+//! position kept.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+static VARIANTS: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
+    include_str!("../data/kanji-variants.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let (variant, common) = line.split_once('\t')?;
+            Some((variant.chars().next()?, common.chars().next()?))
+        })
+        .collect()
+});
+
+/// 髙 → 高, 﨑 → 崎, 邊 → 辺 …; any other character is returned as it is.
+#[must_use]
+pub fn fold_variant(c: char) -> char {
+    VARIANTS.get(&c).copied().unwrap_or(c)
+}
+
+const HALF_WIDTH: &str = "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン";
+
+/// The full-width form of a half-width katakana letter or mark (U+FF61–FF9D).
+#[must_use]
+pub fn full_width_kana(c: char) -> Option<char> {
+    let index = (c as u32).checked_sub(0xFF61)?;
+    HALF_WIDTH.chars().nth(index as usize)
+}
+
+/// `kana` with ﾞ (U+FF9E) or ﾟ (U+FF9F) put on it.
+#[must_use]
+pub fn with_sound_mark(kana: char, mark: char) -> Option<char> {
+    let at = kana as u32;
+    let composed = match mark {
+        '\u{FF9E}' | '゛' | '\u{3099}' => match kana {
+            'ウ' => return Some('ヴ'),
+            'カ' | 'キ' | 'ク' | 'ケ' | 'コ' | 'サ' | 'シ' | 'ス' | 'セ' | 'ソ' | 'タ' | 'チ' | 'ツ' | 'テ' | 'ト' | 'ハ'
+            | 'ヒ' | 'フ' | 'ヘ' | 'ホ' => at + 1,
+            _ => return None,
+        },
+        '\u{FF9F}' | '゜' | '\u{309A}' => match kana {
+            'ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ' => at + 2,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    char::from_u32(composed)
+}
+
+/// A text for the model, and where each of its characters came from.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub text: String,
+    /// For each code point of `text`: first and one-past-last code point in the original.
+    pub origin: Vec<(usize, usize)>,
+}
+
+/// Composes half-width katakana, folds variant kanji and the full-width tilde. The tokenizer does
+/// the rest (NFKC) itself.
+#[must_use]
+pub fn prepare(text: &[char]) -> Prepared {
+    let mut out = String::with_capacity(text.len() * 3);
+    let mut origin = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let mut c = text[at];
+        let mut length = 1;
+        if let Some(full) = full_width_kana(c) {
+            c = full;
+            if let Some(composed) = text.get(at + 1).and_then(|&mark| with_sound_mark(full, mark)) {
+                c = composed;
+                length = 2;
+            }
+        }
+        let c = match c {
+            '～' | '〜' => '~',
+            '\n' | '\r' | '\t' | '　' => ' ',
+            other => fold_variant(other),
+        };
+        out.push(c);
+        origin.push((at, at + length));
+        at += length;
+    }
+    Prepared { text: out, origin }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_survive_composition() {
+        let text: Vec<char> = "ｱﾊﾟｰﾄの𠮷﨑".chars().collect();
+        let prepared = prepare(&text);
+        assert_eq!(prepared.text, "アパートの吉崎");
+        assert_eq!(prepared.origin[1], (1, 3));
+        assert_eq!(prepared.origin[6], (7, 8));
+    }
+
+    #[test]
+    fn half_width_table_is_complete() {
+        assert_eq!(full_width_kana('ｱ'), Some('ア'));
+        assert_eq!(full_width_kana('ﾝ'), Some('ン'));
+        assert_eq!(full_width_kana('｡'), Some('。'));
+        assert_eq!(full_width_kana('ﾞ'), None);
+        assert_eq!(full_width_kana('a'), None);
+    }
+}
