@@ -1,0 +1,14 @@
+//! Types and rules of the field: identifiers, time, 和暦, form definitions, consent and the
+//! disclosure policy. No input or output, no async runtime.
+
+pub mod agency;
+pub mod clock;
+pub mod code;
+pub mod consent;
+pub mod disclosure;
+pub mod id;
+pub mod legal_basis;
+pub mod offset;
+pub mod role;
+pub mod section;
+pub mod stage;
