@@ -19,12 +19,9 @@ pub enum Level {
 
 /// The answer to "may this person open this document?". Holding one is not enough to write:
 /// the room keeps it current (see [`Hub::access_changed`](crate::hub::Hub::access_changed)).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     pub level: Level,
-    /// What may stand in the document; from its kind and form definition. Share one `Arc` per
-    /// form, it is not small.
-    pub shape: Arc<Shape>,
 }
 
 /// Why a document is not opened.
@@ -50,6 +47,13 @@ pub trait Access: Send + Sync + 'static {
     /// # Errors
     /// A [`Denial`] when the person may not open the document.
     async fn check(&self, identity: &Identity, document: &DocumentId) -> Result<Grant, Denial>;
+
+    /// What may stand in the document; from its kind, form definition and form version. Asked once
+    /// when a room is loaded. Share one `Arc` per form version, a shape is not small.
+    ///
+    /// # Errors
+    /// [`Denial::Gone`] when there is no such document, [`Denial::Unavailable`].
+    async fn shape(&self, document: &DocumentId) -> Result<Arc<Shape>, Denial>;
 }
 
 /// Whose rights changed. Handed to [`Hub::access_changed`](crate::hub::Hub::access_changed);
