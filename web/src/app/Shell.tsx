@@ -1,0 +1,168 @@
+import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { Link, useLocation } from 'wouter';
+import { appUrl } from '../api/client';
+import { labelOf, ROLES_SHORT } from '../i18n/glossary';
+import { Avatar, Icon, Menu, type MenuEntry } from '../ui';
+import { NewVersionNotice, OfflineBanner } from './notices';
+import { NAV } from './routes';
+import { useSession } from './session';
+import { SessionExpiry } from './SessionExpiry';
+import './shell.css';
+
+/** Top bar, left navigation and the place for a page. */
+export function Shell({ nav, children }: { nav: string | undefined; children: ReactNode }) {
+  const { session, can } = useSession();
+  return (
+    <>
+      <a className="skip-link" href="#main" onClick={skipToMain}>
+        本文へ移動
+      </a>
+      {session.municipality.demo && (
+        <p className="demo-ribbon">
+          <strong>デモ</strong>
+          架空の自治体・架空の人物です。本物の個人情報を入力しないでください。
+        </p>
+      )}
+      <div className="shell">
+        <header className="shell__top">
+          <Link href="/" className="brand">
+            <img src={appUrl('mark.svg').href} alt="" width="32" height="32" />
+            <span>
+              結<small>{session.municipality.name} 相談記録</small>
+            </span>
+          </Link>
+          {can('read_cases') && <SearchBox />}
+          <UserMenu />
+        </header>
+        <nav className="shell__nav" aria-label="全体">
+          {NAV.filter((item) => !item.needs || item.needs.some(can)).map((item) => (
+            <Link
+              key={item.path}
+              href={item.path}
+              aria-current={item.id === nav ? 'page' : undefined}
+            >
+              <Icon name={item.icon} size="l" />
+              {item.label}
+            </Link>
+          ))}
+        </nav>
+        <main className="shell__main" id="main" tabIndex={-1}>
+          <OfflineBanner />
+          <NewVersionNotice />
+          {children}
+        </main>
+      </div>
+      <SessionExpiry />
+    </>
+  );
+}
+
+/** A hash link would resolve against <base href> and leave the page. */
+function skipToMain(event: { preventDefault: () => void }): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}
+
+/** What the case list receives from the search box: in history state, never in the address. */
+export interface SearchState {
+  q?: string;
+}
+
+/** The words last searched for from the top bar. */
+export function useSearchWords(): string {
+  useLocation();
+  const state = window.history.state as SearchState | null;
+  return state?.q ?? '';
+}
+
+function SearchBox() {
+  const [, navigate] = useLocation();
+  const [words, setWords] = useState('');
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const focus = (event: KeyboardEvent) => {
+      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || event.isComposing)
+        return;
+      const target = event.target as HTMLElement | null;
+      if (target?.closest('input, textarea, select, [contenteditable="true"], [role="dialog"]'))
+        return;
+      event.preventDefault();
+      input.current?.focus();
+    };
+    document.addEventListener('keydown', focus);
+    return () => document.removeEventListener('keydown', focus);
+  }, []);
+  return (
+    <form
+      className="search"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        // A name typed here is personal data: it must not reach an address or a server log.
+        navigate('/cases', { state: { q: words.trim() } satisfies SearchState });
+      }}
+    >
+      <Icon name="search" />
+      <label className="visually-hidden" htmlFor="global-search">
+        氏名・かな・事案番号・ことばで探す
+      </label>
+      <input
+        id="global-search"
+        ref={input}
+        type="search"
+        autoComplete="off"
+        placeholder="氏名・かな・事案番号・ことばで探す"
+        value={words}
+        onChange={(event) => setWords(event.target.value)}
+      />
+      <kbd className="key" title="「/」キーで検索欄へ移動">
+        /
+      </kbd>
+    </form>
+  );
+}
+
+function UserMenu() {
+  const { session, switchMembership, signOut } = useSession();
+  const { account, membership, memberships } = session;
+  const others = memberships.filter((other) => other.id !== membership.id);
+  const entries: MenuEntry[] = [
+    ...others.map((other): MenuEntry => ({
+      id: other.id,
+      label: `${other.agency.name} に切り替える`,
+      support: labelOf(ROLES_SHORT, other.role),
+      icon: 'refresh',
+      onSelect: () => void switchMembership(other.id),
+    })),
+    {
+      id: 'sign-out',
+      label: 'サインアウト',
+      icon: 'signOut',
+      separator: others.length > 0,
+      onSelect: () => void signOut(),
+    },
+  ];
+  return (
+    <div className="user-menu">
+      <Menu
+        className="user-menu__button"
+        entries={entries}
+        label={
+          <>
+            <Avatar
+              decorative
+              person={{ name: account.name, agency: membership.agency.name, color: '#0017c1' }}
+            />
+            <span className="user-menu__name">
+              {account.name}
+              <small>
+                {membership.agency.name}・{labelOf(ROLES_SHORT, membership.role)}
+              </small>
+            </span>
+            <Icon name="down" size="s" />
+          </>
+        }
+      />
+    </div>
+  );
+}

@@ -1,0 +1,124 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import {
+  createContext,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  type ReactNode,
+} from 'react';
+import { ApiError, onSessionLost, request } from '../api/client';
+import type { Session } from '../api/types';
+
+interface SessionState {
+  session: Session;
+  /** Whether the active membership may do something. For showing; the server decides. */
+  can: (permission: string) => boolean;
+  /** Whether the municipality has a function switched on. */
+  has: (capability: string) => boolean;
+  refresh: () => Promise<void>;
+  switchMembership: (id: string) => Promise<void>;
+  signOut: () => Promise<void>;
+}
+
+const SessionContext = createContext<SessionState | null>(null);
+
+/** The signed-in session. Only inside the shell, where there always is one. */
+export function useSession(): SessionState {
+  const state = useContext(SessionContext);
+  if (!state) throw new Error('useSession outside of a session');
+  return state;
+}
+
+/** Key of the session in the query cache. */
+export const SESSION_KEY = ['session'] as const;
+
+async function readSession(): Promise<Session | null> {
+  try {
+    return await request<Session>('GET', 'session', { expectUnauthenticated: true });
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return null;
+    throw error;
+  }
+}
+
+/**
+ * Decides between sign-in and the app. Once somebody is in, a lost session does not throw the
+ * screens away: they are hidden but stay alive, with everything typed in them, until the same
+ * account signs in again. Another account gets a fresh start.
+ */
+export function SessionGate({
+  signIn,
+  loading,
+  failed,
+  children,
+}: {
+  signIn: (again: boolean) => ReactNode;
+  loading: ReactNode;
+  failed: (error: unknown, retry: () => void) => ReactNode;
+  children: ReactNode;
+}) {
+  const client = useQueryClient();
+  const query = useQuery({
+    queryKey: SESSION_KEY,
+    queryFn: readSession,
+    staleTime: 60_000,
+    refetchOnWindowFocus: true,
+    retry: 1,
+  });
+  const [kept, setKept] = useState<Session | null>(null);
+  const current = query.data?.stage === 'ready' ? query.data : null;
+
+  useEffect(() => {
+    return onSessionLost(() => client.setQueryData(SESSION_KEY, null));
+  }, [client]);
+
+  if (current && kept && current.account.id !== kept.account.id) {
+    // Somebody else sat down: nothing of the former person's may remain in memory.
+    window.location.reload();
+    return loading;
+  }
+  if (current && current !== kept) setKept(current);
+
+  if (query.isPending) return loading;
+  if (query.isError && !kept) return failed(query.error, () => void query.refetch());
+  const shown = current ?? (query.isError ? kept : null);
+  return (
+    <>
+      {!shown && signIn(kept !== null)}
+      {kept && (
+        <div hidden={!shown} className="app-root">
+          <SessionProvider session={shown ?? kept}>{children}</SessionProvider>
+        </div>
+      )}
+    </>
+  );
+}
+
+function SessionProvider({ session, children }: { session: Session; children: ReactNode }) {
+  const client = useQueryClient();
+  const latest = useRef(session);
+  useEffect(() => {
+    latest.current = session;
+  }, [session]);
+  const value = useMemo<SessionState>(
+    () => ({
+      session,
+      can: (permission) => session.permissions.includes(permission),
+      has: (capability) => session.capabilities.includes(capability),
+      refresh: () => client.refetchQueries({ queryKey: SESSION_KEY }),
+      switchMembership: async (id) => {
+        await request('PUT', 'session/membership', { body: { membership_id: id } });
+        // Another hat sees other things: start from nothing.
+        window.location.assign(document.baseURI);
+      },
+      signOut: async () => {
+        await request('DELETE', 'session', { expectUnauthenticated: true }).catch(() => undefined);
+        window.location.assign(document.baseURI);
+      },
+    }),
+    [session, client],
+  );
+  return <SessionContext value={value}>{children}</SessionContext>;
+}

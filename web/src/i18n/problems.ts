@@ -1,0 +1,98 @@
+import { ApiError } from '../api/client';
+
+/** What happened and what to do, by the stable code of a problem. Plain, polite, specific. */
+const WORDS: Record<string, string> = {
+  offline: 'サーバーにつながりません。通信を確認して、もう一度お試しください。',
+  invalid_credentials: 'ログインIDまたはパスワードが違います。入力し直してください。',
+  totp_invalid:
+    '確認コードが違います。認証アプリに表示されている6桁を入力してください。端末の時刻がずれていないかも確認してください。',
+  totp_replayed: 'この確認コードは使用済みです。次のコードが表示されるまで待って入力してください。',
+  recovery_invalid: '回復コードが違うか、使用済みです。別の回復コードを入力してください。',
+  locked:
+    '入力の誤りが続いたため、一時的に受け付けを止めています。しばらく待ってからお試しください。',
+  session_expired: 'サインインの有効期限が切れました。もう一度サインインしてください。',
+  unauthenticated: 'サインインしてください。',
+  stopped: 'この利用者は停止されています。管理者に連絡してください。',
+  forbidden: 'この操作を行う権限がありません。必要な場合は主担当または管理者に連絡してください。',
+  not_found: '見つかりませんでした。削除されたか、閲覧する権限がない可能性があります。',
+  conflict: 'ほかの人が先に変更しました。最新の内容を読み込んでから、もう一度お試しください。',
+  stale: 'ほかの人が先に変更しました。最新の内容を読み込んでから、もう一度お試しください。',
+  validation_failed: '入力内容に誤りがあります。赤い印の項目を直してください。',
+  invalid: '入力内容に誤りがあります。赤い印の項目を直してください。',
+  malformed: '送った内容を読み取れませんでした。入力を見直して、もう一度お試しください。',
+  too_large: 'データが大きすぎます。小さく分けて、もう一度お試しください。',
+  payload_too_large: 'ファイルが大きすぎます。20 MB までのファイルを選んでください。',
+  unsupported_format: 'この形式は読み込めません。TXT、VTT、SRT、JSON のファイルを選んでください。',
+  personal_number:
+    '個人番号（マイナンバー）とみられる12桁の数字が含まれています。このシステムには記録できません。番号を取り除いてください。',
+  consent_confirmation_required:
+    '同意が確認できていない方の情報が含まれます。共有の根拠を確認してください。',
+  pending_masks: '確認していないマスクの候補が残っています。すべて確認してから確定してください。',
+  rate_limited: '短い時間に操作が集中しています。少し待ってからお試しください。',
+  overloaded: 'ただいま混み合っています。少し待ってからお試しください。',
+  models_loading: '言語モデルを準備しています。数秒待ってからお試しください。',
+  model_unavailable:
+    '言語モデルが動いていません。マスクの候補と類似事案は、復旧するまで更新されません。',
+};
+
+/** Wording for any error. Unknown server errors show the request id to tell the administrator. */
+export function problemText(error: unknown): string {
+  if (!(error instanceof ApiError))
+    return '画面の処理で問題が起きました。読み込み直しても直らないときは、管理者に連絡してください。';
+  if (error.code === 'locked' && error.retryAfter !== undefined)
+    return `入力の誤りが続いたため、一時的に受け付けを止めています。${waitText(error.retryAfter)}待ってからお試しください。`;
+  const known = WORDS[error.code];
+  if (known) return known;
+  const id = error.body.request_id;
+  const trace = typeof id === 'string' ? `（問い合わせ番号 ${id}）` : '';
+  if (error.status >= 500)
+    return `サーバーで問題が起きました。少し待ってからお試しください。続くときは管理者に連絡してください。${trace}`;
+  if (error.status === 403) return WORDS.forbidden ?? '';
+  if (error.status === 404) return WORDS.not_found ?? '';
+  if (error.status === 401) return WORDS.session_expired ?? '';
+  return `処理できませんでした（${error.code}）。入力を見直しても直らないときは、管理者に連絡してください。${trace}`;
+}
+
+function waitText(seconds: number): string {
+  return seconds < 90 ? `約${Math.max(1, Math.ceil(seconds))}秒` : `約${Math.ceil(seconds / 60)}分`;
+}
+
+/** Refusals of the live-editing socket, by number. */
+export const REFUSALS: Record<number, { title: string; text: string }> = {
+  1: {
+    title: '変更を受け付けられませんでした',
+    text: '送った内容を読み取れませんでした。画面を新しくして、もう一度入力してください。',
+  },
+  2: {
+    title: '変更が大きすぎます',
+    text: '一度に送れるのは約1 MBまでです。小さく分けて貼り付けてください。',
+  },
+  3: {
+    title: 'この記録を編集する権限がありません',
+    text: '開示範囲が変わった可能性があります。必要な場合は主担当に連絡してください。',
+  },
+  4: {
+    title: '変更を受け付けられませんでした',
+    text: 'この様式にない項目への変更でした。画面が古い可能性があります。読み込み直してください。',
+  },
+  5: {
+    title: '変更を受け付けられませんでした',
+    text: '入力した人を確認できませんでした。読み込み直してから、もう一度入力してください。',
+  },
+  6: {
+    title: 'この記録は作り直されました',
+    text: '消去または復元が行われました。最新の内容を読み込みました。',
+  },
+  7: {
+    title: '混み合っています',
+    text: '自動で接続し直します。入力はこの画面に残っています。',
+  },
+  8: {
+    title: 'この記録はマスク済みで表示します',
+    text: 'あなたの機関にはマスク済みの内容だけが開示されています。',
+  },
+  9: {
+    title: '個人番号（マイナンバー）は記録できません',
+    text: '12桁の個人番号とみられる数字が含まれていたため、受け付けませんでした。番号を取り除いて入力してください。',
+  },
+};

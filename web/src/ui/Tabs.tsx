@@ -1,0 +1,96 @@
+import { useId, useRef, type KeyboardEvent, type ReactNode } from 'react';
+import { Link } from 'wouter';
+import './tabs.css';
+
+/** Tabs that are pages of their own: links, each with its address. */
+export function NavTabs({
+  label,
+  items,
+}: {
+  label: string;
+  items: readonly { href: string; label: ReactNode; current: boolean; aside?: ReactNode }[];
+}) {
+  return (
+    <nav aria-label={label} className="tabs">
+      {items.map((item) => (
+        <Link
+          key={item.href}
+          href={item.href}
+          className="tabs__tab"
+          aria-current={item.current ? 'page' : undefined}
+        >
+          {item.label}
+          {item.aside}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+/** Tabs inside a page: arrows move, Home and End jump, the panel follows. */
+export function Tabs({
+  label,
+  items,
+  selected,
+  onSelect,
+}: {
+  label: string;
+  items: readonly { id: string; label: ReactNode; content: ReactNode }[];
+  selected: string;
+  onSelect: (id: string) => void;
+}) {
+  const base = useId();
+  const list = useRef<HTMLDivElement>(null);
+  const index = Math.max(
+    0,
+    items.findIndex((item) => item.id === selected),
+  );
+  const current = items[index];
+  const move = (event: KeyboardEvent) => {
+    const steps: Record<string, number> = {
+      ArrowRight: index + 1,
+      ArrowLeft: index - 1,
+      Home: 0,
+      End: items.length - 1,
+    };
+    const to = steps[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = items[(to + items.length) % items.length];
+    if (!next) return;
+    onSelect(next.id);
+    list.current?.querySelector<HTMLElement>(`[data-tab="${CSS.escape(next.id)}"]`)?.focus();
+  };
+  return (
+    <>
+      <div className="tabs" role="tablist" aria-label={label} ref={list} onKeyDown={move}>
+        {items.map((item) => (
+          <button
+            key={item.id}
+            type="button"
+            role="tab"
+            data-tab={item.id}
+            id={`${base}-${item.id}-tab`}
+            className="tabs__tab"
+            aria-selected={item.id === current?.id}
+            aria-controls={`${base}-panel`}
+            tabIndex={item.id === current?.id ? 0 : -1}
+            onClick={() => onSelect(item.id)}
+          >
+            {item.label}
+          </button>
+        ))}
+      </div>
+      {current && (
+        <div
+          role="tabpanel"
+          id={`${base}-panel`}
+          aria-labelledby={`${base}-${current.id}-tab`}
+          tabIndex={0}
+        >
+          {current.content}
+        </div>
+      )}
+    </>
+  );
+}
