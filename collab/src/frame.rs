@@ -194,10 +194,6 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    pub(crate) fn remaining(&self) -> usize {
-        self.rest.len()
-    }
-
     pub(crate) fn byte(&mut self) -> Result<u8, FrameError> {
         let (&first, rest) = self.rest.split_first().ok_or(FrameError::Truncated)?;
         self.rest = rest;

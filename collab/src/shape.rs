@@ -24,7 +24,7 @@ pub const MAX_VALUE_TEXT: u32 = 2_000;
 pub const MAX_ENTRIES: usize = 20_000;
 
 /// Number of a rule within its [`Shape`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleId(pub(crate) u32);
 
 /// What may stand at one place.
@@ -48,6 +48,8 @@ pub struct MapRule {
     /// The nested types under the known keys are created by the server with the document and
     /// are never replaced or deleted.
     pub(crate) seeded: bool,
+    /// Multi-choice: option codes with flags.
+    pub(crate) options: bool,
 }
 
 /// Pattern of a map key.
@@ -150,7 +152,7 @@ impl Shape {
     pub fn sheet(kind: &str, form: &str, form_version: u32, fields: &[Field]) -> Self {
         let mut shape = Self::empty(kind);
         let fixed = fields.iter().map(|f| (f.id.as_str().into(), shape.field(&f.content))).collect();
-        let fields = shape.add(Rule::Map(MapRule { fixed, entries: None, seeded: true }));
+        let fields = shape.add(Rule::Map(MapRule { fixed, seeded: true, ..MapRule::default() }));
         shape.root("fields", fields, false);
         shape.meta = vec![
             ("form".into(), form.into()),
@@ -160,7 +162,7 @@ impl Shape {
         let code = shape.add(Rule::Scalar(Scalar::Code));
         let number = shape.add(Rule::Scalar(Scalar::Integer { min: 0, max: i64::from(u32::MAX) }));
         let fixed = HashMap::from([("form".into(), code), ("form_version".into(), number), ("schema".into(), number)]);
-        let meta = shape.add(Rule::Map(MapRule { fixed, entries: None, seeded: true }));
+        let meta = shape.add(Rule::Map(MapRule { fixed, seeded: true, ..MapRule::default() }));
         shape.root("meta", meta, true);
         shape
     }
@@ -273,6 +275,11 @@ impl Shape {
         self.roots.iter().map(|(name, root)| (&**name, root))
     }
 
+    /// Multi-choice: known keys with flags, nothing else.
+    pub(crate) fn is_options(&self, map: &MapRule) -> bool {
+        map.options
+    }
+
     pub(crate) fn meta(&self) -> &[(Box<str>, Value)] {
         &self.meta
     }
@@ -292,7 +299,7 @@ impl Shape {
 
     fn record_rule(&mut self, columns: Vec<(&str, Scalar)>) -> MapRule {
         let fixed = columns.into_iter().map(|(key, scalar)| (key.into(), self.add(Rule::Scalar(scalar)))).collect();
-        MapRule { fixed, entries: None, seeded: false }
+        MapRule { fixed, ..MapRule::default() }
     }
 
     fn record(&mut self, columns: Vec<(&str, Scalar)>) -> RuleId {
@@ -307,13 +314,13 @@ impl Shape {
             FieldContent::Options(codes) => {
                 let flag = self.add(Rule::Scalar(Scalar::Bool));
                 let fixed = codes.iter().map(|code| (code.as_str().into(), flag)).collect();
-                Rule::Map(MapRule { fixed, entries: None, seeded: false })
+                Rule::Map(MapRule { fixed, options: true, ..MapRule::default() })
             }
             FieldContent::Table(columns) => {
                 let mut fixed: HashMap<Box<str>, RuleId> =
                     columns.iter().map(|c| (c.id.as_str().into(), self.field(&c.content))).collect();
                 fixed.insert("order".into(), self.add(Rule::Scalar(Scalar::Order)));
-                let row = self.add(Rule::Map(MapRule { fixed, entries: None, seeded: false }));
+                let row = self.add(Rule::Map(MapRule { fixed, ..MapRule::default() }));
                 Rule::Map(MapRule { entries: Some((Key::Id, row)), ..MapRule::default() })
             }
         };

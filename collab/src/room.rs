@@ -1,0 +1,1187 @@
+//! One document, one task.
+//!
+//! Messages are verified as they come; verified updates gather while the previous append runs,
+//! then go to the log together. Only when the log says "durable" are they applied, broadcast and
+//! acknowledged. The index is therefore ahead of the document by what is on its way to disk.
+
+use crate::access::{Change, Grant, Level};
+use crate::frame::{Code, Frame, refusal};
+use crate::hub::{Changed, FieldAuthor, HubError, Link, Permit, Shared, View, code_of, hub_error};
+use crate::identity::{Author, Identity};
+use crate::journal::Journal;
+use crate::log::{Entry, Loaded, LogError, Snapshot, Span, Version};
+use crate::presence;
+use crate::seed::{declare_roots, document as empty_document};
+use crate::shape::Shape;
+use crate::walker::{ContainerAt, Index, Refused, Writer};
+use bytes::Bytes;
+use domain::id::DocumentId;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use yrs::updates::decoder::Decode;
+use yrs::updates::encoder::Encode;
+use yrs::{BranchID, Doc, GetString, ID, ReadTxn, StateVector, TextRef, Transact, TransactionMut};
+
+type Look = Box<dyn FnOnce(Result<&View<'_>, HubError>) + Send>;
+type Edit = Box<dyn FnOnce(&mut TransactionMut<'_>) + Send>;
+type Reply<T> = oneshot::Sender<Result<T, HubError>>;
+
+pub(crate) enum Command {
+    Join(Join, oneshot::Sender<Result<(), Code>>),
+    Message { connection: u64, message: Bytes, permit: Permit },
+    Leave(u64),
+    Read(Look),
+    Write { author: Author, edit: Edit, reply: Reply<u64> },
+    Authors(Reply<Vec<FieldAuthor>>),
+    KeepVersion { author: Author, label: String, reply: Reply<Version> },
+    Replace { snapshot: Snapshot, reply: Reply<u64> },
+}
+
+pub(crate) struct Join {
+    pub(crate) id: u64,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) level: Level,
+    pub(crate) generation: u64,
+    pub(crate) frames: mpsc::Sender<Bytes>,
+    pub(crate) link: Arc<Link>,
+}
+
+/// Overtakes messages.
+pub(crate) enum Control {
+    Recheck(Change),
+    Checked { connection: u64, result: Result<Grant, Code> },
+    Refuse(u64, Code),
+    Compacted { upto: u64, bytes: usize, done: bool },
+    Nudge { epoch: u64, seq: u64 },
+    Stop(oneshot::Sender<()>),
+}
+
+struct Member {
+    identity: Arc<Identity>,
+    author: Author,
+    level: Level,
+    frames: mpsc::Sender<Bytes>,
+    link: Arc<Link>,
+    /// The batch its last update went into.
+    batch: u64,
+    /// Behind since then, with the state it was sent completely.
+    lag: Option<(StateVector, Instant)>,
+    /// Acknowledgements that found no room in the queue.
+    owed: VecDeque<Bytes>,
+    presence: Option<Present>,
+    checked: Instant,
+}
+
+struct Present {
+    client: u64,
+    /// As the client sent it; stamped when it goes out.
+    json: String,
+}
+
+/// A verified update on its way to the log.
+struct Item {
+    update: Bytes,
+    /// The whole message, when it can go out to the others as it came.
+    frame: Option<Bytes>,
+    connection: Option<u64>,
+    author: Author,
+    inserted: Vec<Span>,
+    deleted: Vec<Span>,
+    at: Timestamp,
+    done: Option<Reply<u64>>,
+}
+
+struct Flight {
+    items: Vec<Item>,
+    batch: u64,
+    append: Pin<Box<dyn Future<Output = Result<(), LogError>> + Send>>,
+}
+
+/// What is rebuilt from the log.
+struct Core {
+    doc: Doc,
+    index: Index,
+    journal: Journal,
+    epoch: u64,
+    seq: u64,
+    snapshot_bytes: usize,
+    tail_entries: usize,
+    tail_bytes: usize,
+}
+
+pub(crate) struct Room {
+    shared: Arc<Shared>,
+    document: DocumentId,
+    shape: Arc<Shape>,
+    core: Core,
+    members: BTreeMap<u64, Member>,
+    pending: Vec<Item>,
+    flight: Option<Flight>,
+    /// Number of the batch that is gathering; the one in flight has a smaller one.
+    batch: u64,
+    durable: u64,
+    /// Barriers waiting for a batch.
+    barriers: Vec<(u64, u64, Bytes)>,
+    /// Live awareness ids and whose they are.
+    present: HashMap<u64, u64>,
+    /// Awareness ids whose state goes out at `presence_due`.
+    presence_dirty: HashSet<u64>,
+    presence_due: Option<Instant>,
+    presence_clock: u64,
+    control: mpsc::UnboundedSender<Control>,
+    compacting: bool,
+    last_version: Timestamp,
+    last_use: Instant,
+    stopping: Vec<oneshot::Sender<()>>,
+    /// The room cannot go on; everybody is told this.
+    broken: Option<Code>,
+}
+
+impl Room {
+    pub(crate) async fn run(
+        shared: Arc<Shared>,
+        document: DocumentId,
+        mut commands: mpsc::Receiver<Command>,
+        mut signals: mpsc::UnboundedReceiver<Control>,
+        control: mpsc::UnboundedSender<Control>,
+    ) {
+        let loaded = async {
+            let shape = shared.access.shape(&document).await.map_err(|denial| (code_of(denial), hub_denial(denial)))?;
+            let core = load(&shared, &document, &shape).await.map_err(|error| {
+                tracing::warn!(document = %document, %error, "document not loaded");
+                let code = if error == LogError::NotFound { Code::Gone } else { Code::Overloaded };
+                (code, hub_error(error))
+            })?;
+            Ok::<_, (Code, HubError)>((shape, core))
+        }
+        .await;
+        let (shape, core) = match loaded {
+            Ok(loaded) => loaded,
+            Err((code, error)) => {
+                forget(&shared, &document, &mut commands);
+                while let Some(command) = commands.recv().await {
+                    fail(command, code, &error);
+                }
+                return;
+            }
+        };
+        let now = shared.clock.now();
+        let mut room = Self {
+            shared,
+            document,
+            shape,
+            core,
+            members: BTreeMap::new(),
+            pending: Vec::new(),
+            flight: None,
+            batch: 1,
+            durable: 0,
+            barriers: Vec::new(),
+            present: HashMap::new(),
+            presence_dirty: HashSet::new(),
+            presence_due: None,
+            presence_clock: 0,
+            control,
+            compacting: false,
+            last_version: now,
+            last_use: Instant::now(),
+            stopping: Vec::new(),
+            broken: None,
+        };
+        room.serve(&mut commands, &mut signals).await;
+        forget(&room.shared, &room.document, &mut commands);
+        let code = room.broken.unwrap_or(Code::Overloaded);
+        let ids: Vec<u64> = room.members.keys().copied().collect();
+        for id in ids {
+            room.end(id, code, false);
+        }
+        while let Ok(command) = commands.try_recv() {
+            fail(command, code, &HubError::Unavailable("room stopped".into()));
+        }
+        for stopped in room.stopping.drain(..) {
+            let _ = stopped.send(());
+        }
+    }
+
+    async fn serve(&mut self, commands: &mut mpsc::Receiver<Command>, signals: &mut mpsc::UnboundedReceiver<Control>) {
+        loop {
+            if self.flight.is_none() && !self.pending.is_empty() {
+                self.start_append();
+            }
+            if self.broken.is_some() {
+                return;
+            }
+            if !self.stopping.is_empty() {
+                // What was received before the stop becomes durable and is acknowledged.
+                while let Ok(command) = commands.try_recv() {
+                    self.command(command).await;
+                }
+                if self.flight.is_none() && self.pending.is_empty() {
+                    return;
+                }
+            }
+            let deadline = self.deadline();
+            let full = self.pending.len() >= 4096;
+            tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => self.signal(signal).await,
+                result = landed(&mut self.flight) => self.landed(result).await,
+                command = commands.recv(), if !full => {
+                    let Some(command) = command else { return };
+                    self.command(command).await;
+                    for _ in 0..256 {
+                        let Ok(command) = commands.try_recv() else { break };
+                        self.command(command).await;
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    if self.housekeeping() && self.leave_if_idle(commands).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let mut deadline = self.last_use + self.shared.limits.idle;
+        if !self.members.is_empty() {
+            deadline = Instant::now() + Duration::from_secs(3600);
+            if let Some(oldest) = self.members.values().map(|m| m.checked).min() {
+                deadline = deadline.min(oldest + self.shared.limits.recheck);
+            }
+        }
+        if let Some(due) = self.presence_due {
+            deadline = deadline.min(due);
+        }
+        if self.members.values().any(|m| m.lag.is_some() || !m.owed.is_empty()) {
+            deadline = deadline.min(Instant::now() + Duration::from_millis(50));
+        }
+        deadline
+    }
+
+    /// Timed work; `true` when the room looks idle.
+    fn housekeeping(&mut self) -> bool {
+        let now = Instant::now();
+        if self.presence_due.is_some_and(|due| due <= now) {
+            self.send_presence();
+        }
+        let behind: Vec<u64> =
+            self.members.iter().filter(|(_, m)| m.lag.is_some() || !m.owed.is_empty()).map(|(id, _)| *id).collect();
+        for id in behind {
+            self.catch_up(id, now);
+        }
+        let stale: Vec<u64> = self
+            .members
+            .iter()
+            .filter(|(_, m)| m.checked + self.shared.limits.recheck <= now)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in stale {
+            self.recheck(id);
+        }
+        self.members.is_empty()
+            && self.flight.is_none()
+            && self.pending.is_empty()
+            && self.last_use + self.shared.limits.idle <= now
+    }
+
+    /// Unloads; nobody can slip in between, because the map is locked while the queue is looked at.
+    async fn leave_if_idle(&mut self, commands: &mut mpsc::Receiver<Command>) -> bool {
+        if self.compacting {
+            self.last_use = Instant::now();
+            return false;
+        }
+        if self.core.tail_entries >= 64 && !self.compacting {
+            let upto = self.core.seq;
+            let snapshot = self.snapshot();
+            if let Ok(snapshot) = snapshot
+                && self.shared.log.compact(&self.document, self.core.epoch, upto, &snapshot).await.is_ok()
+            {
+                self.core.tail_entries = 0;
+            }
+        }
+        let mut rooms = self.shared.rooms.lock();
+        if !commands.is_empty() {
+            return false;
+        }
+        rooms.remove(&self.document);
+        commands.close();
+        // Whoever held a handle and sends now gets the command back and asks for the next room.
+        commands.is_empty()
+    }
+
+    async fn command(&mut self, command: Command) {
+        self.last_use = Instant::now();
+        match command {
+            Command::Join(join, reply) => {
+                let _ = reply.send(self.join(join));
+            }
+            Command::Message { connection, message, permit } => {
+                self.message(connection, &message);
+                drop(permit);
+            }
+            Command::Leave(id) => self.remove(id),
+            Command::Read(look) => {
+                let view = View {
+                    txn: self.core.doc.transact(),
+                    shape: Arc::clone(&self.shape),
+                    epoch: self.core.epoch,
+                    seq: self.core.seq,
+                };
+                look(Ok(&view));
+            }
+            Command::Write { author, edit, reply } => self.write(author, edit, reply),
+            Command::Authors(reply) => {
+                let _ = reply.send(Ok(self.authors()));
+            }
+            Command::KeepVersion { author, label, reply } => {
+                let version = self.snapshot().map(|snapshot| Version {
+                    epoch: self.core.epoch,
+                    seq: self.core.seq,
+                    at: self.shared.clock.now(),
+                    author,
+                    label,
+                    state: snapshot.state,
+                });
+                let _ = reply.send(version);
+            }
+            Command::Replace { snapshot, reply } => {
+                let result = self.shared.log.replace(&self.document, self.core.epoch, &snapshot).await;
+                if result.is_ok() {
+                    self.broken = Some(Code::Gone);
+                }
+                if let Ok(epoch) = result {
+                    self.announce(epoch, self.core.seq + 1, Vec::new());
+                }
+                let _ = reply.send(result.map_err(hub_error));
+            }
+        }
+    }
+
+    async fn signal(&mut self, signal: Control) {
+        match signal {
+            Control::Recheck(change) => {
+                let covered: Vec<u64> = self
+                    .members
+                    .iter()
+                    .filter(|(_, m)| match &change {
+                        Change::Documents(_) | Change::Everything => true,
+                        Change::Account(account) => m.identity.account == *account,
+                        Change::Membership(membership) => m.identity.membership == *membership,
+                    })
+                    .map(|(id, _)| *id)
+                    .collect();
+                for id in covered {
+                    self.recheck(id);
+                }
+            }
+            Control::Checked { connection, result } => {
+                let Some(member) = self.members.get_mut(&connection) else { return };
+                match result {
+                    // A lower level too: the client must learn that it is a reader now.
+                    Ok(grant) if grant.level >= member.level => member.level = grant.level,
+                    Ok(_) => self.end(connection, Code::NoPermission, true),
+                    Err(code) => self.end(connection, code, true),
+                }
+            }
+            Control::Refuse(connection, code) => self.end(connection, code, false),
+            Control::Compacted { upto, bytes, done } => {
+                self.compacting = false;
+                if done {
+                    self.core.snapshot_bytes = bytes;
+                    self.core.tail_entries = usize::try_from(self.core.seq.saturating_sub(upto)).unwrap_or(0);
+                    self.core.tail_bytes = 0;
+                }
+            }
+            Control::Nudge { epoch, seq } => {
+                if epoch != self.core.epoch {
+                    self.broken = Some(Code::Gone);
+                } else if seq > self.core.seq && self.flight.is_none() && self.pending.is_empty() {
+                    // With an append under way the log itself will say that we are behind.
+                    self.reload(Vec::new()).await;
+                }
+            }
+            Control::Stop(reply) => self.stopping.push(reply),
+        }
+    }
+
+    fn recheck(&mut self, id: u64) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.checked = Instant::now();
+        let identity = Arc::clone(&member.identity);
+        let shared = Arc::clone(&self.shared);
+        let document = self.document.clone();
+        let control = self.control.clone();
+        tokio::spawn(async move {
+            let check = shared.access.check(&identity, &document);
+            let result = match tokio::time::timeout(shared.limits.check, check).await {
+                Ok(result) => result.map_err(code_of),
+                Err(_) => Err(Code::Overloaded),
+            };
+            let _ = control.send(Control::Checked { connection: id, result });
+        });
+    }
+
+    fn join(&mut self, join: Join) -> Result<(), Code> {
+        if self.members.len() >= self.shared.limits.connections_per_document || !self.stopping.is_empty() {
+            return Err(Code::Overloaded);
+        }
+        let id = join.id;
+        let author = join.identity.author();
+        let member = Member {
+            identity: join.identity,
+            author,
+            level: join.level,
+            frames: join.frames,
+            link: join.link,
+            batch: 0,
+            lag: None,
+            owed: VecDeque::new(),
+            presence: None,
+            checked: Instant::now(),
+        };
+        let writes = member.level >= Level::Edit;
+        self.members.insert(id, member);
+        if self.shared.generation.load(Ordering::SeqCst) != join.generation {
+            self.recheck(id);
+        }
+        if writes {
+            let state = self.core.doc.transact().state_vector().encode_v1();
+            self.send_owed(id, Frame::SyncStep1(&state).encode());
+        }
+        self.send_all_presence(id);
+        Ok(())
+    }
+
+    fn message(&mut self, id: u64, message: &Bytes) {
+        if !self.members.contains_key(&id) {
+            return;
+        }
+        match Frame::decode(message) {
+            Ok(Frame::SyncStep1(state)) => self.answer(id, state),
+            Ok(Frame::SyncStep2(update)) => self.update(id, message, update, false),
+            Ok(Frame::Update(update)) => self.update(id, message, update, true),
+            Ok(Frame::Awareness(update)) => match presence::decode(update) {
+                Ok(states) => self.presence(id, &states),
+                Err(_) => self.end(id, Code::Malformed, false),
+            },
+            Ok(Frame::QueryAwareness) => self.send_all_presence(id),
+            Ok(Frame::Auth | Frame::Refusal { .. }) => {}
+            Ok(Frame::Barrier(_)) => {
+                let batch = self.members.get(&id).map_or(0, |m| m.batch);
+                if batch <= self.durable {
+                    self.send_owed(id, message.clone());
+                } else {
+                    self.barriers.push((batch, id, message.clone()));
+                }
+            }
+            Err(_) => self.end(id, Code::Malformed, false),
+        }
+    }
+
+    /// Sync step 2: what the peer misses of the durable state.
+    fn answer(&mut self, id: u64, state: &[u8]) {
+        let Some(state) = decode_state(state) else { return self.end(id, Code::Malformed, false) };
+        let diff = self.core.doc.transact().encode_diff_v1(&state);
+        self.send_owed(id, Frame::SyncStep2(&diff).encode());
+    }
+
+    fn update(&mut self, id: u64, message: &Bytes, update: &[u8], relay: bool) {
+        let Some(member) = self.members.get(&id) else { return };
+        if update.len() > self.shared.limits.update {
+            return self.end(id, Code::TooLarge, false);
+        }
+        if self.core.snapshot_bytes + self.core.tail_bytes + update.len() > self.shared.limits.document {
+            return self.end(id, Code::TooLarge, false);
+        }
+        let author = member.author.clone();
+        let may_edit = member.level >= Level::Edit;
+        let update = message.slice_ref(update);
+        let frame = relay.then(|| message.clone());
+        match self.verify(update, frame, Some(id), author, may_edit, false) {
+            Ok(Some(item)) => {
+                if let Some(member) = self.members.get_mut(&id) {
+                    member.batch = self.batch;
+                }
+                self.push(item);
+            }
+            Ok(None) => {}
+            Err(refused) => {
+                tracing::info!(document = %self.document, account = %self.account(id), code = refused.code as u8, check = refused.check, "update refused");
+                self.end(id, refused.code, false);
+            }
+        }
+    }
+
+    fn account(&self, id: u64) -> String {
+        self.members.get(&id).map(|m| m.identity.account.to_string()).unwrap_or_default()
+    }
+
+    fn push(&mut self, item: Item) {
+        self.core.tail_bytes += item.update.len();
+        self.pending.push(item);
+    }
+
+    /// `None` when it brings nothing new.
+    fn verify(
+        &mut self,
+        update: Bytes,
+        frame: Option<Bytes>,
+        connection: Option<u64>,
+        author: Author,
+        may_edit: bool,
+        server: bool,
+    ) -> Result<Option<Item>, Refused> {
+        if &update[..] == [0, 0] {
+            return Ok(None);
+        }
+        let writer = Writer { author: &author, may_edit, server };
+        let on_their_way = self.flight.iter().flat_map(|f| &f.items).chain(&self.pending);
+        let doc = &self.core.doc;
+        let shape = &self.shape;
+        let bytes = &update;
+        let mut on_their_way = Some(on_their_way);
+        let mut numbers = |suspects: &[ContainerAt]| -> bool {
+            let (Some(check), Some(items)) = (shape.personal_number(), on_their_way.take()) else { return false };
+            let scratch = copy(doc, shape, items.map(|item| &item.update), 0);
+            let read = |at: &ContainerAt| text_of(&scratch, at).is_some_and(|text| check(&text));
+            let before: Vec<bool> = suspects.iter().map(read).collect();
+            apply_to(&scratch, bytes);
+            suspects.iter().zip(before).any(|(at, before)| !before && read(at))
+        };
+        let verdict = self.core.index.verify(&update, writer, &mut numbers)?;
+        if verdict.is_empty() {
+            return Ok(None);
+        }
+        let at = self.shared.clock.now();
+        let (inserted, deleted) = (verdict.inserted, verdict.deleted);
+        Ok(Some(Item { update, frame, connection, author, inserted, deleted, at, done: None }))
+    }
+
+    fn write(&mut self, author: Author, edit: Edit, reply: Reply<u64>) {
+        let client = self.server_client(&author);
+        let on_their_way = self.flight.iter().flat_map(|f| &f.items).chain(&self.pending).map(|item| &item.update);
+        let scratch = copy(&self.core.doc, &self.shape, on_their_way, client);
+        let update = {
+            let mut txn = scratch.transact_mut();
+            edit(&mut txn);
+            txn.encode_update_v1()
+        };
+        match self.verify(update.into(), None, None, author, true, true) {
+            Ok(Some(mut item)) => {
+                item.done = Some(reply);
+                self.push(item);
+            }
+            Ok(None) => {
+                let _ = reply.send(Ok(self.core.seq));
+            }
+            Err(refused) => {
+                let _ = reply.send(Err(HubError::Refused { code: refused.code, check: refused.check }));
+            }
+        }
+    }
+
+    /// The client id under which this node writes for an author: above the 32 bits of browsers.
+    fn server_client(&self, author: &Author) -> u64 {
+        let mut hash = self.shared.salt ^ 0xcbf2_9ce4_8422_2325;
+        for byte in author.account.as_str().bytes().chain([0]).chain(author.membership.as_str().bytes()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        loop {
+            let client = (hash >> 12) | (1 << 52);
+            match self.core.index.author_of(client) {
+                Some(bound) if bound.account != author.account || bound.membership != author.membership => {
+                    hash = hash.wrapping_mul(0x0100_0000_01b3).wrapping_add(1);
+                }
+                _ => return client,
+            }
+        }
+    }
+
+    fn start_append(&mut self) {
+        let items = std::mem::take(&mut self.pending);
+        let entries: Vec<Entry> = items
+            .iter()
+            .map(|item| Entry {
+                update: item.update.clone(),
+                author: item.author.clone(),
+                at: item.at,
+                inserted: item.inserted.clone(),
+                deleted: item.deleted.clone(),
+            })
+            .collect();
+        let (shared, document) = (Arc::clone(&self.shared), self.document.clone());
+        let (epoch, after) = (self.core.epoch, self.core.seq);
+        let append = Box::pin(async move {
+            let give_up = Instant::now() + shared.limits.append_patience;
+            let mut pause = Duration::from_millis(20);
+            loop {
+                match shared.log.append(&document, epoch, after, &entries).await {
+                    Err(LogError::Unavailable(_)) if Instant::now() + pause < give_up => {
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(Duration::from_secs(1));
+                    }
+                    result => return result,
+                }
+            }
+        });
+        self.flight = Some(Flight { items, batch: self.batch, append });
+        self.batch += 1;
+    }
+
+    async fn landed(&mut self, result: Result<(), LogError>) {
+        let Some(flight) = self.flight.take() else { return };
+        match result {
+            Ok(()) => self.commit(flight.items, flight.batch).await,
+            Err(LogError::Behind { .. }) => self.reload(flight.items).await,
+            Err(error) => {
+                tracing::error!(document = %self.document, %error, "append failed");
+                let code = match error {
+                    LogError::NotFound | LogError::EpochChanged { .. } => Code::Gone,
+                    _ => Code::Overloaded,
+                };
+                for item in flight.items.into_iter().chain(std::mem::take(&mut self.pending)) {
+                    if let Some(done) = item.done {
+                        let _ = done.send(Err(hub_error(error.clone())));
+                    }
+                }
+                self.broken = Some(code);
+            }
+        }
+    }
+
+    /// Durable: apply, broadcast, acknowledge, tell the consumers.
+    async fn commit(&mut self, mut items: Vec<Item>, batch: u64) {
+        let only = match &items[..] {
+            [item] => item.frame.clone(),
+            _ => None,
+        };
+        let senders: HashSet<Option<u64>> = items.iter().map(|item| item.connection).collect();
+        let except = if senders.len() == 1 { items[0].connection } else { None };
+        let overflow = self.members.values().any(|m| m.lag.is_none() && self.would_overflow(m));
+        let before = overflow.then(|| self.core.doc.transact().state_vector());
+        let (merged, sound) = {
+            let mut txn = self.core.doc.transact_mut();
+            let sound = items.iter().all(|item| apply(&mut txn, &item.update));
+            let merged = only.is_none().then(|| txn.encode_update_v1());
+            for (client, ranges) in txn.delete_set().iter() {
+                for range in ranges.iter() {
+                    self.core.index.mark_deleted(client.get(), range.start, range.end - range.start);
+                }
+            }
+            (merged, sound)
+        };
+        let first = self.core.seq + 1;
+        self.core.seq += items.len() as u64;
+        self.core.tail_entries += items.len();
+        let mut authors: Vec<Author> = Vec::new();
+        for (item, seq) in items.iter_mut().zip(first..) {
+            self.core.journal.add(&item.author, item.at, &item.inserted, &item.deleted);
+            if !authors.contains(&item.author) {
+                authors.push(item.author.clone());
+            }
+            if let Some(done) = item.done.take() {
+                let _ = done.send(Ok(seq));
+            }
+        }
+        if !sound || self.core.doc.transact().has_missing_updates() {
+            // Cannot be: the walker let something pass that yrs does not take. The log has it.
+            tracing::error!(document = %self.document, seq = self.core.seq, "verified update not applied; reloading");
+            self.durable = batch;
+            self.reload(Vec::new()).await;
+            return;
+        }
+        let frame = only.unwrap_or_else(|| Frame::Update(&merged.unwrap_or_default()).encode());
+        self.broadcast(&frame, except, before);
+        self.durable = batch;
+        self.acknowledge();
+        let last_author = authors.last().cloned();
+        self.announce(self.core.epoch, self.core.seq, authors);
+        self.compact_if_due();
+        if let Some(author) = last_author {
+            self.keep_version_if_due(author);
+        }
+    }
+
+    fn announce(&self, epoch: u64, seq: u64, authors: Vec<Author>) {
+        let _ = self.shared.changes.send(Changed { document: self.document.clone(), epoch, seq, authors });
+    }
+
+    fn would_overflow(&self, member: &Member) -> bool {
+        member.frames.capacity() <= 8 || member.link.queued.load(Ordering::Relaxed) > self.shared.limits.outbox_bytes
+    }
+
+    fn broadcast(&mut self, frame: &Bytes, except: Option<u64>, before: Option<StateVector>) {
+        let limit = self.shared.limits.outbox_bytes;
+        for (id, member) in &mut self.members {
+            if Some(*id) == except || member.lag.is_some() {
+                continue;
+            }
+            let full = member.frames.capacity() <= 8 || member.link.queued.load(Ordering::Relaxed) > limit;
+            if let (true, Some(before)) = (full, &before) {
+                member.lag = Some((before.clone(), Instant::now()));
+            } else {
+                push_frame(member, frame.clone());
+            }
+        }
+    }
+
+    /// A frame that must arrive: an answer or an acknowledgement.
+    fn send_owed(&mut self, id: u64, frame: Bytes) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        if member.owed.is_empty() && push_frame(member, frame.clone()) {
+            return;
+        }
+        if member.owed.len() >= 1024 {
+            return self.end(id, Code::Overloaded, true);
+        }
+        member.owed.push_back(frame);
+    }
+
+    fn acknowledge(&mut self) {
+        if self.barriers.is_empty() {
+            return;
+        }
+        let (now, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.barriers).into_iter().partition(|(batch, ..)| *batch <= self.durable);
+        self.barriers = later;
+        for (_, id, frame) in now {
+            self.send_owed(id, frame);
+        }
+    }
+
+    /// A reader that was behind and has read on: gets everything it missed in one piece.
+    fn catch_up(&mut self, id: u64, now: Instant) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        while let Some(frame) = member.owed.pop_front() {
+            if !push_frame(member, frame.clone()) {
+                member.owed.push_front(frame);
+                break;
+            }
+        }
+        let Some((state, since)) = &member.lag else { return };
+        let drained = member.frames.capacity() * 4 >= member.frames.max_capacity() * 3
+            && member.link.queued.load(Ordering::Relaxed) * 4 <= self.shared.limits.outbox_bytes;
+        if drained && member.owed.is_empty() {
+            let diff = self.core.doc.transact().encode_diff_v1(state);
+            member.lag = None;
+            push_frame(member, Frame::Update(&diff).encode());
+            self.send_all_presence(id);
+        } else if *since + self.shared.limits.lag <= now {
+            self.end(id, Code::Overloaded, true);
+        }
+    }
+
+    /// Ends a connection. `cut`: nothing that is queued goes out any more.
+    fn end(&mut self, id: u64, code: Code, cut: bool) {
+        let Some(member) = self.members.get(&id) else { return };
+        *member.link.end.lock() = Some(code);
+        if cut || !push_frame(member, refusal(code)) {
+            member.link.cut.cancel();
+        }
+        self.remove(id);
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(member) = self.members.remove(&id) else { return };
+        self.last_use = Instant::now();
+        if let Some(present) = member.presence
+            && self.present.get(&present.client) == Some(&id)
+        {
+            self.present.remove(&present.client);
+            self.mark_presence(present.client);
+        }
+    }
+
+    fn presence(&mut self, id: u64, states: &[presence::State<'_>]) {
+        let Some(member) = self.members.get(&id) else { return };
+        let own = member.presence.as_ref().map(|p| p.client);
+        let mine = match own {
+            Some(own) => states.iter().find(|s| s.client == own),
+            // A stock client repeats others' states; only an id that is nobody's can become its own.
+            None => states.iter().find(|s| s.json != "null" && self.may_claim(id, s.client)),
+        };
+        let Some(state) = mine else { return };
+        let client = state.client;
+        let json = state.json.to_owned();
+        let identity = Arc::clone(&member.identity);
+        if let Some(previous) = self.present.insert(client, id)
+            && previous != id
+            && let Some(other) = self.members.get_mut(&previous)
+        {
+            // The same person came back before the old socket was noticed dead.
+            debug_assert_eq!(other.identity.account, identity.account);
+            other.presence = None;
+        }
+        if let Some(member) = self.members.get_mut(&id) {
+            member.presence = Some(Present { client, json });
+        }
+        self.mark_presence(client);
+    }
+
+    fn may_claim(&self, id: u64, client: u64) -> bool {
+        let Some(me) = self.members.get(&id) else { return false };
+        let same = |a: &Author| a.account == me.author.account && a.membership == me.author.membership;
+        let free = self
+            .present
+            .get(&client)
+            .and_then(|owner| self.members.get(owner))
+            .is_none_or(|owner| same(&owner.author));
+        free && self.core.index.author_of(client).is_none_or(same)
+    }
+
+    fn mark_presence(&mut self, client: u64) {
+        self.presence_dirty.insert(client);
+        self.presence_due.get_or_insert_with(|| Instant::now() + self.shared.limits.presence);
+    }
+
+    fn next_presence_clock(&mut self) -> u64 {
+        // Milliseconds, so that it rises over reloads of the room too.
+        let now = u64::try_from(self.shared.clock.now().as_millisecond()).unwrap_or(0);
+        self.presence_clock = now.max(self.presence_clock + 1);
+        self.presence_clock
+    }
+
+    fn stamped(&self, client: u64) -> String {
+        let member = self.present.get(&client).and_then(|owner| self.members.get(owner));
+        match member.and_then(|m| m.presence.as_ref().map(|p| (p, &m.identity))) {
+            Some((present, identity)) if present.json != "null" => presence::stamp(&present.json, identity),
+            _ => "null".to_owned(),
+        }
+    }
+
+    fn send_presence(&mut self) {
+        self.presence_due = None;
+        let dirty: Vec<u64> = std::mem::take(&mut self.presence_dirty).into_iter().collect();
+        let clock = self.next_presence_clock();
+        let states: Vec<(u64, String)> = dirty.iter().map(|client| (*client, self.stamped(*client))).collect();
+        let frame = |without: Option<u64>| {
+            let states: Vec<_> = states
+                .iter()
+                .filter(|(client, _)| Some(*client) != without)
+                .map(|(client, json)| presence::State { client: *client, clock, json })
+                .collect();
+            (!states.is_empty()).then(|| Frame::Awareness(&presence::encode(states.into_iter())).encode())
+        };
+        let everyone = frame(None);
+        for member in self.members.values() {
+            let own = member.presence.as_ref().map(|p| p.client).filter(|own| dirty.contains(own));
+            // One's own words coming back would undo newer ones.
+            let frame = if own.is_some() { frame(own) } else { everyone.clone() };
+            if let Some(frame) = frame
+                && member.lag.is_none()
+                && !self.would_overflow(member)
+            {
+                push_frame(member, frame);
+            }
+        }
+    }
+
+    fn send_all_presence(&mut self, to: u64) {
+        let own = self.members.get(&to).and_then(|m| m.presence.as_ref()).map(|p| p.client);
+        let clients: Vec<u64> = self.present.keys().copied().filter(|client| Some(*client) != own).collect();
+        if clients.is_empty() {
+            return;
+        }
+        let clock = self.next_presence_clock();
+        let states: Vec<(u64, String)> = clients.iter().map(|client| (*client, self.stamped(*client))).collect();
+        let states: Vec<_> =
+            states.iter().map(|(client, json)| presence::State { client: *client, clock, json }).collect();
+        let frame = Frame::Awareness(&presence::encode(states.into_iter())).encode();
+        self.send_owed(to, frame);
+    }
+
+    /// Somebody else appended, or an append may or may not have happened: start again from the log,
+    /// bring the readers up to it and judge what is on its way anew.
+    async fn reload(&mut self, flight: Vec<Item>) {
+        let core = match load(&self.shared, &self.document, &self.shape).await {
+            Ok(core) if core.epoch == self.core.epoch => core,
+            Ok(_) => {
+                self.broken = Some(Code::Gone);
+                return;
+            }
+            Err(error) => {
+                tracing::error!(document = %self.document, %error, "reload failed");
+                self.broken = Some(Code::Overloaded);
+                return;
+            }
+        };
+        let before = self.core.doc.transact().state_vector();
+        self.core = core;
+        let diff = self.core.doc.transact().encode_diff_v1(&before);
+        self.broadcast(&Frame::Update(&diff).encode(), None, Some(before));
+        self.announce(self.core.epoch, self.core.seq, Vec::new());
+        let waiting: Vec<Item> = flight.into_iter().chain(std::mem::take(&mut self.pending)).collect();
+        for item in waiting {
+            let server = item.connection.is_none();
+            match self.verify(item.update, item.frame, item.connection, item.author, true, server) {
+                Ok(Some(mut again)) => {
+                    again.done = item.done;
+                    self.push(again);
+                }
+                Ok(None) => {
+                    // It is in the log already.
+                    if let Some(done) = item.done {
+                        let _ = done.send(Ok(self.core.seq));
+                    }
+                }
+                Err(refused) => {
+                    if let Some(done) = item.done {
+                        let _ = done.send(Err(HubError::Refused { code: refused.code, check: refused.check }));
+                    }
+                    if let Some(id) = item.connection {
+                        self.end(id, refused.code, false);
+                    }
+                }
+            }
+        }
+        if self.pending.is_empty() {
+            self.durable = self.batch;
+            self.batch += 1;
+            self.acknowledge();
+        } else {
+            // Everything unacknowledged is in the batch that gathers now.
+            let batch = self.batch;
+            for member in self.members.values_mut().filter(|m| m.batch > self.durable) {
+                member.batch = batch;
+            }
+            for barrier in &mut self.barriers {
+                barrier.0 = batch;
+            }
+        }
+    }
+
+    /// The durable state replayed into a fresh gc document.
+    fn snapshot(&self) -> Result<Snapshot, HubError> {
+        let state = self.core.doc.transact().encode_state_as_update_v1(&StateVector::default());
+        let state = replayed(&self.shape, &state).ok_or_else(|| HubError::Unavailable("replay differs".into()))?;
+        Ok(Snapshot { state, authors: self.core.journal.all() })
+    }
+
+    fn compact_if_due(&mut self) {
+        let limits = &self.shared.limits;
+        let due = self.core.tail_entries >= limits.compact_entries
+            || self.core.tail_bytes >= limits.compact_bytes.max(self.core.snapshot_bytes);
+        if !due || self.compacting {
+            return;
+        }
+        self.compacting = true;
+        let state = self.core.doc.transact().encode_state_as_update_v1(&StateVector::default());
+        let authors = self.core.journal.all();
+        let (shared, document, shape) = (Arc::clone(&self.shared), self.document.clone(), Arc::clone(&self.shape));
+        let (epoch, upto, control) = (self.core.epoch, self.core.seq, self.control.clone());
+        tokio::spawn(async move {
+            let state = tokio::task::spawn_blocking(move || replayed(&shape, &state)).await.ok().flatten();
+            let mut bytes = 0;
+            let done = match state {
+                Some(state) => {
+                    bytes = state.len();
+                    shared.log.compact(&document, epoch, upto, &Snapshot { state, authors }).await.is_ok()
+                }
+                None => false,
+            };
+            if !done {
+                tracing::warn!(document = %document, "compaction failed; the log stays as it is");
+            }
+            let _ = control.send(Control::Compacted { upto, bytes, done });
+        });
+    }
+
+    fn keep_version_if_due(&mut self, author: Author) {
+        let now = self.shared.clock.now();
+        let every = self.shared.limits.version_every;
+        if now.duration_since(self.last_version).unsigned_abs() < every {
+            return;
+        }
+        self.last_version = now;
+        let state = self.core.doc.transact().encode_state_as_update_v1(&StateVector::default());
+        let version =
+            Version { epoch: self.core.epoch, seq: self.core.seq, at: now, author, label: String::new(), state };
+        let (shared, document) = (Arc::clone(&self.shared), self.document.clone());
+        tokio::spawn(async move {
+            if let Err(error) = shared.log.keep_version(&document, &version).await {
+                tracing::warn!(document = %document, %error, "version not kept");
+            }
+        });
+    }
+
+    fn authors(&self) -> Vec<FieldAuthor> {
+        let mut found = Vec::new();
+        for authored in self.core.journal.all() {
+            for (span, field) in self.core.index.paths(authored.span) {
+                found.push(FieldAuthor { field, authored: crate::log::Authored { span, ..authored.clone() } });
+            }
+        }
+        found.sort_by_key(|f| f.authored.at);
+        found
+    }
+}
+
+fn push_frame(member: &Member, frame: Bytes) -> bool {
+    let len = frame.len();
+    member.link.queued.fetch_add(len, Ordering::Relaxed);
+    let sent = member.frames.try_send(frame).is_ok();
+    if !sent {
+        member.link.queued.fetch_sub(len, Ordering::Relaxed);
+    }
+    sent
+}
+
+async fn landed(flight: &mut Option<Flight>) -> Result<(), LogError> {
+    match flight {
+        Some(flight) => flight.append.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn hub_denial(denial: crate::access::Denial) -> HubError {
+    match denial {
+        crate::access::Denial::Unavailable => HubError::Unavailable(denial.to_string()),
+        _ => HubError::Gone,
+    }
+}
+
+/// Takes the room out of the map and lets no further command in.
+fn forget(shared: &Shared, document: &DocumentId, commands: &mut mpsc::Receiver<Command>) {
+    let mut rooms = shared.rooms.lock();
+    commands.close();
+    if rooms.get(document).is_some_and(|handle| handle.commands.is_closed()) {
+        rooms.remove(document);
+    }
+}
+
+fn fail(command: Command, code: Code, error: &HubError) {
+    match command {
+        Command::Join(_, reply) => drop(reply.send(Err(code))),
+        Command::Read(look) => look(Err(error.clone())),
+        Command::Write { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Command::Authors(reply) => drop(reply.send(Err(error.clone()))),
+        Command::KeepVersion { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Command::Replace { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Command::Message { .. } | Command::Leave(_) => {}
+    }
+}
+
+async fn load(shared: &Shared, document: &DocumentId, shape: &Arc<Shape>) -> Result<Core, LogError> {
+    let loaded = shared.log.load(document).await?;
+    let shape = Arc::clone(shape);
+    tokio::task::spawn_blocking(move || build(&shape, loaded))
+        .await
+        .map_err(|_| LogError::Corrupt("replay failed".into()))?
+}
+
+/// Document, index and journal from what the log holds.
+fn build(shape: &Arc<Shape>, loaded: Loaded) -> Result<Core, LogError> {
+    let doc = empty_document(0);
+    declare_roots(&doc, shape);
+    let mut index = Index::new(Arc::clone(shape));
+    let mut journal = Journal::default();
+    let mut seq = loaded.snapshot_seq;
+    let (mut snapshot_bytes, mut tail_bytes) = (0, 0);
+    let tail_entries = loaded.entries.len();
+    {
+        let mut txn = doc.transact_mut();
+        let corrupt = |seq: u64, what: &str| LogError::Corrupt(format!("entry {seq}: {what}"));
+        if let Some(snapshot) = loaded.snapshot {
+            for authored in &snapshot.authors {
+                if !authored.deletion {
+                    index.bind(authored.span.client, &authored.author);
+                }
+                journal.add_one(authored);
+            }
+            snapshot_bytes = snapshot.state.len();
+            index.replay(&snapshot.state, &Author::system()).map_err(|r| corrupt(seq, r.check))?;
+            if !apply(&mut txn, &snapshot.state) {
+                return Err(corrupt(seq, "snapshot"));
+            }
+        }
+        for (at, entry) in &loaded.entries {
+            if *at != seq + 1 {
+                return Err(corrupt(*at, "gap"));
+            }
+            seq = *at;
+            tail_bytes += entry.update.len();
+            index.replay(&entry.update, &entry.author).map_err(|r| corrupt(seq, r.check))?;
+            if !apply(&mut txn, &entry.update) {
+                return Err(corrupt(seq, "update"));
+            }
+            journal.add(&entry.author, entry.at, &entry.inserted, &entry.deleted);
+        }
+    }
+    {
+        let txn = doc.transact();
+        if txn.has_missing_updates() {
+            return Err(LogError::Corrupt("missing updates".into()));
+        }
+        for (client, ranges) in txn.snapshot().delete_set.iter() {
+            for range in ranges.iter() {
+                index.mark_deleted(client.get(), range.start, range.end - range.start);
+            }
+        }
+    }
+    index.recount();
+    Ok(Core { doc, index, journal, epoch: loaded.epoch, seq, snapshot_bytes, tail_entries, tail_bytes })
+}
+
+fn apply(txn: &mut TransactionMut<'_>, update: &[u8]) -> bool {
+    match yrs::Update::decode_v1(update) {
+        Ok(update) => txn.apply_update(update).is_ok(),
+        Err(_) => false,
+    }
+}
+
+fn apply_to(doc: &Doc, update: &[u8]) -> bool {
+    apply(&mut doc.transact_mut(), update)
+}
+
+/// A copy of the document with updates that are not in it yet.
+fn copy<'u>(doc: &Doc, shape: &Shape, updates: impl Iterator<Item = &'u Bytes>, client: u64) -> Doc {
+    let scratch = empty_document(client);
+    declare_roots(&scratch, shape);
+    apply_to(&scratch, &doc.transact().encode_state_as_update_v1(&StateVector::default()));
+    for update in updates {
+        apply_to(&scratch, update);
+    }
+    scratch
+}
+
+/// A state replayed into a fresh gc document; `None` when that differs.
+fn replayed(shape: &Shape, state: &[u8]) -> Option<Vec<u8>> {
+    let fresh = empty_document(0);
+    declare_roots(&fresh, shape);
+    if !apply_to(&fresh, state) {
+        return None;
+    }
+    let txn = fresh.transact();
+    (!txn.has_missing_updates()).then(|| txn.encode_state_as_update_v1(&StateVector::default()))
+}
+
+fn text_of(doc: &Doc, at: &ContainerAt) -> Option<String> {
+    let txn = doc.transact();
+    let branch = match at {
+        ContainerAt::Root(name) => BranchID::Root(Arc::from(&**name)),
+        ContainerAt::Item(id) => BranchID::Nested(ID::new(yrs::ClientID::new(id.client), id.clock)),
+    };
+    Some(TextRef::from(branch.get_branch(&txn)?).get_string(&txn))
+}
+
+/// A peer's state vector, with our bounds.
+fn decode_state(bytes: &[u8]) -> Option<StateVector> {
+    let mut input = crate::frame::Reader::new(bytes);
+    let count = input.number().ok()?;
+    let mut state = StateVector::default();
+    for _ in 0..count {
+        let client = input.number().ok()?;
+        let clock = input.number32().ok()?;
+        state.set_max(yrs::ClientID::new(client), clock);
+    }
+    input.is_empty().then_some(state)
+}
