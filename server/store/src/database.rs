@@ -1,0 +1,447 @@
+//! Connections and transactions.
+//!
+//! SQLite has one writer: writes go through a pool of one connection and `BEGIN IMMEDIATE`, so that
+//! `SQLITE_BUSY` cannot arise inside a process; readers see a snapshot (WAL). PostgreSQL uses one
+//! pool; reads are `REPEATABLE READ, READ ONLY`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::clock::{Clock, instant_text};
+use domain::id::{DataKeyId, MunicipalityId};
+use jiff::Timestamp;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Executor, Transaction};
+
+use crate::accounts::Hashing;
+use crate::audit::Event;
+use crate::crypto::{CryptoError, SecretKey};
+use crate::error::{Result, StoreError};
+use crate::keys::{Generations, KeySource};
+use crate::migrate::{self, Schema};
+use crate::outbox::Change;
+
+/// The two databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// How to open the store. [`Settings::new`] gives the defaults of production.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `sqlite:PATH`, `sqlite://PATH` or `postgres://…`.
+    pub url: String,
+    /// Holds `documents.sqlite` (SQLite), the lock file and usually the keys.
+    pub data_dir: PathBuf,
+    pub keys: KeySource,
+    pub clock: Arc<dyn Clock>,
+    /// Connections for reading (SQLite) or in all (PostgreSQL).
+    pub connections: u32,
+    /// Cost of password hashing; cheap in tests.
+    pub hashing: Hashing,
+    /// Seed of identifiers and nonces; `None` = from the operating system. Tests only.
+    pub seed: Option<u64>,
+}
+
+impl Settings {
+    /// Production defaults: 8 connections, the usual argon2id cost.
+    #[must_use]
+    pub fn new(url: impl Into<String>, data_dir: impl Into<PathBuf>, keys: KeySource, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            url: url.into(),
+            data_dir: data_dir.into(),
+            keys,
+            clock,
+            connections: 8,
+            hashing: Hashing::default(),
+            seed: None,
+        }
+    }
+}
+
+/// The store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) dialect: Dialect,
+    reader: AnyPool,
+    writer: AnyPool,
+    pub(crate) log_reader: AnyPool,
+    pub(crate) log_writer: AnyPool,
+    pub(crate) keys: KeySource,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) hashing: Hashing,
+    pub(crate) data_dir: PathBuf,
+    rng: Mutex<StdRng>,
+    pub(crate) generations: Mutex<HashMap<MunicipalityId, Generations>>,
+    /// Unwrapped data keys; bounded, wiped on eviction.
+    pub(crate) unwrapped: Mutex<HashMap<(MunicipalityId, DataKeyId), Arc<SecretKey>>>,
+    committed: tokio::sync::watch::Sender<u64>,
+}
+
+/// Locks without caring about poisoning: the guarded values are plain caches.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn sqlite_url(path: &Path) -> String {
+    let mut out = String::from("sqlite://");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => out.push(char::from(*byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out.push_str("?mode=rwc");
+    out
+}
+
+const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON; \
+     PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 1000;";
+
+const POSTGRES_SETTINGS: &str = "SET synchronous_commit = on; SET TIME ZONE 'UTC'; \
+     SET default_transaction_isolation = 'read committed'; SET lock_timeout = '15s';";
+
+async fn pool(url: &str, size: u32, dialect: Dialect) -> Result<AnyPool> {
+    let options: AnyConnectOptions = url.parse()?;
+    // Statements could be logged with their values otherwise.
+    let options = options.disable_statement_logging();
+    let setup = match dialect {
+        Dialect::Sqlite => SQLITE_PRAGMAS,
+        Dialect::Postgres => POSTGRES_SETTINGS,
+    };
+    Ok(AnyPoolOptions::new()
+        .max_connections(size)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(20))
+        .idle_timeout(None)
+        .max_lifetime(if dialect == Dialect::Sqlite { None } else { Some(Duration::from_secs(1800)) })
+        .test_before_acquire(dialect == Dialect::Postgres)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection.execute(setup).await?;
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await?)
+}
+
+impl Database {
+    /// Opens (and creates) the store with production defaults and brings its schema up to date.
+    ///
+    /// # Errors
+    /// Database not reachable, a migration edited or failing, data folder not writable.
+    pub async fn connect(url: &str, data_dir: &Path, keys: KeySource, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open(Settings::new(url, data_dir, keys, clock)).await
+    }
+
+    /// Opens the store with the given settings.
+    ///
+    /// # Errors
+    /// As [`Database::connect`].
+    pub async fn open(settings: Settings) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        std::fs::create_dir_all(&settings.data_dir)?;
+        let (dialect, url) = if let Some(rest) = settings.url.strip_prefix("sqlite:") {
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            let path = path.split_once('?').map_or(path, |(path, _)| path);
+            (Dialect::Sqlite, sqlite_url(Path::new(path)))
+        } else if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
+            (Dialect::Postgres, settings.url.clone())
+        } else {
+            return Err(StoreError::Invalid("database_url"));
+        };
+        let (reader, writer, log_reader, log_writer) = match dialect {
+            Dialect::Sqlite => {
+                let log = sqlite_url(&settings.data_dir.join("documents.sqlite"));
+                // The writer first: it creates the file and switches it to WAL.
+                let writer = pool(&url, 1, dialect).await?;
+                let log_writer = pool(&log, 1, dialect).await?;
+                let reader = pool(&url, settings.connections.max(1), dialect).await?;
+                let log_reader = pool(&log, settings.connections.clamp(1, 4), dialect).await?;
+                (reader, writer, log_reader, log_writer)
+            }
+            Dialect::Postgres => {
+                let all = pool(&url, settings.connections.max(2), dialect).await?;
+                // Rooms must not wait for a page that reads: connections of their own.
+                let log = pool(&url, settings.connections.clamp(2, 4), dialect).await?;
+                (all.clone(), all, log.clone(), log)
+            }
+        };
+        {
+            let _lock = match dialect {
+                Dialect::Sqlite => Some(migration_lock(settings.data_dir.join("migrate.lock")).await?),
+                Dialect::Postgres => None,
+            };
+            migrate::run(&mut *writer.acquire().await?, dialect, Schema::Main).await?;
+            migrate::run(&mut *log_writer.acquire().await?, dialect, Schema::Log).await?;
+        }
+        let rng = match settings.seed {
+            Some(seed) => StdRng::seed_from_u64(seed),
+            None => StdRng::try_from_rng(&mut rand::rngs::SysRng)
+                .map_err(|_| StoreError::Key("the operating system gives no randomness".into()))?,
+        };
+        Ok(Self(Arc::new(Inner {
+            dialect,
+            reader,
+            writer,
+            log_reader,
+            log_writer,
+            keys: settings.keys,
+            clock: settings.clock,
+            hashing: settings.hashing,
+            data_dir: settings.data_dir,
+            rng: Mutex::new(rng),
+            generations: Mutex::new(HashMap::new()),
+            unwrapped: Mutex::new(HashMap::new()),
+            committed: tokio::sync::watch::Sender::new(0),
+        })))
+    }
+
+    /// Which database stands behind.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// The clock given at opening.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// Password hashing with the configured cost. Takes 20–100 ms of CPU: call it on a blocking thread.
+    #[must_use]
+    pub fn hashing(&self) -> &Hashing {
+        &self.0.hashing
+    }
+
+    /// Folder given at opening.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.0.data_dir
+    }
+
+    /// A transaction that reads a consistent snapshot. It may record audit events: they are
+    /// written, in a transaction of their own, when it is committed.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn read(&self) -> Result<Tx> {
+        let begin = match self.0.dialect {
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        };
+        let inner = self.0.reader.begin_with(begin).await?;
+        Ok(Tx::new(self.clone(), inner, false))
+    }
+
+    /// A transaction that writes. On SQLite the next writer waits until it ends: keep it short, and
+    /// do no other waiting inside.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn write(&self) -> Result<Tx> {
+        let begin = match self.0.dialect {
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        };
+        let inner = self.0.writer.begin_with(begin).await?;
+        Ok(Tx::new(self.clone(), inner, true))
+    }
+
+    /// Wakes after commits that put something into the outbox (in this process).
+    #[must_use]
+    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.committed.subscribe()
+    }
+
+    /// Whether both databases answer (for `/readyz`).
+    ///
+    /// # Errors
+    /// One does not.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.0.reader).await?;
+        sqlx::query("SELECT 1").execute(&self.0.log_reader).await?;
+        Ok(())
+    }
+
+    /// Settings of the server that would break the promise of durability, as codes for `doctor`.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn durability_findings(&self) -> Result<Vec<&'static str>> {
+        let mut findings = Vec::new();
+        match self.0.dialect {
+            Dialect::Sqlite => {
+                for pool in [&self.0.writer, &self.0.log_writer] {
+                    let level: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+                    if level < 2 {
+                        findings.push("synchronous_not_full");
+                    }
+                }
+            }
+            Dialect::Postgres => {
+                for (sql, finding) in [
+                    ("SHOW fsync", "fsync_off"),
+                    ("SHOW synchronous_commit", "synchronous_commit_off"),
+                    ("SHOW full_page_writes", "full_page_writes_off"),
+                ] {
+                    let value: String = sqlx::query_scalar(sql).fetch_one(&self.0.writer).await?;
+                    if value == "off" {
+                        findings.push(finding);
+                    }
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Closes all connections (SQLite: writes the WAL back).
+    pub async fn close(&self) {
+        for pool in [&self.0.reader, &self.0.log_reader, &self.0.writer, &self.0.log_writer] {
+            pool.close().await;
+        }
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut out = [0; N];
+        lock(&self.0.rng).fill_bytes(&mut out);
+        out
+    }
+
+    /// A fresh identifier.
+    pub fn fresh<T: From<String>>(&self) -> T {
+        let bytes = self.random::<10>();
+        let millis = u64::try_from(self.0.clock.now().as_millisecond()).unwrap_or(0);
+        T::from(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().simple().to_string())
+    }
+
+    /// 256 random bits as 43 characters of URL-safe base64 (session and API tokens).
+    #[must_use]
+    pub fn fresh_token(&self) -> String {
+        use base64::Engine;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.random::<32>())
+    }
+}
+
+async fn migration_lock(path: PathBuf) -> Result<std::fs::File> {
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    });
+    Ok(locked.await.map_err(std::io::Error::other)??)
+}
+
+/// One transaction. Dropped without [`Tx::commit`] it is rolled back, its audit events with it.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Transaction<'static, Any>,
+    db: Database,
+    now: Timestamp,
+    writes: bool,
+    pub(crate) events: Vec<Event>,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Tx {
+    fn new(db: Database, inner: Transaction<'static, Any>, writes: bool) -> Self {
+        let now = db.0.clock.now();
+        Self { inner, db, now, writes, events: Vec::new(), changes: Vec::new() }
+    }
+
+    pub(crate) fn conn(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+
+    /// The store this transaction belongs to.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+
+    /// The instant the transaction began: one for all it writes.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) fn now_text(&self) -> String {
+        instant_text(self.now)
+    }
+
+    /// Writes what was recorded (audit, outbox) and commits.
+    ///
+    /// # Errors
+    /// Database away, or a constraint checked at the end. Nothing is kept then.
+    pub async fn commit(mut self) -> Result<()> {
+        if self.writes {
+            return self.finish().await;
+        }
+        if self.events.is_empty() {
+            return Ok(self.inner.rollback().await?);
+        }
+        let events = std::mem::take(&mut self.events);
+        let db = self.db.clone();
+        // Give the reading connection back first: no task ever holds two.
+        self.inner.rollback().await?;
+        let mut writing = db.write().await?;
+        writing.now = self.now;
+        writing.events = events;
+        writing.finish().await
+    }
+
+    async fn finish(mut self) -> Result<()> {
+        let wake = !self.changes.is_empty();
+        crate::audit::flush(&mut self).await?;
+        crate::outbox::flush(&mut self).await?;
+        self.inner.commit().await?;
+        if wake {
+            self.db.0.committed.send_modify(|count| *count += 1);
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(crate) fn cached_key(&self, municipality: &MunicipalityId, id: &DataKeyId) -> Option<Arc<SecretKey>> {
+        lock(&self.unwrapped).get(&(municipality.clone(), id.clone())).cloned()
+    }
+
+    pub(crate) fn cache_key(&self, municipality: &MunicipalityId, id: &DataKeyId, key: Arc<SecretKey>) {
+        let mut cache = lock(&self.unwrapped);
+        if cache.len() >= 4096 {
+            cache.clear();
+        }
+        cache.insert((municipality.clone(), id.clone()), key);
+    }
+
+    pub(crate) fn forget_key(&self, municipality: &MunicipalityId, id: &DataKeyId) {
+        lock(&self.unwrapped).remove(&(municipality.clone(), id.clone()));
+    }
+}
+
+/// Bad JSON in a sealed or plain column.
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|_| StoreError::Crypto(CryptoError::Content))
+}
+
+/// JSON for a column.
+pub(crate) fn encode<T: serde::Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|_| StoreError::Crypto(CryptoError::Content))
+}
+
+/// `$first, $first+1, …`: an IN list of `count` values.
+pub(crate) fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
