@@ -26,6 +26,11 @@ export default tseslint.config(
         'error',
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_' },
       ],
+      // Y.Text has a toString of its own, which its declaration does not say.
+      '@typescript-eslint/no-base-to-string': [
+        'error',
+        { ignoredTypeNames: ['YText', 'Text', 'AbstractType'] },
+      ],
       'no-console': 'error',
       // 全角の空白 is ordinary punctuation in Japanese wording.
       'no-irregular-whitespace': [
