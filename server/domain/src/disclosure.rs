@@ -190,18 +190,15 @@ impl CaseFacts {
         }
     }
 
-    /// Whether consent or another basis covers showing the person to the agency at a level.
+    /// The highest level at which the person may be shown to the agency: consent covers all,
+    /// a basis as far as it reaches, nothing covers nothing.
     #[must_use]
-    pub fn covered(
-        &self,
-        person: &PersonId,
-        agency: &AgencyId,
-        section: Section,
-        level: Level,
-        on: Date,
-    ) -> bool {
-        self.person(person).is_some_and(|facts| facts.consent.covers(agency, section, on))
-            || self.bases.iter().any(|basis| basis.ceiling(person, agency, section, on) >= level)
+    pub fn cover(&self, person: &PersonId, agency: &AgencyId, section: Section, on: Date) -> Level {
+        if self.person(person).is_some_and(|facts| facts.consent.covers(agency, section, on)) {
+            return Level::Edit;
+        }
+        let reach = self.bases.iter().map(|basis| basis.ceiling(person, agency, section, on));
+        reach.max().unwrap_or(Level::None)
     }
 }
 
@@ -233,6 +230,8 @@ pub enum Reason {
     Disclosed { level: Level },
     /// No consent or basis covers the person: masked at most.
     ConsentMissing { person: PersonId },
+    /// The person is covered by a basis that reaches no higher.
+    BasisCeiling { person: PersonId, level: Level },
     /// 住所秘匿 and the agency is not on the person's list: masked at most.
     AddressConfidential { person: PersonId },
     /// Nobody is known to be the subject: masked at most.
@@ -319,10 +318,15 @@ pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> D
             level = level.min(Level::Masked);
         }
         for person in &subjects {
-            if !department && !facts.covered(person, &viewer.agency, section, level.max(Level::Read), viewer.today) {
-                uncovered.push((*person).clone());
-                reasons.push(Reason::ConsentMissing { person: (*person).clone() });
-                level = level.min(Level::Masked);
+            if !department {
+                let cover = facts.cover(person, &viewer.agency, section, viewer.today);
+                if cover < Level::Read {
+                    uncovered.push((*person).clone());
+                    reasons.push(Reason::ConsentMissing { person: (*person).clone() });
+                } else if cover < level {
+                    reasons.push(Reason::BasisCeiling { person: (*person).clone(), level: cover });
+                }
+                level = level.min(cover.max(Level::Masked));
             }
             let protected = facts.person(person).is_none_or(|known| {
                 known.address_confidential && !known.address_allowed.contains(&viewer.agency)
@@ -570,7 +574,7 @@ pub fn sharing_needs_confirmation(
         }
         let sheet = facts.sheet(right.section);
         for person in facts.subjects_of(&sheet.subjects) {
-            if facts.covered(person, &right.agency, right.section, right.level, today) {
+            if facts.cover(person, &right.agency, right.section, today) >= right.level {
                 continue;
             }
             let status = facts
