@@ -342,6 +342,8 @@ def check_case(file, case, data, out):
             out.add(file, f"{c['person']} の同意日 {got} が受付前か終わりの後", "日付を直す")
         if got and c.get("expires_on", dt.date.max) < got:
             out.add(file, f"{c['person']} の同意の期限が取得日より前", "日付を直す")
+        if not closed and c["status"] in CONSENTED and c.get("expires_on", today) < today:
+            out.add(file, f"{c['person']} の同意の期限 {c['expires_on']} が過ぎている", "status を expired にするか取り直した日を書く")
         obtained[c["person"]].append((c["status"], got))
     for ref in clients:
         if ref not in obtained:
@@ -417,7 +419,7 @@ def check_case(file, case, data, out):
         if e["method"] == "jyuso":
             for ref in set(e["targets"]) & set(clients):
                 known = obtained[ref]
-                if not any(s in ("withdrawn", "incapable") or (s in CONSENTED and g and g <= day) for s, g in known):
+                if not any(s in ("withdrawn", "incapable", "expired") or (s in CONSENTED and g and g <= day) for s, g in known):
                     out.add(file, f"{where} 重層的支援会議の日に {ref} の同意がない", "同意日を直すか支援会議（shien）にする")
     methods = {e["method"] for e in entries}
     if case["stage"] in ("decided", "active", "evaluating") and "jyuso" not in methods:
