@@ -1,0 +1,173 @@
+//! Named schools, hospitals, services and employers, by the word that says what they are.
+
+use crate::text::{Text, is_hiragana, is_kanji, is_katakana};
+use crate::words::WORDS;
+use crate::{Candidate, Label, Source};
+
+/// Suffixes that also end ordinary words: only after a proper noun.
+const WEAK: [&str; 40] = [
+    "組", "サービス", "ホーム", "クラブ", "サロン", "工場", "バス", "ガス", "交通", "設備", "電気", "電子", "化学", "食品", "産業", "建設", "建築", "清掃", "警備", "倉庫", "印刷", "新聞", "企画", "デザイン", "システム", "法人", "組合", "教会", "塾", "食堂", "弁当", "カフェ", "ファーム", "農園", "スーパー", "ホテル", "旅館", "タクシー", "学童", "金属",
+];
+
+pub(crate) fn find(text: &Text) -> Vec<Candidate> {
+    let mut out = Vec::new();
+    for suffix in WORDS.facility_suffixes.iter() {
+        for (at, end) in text.find_all(suffix) {
+            // 「保育園」 in 「保育園児」, 「病院」 in 「病院長」: the longer suffix or word is another thing.
+            if text.at(end).is_some_and(|c| matches!(c, '児' | '生' | '員' | '長' | '化' | '士' | '職')) {
+                continue;
+            }
+            if let Some(start) = left(text, at, suffix) {
+                out.push(Candidate::new(start, branch(text, end), Label::Facility, 0.7, Source::Rule));
+            }
+        }
+    }
+    for prefix in WORDS.facility_prefixes.iter() {
+        for (at, end) in text.find_all(prefix) {
+            if at > 0 && !text.is_boundary(at) && is_kanji(text.chars[at]) {
+                continue;
+            }
+            if let Some(stop) = right(text, end) {
+                out.push(Candidate::new(at, stop, Label::Facility, 0.75, Source::Rule));
+            }
+        }
+    }
+    quoted(text, &mut out);
+    out
+}
+
+/// Start of the name before the suffix at `at`, if there is a name and not just a kind of place.
+fn left(text: &Text, at: usize, suffix: &str) -> Option<usize> {
+    let mut start = at;
+    let mut proper = false;
+    let mut kinds = true;
+    let mut words = 0;
+    while start > 0 && words < 7 {
+        let Some(word) = text.word_at(start - 1) else { break };
+        let from = word.start;
+        let surface = text.slice(from, start.min(word.end));
+        let c = text.chars[from];
+        let particle_inside = word.pos[0] == "助詞" && matches!(surface, "の" | "と") && start < at && words > 0 && from > 0 && is_kana_name(text, from);
+        let noun = (word.is_noun() || word.pos[0] == "接頭詞" || (is_hiragana(c) && word.end - from >= 2 && matches!(word.pos[0].as_str(), "副詞" | "形容詞" | "動詞" | "感動詞") && words > 0))
+            && !matches!(word.pos[1].as_str(), "代名詞" | "副詞可能" | "非自立")
+            && !(word.pos[1] == "数" && c.is_ascii_digit());
+        if !(noun || particle_inside) || !(is_kanji(c) || is_katakana(c) || is_hiragana(c) || c.is_ascii_alphabetic() || c == '・') {
+            break;
+        }
+        // A label in front is no part of the name: 「勤務先 ○○工業」.
+        if WORDS.kinship.contains(surface) || WORDS.name_labels.contains(surface) || WORDS.honorifics.contains(surface) || matches!(surface, "元" | "現" | "前" | "旧" | "同" | "自宅" | "勤務" | "通院" | "受診" | "紹介") {
+            break;
+        }
+        let generic = WORDS.generic_heads.contains(surface) || WORDS.facility_suffixes.contains(surface) || WORDS.facility_prefixes.contains(surface);
+        kinds &= generic;
+        proper |= word.pos[1] == "固有名詞" || !word.known || (is_katakana(c) && word.end - from >= 3 && !generic);
+        start = from;
+        words += 1;
+    }
+    while start < at && matches!(text.chars[start], '・' | 'ー' | ' ') {
+        start += 1;
+    }
+    if start >= at || kinds || WORDS.generic_heads.contains(text.slice(start, at)) || WORDS.not_names.contains(text.slice(start, at)) {
+        return None;
+    }
+    if WEAK.contains(&suffix) && !proper {
+        return None;
+    }
+    let strong = suffix.chars().count() >= 2 && !WEAK.contains(&suffix);
+    (proper || strong && at - start >= 2).then_some(start)
+}
+
+fn is_kana_name(text: &Text, at: usize) -> bool {
+    text.before(at).is_some_and(|c| is_hiragana(c) || is_katakana(c) || is_kanji(c)) && text.word_until(at).is_some_and(|word| text.words[word].is_noun())
+}
+
+/// End of the name after a kind word: one run of one script, over one space.
+fn right(text: &Text, at: usize) -> Option<usize> {
+    let mut start = at;
+    if matches!(text.at(start), Some(' ' | '「' | '・')) {
+        start += 1;
+    }
+    let first = text.at(start)?;
+    let class: fn(char) -> bool = if is_katakana(first) {
+        |c| is_katakana(c) || c == '・'
+    } else if is_kanji(first) {
+        |c| is_kanji(c) || is_katakana(c)
+    } else if is_hiragana(first) {
+        is_hiragana
+    } else {
+        return None;
+    };
+    let mut end = start;
+    while text.at(end).is_some_and(class) {
+        end += 1;
+    }
+    if is_hiragana(first) {
+        // Back to the last particle: 「グループホームひだまりで」.
+        let mut stop = start;
+        let mut index = text.word_from(start)?;
+        while let Some(word) = text.words.get(index).filter(|word| word.start == stop && word.end <= end) {
+            if word.is_particle() && stop > start || (word.is_particle() && word.pos[0] == "助動詞") || word.pos[0] == "助詞" {
+                break;
+            }
+            stop = word.end;
+            index += 1;
+        }
+        end = stop;
+        if end - start < 2 {
+            return None;
+        }
+        // The town that tells branches apart: 「たんぽぽ青葉」.
+        while text.at(end).is_some_and(is_kanji) && text.word_at(end).is_some_and(|word| word.is_place()) {
+            end += 1;
+        }
+    }
+    let name = text.slice(start, end);
+    let spaced = start > at;
+    if end - start < 2 && !text.word_at(start).is_some_and(|word| word.pos[1] == "固有名詞") {
+        return None;
+    }
+    let first_word = text.word_at(start)?;
+    let plain = first_word.known && matches!(first_word.pos[1].as_str(), "サ変接続" | "副詞可能" | "非自立" | "代名詞" | "数" | "接尾" | "形容動詞語幹") || matches!(first_word.pos[0].as_str(), "助詞" | "助動詞" | "接続詞" | "接頭詞");
+    if plain || WORDS.generic_heads.contains(name) || WORDS.not_names.contains(name) || WORDS.facility_suffixes.contains(name) || WORDS.roles.starts(text, start).is_some() || WORDS.kinship.contains(name) {
+        return None;
+    }
+    if spaced && !(first_word.pos[1] == "固有名詞" || !first_word.known || is_katakana(first)) {
+        return None;
+    }
+    Some(branch(text, end))
+}
+
+/// 「○○病院 青葉分院」「○○商事青葉支店」
+fn branch(text: &Text, end: usize) -> usize {
+    for kind in ["支店", "営業所", "支社", "分院", "分室", "分校", "本店", "本社", "店", "校", "工場", "出張所"] {
+        let mut at = end;
+        while at - end < 6 && text.at(at).is_some_and(|c| is_kanji(c) || is_katakana(c)) {
+            if text.tail(at).starts_with(kind) && at > end {
+                let place = text.word_at(end).is_some_and(|word| word.pos[1] == "固有名詞");
+                if place {
+                    return at + kind.chars().count();
+                }
+            }
+            at += 1;
+        }
+    }
+    end
+}
+
+/// 「居酒屋 ○○」「カフェ『○○』」: nothing yet beyond what `right` finds; a quoted name after a kind.
+fn quoted(text: &Text, out: &mut Vec<Candidate>) {
+    for prefix in WORDS.facility_prefixes.iter() {
+        for (_, end) in text.find_all(prefix) {
+            let close = match text.at(end) {
+                Some('「') => '」',
+                Some('『') => '』',
+                _ => continue,
+            };
+            if let Some(stop) = (end + 1..text.len().min(end + 16)).find(|&at| text.chars[at] == close) {
+                if stop > end + 1 {
+                    out.push(Candidate::new(end + 1, stop, Label::Facility, 0.8, Source::Rule));
+                }
+            }
+        }
+    }
+}

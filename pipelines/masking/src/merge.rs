@@ -1,0 +1,211 @@
+//! Many proposals, one answer: no overlaps, public words left readable.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::Deserialize;
+
+use crate::text::Text;
+use crate::words::WORDS;
+use crate::{Candidate, Label, Source, Span};
+
+#[derive(Deserialize)]
+struct Traps {
+    trap: Vec<String>,
+}
+
+/// Phrases that hold names but identify nobody: public bodies, tests, diseases, laws.
+#[expect(clippy::expect_used, reason = "the file is compiled in; a test compiles every pattern")]
+static TRAPS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let file: Traps = toml::from_str(include_str!("../data/traps.toml")).expect("data/traps.toml");
+    let bodies = WORDS.public_bodies.iter().map(regex::escape).collect::<Vec<_>>().join("|");
+    let prefectures = WORDS.prefectures.iter().collect::<Vec<_>>().join("|");
+    file.trap
+        .iter()
+        .map(|pattern| {
+            let pattern = pattern.replace("{bodies}", &bodies).replace("{prefectures}", &prefectures);
+            Regex::new(&pattern).expect("data/traps.toml: pattern")
+        })
+        .collect()
+});
+
+/// For each character whether it belongs to a trap.
+fn trapped(text: &Text) -> Vec<bool> {
+    let mut out = vec![false; text.len()];
+    for trap in TRAPS.iter() {
+        for found in trap.find_iter(&text.string) {
+            out[text.from_byte(found.start())..text.from_byte(found.end())].fill(true);
+        }
+    }
+    out
+}
+
+/// How much a label's own form tells: what is found by its form beats what is found by its look.
+fn rank(candidate: &Candidate) -> f32 {
+    let source = match candidate.source {
+        Source::Manual => 4.0,
+        Source::Register => 3.0,
+        Source::Rule => 1.0,
+        Source::Dictionary | Source::Model => 0.0,
+    };
+    let form = match candidate.label {
+        Label::Person | Label::Address | Label::Facility => 0.0,
+        _ => 1.0,
+    };
+    source + form + candidate.score
+}
+
+fn is_free_form(label: Label) -> bool {
+    matches!(label, Label::Person | Label::Address | Label::Facility)
+}
+
+/// Sorted candidates without overlap. Proposals of the same kind that overlap become one span that
+/// covers both; of different kinds the stronger keeps its extent and the weaker what is left of it.
+pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
+    let trapped = trapped(text);
+    found.retain(|candidate| {
+        candidate.start < candidate.end
+            && (matches!(candidate.source, Source::Manual | Source::Register)
+                || !is_free_form(candidate.label)
+                || !trapped[candidate.start..candidate.end].iter().all(|&t| t))
+    });
+    // What is partly trapped loses that part (「○○県の一時保護所」 found as a place).
+    for candidate in &mut found {
+        if matches!(candidate.source, Source::Manual | Source::Register) || !is_free_form(candidate.label) {
+            continue;
+        }
+        while candidate.start < candidate.end && trapped[candidate.start] {
+            candidate.start += 1;
+        }
+        while candidate.end > candidate.start && trapped[candidate.end - 1] {
+            candidate.end -= 1;
+        }
+    }
+    found.sort_by(|a, b| {
+        rank(b)
+            .total_cmp(&rank(a))
+            .then_with(|| (b.end - b.start).cmp(&(a.end - a.start)))
+            .then_with(|| (a.start, a.label).cmp(&(b.start, b.label)))
+    });
+    let mut kept: Vec<Candidate> = Vec::new();
+    for mut candidate in found {
+        // A proposal of the same kind is widened; any other overlap is cut off.
+        if let Some(same) = kept.iter().position(|other| {
+            other.label == candidate.label
+                && is_free_form(candidate.label)
+                && other.start < candidate.end
+                && candidate.start < other.end
+        }) {
+            let (start, end) = (kept[same].start.min(candidate.start), kept[same].end.max(candidate.end));
+            let person = kept[same].person.is_some();
+            let clash = kept
+                .iter()
+                .enumerate()
+                .any(|(index, other)| index != same && other.start < end && start < other.end);
+            // A register hit keeps its extent: the rest becomes its own piece below.
+            if !clash && !person {
+                kept[same].start = start;
+                kept[same].end = end;
+                continue;
+            }
+        }
+        let mut pieces = vec![(candidate.start, candidate.end)];
+        for other in &kept {
+            pieces = pieces
+                .into_iter()
+                .flat_map(|(start, end)| {
+                    if other.end <= start || end <= other.start {
+                        vec![(start, end)]
+                    } else {
+                        vec![(start, other.start.max(start)), (other.end.min(end), end)]
+                    }
+                })
+                .filter(|(start, end)| start < end)
+                .collect();
+        }
+        for (start, end) in pieces {
+            let cut = (start, end) != (candidate.start, candidate.end);
+            let letters = text.chars[start..end].iter().filter(|c| c.is_alphanumeric()).count();
+            // What a cut leaves over is masked too unless it is next to nothing: 「の」「さん」「駅」.
+            if letters == 0 || (cut && letters < 2 && candidate.source != Source::Register) {
+                continue;
+            }
+            candidate.start = start;
+            candidate.end = end;
+            kept.push(candidate.clone());
+        }
+    }
+    kept.sort_by_key(|candidate| candidate.start);
+    kept
+}
+
+/// Back to original positions. Characters that share one original (ﾊﾟ, ㈱) stay together.
+pub(crate) fn spans(text: &Text, kept: Vec<Candidate>) -> Vec<Span> {
+    let mut out: Vec<Span> = Vec::with_capacity(kept.len());
+    for candidate in kept {
+        let (mut start, mut end) = (candidate.start, candidate.end);
+        while start < end && text.chars[start].is_whitespace() {
+            start += 1;
+        }
+        while end > start && text.chars[end - 1].is_whitespace() {
+            end -= 1;
+        }
+        if start >= end {
+            continue;
+        }
+        let (mut start, end) = text.original(start, end);
+        if let Some(last) = out.last() {
+            start = start.max(last.end);
+        }
+        if start < end {
+            out.push(Span {
+                start,
+                end,
+                label: candidate.label,
+                score: candidate.score.clamp(0.0, 1.0),
+                source: candidate.source,
+                person: candidate.person,
+            });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing step is a failing test")]
+mod tests {
+    use super::*;
+
+    fn candidate(start: usize, end: usize, label: Label, score: f32, source: Source) -> Candidate {
+        Candidate::new(start, end, label, score, source)
+    }
+
+    #[test]
+    fn a_number_beats_a_name_and_names_of_one_kind_unite() {
+        let text = Text::new("架空太郎０９０１２３４５６７８", None).unwrap();
+        let kept = merge(
+            &text,
+            vec![
+                candidate(0, 2, Label::Person, 0.9, Source::Model),
+                candidate(1, 4, Label::Person, 0.8, Source::Rule),
+                candidate(4, 15, Label::Phone, 0.9, Source::Rule),
+                candidate(3, 8, Label::Address, 0.99, Source::Model),
+            ],
+        );
+        let got: Vec<_> = kept.iter().map(|c| (c.start, c.end, c.label)).collect();
+        assert_eq!(got, vec![(0, 4, Label::Person), (4, 15, Label::Phone)]);
+    }
+
+    #[test]
+    fn public_bodies_and_tests_stay_readable() {
+        for phrase in [
+            "青葉市役所", "青葉市福祉事務所", "青葉県の児童相談所", "青葉区社会福祉協議会", "青葉警察署", "青葉家庭裁判所",
+            "長谷川式", "田中ビネー知能検査", "橋本病", "アルツハイマー型認知症", "内田クレペリン", "青葉市の生活福祉課",
+            "生活保護法第6条", "児童福祉法",
+        ] {
+            let text = Text::new(phrase, None).unwrap();
+            let all = candidate(0, text.len(), Label::Facility, 0.99, Source::Model);
+            assert!(merge(&text, vec![all]).is_empty(), "{phrase}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Word lists (data/words.toml).
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::text::Text;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    honorifics: Vec<String>,
+    roles: Vec<String>,
+    kinship: Vec<String>,
+    name_labels: Vec<String>,
+    not_names: Vec<String>,
+    facility_suffixes: Vec<String>,
+    facility_prefixes: Vec<String>,
+    generic_heads: Vec<String>,
+    public_bodies: Vec<String>,
+    prefectures: Vec<String>,
+    building_words: Vec<String>,
+    generic_buildings: Vec<String>,
+}
+
+/// A list that can be asked what stands right before or after a place.
+#[derive(Debug)]
+pub(crate) struct List {
+    set: HashSet<String>,
+    /// Longest first.
+    sorted: Vec<(String, usize)>,
+}
+
+impl List {
+    fn new(words: Vec<String>) -> Self {
+        let mut sorted: Vec<(String, usize)> = words
+            .iter()
+            .map(|word| (word.clone(), word.chars().count()))
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .collect();
+        sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        Self { set: words.into_iter().collect(), sorted }
+    }
+
+    pub fn contains(&self, word: &str) -> bool {
+        self.set.contains(word)
+    }
+
+    /// Length in characters of the longest entry that starts at `at`.
+    pub fn starts(&self, text: &Text, at: usize) -> Option<usize> {
+        let tail = text.tail(at);
+        self.sorted.iter().find(|(word, _)| tail.starts_with(word.as_str())).map(|(_, length)| *length)
+    }
+
+    /// Length in characters of the longest entry that ends at `at`.
+    pub fn ends(&self, text: &Text, at: usize) -> Option<usize> {
+        let head = text.head(at);
+        self.sorted.iter().find(|(word, _)| head.ends_with(word.as_str())).map(|(_, length)| *length)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.sorted.iter().map(|(word, _)| word.as_str())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Words {
+    pub honorifics: List,
+    pub roles: List,
+    pub kinship: List,
+    pub name_labels: List,
+    pub not_names: List,
+    pub facility_suffixes: List,
+    pub facility_prefixes: List,
+    pub generic_heads: List,
+    pub public_bodies: List,
+    pub prefectures: List,
+    pub building_words: List,
+    pub generic_buildings: List,
+}
+
+pub(crate) static WORDS: LazyLock<Words> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the file is compiled in; a test reads it")]
+    let file: File = toml::from_str(include_str!("../data/words.toml")).expect("data/words.toml");
+    Words {
+        honorifics: List::new(file.honorifics),
+        roles: List::new(file.roles),
+        kinship: List::new(file.kinship),
+        name_labels: List::new(file.name_labels),
+        not_names: List::new(file.not_names),
+        facility_suffixes: List::new(file.facility_suffixes),
+        facility_prefixes: List::new(file.facility_prefixes),
+        generic_heads: List::new(file.generic_heads),
+        public_bodies: List::new(file.public_bodies),
+        prefectures: List::new(file.prefectures),
+        building_words: List::new(file.building_words),
+        generic_buildings: List::new(file.generic_buildings),
+    }
+});
+
+/// Whether a name may end at `at`: an honorific or a role follows (「田中さん」「田中 CW」).
+pub(crate) fn name_cue_after(text: &Text, at: usize) -> bool {
+    WORDS.honorifics.starts(text, at).is_some_and(|length| honorific_ends(text, at, length))
+        || WORDS.roles.starts(text, at).is_some()
+        || (text.at(at) == Some(' ') && WORDS.roles.starts(text, at + 1).is_some())
+}
+
+/// 「様」 in 様子 or 様々 and 「君」 in 君たち are not honorifics.
+pub(crate) fn honorific_ends(text: &Text, at: usize, length: usize) -> bool {
+    let next = text.at(at + length);
+    match text.slice(at, at + length) {
+        "様" => !matches!(next, Some('子' | '々' | '式' | '態' | '相' | '変' | 'な' | 'に')),
+        "氏" => !matches!(next, Some('名' | '族' | '神')),
+        "たん" => !matches!(next, Some(c) if crate::text::is_kana(c)),
+        _ => true,
+    }
+}
+
+/// Whether a kinship word, a role or a label (「氏名：」) ends at `at`, so that a name may start there.
+pub(crate) fn name_cue_before(text: &Text, at: usize) -> bool {
+    let mut at = at;
+    while matches!(text.before(at), Some(' ' | ':' | '=' | '・' | '(' | '「' | '→')) {
+        at -= 1;
+    }
+    if text.before(at) == Some('の') && WORDS.kinship.ends(text, at - 1).is_some() {
+        return true;
+    }
+    WORDS.kinship.ends(text, at).is_some()
+        || WORDS.roles.ends(text, at).is_some()
+        || WORDS.name_labels.ends(text, at).is_some()
+}
