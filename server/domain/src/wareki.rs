@@ -137,10 +137,25 @@ pub enum WarekiError {
     Unreadable,
     /// Year 0, or an era that is not known.
     InvalidYear,
-    /// The day lies after the era's last day. `year`: the year of the era in which it may lie.
-    AfterEra { era: Era, last_year: i16, last_month: i8, last_day: i8, next: Era, next_year: i16 },
+    /// The day lies after the era's last day.
+    AfterEra {
+        era: Era,
+        last_year: i16,
+        last_month: i8,
+        last_day: i8,
+        /// The era that the year belongs to, and its year there; missing beyond 2200.
+        next: Option<Era>,
+        next_year: Option<i16>,
+    },
     /// The day lies before the era's first day.
-    BeforeEra { era: Era, first_month: i8, first_day: i8, previous: Option<Era>, previous_year: i16 },
+    BeforeEra {
+        era: Era,
+        first_month: i8,
+        first_day: i8,
+        /// The era that the year belongs to, and its year there; missing before 明治.
+        previous: Option<Era>,
+        previous_year: Option<i16>,
+    },
     /// There is no such month.
     InvalidMonth { month: i16 },
     /// The month has no such day; `last` is its last.
@@ -184,17 +199,15 @@ impl WarekiError {
             }
             Self::InvalidYear => "年を確認してください。元号の年は元年（1年）からです。".to_owned(),
             Self::AfterEra { era, last_year, last_month, last_day, next, next_year } => format!(
-                "{}は{last_year}年{last_month}月{last_day}日までです。{}{}ではありませんか。",
+                "{}は{last_year}年{last_month}月{last_day}日までです。{}",
                 era.label_ja(),
-                next.label_ja(),
-                year_ja(*next_year),
+                meant_ja(*next, *next_year),
             ),
-            Self::BeforeEra { era, first_month, first_day, previous, previous_year } => {
-                let hint = previous.map_or_else(String::new, |previous| {
-                    format!("{}{}ではありませんか。", previous.label_ja(), year_ja(*previous_year))
-                });
-                format!("{}は元年{first_month}月{first_day}日からです。{hint}", era.label_ja())
-            }
+            Self::BeforeEra { era, first_month, first_day, previous, previous_year } => format!(
+                "{}は元年{first_month}月{first_day}日からです。{}",
+                era.label_ja(),
+                meant_ja(*previous, *previous_year),
+            ),
             Self::InvalidMonth { month } => format!("{month}月はありません。月は1から12で入力してください。"),
             Self::InvalidDay { year, month, last } => {
                 format!("{year}年{month}月は{last}日までです。日を確認してください。")
@@ -215,6 +228,14 @@ impl std::fmt::Display for WarekiError {
 
 impl std::error::Error for WarekiError {}
 
+/// The year that may have been meant.
+fn meant_ja(era: Option<Era>, year: Option<i16>) -> String {
+    match (era, year) {
+        (Some(era), Some(year)) => format!("{}{}ではありませんか。", era.label_ja(), year_ja(year)),
+        _ => "年を確認してください。".to_owned(),
+    }
+}
+
 fn year_ja(year: i16) -> String {
     if year == 1 { "元年".to_owned() } else { format!("{year}年") }
 }
@@ -229,7 +250,7 @@ pub fn parse(text: &str) -> Result<Date, WarekiError> {
 
 /// Reads a date: `S45.3.12`, `昭和45年3月12日`, `昭和四十五年三月十二日`, `令和元年5月1日`,
 /// `1970-03-12`, `1970/3/12`, `19700312`, `1970年3月12日`, in half or full width, with blanks
-/// between the parts; with [`Options::partial`] also `昭和45年`, `S45`, `1970年3月`, `1970`, each
+/// between the parts, also followed by 生（まれ） or the day of the week in brackets; with [`Options::partial`] also `昭和45年`, `S45`, `1970年3月`, `1970`, each
 /// optionally followed by 頃 or 推定 in brackets.
 ///
 /// # Errors
@@ -244,6 +265,15 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
         for ending in ["(推定)", "推定", "頃", "ごろ"] {
             text = text.strip_suffix(ending).unwrap_or(text);
         }
+    }
+    for ending in ["生まれ", "生"] {
+        text = text.strip_suffix(ending).unwrap_or(text);
+    }
+    if let Some((date, weekday)) = text.strip_suffix(')').and_then(|rest| rest.split_once('('))
+        && weekday.chars().count() == 1
+        && "月火水木金土日".contains(weekday)
+    {
+        text = date;
     }
     let (era, rest) = split_era(text);
     let numbers = split_numbers(rest, era.is_some())?;
@@ -290,7 +320,7 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
                 first_month: era.first_day().month(),
                 first_day: era.first_day().day(),
                 previous,
-                previous_year: previous.map_or(0, |previous| western - previous.base()),
+                previous_year: previous.map(|previous| western - previous.base()),
             });
         }
     }
@@ -312,14 +342,14 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
 fn after_era(era: Era, western: i16) -> WarekiError {
     let last = era.last_day().unwrap_or(Date::MAX);
     // The year's last day decides, so that 昭和64年2月 points to 平成元年.
-    let next = Date::new(western.clamp(1868, 2200), 12, 31).ok().and_then(Era::of).unwrap_or(Era::Reiwa);
+    let next = Date::new(western, 12, 31).ok().filter(|_| western <= 2200).and_then(Era::of);
     WarekiError::AfterEra {
         era,
         last_year: last.year() - era.base(),
         last_month: last.month(),
         last_day: last.day(),
         next,
-        next_year: western - next.base(),
+        next_year: next.map(|next| western - next.base()),
     }
 }
 
@@ -365,8 +395,7 @@ fn split_numbers(text: &str, era: bool) -> Result<[Option<i16>; 3], WarekiError>
             let (month, rest) = rest.split_once('月').ok_or(WarekiError::Unreadable)?;
             parts.push(month);
             if !rest.is_empty() {
-                let day = rest.strip_suffix('日').ok_or(WarekiError::Unreadable)?;
-                parts.push(day);
+                parts.push(rest.strip_suffix('日').unwrap_or(rest));
             }
         }
         parts

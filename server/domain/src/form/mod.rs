@@ -18,6 +18,8 @@ pub use rule::{Condition, Op, contains_code, is_empty, selected_codes};
 pub use shape::{ColumnShape, FieldShape, FormShape, ScalarKind};
 pub use typescript::typescript;
 pub use validate::{Context, Issue, Severity, validate};
+#[cfg(test)]
+pub(crate) use validate::parse_iso;
 
 use serde::{Deserialize, Serialize};
 
