@@ -1,0 +1,422 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef, useState } from 'react';
+import { useLocation } from 'wouter';
+import { ApiError, api } from '../../api/client';
+import { useSession } from '../../app/session';
+import { problemText } from '../../i18n/problems';
+import {
+  Button,
+  Card,
+  Checkbox,
+  DateInput,
+  ErrorSummary,
+  IconButton,
+  LinkButton,
+  Notice,
+  PageHead,
+  RadioGroup,
+  Select,
+  Tag,
+  TextInput,
+  useToast,
+} from '../../ui';
+import { itemsOf, personName, type CaseDetail, type Many, type Person } from './api';
+import { ageOn, localDate, wareki } from './dates';
+import {
+  duplicateQuery,
+  emptyPerson,
+  MATCH_WORDS,
+  matchOf,
+  receptionBody,
+  receptionProblems,
+  type PersonDraft,
+  type ReceptionDraft,
+} from './reception';
+import { genderLabel, URGENCY_CODES, urgencyLong } from './vocabulary';
+import './cases.css';
+
+const ROUTES = [
+  { code: 'self_visit', label: '本人（来所）' },
+  { code: 'self_tel', label: '本人（電話・メール等）' },
+  { code: 'family_visit', label: '家族・知人（来所）' },
+  { code: 'family_tel', label: '家族・知人（電話・メール等）' },
+  { code: 'houkatsu', label: '包括的相談支援事業者からのつなぎ' },
+  { code: 'agency', label: 'その他の関係機関からの紹介' },
+  { code: 'meeting', label: '支援会議・庁内会議等で把握' },
+  { code: 'community', label: '民生委員・地域住民等からの情報' },
+  { code: 'outreach', label: 'アウトリーチで把握' },
+  { code: 'other', label: 'その他' },
+  { code: 'unknown', label: '不明' },
+];
+
+/** 「新しい相談を受け付ける」: one page; the sheet itself opens right after. */
+export default function NewCasePage() {
+  const { session } = useSession();
+  const [, navigate] = useLocation();
+  const client = useQueryClient();
+  const toast = useToast();
+  const today = localDate(new Date(), session.municipality.zone);
+  const nextKey = useRef(1);
+  const [draft, setDraft] = useState<ReceptionDraft>(() => ({
+    receivedOn: today,
+    urgency: '',
+    route: '',
+    title: '',
+    clients: [emptyPerson('0')],
+  }));
+  const [attempt, setAttempt] = useState(0);
+  const [refused, setRefused] = useState<string | null>(null);
+  const unreadable = useRef(new Map<string, string>());
+  const problems = attempt > 0 ? allProblems(draft, today, unreadable.current) : [];
+  const errorAt = (target: string): string | undefined =>
+    problems.find((problem) => problem.target === target)?.message;
+
+  const dirty = draft.clients.some((person) => person.name || person.kana || person.known) || draft.title !== '';
+  const saved = useRef(false);
+  useEffect(() => {
+    const warn = (event: BeforeUnloadEvent): void => {
+      if (dirty && !saved.current) event.preventDefault();
+    };
+    window.addEventListener('beforeunload', warn);
+    return () => window.removeEventListener('beforeunload', warn);
+  }, [dirty]);
+
+  const create = useMutation({
+    mutationFn: () => api.post<CaseDetail>('cases', receptionBody(draft)),
+    onSuccess: (created) => {
+      saved.current = true;
+      void client.invalidateQueries({ queryKey: ['cases'] });
+      toast(`事案 ${created.case_no} を受け付けました。続けて相談内容を書けます。`);
+      navigate(`/cases/${created.id}/intake`);
+    },
+    onError: (error) => {
+      setRefused(
+        error instanceof ApiError && error.code === 'personal_number'
+          ? '12けたの個人番号（マイナンバー）らしい数字が入っています。このシステムでは扱わないため、消してから受け付けてください。'
+          : problemText(error),
+      );
+    },
+  });
+
+  const submit = (): void => {
+    setAttempt((count) => count + 1);
+    setRefused(null);
+    if (allProblems(draft, today, unreadable.current).length === 0 && !create.isPending) create.mutate();
+  };
+  const change = (part: Partial<ReceptionDraft>): void => setDraft((old) => ({ ...old, ...part }));
+  const changePerson = (key: string, part: Partial<PersonDraft>): void =>
+    setDraft((old) => ({
+      ...old,
+      clients: old.clients.map((person) => (person.key === key ? { ...person, ...part } : person)),
+    }));
+  const readable = (id: string, text: string | null): void => {
+    if (text === null) unreadable.current.delete(id);
+    else unreadable.current.set(id, text);
+  };
+
+  return (
+    <form
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter' && event.ctrlKey && !event.nativeEvent.isComposing) {
+          event.preventDefault();
+          submit();
+        }
+      }}
+    >
+      <PageHead
+        title="新しい相談を受け付ける"
+        lead="分かるところだけで受け付けられます。くわしい内容は、受け付けたあと受付票に書きます。"
+      />
+      <div className="case-main">
+        <ErrorSummary items={problems} attempt={attempt} />
+        {refused && (
+          <Notice tone="error" live title="受け付けられませんでした">
+            {refused}入力した内容は残っています。
+          </Notice>
+        )}
+        <Card title="相談を受けた日と緊急性" icon="clock">
+          <div className="two">
+            <DateInput
+              id="received-on"
+              label="受付日"
+              required
+              value={draft.receivedOn}
+              onChange={(receivedOn) => change({ receivedOn })}
+              onUnreadable={(text) => readable('received-on', text)}
+              error={errorAt('received-on')}
+            />
+            <Select
+              label="相談の経路"
+              value={draft.route}
+              options={ROUTES}
+              empty="あとで選ぶ"
+              onChange={(route) => change({ route })}
+            />
+          </div>
+          <RadioGroup
+            id="urgency"
+            label="緊急性"
+            required
+            options={URGENCY_CODES.map((code) => ({ code, label: urgencyLong(code) }))}
+            value={draft.urgency}
+            onChange={(urgency) => change({ urgency })}
+            error={errorAt('urgency')}
+          />
+          {draft.urgency === 's' && (
+            <Notice tone="warning" live title="生命・身体の危険があるときは、先に通報・救急・虐待対応部署へ連絡してください">
+              受付はあとからでも続けられます。
+            </Notice>
+          )}
+        </Card>
+        <Card
+          title="対象者"
+          icon="person"
+          aside={
+            <Button
+              size="s"
+              icon="plus"
+              onClick={() => {
+                change({ clients: [...draft.clients, emptyPerson(String(nextKey.current++))] });
+              }}
+            >
+              対象者を増やす
+            </Button>
+          }
+        >
+          {draft.clients.map((person, index) => (
+            <PersonBlock
+              key={person.key}
+              person={person}
+              index={index}
+              count={draft.clients.length}
+              today={today}
+              chosen={draft.clients.flatMap((other) => (other.known ? [other.known.id] : []))}
+              onChange={(part) => changePerson(person.key, part)}
+              onRemove={() => change({ clients: draft.clients.filter((other) => other.key !== person.key) })}
+              onUnreadable={readable}
+              errorAt={errorAt}
+            />
+          ))}
+        </Card>
+        <Card title="事案名" icon="folder">
+          <TextInput
+            label="事案名"
+            support="一覧で見分けるための短いことば。氏名は書かないでください（例：8050・母入院中）。"
+            value={draft.title}
+            maxLength={60}
+            onChange={(title) => change({ title })}
+          />
+        </Card>
+        <div className="row">
+          <Button type="submit" variant="primary" size="l" icon="check" busy={create.isPending}>
+            受け付けて、受付票を開く
+          </Button>
+          <LinkButton href="/cases" variant="quiet" size="l">
+            やめる
+          </LinkButton>
+          <span className="soft">Ctrl+Enter でも受け付けられます</span>
+        </div>
+      </div>
+    </form>
+  );
+}
+
+function allProblems(draft: ReceptionDraft, today: string, unreadable: ReadonlyMap<string, string>) {
+  const problems = receptionProblems(draft, today).filter((problem) => !unreadable.has(problem.target));
+  for (const target of unreadable.keys())
+    problems.push({
+      target,
+      message: '日付として読めません。令和8年11月24日、R8.11.24、2026-11-24 のように入力してください。',
+    });
+  return problems;
+}
+
+function PersonBlock({
+  person,
+  index,
+  count,
+  today,
+  chosen,
+  onChange,
+  onRemove,
+  onUnreadable,
+  errorAt,
+}: {
+  person: PersonDraft;
+  index: number;
+  count: number;
+  today: string;
+  chosen: readonly string[];
+  onChange: (part: Partial<PersonDraft>) => void;
+  onRemove: () => void;
+  onUnreadable: (id: string, text: string | null) => void;
+  errorAt: (target: string) => string | undefined;
+}) {
+  const { key } = person;
+  const age = ageOn(person.birth, today);
+  return (
+    <fieldset className="person-block stack">
+      <legend className="visually-hidden">{count > 1 ? `${index + 1}人目の対象者` : '対象者'}</legend>
+      {count > 1 && (
+        <div className="row row--between">
+          <strong>{index + 1}人目</strong>
+          <IconButton icon="trash" label={`${index + 1}人目を除く`} onClick={onRemove} />
+        </div>
+      )}
+      {person.known ? (
+        <div className="row row--between">
+          <span>
+            <Tag tone="green" icon="check">
+              台帳の方
+            </Tag>{' '}
+            <strong>{personName(person.known)}</strong>さん　
+            <span className="soft">
+              {person.known.birth_date && `${wareki(person.known.birth_date)}生まれ　`}
+              {genderLabel(person.known.gender)}
+            </span>
+          </span>
+          <Button size="s" variant="quiet" onClick={() => onChange({ known: null })}>
+            選び直す
+          </Button>
+        </div>
+      ) : (
+        <>
+          <div className="two">
+            <TextInput
+              id={`name-${key}`}
+              label="氏名"
+              required={!person.anonymous}
+              value={person.name}
+              autoFocus={index === 0}
+              onChange={(name) => onChange({ name })}
+              error={errorAt(`name-${key}`)}
+            />
+            <TextInput
+              id={`kana-${key}`}
+              label="ふりがな"
+              support="ひらがなでもカタカナでもかまいません。"
+              value={person.kana}
+              onChange={(kana) => onChange({ kana })}
+              error={errorAt(`kana-${key}`)}
+            />
+          </div>
+          <div className="three">
+            <DateInput
+              id={`birth-${key}`}
+              label="生年月日"
+              support="S45.3.12、昭和45年3月12日など"
+              value={person.birth}
+              onChange={(birth) => onChange({ birth })}
+              onUnreadable={(text) => onUnreadable(`birth-${key}`, text)}
+              error={errorAt(`birth-${key}`)}
+            />
+            {person.birth === '' ? (
+              <TextInput
+                id={`age-${key}`}
+                label="年齢（およそ）"
+                support="生年月日が分からないとき"
+                inputMode="numeric"
+                suffix="歳"
+                value={person.age}
+                onChange={(value) => onChange({ age: value })}
+                error={errorAt(`age-${key}`)}
+              />
+            ) : (
+              <p className="soft">{age === null ? '' : `受付の時点で ${age}歳`}</p>
+            )}
+            <Select
+              label="性別"
+              value={person.gender}
+              empty="あとで選ぶ"
+              options={['1', '2', '3', '9'].map((code) => ({ code, label: genderLabel(code) }))}
+              onChange={(gender) => onChange({ gender })}
+            />
+          </div>
+          <Checkbox
+            label="氏名が分からない・匿名の相談"
+            checked={person.anonymous}
+            onChange={(anonymous) => onChange({ anonymous })}
+          />
+          <Duplicates person={person} chosen={chosen} today={today} onChoose={(known) => onChange({ known })} />
+        </>
+      )}
+    </fieldset>
+  );
+}
+
+/** Register entries that may be the same person, proposed while the name is typed. */
+function Duplicates({
+  person,
+  chosen,
+  today,
+  onChoose,
+}: {
+  person: PersonDraft;
+  chosen: readonly string[];
+  today: string;
+  onChoose: (person: Person) => void;
+}) {
+  const { can } = useSession();
+  const wanted = useSettled(duplicateQuery(person), 350);
+  const query = useQuery({
+    queryKey: ['persons', wanted],
+    queryFn: ({ signal }) => api.get<Many<Person>>('persons', { q: wanted ?? '' }, signal),
+    enabled: wanted !== null && can('read_persons'),
+  });
+  const order = { birth: 0, name: 1, near: 2 } as const;
+  const found = itemsOf(query.data)
+    .filter((entry) => !chosen.includes(entry.id))
+    .map((entry) => ({ entry, match: matchOf(person, entry) }))
+    .sort((a, b) => order[a.match] - order[b.match])
+    .slice(0, 5);
+  return (
+    <div role="status">
+      {wanted !== null && query.isError && (
+        <p className="soft">台帳を調べられませんでした（{problemText(query.error)}）。このまま受け付けられます。</p>
+      )}
+      {wanted !== null && found.length > 0 && (
+        <Notice tone="warning" title="台帳に似た方がいます。同じ方なら選んでください（二重登録を防ぎます）">
+          <ul>
+            {found.map(({ entry, match }) => {
+              const age = entry.age ?? ageOn(entry.birth_date, today);
+              return (
+                <li key={entry.id} className="duplicate">
+                  <span>
+                    <strong>{personName(entry)}</strong>さん　
+                    <span className="soft">
+                      {entry.birth_date && wareki(entry.birth_date)}
+                      {age !== null && `（${age}歳）`} {genderLabel(entry.gender)}
+                      {entry.cases && entry.cases.length > 0 && `　事案 ${entry.cases.map((item) => item.case_no).join('、')}`}
+                    </span>
+                  </span>
+                  <Tag tone={match === 'near' ? 'plain' : 'orange'} small>
+                    {MATCH_WORDS[match]}
+                  </Tag>
+                  <Button size="s" onClick={() => onChoose(entry)}>
+                    この方を選ぶ
+                  </Button>
+                </li>
+              );
+            })}
+          </ul>
+          <p className="soft">違う方なら、このまま進んでください。</p>
+        </Notice>
+      )}
+    </div>
+  );
+}
+
+/** A value once it has stopped changing for `wait` ms. */
+function useSettled<T>(value: T, wait: number): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), wait);
+    return () => clearTimeout(timer);
+  }, [value, wait]);
+  return settled;
+}

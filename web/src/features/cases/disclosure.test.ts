@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import {
+  base,
+  cell,
+  changes,
+  confirmationErrors,
+  entries,
+  matrix,
+  summary,
+  withLevel,
+  withPreset,
+} from './disclosure';
+
+const before = matrix([
+  { agency_id: 'a', section: 'intake', level: 'edit', comment: true },
+  { agency_id: 'b', section: 'intake', level: 'masked', comment: true },
+]);
+
+describe('disclosure matrix', () => {
+  it('finds what a change lets out and what it takes back', () => {
+    let after = withLevel(before, 'b', 'intake', 'read');
+    after = withLevel(after, 'a', 'intake', 'read');
+    after = withLevel(after, 'c', 'progress', 'masked');
+    expect(summary(changes(before, after))).toEqual({ wider: 2, narrower: 1 });
+  });
+
+  it('takes the comment right away with the sight', () => {
+    expect(cell(withLevel(before, 'b', 'intake', 'none'), 'b', 'intake')).toEqual({
+      level: 'none',
+      comment: false,
+    });
+  });
+
+  it('is not disclosed where nothing is said', () => {
+    expect(cell(before, 'x', 'network').level).toBe('none');
+  });
+
+  it('round-trips', () => {
+    expect(changes(before, matrix(entries(before)))).toEqual([]);
+  });
+
+  it('applies presets to the sections that exist only', () => {
+    const after = withPreset(before, 'c', ['intake', 'progress'], 'watch');
+    expect(cell(after, 'c', 'progress').level).toBe('masked');
+    expect(entries(after).filter((entry) => entry.agency_id === 'c')).toHaveLength(2);
+  });
+});
+
+describe('confirmation', () => {
+  it('needs basis and reason', () => {
+    expect(Object.keys(confirmationErrors({ basis: '', reason: ' ' }))).toEqual([
+      'basis',
+      'reason',
+    ]);
+    expect(confirmationErrors({ basis: 'life', reason: '短い' })).toHaveProperty('reason');
+    expect(confirmationErrors({ basis: 'life', reason: '安否の確認を病院と分担するため' })).toEqual(
+      {},
+    );
+  });
+
+  it('reads bases as codes or as objects and keeps the words of the server', () => {
+    expect(base('life')?.label).toContain('生命');
+    expect(base({ id: 'shien_kaigi', name: '支援会議', verified: false })).toMatchObject({
+      code: 'shien_kaigi',
+      label: '支援会議',
+      verified: false,
+    });
+    expect(base(7)).toBeNull();
+  });
+});

@@ -1,0 +1,317 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { api } from '../../api/client';
+import { useSession } from '../../app/session';
+import { Button, Card, Count, Empty, LinkButton, Table, Tag } from '../../ui';
+import { itemsOf, type CasePage, type CaseSummary, type Many } from '../cases/api';
+import { ago, daysSince, localDate, monthDay, QUIET_DAYS, wareki } from '../cases/dates';
+import { CaseLink, ConsentChip, FlagChips, QueryState, StageMeter, UrgencyChip } from '../cases/parts';
+import { covers, isEnded, sectionLabel } from '../cases/vocabulary';
+import type { MaskReview } from '../masks/api';
+import { forgetMissing, readRecent } from './recent';
+import { ORDERS, sortCases, type Order } from './order';
+import './home.css';
+
+/** How many of one's own cases the home screen shows before it points to the list. */
+const SHOWN = 10;
+
+/** 「ホーム」: what is mine comes first. */
+export default function HomePage() {
+  const { session, can } = useSession();
+  const today = localDate(new Date(), session.municipality.zone);
+  return (
+    <>
+      <div className="page-head">
+        <div className="home-greeting">
+          <h1 tabIndex={-1}>
+            {greeting(new Date(), session.municipality.zone)}、{session.account.name.split(/[\s　]/)[0]}さん
+          </h1>
+          <p className="soft">{wareki(today)}</p>
+        </div>
+        {can('create_case') && (
+          <LinkButton href="/cases/new" variant="primary" icon="plus">
+            新しい相談を受け付ける
+          </LinkButton>
+        )}
+      </div>
+      {can('read_cases') ? <CaseHome today={today} /> : <OtherHome />}
+    </>
+  );
+}
+
+function greeting(now: Date, zone: string): string {
+  const hour = Number(
+    new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: 'numeric', hourCycle: 'h23' }).format(now),
+  );
+  if (hour < 11) return 'おはようございます';
+  return hour < 18 ? 'こんにちは' : 'おつかれさまです';
+}
+
+function CaseHome({ today }: { today: string }) {
+  const { can } = useSession();
+  const mine = useQuery({
+    queryKey: ['cases', 'home', 'mine'],
+    queryFn: ({ signal }) => api.get<CasePage>('cases', { mine: true, limit: 50 }, signal),
+  });
+  return (
+    <div className="home">
+      <div className="home__top">
+        <Attention cases={mine.data?.items ?? []} today={today} loaded={mine.isSuccess} />
+        {can('review_masks') && <Reviews />}
+        <Recent today={today} />
+      </div>
+      <MyCases query={mine} today={today} />
+    </div>
+  );
+}
+
+/** Cases of mine that should not wait: urgent, silent for long, or with consent to be asked. */
+function Attention({ cases, today, loaded }: { cases: readonly CaseSummary[]; today: string; loaded: boolean }) {
+  const open = cases.filter((item) => !isEnded(item.stage));
+  const urgent = open.filter((item) => item.urgency === 's' || item.urgency === 'a');
+  const quiet = open.filter((item) => (daysSince(item.last_progress_on ?? item.received_on, today) ?? 0) >= QUIET_DAYS);
+  const consent = open.filter((item) => item.consent.some((entry) => !covers(entry.status)));
+  const columns = [
+    { key: 'urgent', title: '緊急性が高い', tone: 'red' as const, items: urgent, none: '緊急性の高い担当事案はありません。' },
+    { key: 'quiet', title: '連絡が空いている', tone: 'red' as const, items: quiet, none: `${QUIET_DAYS}日以上空いた事案はありません。` },
+    { key: 'consent', title: '同意の確認', tone: 'blue' as const, items: consent, none: '確認の残る事案はありません。' },
+  ];
+  return (
+    <Card title="気をつける担当事案" icon="warning" flush>
+      <div className="attention">
+        {columns.map((column) => (
+          <section key={column.key} className="attention__column" aria-labelledby={`attention-${column.key}`}>
+            <h3 id={`attention-${column.key}`}>
+              {column.title} <Count value={column.items.length} tone={column.items.length ? column.tone : 'grey'} />
+            </h3>
+            {column.items.length === 0 && loaded && <p className="soft">{column.none}</p>}
+            <ul>
+              {column.items.slice(0, 3).map((item) => (
+                <li key={item.id}>
+                  <Link href={`/cases/${item.id}/${column.key === 'consent' ? 'sharing' : 'overview'}`}>
+                    {item.clients.map((client) => client.display).join('・')}さん
+                  </Link>
+                  <span className="soft">
+                    {column.key === 'urgent' && <UrgencyChip code={item.urgency} />}
+                    {column.key === 'quiet' && (
+                      <span className="late">{ago(item.last_progress_on ?? item.received_on, today)}</span>
+                    )}
+                    {column.key === 'consent' && (
+                      <ConsentChip status={item.consent.find((entry) => !covers(entry.status))?.status ?? 'unconfirmed'} />
+                    )}{' '}
+                    <span className="number">{item.case_no}</span>
+                  </span>
+                </li>
+              ))}
+            </ul>
+            {column.items.length > 3 && <p className="soft">ほか {column.items.length - 3}件（下の一覧）</p>}
+          </section>
+        ))}
+      </div>
+    </Card>
+  );
+}
+
+function Reviews() {
+  const query = useQuery({
+    queryKey: ['mask-reviews'],
+    queryFn: ({ signal }) => api.get<Many<MaskReview>>('mask-reviews', undefined, signal),
+  });
+  const waiting = itemsOf(query.data).filter((review) => review.pending > 0);
+  return (
+    <Card
+      title={
+        <>
+          マスク確認待ち {query.isSuccess && <Count value={waiting.length} tone={waiting.length ? 'red' : 'grey'} />}
+        </>
+      }
+      icon="mask"
+      aside={<Link href="/mask-reviews">すべて見る</Link>}
+    >
+      <QueryState query={query} what="確認待ち" />
+      {query.isSuccess && waiting.length === 0 && <p className="soft">確認待ちはありません。</p>}
+      <ul className="plain-list">
+        {waiting.slice(0, 4).map((review) => (
+          <li key={review.document_id}>
+            <Link href={`/mask-reviews/${review.document_id}`}>
+              {review.case_no} {sectionLabel(review.section ?? review.kind)}
+            </Link>
+            <Tag tone="orange" icon="warning" small>
+              残り {review.pending}
+            </Tag>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+/** Opened on this machine first (ids only are kept), then what moved last. */
+function Recent({ today }: { today: string }) {
+  const { session } = useSession();
+  const query = useQuery({
+    queryKey: ['cases', 'home', 'recent'],
+    queryFn: ({ signal }) => api.get<CasePage>('cases', { limit: 50 }, signal),
+  });
+  const all = query.data?.items ?? [];
+  const opened = readRecent(session.account.id)
+    .map((id) => all.find((item) => item.id === id))
+    .filter((item): item is CaseSummary => item !== undefined);
+  if (query.isSuccess) forgetMissing(session.account.id, all.map((item) => item.id), query.data.next_cursor === null);
+  const moved = [...all].sort((a, b) => (a.updated_at < b.updated_at ? 1 : -1));
+  const shown = [...new Map([...opened, ...moved].map((item) => [item.id, item])).values()].slice(0, 5);
+  return (
+    <Card title="最近開いた・動きのあった事案" icon="clock">
+      <QueryState query={query} what="最近の事案" />
+      {query.isSuccess && shown.length === 0 && <p className="soft">まだありません。</p>}
+      <ul className="plain-list">
+        {shown.map((item) => (
+          <li key={item.id}>
+            <span>
+              <Link href={`/cases/${item.id}/overview`}>
+                {item.clients.map((client) => client.display).join('・')}さん
+              </Link>{' '}
+              <span className="soft number">{item.case_no}</span>
+            </span>
+            <span className="soft nowrap">
+              {opened.includes(item) ? '開いた事案' : `更新 ${ago(localDate(new Date(item.updated_at), session.municipality.zone), today)}`}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+function MyCases({
+  query,
+  today,
+}: {
+  query: { data?: CasePage | undefined; isPending: boolean; isError: boolean; isSuccess: boolean; error: unknown; refetch: () => unknown };
+  today: string;
+}) {
+  const { can } = useSession();
+  const [order, setOrder] = useState<Order>('moved');
+  const cases = sortCases(query.data?.items ?? [], order, today).filter((item) => !isEnded(item.stage));
+  return (
+    <Card
+      flush
+      icon="folder"
+      title={
+        <>
+          わたしの事案 {query.isSuccess && <Count value={cases.length} />}
+        </>
+      }
+      aside={
+        <div className="segmented" role="group" aria-label="並び順">
+          {ORDERS.map((entry) => (
+            <Button key={entry.code} size="s" aria-pressed={order === entry.code} onClick={() => setOrder(entry.code)}>
+              {entry.label}
+            </Button>
+          ))}
+        </div>
+      }
+    >
+      {!query.isSuccess && (
+        <div className="card__body">
+          <QueryState query={query} what="担当事案" />
+        </div>
+      )}
+      {query.isSuccess && cases.length === 0 && (
+        <Empty
+          title="担当している事案はまだありません"
+          action={
+            <span className="row">
+              {can('create_case') && (
+                <LinkButton href="/cases/new" variant="primary" icon="plus">
+                  新しい相談を受け付ける
+                </LinkButton>
+              )}
+              <LinkButton href="/cases">見られる事案の一覧へ</LinkButton>
+            </span>
+          }
+        >
+          相談を受け付けるか、主担当から支援機関に加えられると、ここに並びます。
+        </Empty>
+      )}
+      {cases.length > 0 && (
+        <>
+          <Table
+            caption="わたしの事案"
+            captionHidden
+            rows={cases.slice(0, SHOWN)}
+            rowKey={(item) => item.id}
+            columns={[
+              { key: 'who', head: '対象者・事案番号', header: true, cell: (item) => <CaseLink item={item} /> },
+              { key: 'urgency', head: '緊急性', cell: (item) => <UrgencyChip code={item.urgency} /> },
+              {
+                key: 'stage',
+                head: '段階',
+                cell: (item) => (
+                  <>
+                    <StageMeter stage={item.stage} />
+                    {item.consent.some((entry) => !covers(entry.status)) && (
+                      <div className="home__open">同意確認に未了あり</div>
+                    )}
+                  </>
+                ),
+              },
+              {
+                key: 'last',
+                head: '最後の記録',
+                cell: (item) => <LastContact item={item} today={today} />,
+              },
+              { key: 'owner', head: '主担当', cell: (item) => item.owner?.name ?? '—' },
+              { key: 'flags', head: '注意', cell: (item) => <FlagChips flags={item.flags} /> },
+            ]}
+          />
+          <div className="list-foot">
+            <span className="soft">終結・他機関へつないだ事案は「事案」の一覧にあります。</span>
+            <Link href="/cases">{cases.length > SHOWN ? `残り${cases.length - SHOWN}件を見る` : '事案の一覧へ'}</Link>
+          </div>
+        </>
+      )}
+    </Card>
+  );
+}
+
+function LastContact({ item, today }: { item: CaseSummary; today: string }) {
+  if (!item.last_progress_on) return <span className="soft">記録なし（受付 {monthDay(item.received_on, today)}）</span>;
+  const late = (daysSince(item.last_progress_on, today) ?? 0) >= QUIET_DAYS;
+  return (
+    <>
+      {monthDay(item.last_progress_on, today)}
+      <div className={late ? 'late' : 'soft'}>{ago(item.last_progress_on, today)}</div>
+    </>
+  );
+}
+
+/** Roles without case content: the way to what they are here for. */
+function OtherHome() {
+  const { can } = useSession();
+  const places = [
+    { can: can('admin_accounts') || can('admin_own_agency'), href: '/admin/accounts', label: '利用者と所属', text: '登録、変更、停止、認証の再設定' },
+    { can: can('admin_agencies'), href: '/admin/agencies', label: '機関', text: '登録、変更、停止' },
+    { can: can('read_statistics'), href: '/statistics', label: '統計', text: '新規相談の件数、グラフ、CSV' },
+    { can: can('read_audit'), href: '/admin/audit', label: '監査ログ', text: 'だれが・いつ・何をしたか' },
+  ].filter((place) => place.can);
+  if (places.length === 0)
+    return (
+      <Empty icon="lock" title="この所属で開ける画面がありません">
+        別の所属をお持ちのときは、右上の氏名から切り替えてください。所属の登録は管理者にご依頼ください。
+      </Empty>
+    );
+  return (
+    <Card title="この所属でできること" icon="list">
+      <ul className="plain-list">
+        {places.map((place) => (
+          <li key={place.href}>
+            <Link href={place.href}>{place.label}</Link>
+            <span className="soft">{place.text}</span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
