@@ -98,8 +98,14 @@ impl Consent {
                     || self.allowed_sections.is_some()
                     || !self.excluded_agencies.is_empty();
                 names_something
-                    && self.allowed_agencies.as_ref().is_none_or(|list| list.contains(agency))
-                    && self.allowed_sections.as_ref().is_none_or(|list| list.contains(&section))
+                    && self
+                        .allowed_agencies
+                        .as_ref()
+                        .is_none_or(|list| list.contains(agency))
+                    && self
+                        .allowed_sections
+                        .as_ref()
+                        .is_none_or(|list| list.contains(&section))
             }
             _ => false,
         }
@@ -136,10 +142,16 @@ mod tests {
         assert!(consent.covers(&a, Section::Plan, on));
         assert!(!consent.covers(&a, Section::Intake, on));
         assert!(!consent.covers(&b, Section::Plan, on));
-        let except = Consent { excluded_agencies: vec![a.clone()], ..Consent::of(ConsentStatus::Limited) };
+        let except = Consent {
+            excluded_agencies: vec![a.clone()],
+            ..Consent::of(ConsentStatus::Limited)
+        };
         assert!(!except.covers(&a, Section::Plan, on));
         assert!(except.covers(&b, Section::Plan, on));
-        let empty = Consent { allowed_agencies: Some(vec![]), ..Consent::of(ConsentStatus::Limited) };
+        let empty = Consent {
+            allowed_agencies: Some(vec![]),
+            ..Consent::of(ConsentStatus::Limited)
+        };
         assert!(!empty.covers(&b, Section::Plan, on));
     }
 
@@ -152,11 +164,20 @@ mod tests {
             withdrawn_on: Some(date(2026, 12, 1)),
             ..Consent::of(ConsentStatus::Full)
         };
-        assert_eq!(consent.status_on(date(2026, 3, 31)), ConsentStatus::Unconfirmed);
+        assert_eq!(
+            consent.status_on(date(2026, 3, 31)),
+            ConsentStatus::Unconfirmed
+        );
         assert!(consent.covers(&a, Section::Intake, date(2026, 4, 1)));
         assert!(consent.covers(&a, Section::Intake, date(2026, 11, 30)));
-        assert_eq!(consent.status_on(date(2026, 12, 1)), ConsentStatus::Withdrawn);
-        let expiring = Consent { withdrawn_on: None, ..consent };
+        assert_eq!(
+            consent.status_on(date(2026, 12, 1)),
+            ConsentStatus::Withdrawn
+        );
+        let expiring = Consent {
+            withdrawn_on: None,
+            ..consent
+        };
         assert!(expiring.covers(&a, Section::Intake, date(2027, 3, 31)));
         assert_eq!(expiring.status_on(date(2027, 4, 1)), ConsentStatus::Expired);
     }

@@ -106,7 +106,12 @@ impl PersonFacts {
     /// A person with a consent and no protection.
     #[must_use]
     pub const fn new(person: PersonId, consent: Consent) -> Self {
-        Self { person, consent, address_confidential: false, address_allowed: BTreeSet::new() }
+        Self {
+            person,
+            consent,
+            address_confidential: false,
+            address_allowed: BTreeSet::new(),
+        }
     }
 }
 
@@ -130,14 +135,26 @@ pub struct SharingBasis {
 impl SharingBasis {
     /// The highest level the basis gives for a person, agency and section on a day.
     #[must_use]
-    pub fn ceiling(&self, person: &PersonId, agency: &AgencyId, section: Section, on: Date) -> Level {
-        let Some(basis) = legal_basis::find(&self.basis) else { return Level::None };
+    pub fn ceiling(
+        &self,
+        person: &PersonId,
+        agency: &AgencyId,
+        section: Section,
+        on: Date,
+    ) -> Level {
+        let Some(basis) = legal_basis::find(&self.basis) else {
+            return Level::None;
+        };
         let bound = !basis.meeting_bound || (self.until.is_some() && self.meeting.is_some());
         let named = self.agencies.contains(agency)
             && self.persons.contains(person)
             && self.sections.contains(&section);
         let in_period = self.from <= on && self.until.is_none_or(|until| on <= until);
-        if bound && named && in_period { basis.ceiling } else { Level::None }
+        if bound && named && in_period {
+            basis.ceiling
+        } else {
+            Level::None
+        }
     }
 }
 
@@ -170,11 +187,15 @@ impl CaseFacts {
     }
 
     fn row(&self, agency: &AgencyId, section: Section) -> Option<&Disclosure> {
-        self.matrix.iter().find(|row| row.agency == *agency && row.section == section)
+        self.matrix
+            .iter()
+            .find(|row| row.agency == *agency && row.section == section)
     }
 
     fn is_active_member(&self, agency: &AgencyId, on: Date) -> bool {
-        self.members.iter().any(|member| member.agency == *agency && member.active_on(on))
+        self.members
+            .iter()
+            .any(|member| member.agency == *agency && member.active_on(on))
     }
 
     fn person(&self, person: &PersonId) -> Option<&PersonFacts> {
@@ -194,10 +215,16 @@ impl CaseFacts {
     /// a basis as far as it reaches, nothing covers nothing.
     #[must_use]
     pub fn cover(&self, person: &PersonId, agency: &AgencyId, section: Section, on: Date) -> Level {
-        if self.person(person).is_some_and(|facts| facts.consent.covers(agency, section, on)) {
+        if self
+            .person(person)
+            .is_some_and(|facts| facts.consent.covers(agency, section, on))
+        {
             return Level::Edit;
         }
-        let reach = self.bases.iter().map(|basis| basis.ceiling(person, agency, section, on));
+        let reach = self
+            .bases
+            .iter()
+            .map(|basis| basis.ceiling(person, agency, section, on));
         reach.max().unwrap_or(Level::None)
     }
 }
@@ -227,16 +254,27 @@ pub enum Reason {
     Department,
     NotMember,
     NotDisclosed,
-    Disclosed { level: Level },
+    Disclosed {
+        level: Level,
+    },
     /// No consent or basis covers the person: masked at most.
-    ConsentMissing { person: PersonId },
+    ConsentMissing {
+        person: PersonId,
+    },
     /// The person is covered by a basis that reaches no higher.
-    BasisCeiling { person: PersonId, level: Level },
+    BasisCeiling {
+        person: PersonId,
+        level: Level,
+    },
     /// 住所秘匿 and the agency is not on the person's list: masked at most.
-    AddressConfidential { person: PersonId },
+    AddressConfidential {
+        person: PersonId,
+    },
     /// Nobody is known to be the subject: masked at most.
     SubjectsUnknown,
-    RoleCeiling { level: Level },
+    RoleCeiling {
+        level: Level,
+    },
     OwnEntry,
 }
 
@@ -252,7 +290,12 @@ pub struct Decision {
 
 impl Decision {
     fn none(reason: Reason) -> Self {
-        Self { level: Level::None, comment: false, reasons: vec![reason], uncovered: Vec::new() }
+        Self {
+            level: Level::None,
+            comment: false,
+            reasons: vec![reason],
+            uncovered: Vec::new(),
+        }
     }
 }
 
@@ -263,7 +306,10 @@ fn excluded(viewer: &Viewer, facts: &CaseFacts, subjects: &[&PersonId]) -> bool 
             Excluded::Agency(agency) => *agency == viewer.agency,
             Excluded::Account(account) => *account == viewer.account,
         };
-        hit && exclusion.about.as_ref().is_none_or(|person| subjects.contains(&person))
+        hit && exclusion
+            .about
+            .as_ref()
+            .is_none_or(|person| subjects.contains(&person))
     })
 }
 
@@ -322,9 +368,14 @@ pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> D
                 let cover = facts.cover(person, &viewer.agency, section, viewer.today);
                 if cover < Level::Read {
                     uncovered.push((*person).clone());
-                    reasons.push(Reason::ConsentMissing { person: (*person).clone() });
+                    reasons.push(Reason::ConsentMissing {
+                        person: (*person).clone(),
+                    });
                 } else if cover < level {
-                    reasons.push(Reason::BasisCeiling { person: (*person).clone(), level: cover });
+                    reasons.push(Reason::BasisCeiling {
+                        person: (*person).clone(),
+                        level: cover,
+                    });
                 }
                 level = level.min(cover.max(Level::Masked));
             }
@@ -332,7 +383,9 @@ pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> D
                 known.address_confidential && !known.address_allowed.contains(&viewer.agency)
             });
             if protected {
-                reasons.push(Reason::AddressConfidential { person: (*person).clone() });
+                reasons.push(Reason::AddressConfidential {
+                    person: (*person).clone(),
+                });
                 level = level.min(Level::Masked);
             }
         }
@@ -346,7 +399,12 @@ pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> D
         level = ceiling;
     }
     let comment = comment && level >= Level::Read && viewer.role.has(Capability::CommentCase);
-    Decision { level, comment, reasons, uncovered }
+    Decision {
+        level,
+        comment,
+        reasons,
+        uncovered,
+    }
 }
 
 /// Whether the viewer may work on the masks of a document: reviewers who may edit the parent.
@@ -358,7 +416,10 @@ pub fn may_review_masks(viewer: &Viewer, facts: &CaseFacts, parent: &DocumentFac
 /// Whether the viewer may add a 支援経過 entry of the own agency.
 #[must_use]
 pub fn may_write_entries(viewer: &Viewer, facts: &CaseFacts) -> bool {
-    let entry = DocumentFacts { entry_of: Some(viewer.agency.clone()), ..facts.sheet(Section::Progress) };
+    let entry = DocumentFacts {
+        entry_of: Some(viewer.agency.clone()),
+        ..facts.sheet(Section::Progress)
+    };
     let shown = decide(viewer, facts, &facts.sheet(Section::Progress)).level > Level::None;
     shown && decide(viewer, facts, &entry).level == Level::Edit
 }
@@ -462,7 +523,11 @@ pub fn decide_note(viewer: &Viewer, facts: &NoteFacts) -> Decision {
     let (level, reason) = if viewer.account == facts.creator || viewer.agency == facts.agency {
         (Level::Edit, Reason::OwnEntry)
     } else {
-        let shared = facts.shared.iter().filter(|(agency, _)| *agency == viewer.agency).map(|(_, level)| *level);
+        let shared = facts
+            .shared
+            .iter()
+            .filter(|(agency, _)| *agency == viewer.agency)
+            .map(|(_, level)| *level);
         match shared.max() {
             Some(level) => (level, Reason::Disclosed { level }),
             None => (Level::None, Reason::NotDisclosed),
@@ -565,7 +630,9 @@ pub fn sharing_needs_confirmation(
             continue;
         }
         let now = if facts.is_active_member(&right.agency, today) {
-            facts.row(&right.agency, right.section).map_or(Level::None, |row| row.level)
+            facts
+                .row(&right.agency, right.section)
+                .map_or(Level::None, |row| row.level)
         } else {
             Level::None
         };
@@ -579,7 +646,9 @@ pub fn sharing_needs_confirmation(
             }
             let status = facts
                 .person(person)
-                .map_or(ConsentStatus::Unconfirmed, |known| known.consent.status_on(today));
+                .map_or(ConsentStatus::Unconfirmed, |known| {
+                    known.consent.status_on(today)
+                });
             persons.insert(person.clone(), status);
             agencies.insert(right.agency.clone());
             sections.insert(right.section);
@@ -590,11 +659,17 @@ pub fn sharing_needs_confirmation(
         return None;
     }
     Some(ConfirmationRequired {
-        persons: persons.into_iter().map(|(person, status)| UncoveredPerson { person, status }).collect(),
+        persons: persons
+            .into_iter()
+            .map(|(person, status)| UncoveredPerson { person, status })
+            .collect(),
         agencies: agencies.into_iter().collect(),
         sections: sections.into_iter().collect(),
         level,
-        bases: legal_basis::all().iter().filter(|basis| basis.confirmable && basis.ceiling >= level).collect(),
+        bases: legal_basis::all()
+            .iter()
+            .filter(|basis| basis.confirmable && basis.ceiling >= level)
+            .collect(),
     })
 }
 
@@ -604,14 +679,21 @@ impl ConfirmationRequired {
     /// # Errors
     /// When the basis is unknown or cannot be chosen, the reason is empty, a meeting or its last
     /// day is missing, or the basis does not reach the level.
-    pub fn confirm(&self, answer: &Confirmation, today: Date) -> Result<SharingBasis, ConfirmationError> {
+    pub fn confirm(
+        &self,
+        answer: &Confirmation,
+        today: Date,
+    ) -> Result<SharingBasis, ConfirmationError> {
         let basis = legal_basis::find(&answer.basis)
             .filter(|basis| basis.confirmable)
             .ok_or(ConfirmationError::UnknownBasis)?;
         if answer.reason.trim().is_empty() {
             return Err(ConfirmationError::ReasonMissing);
         }
-        let meeting = answer.meeting.clone().filter(|meeting| !meeting.trim().is_empty());
+        let meeting = answer
+            .meeting
+            .clone()
+            .filter(|meeting| !meeting.trim().is_empty());
         if basis.meeting_bound && (meeting.is_none() || answer.until.is_none()) {
             return Err(ConfirmationError::MeetingMissing);
         }
@@ -624,7 +706,11 @@ impl ConfirmationRequired {
         Ok(SharingBasis {
             basis: basis.id.clone(),
             agencies: self.agencies.clone(),
-            persons: self.persons.iter().map(|uncovered| uncovered.person.clone()).collect(),
+            persons: self
+                .persons
+                .iter()
+                .map(|uncovered| uncovered.person.clone())
+                .collect(),
             sections: self.sections.clone(),
             from: today,
             until: answer.until,

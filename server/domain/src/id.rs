@@ -74,7 +74,10 @@ fn fresh(now: jiff::Timestamp, rng: &mut impl rand::Rng) -> String {
     let mut bytes = [0_u8; 10];
     rng.fill_bytes(&mut bytes);
     let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().simple().to_string()
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes)
+        .into_uuid()
+        .simple()
+        .to_string()
 }
 
 #[cfg(test)]
@@ -89,6 +92,9 @@ mod tests {
         let late = CaseId::new("2026-01-01T00:00:01Z".parse().unwrap(), &mut rng);
         assert!(early < late);
         let mut again = rand::rngs::StdRng::seed_from_u64(7);
-        assert_eq!(CaseId::new("2026-01-01T00:00:00Z".parse().unwrap(), &mut again), early);
+        assert_eq!(
+            CaseId::new("2026-01-01T00:00:00Z".parse().unwrap(), &mut again),
+            early
+        );
     }
 }

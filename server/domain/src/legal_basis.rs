@@ -51,7 +51,9 @@ struct File {
 static BASES: LazyLock<Vec<LegalBasis>> = LazyLock::new(|| {
     let text = include_str!("../../../datasets/legal-bases.toml");
     // A broken file would be found by the tests below; at run time it must cover nothing.
-    toml::from_str::<File>(text).map(|file| file.basis).unwrap_or_default()
+    toml::from_str::<File>(text)
+        .map(|file| file.basis)
+        .unwrap_or_default()
 });
 
 /// All grounds, in the order of the file.
@@ -72,7 +74,8 @@ mod tests {
 
     #[test]
     fn the_file_is_read_and_consistent() {
-        let file: File = toml::from_str(include_str!("../../../datasets/legal-bases.toml")).unwrap();
+        let file: File =
+            toml::from_str(include_str!("../../../datasets/legal-bases.toml")).unwrap();
         assert_eq!(file.basis.len(), all().len());
         assert!(all().len() >= 8);
         let mut ids: Vec<_> = all().iter().map(|basis| &basis.id).collect();
@@ -81,8 +84,17 @@ mod tests {
         assert_eq!(ids.len(), all().len());
         for basis in all() {
             assert!(basis.ceiling > Level::None, "{}", basis.id);
-            assert!(!basis.confirmable || basis.share_basis != "consent", "{}", basis.id);
-            assert_eq!(basis.days_after.is_some(), basis.meeting_bound, "{}", basis.id);
+            assert!(
+                !basis.confirmable || basis.share_basis != "consent",
+                "{}",
+                basis.id
+            );
+            assert_eq!(
+                basis.days_after.is_some(),
+                basis.meeting_bound,
+                "{}",
+                basis.id
+            );
         }
     }
 
@@ -90,6 +102,9 @@ mod tests {
     fn the_support_meeting_is_bound_and_masking_stays_masked() {
         assert!(find("support_meeting").unwrap().meeting_bound);
         assert_eq!(find("masked").unwrap().ceiling, Level::Masked);
-        assert!(find("layered_meeting").is_none(), "a 重層的支援会議 is no basis: it needs consent");
+        assert!(
+            find("layered_meeting").is_none(),
+            "a 重層的支援会議 is no basis: it needs consent"
+        );
     }
 }

@@ -42,7 +42,9 @@ pub fn find(text: &str) -> Vec<Range<CodePoint>> {
                 digits.push(value);
                 places.push(next);
                 next += 1;
-            } else if is_separator(chars[next]) && chars.get(next + 1).copied().and_then(digit).is_some() {
+            } else if is_separator(chars[next])
+                && chars.get(next + 1).copied().and_then(digit).is_some()
+            {
                 next += 1;
             } else {
                 break;
@@ -55,8 +57,11 @@ pub fn find(text: &str) -> Vec<Range<CodePoint>> {
             let end = places[window + 11] + 1;
             let free_before = window == 0 || places[window - 1] + 1 != start;
             let free_after = window + 12 == digits.len() || places[window + 12] != end;
-            if free_before && free_after && is_usual_grouping(&places[window..window + 12])
-                && check_digit(&digits[window..window + 11]) == digits[window + 11] {
+            if free_before
+                && free_after
+                && is_usual_grouping(&places[window..window + 12])
+                && check_digit(&digits[window..window + 11]) == digits[window + 11]
+            {
                 found.push(CodePoint(start)..CodePoint(end));
             }
         }
@@ -82,12 +87,29 @@ fn is_usual_grouping(places: &[usize]) -> bool {
 }
 
 fn is_separator(c: char) -> bool {
-    matches!(c, ' ' | '\u{3000}' | '\u{a0}' | '-' | '－' | '‐' | '‑' | '–' | '—' | '−' | 'ー' | 'ｰ' | '―')
+    matches!(
+        c,
+        ' ' | '\u{3000}'
+            | '\u{a0}'
+            | '-'
+            | '－'
+            | '‐'
+            | '‑'
+            | '–'
+            | '—'
+            | '−'
+            | 'ー'
+            | 'ｰ'
+            | '―'
+    )
 }
 
 fn digit(c: char) -> Option<u32> {
     c.to_digit(10).or_else(|| match c {
-        '０'..='９' => std::iter::once(c).nfkc().next().and_then(|c| c.to_digit(10)),
+        '０'..='９' => std::iter::once(c)
+            .nfkc()
+            .next()
+            .and_then(|c| c.to_digit(10)),
         _ => None,
     })
 }

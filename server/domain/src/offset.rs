@@ -4,17 +4,23 @@
 use serde::{Deserialize, Serialize};
 
 /// Position in Unicode code points (the unit of every HTTP and command-line contract).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct CodePoint(pub usize);
 
 /// Position in UTF-16 code units (Y.Text, browsers).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Utf16(pub usize);
 
 /// Position in bytes of the UTF-8 encoding (Rust `str`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Byte(pub usize);
 
@@ -64,13 +70,19 @@ impl OffsetMap {
     /// `None` when the position is not the start of a code point or lies beyond the end.
     #[must_use]
     pub fn from_byte(&self, at: Byte) -> Option<CodePoint> {
-        self.table.binary_search_by_key(&at.0, |&(byte, _)| byte).ok().map(CodePoint)
+        self.table
+            .binary_search_by_key(&at.0, |&(byte, _)| byte)
+            .ok()
+            .map(CodePoint)
     }
 
     /// `None` when the position splits a surrogate pair or lies beyond the end.
     #[must_use]
     pub fn from_utf16(&self, at: Utf16) -> Option<CodePoint> {
-        self.table.binary_search_by_key(&at.0, |&(_, utf16)| utf16).ok().map(CodePoint)
+        self.table
+            .binary_search_by_key(&at.0, |&(_, utf16)| utf16)
+            .ok()
+            .map(CodePoint)
     }
 }
 

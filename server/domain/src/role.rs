@@ -58,32 +58,80 @@ impl Role {
     pub const fn capabilities(self) -> &'static [Capability] {
         use Capability as C;
         match self {
-            Self::Sysadmin => {
-                &[C::AdminAccounts, C::AdminAgencies, C::AdminSettings, C::ReadStatistics, C::ReadAudit]
-            }
+            Self::Sysadmin => &[
+                C::AdminAccounts,
+                C::AdminAgencies,
+                C::AdminSettings,
+                C::ReadStatistics,
+                C::ReadAudit,
+            ],
             Self::DepartmentStaff => &[
-                C::ReadPersons, C::ReadCases, C::EditCase, C::CommentCase, C::ConfirmSharing,
-                C::HostMeeting, C::ExportCases, C::ReadSimilar, C::ReadStatistics, C::EraseRequest,
+                C::ReadPersons,
+                C::ReadCases,
+                C::EditCase,
+                C::CommentCase,
+                C::ConfirmSharing,
+                C::HostMeeting,
+                C::ExportCases,
+                C::ReadSimilar,
+                C::ReadStatistics,
+                C::EraseRequest,
             ],
             Self::DepartmentApprover => &[
-                C::ReadPersons, C::ReadCases, C::EditCase, C::CommentCase, C::ConfirmSharing,
-                C::HostMeeting, C::DecideSupport, C::ExportCases, C::ReadSimilar, C::ReadStatistics,
+                C::ReadPersons,
+                C::ReadCases,
+                C::EditCase,
+                C::CommentCase,
+                C::ConfirmSharing,
+                C::HostMeeting,
+                C::DecideSupport,
+                C::ExportCases,
+                C::ReadSimilar,
+                C::ReadStatistics,
                 C::EraseRequest,
             ],
             Self::Coordinator => &[
-                C::ReadPersons, C::EditPersons, C::ReadCases, C::CreateCase, C::EditCase, C::CommentCase,
-                C::ManageMembers, C::ManageDisclosure, C::ManageConsent, C::ConfirmSharing,
-                C::ReviewMasks, C::ExportCases, C::ReadSimilar, C::ReadStatistics,
+                C::ReadPersons,
+                C::EditPersons,
+                C::ReadCases,
+                C::CreateCase,
+                C::EditCase,
+                C::CommentCase,
+                C::ManageMembers,
+                C::ManageDisclosure,
+                C::ManageConsent,
+                C::ConfirmSharing,
+                C::ReviewMasks,
+                C::ExportCases,
+                C::ReadSimilar,
+                C::ReadStatistics,
             ],
             Self::CoordMgr => &[
-                C::AdminOwnAgency, C::ReadPersons, C::EditPersons, C::ReadCases, C::CreateCase, C::EditCase,
-                C::CommentCase, C::ManageMembers, C::ManageDisclosure, C::ManageConsent, C::ConfirmSharing,
-                C::ReviewMasks, C::ExportCases, C::ReadSimilar, C::ReadStatistics, C::EraseRequest,
+                C::AdminOwnAgency,
+                C::ReadPersons,
+                C::EditPersons,
+                C::ReadCases,
+                C::CreateCase,
+                C::EditCase,
+                C::CommentCase,
+                C::ManageMembers,
+                C::ManageDisclosure,
+                C::ManageConsent,
+                C::ConfirmSharing,
+                C::ReviewMasks,
+                C::ExportCases,
+                C::ReadSimilar,
+                C::ReadStatistics,
+                C::EraseRequest,
             ],
             Self::Agency => &[C::ReadCases, C::CreateCase, C::EditCase, C::CommentCase],
-            Self::AgencyMgr => {
-                &[C::AdminOwnAgency, C::ReadCases, C::CreateCase, C::EditCase, C::CommentCase]
-            }
+            Self::AgencyMgr => &[
+                C::AdminOwnAgency,
+                C::ReadCases,
+                C::CreateCase,
+                C::EditCase,
+                C::CommentCase,
+            ],
             Self::Viewer => &[C::ReadCases],
             Self::Auditor => &[C::ReadAudit],
             Self::Stat => &[C::ReadStatistics],
@@ -132,8 +180,12 @@ mod tests {
         for role in [Role::Sysadmin, Role::Auditor, Role::Stat] {
             assert_eq!(role.ceiling(), Level::None, "{role}");
             for capability in [
-                Capability::ReadCases, Capability::EditCase, Capability::ReadPersons,
-                Capability::ExportCases, Capability::ReadSimilar, Capability::ReviewMasks,
+                Capability::ReadCases,
+                Capability::EditCase,
+                Capability::ReadPersons,
+                Capability::ExportCases,
+                Capability::ReadSimilar,
+                Capability::ReviewMasks,
             ] {
                 assert!(!role.has(capability), "{role} {capability}");
             }
@@ -143,9 +195,21 @@ mod tests {
 
     #[test]
     fn only_the_approver_decides_and_only_coordinators_review_masks() {
-        let with = |c| Role::ALL.iter().copied().filter(|r| r.has(c)).collect::<Vec<_>>();
+        let with = |c| {
+            Role::ALL
+                .iter()
+                .copied()
+                .filter(|r| r.has(c))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(with(Capability::DecideSupport), [Role::DepartmentApprover]);
-        assert_eq!(with(Capability::ReviewMasks), [Role::Coordinator, Role::CoordMgr]);
-        assert_eq!(with(Capability::ManageDisclosure), [Role::Coordinator, Role::CoordMgr]);
+        assert_eq!(
+            with(Capability::ReviewMasks),
+            [Role::Coordinator, Role::CoordMgr]
+        );
+        assert_eq!(
+            with(Capability::ManageDisclosure),
+            [Role::Coordinator, Role::CoordMgr]
+        );
     }
 }

@@ -19,7 +19,12 @@ coded! {
 
 impl Section {
     /// The sections that exist in this version's screens.
-    pub const CURRENT: &'static [Self] = &[Self::Intake, Self::Assessment, Self::Network, Self::Progress];
+    pub const CURRENT: &'static [Self] = &[
+        Self::Intake,
+        Self::Assessment,
+        Self::Network,
+        Self::Progress,
+    ];
 }
 
 coded! {

@@ -25,7 +25,10 @@ impl Stage {
     /// Position in the usual course (for sorting and for the stage bar).
     #[must_use]
     pub fn order(self) -> usize {
-        Self::ALL.iter().position(|stage| *stage == self).unwrap_or(usize::MAX)
+        Self::ALL
+            .iter()
+            .position(|stage| *stage == self)
+            .unwrap_or(usize::MAX)
     }
 
     /// Whether work on the case has ended (for now).
@@ -38,17 +41,73 @@ impl Stage {
     #[must_use]
     pub const fn next(self) -> &'static [Self] {
         match self {
-            Self::Received => &[Self::Screening, Self::ConsentWork, Self::Assessing, Self::Referred, Self::Closed, Self::Suspended],
-            Self::Screening => &[Self::ConsentWork, Self::Assessing, Self::Planning, Self::Referred, Self::Closed, Self::Suspended],
-            Self::ConsentWork => &[Self::Screening, Self::Assessing, Self::Planning, Self::Referred, Self::Closed, Self::Suspended],
-            Self::Assessing => &[Self::Screening, Self::ConsentWork, Self::Planning, Self::Referred, Self::Closed, Self::Suspended],
-            Self::Planning => &[Self::Assessing, Self::ConsentWork, Self::Meeting, Self::Referred, Self::Closed, Self::Suspended],
+            Self::Received => &[
+                Self::Screening,
+                Self::ConsentWork,
+                Self::Assessing,
+                Self::Referred,
+                Self::Closed,
+                Self::Suspended,
+            ],
+            Self::Screening => &[
+                Self::ConsentWork,
+                Self::Assessing,
+                Self::Planning,
+                Self::Referred,
+                Self::Closed,
+                Self::Suspended,
+            ],
+            Self::ConsentWork => &[
+                Self::Screening,
+                Self::Assessing,
+                Self::Planning,
+                Self::Referred,
+                Self::Closed,
+                Self::Suspended,
+            ],
+            Self::Assessing => &[
+                Self::Screening,
+                Self::ConsentWork,
+                Self::Planning,
+                Self::Referred,
+                Self::Closed,
+                Self::Suspended,
+            ],
+            Self::Planning => &[
+                Self::Assessing,
+                Self::ConsentWork,
+                Self::Meeting,
+                Self::Referred,
+                Self::Closed,
+                Self::Suspended,
+            ],
             Self::Meeting => &[Self::Planning, Self::Decided, Self::Closed, Self::Suspended],
             Self::Decided => &[Self::Active, Self::Planning, Self::Closed, Self::Suspended],
-            Self::Active => &[Self::Evaluating, Self::Planning, Self::Referred, Self::Closed, Self::Suspended],
-            Self::Evaluating => &[Self::Active, Self::Planning, Self::Meeting, Self::Closed, Self::Suspended],
+            Self::Active => &[
+                Self::Evaluating,
+                Self::Planning,
+                Self::Referred,
+                Self::Closed,
+                Self::Suspended,
+            ],
+            Self::Evaluating => &[
+                Self::Active,
+                Self::Planning,
+                Self::Meeting,
+                Self::Closed,
+                Self::Suspended,
+            ],
             Self::Closed | Self::Referred | Self::Suspended => &[Self::Reopened],
-            Self::Reopened => &[Self::Screening, Self::ConsentWork, Self::Assessing, Self::Planning, Self::Active, Self::Referred, Self::Closed, Self::Suspended],
+            Self::Reopened => &[
+                Self::Screening,
+                Self::ConsentWork,
+                Self::Assessing,
+                Self::Planning,
+                Self::Active,
+                Self::Referred,
+                Self::Closed,
+                Self::Suspended,
+            ],
         }
     }
 
@@ -68,10 +127,20 @@ mod tests {
         for stage in Stage::ALL {
             assert!(!stage.next().is_empty());
             assert!(!stage.may_become(*stage), "{stage}");
-            assert!(*stage == Stage::Reopened || !stage.next().contains(&Stage::Reopened) || stage.is_ended());
+            assert!(
+                *stage == Stage::Reopened
+                    || !stage.next().contains(&Stage::Reopened)
+                    || stage.is_ended()
+            );
         }
-        assert!(!Stage::Received.may_become(Stage::Decided), "no decision without plan and meeting");
-        assert!(!Stage::Closed.may_become(Stage::Active), "an ended case is reopened first");
+        assert!(
+            !Stage::Received.may_become(Stage::Decided),
+            "no decision without plan and meeting"
+        );
+        assert!(
+            !Stage::Closed.may_become(Stage::Active),
+            "an ended case is reopened first"
+        );
         assert!(Stage::Received.order() < Stage::Closed.order());
     }
 }

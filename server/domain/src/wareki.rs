@@ -49,7 +49,11 @@ impl Era {
     /// The era of a day; `None` before 明治.
     #[must_use]
     pub fn of(day: Date) -> Option<Self> {
-        Self::ALL.iter().rev().copied().find(|era| day >= era.first_day())
+        Self::ALL
+            .iter()
+            .rev()
+            .copied()
+            .find(|era| day >= era.first_day())
     }
 
     fn base(self) -> i16 {
@@ -99,7 +103,11 @@ impl PartialDate {
 
 impl From<Date> for PartialDate {
     fn from(date: Date) -> Self {
-        Self { year: date.year(), month: Some(date.month()), day: Some(date.day()) }
+        Self {
+            year: date.year(),
+            month: Some(date.month()),
+            day: Some(date.day()),
+        }
     }
 }
 
@@ -237,7 +245,11 @@ fn meant_ja(era: Option<Era>, year: Option<i16>) -> String {
 }
 
 fn year_ja(year: i16) -> String {
-    if year == 1 { "元年".to_owned() } else { format!("{year}年") }
+    if year == 1 {
+        "元年".to_owned()
+    } else {
+        format!("{year}年")
+    }
 }
 
 /// Reads a full date. See [`parse_with`].
@@ -245,7 +257,9 @@ fn year_ja(year: i16) -> String {
 /// # Errors
 /// As [`parse_with`]; a missing month or day is [`WarekiError::Incomplete`].
 pub fn parse(text: &str) -> Result<Date, WarekiError> {
-    parse_with(text, Options::default())?.full().ok_or(WarekiError::Incomplete)
+    parse_with(text, Options::default())?
+        .full()
+        .ok_or(WarekiError::Incomplete)
 }
 
 /// Reads a date: `S45.3.12`, `昭和45年3月12日`, `昭和四十五年三月十二日`, `令和元年5月1日`,
@@ -280,12 +294,17 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
     let (year, month, day) = (numbers[0], numbers[1], numbers[2]);
     let year = year.ok_or(WarekiError::Unreadable)?;
     if month.is_some_and(|month| !(1..=12).contains(&month)) {
-        return Err(WarekiError::InvalidMonth { month: month.unwrap_or(0) });
+        return Err(WarekiError::InvalidMonth {
+            month: month.unwrap_or(0),
+        });
     }
     let month = month.and_then(|month| i8::try_from(month).ok());
     let western = match era {
         Some(_) if year < 1 => return Err(WarekiError::InvalidYear),
-        Some(era) => era.base().checked_add(year).ok_or(WarekiError::OutOfRange)?,
+        Some(era) => era
+            .base()
+            .checked_add(year)
+            .ok_or(WarekiError::OutOfRange)?,
         None => year,
     };
     if !(1868..=2200).contains(&western) {
@@ -302,13 +321,23 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
             let last = Date::new(western, month, 1).map_or(31, |first| first.last_of_month().day());
             match i8::try_from(day) {
                 Ok(day) if (1..=last).contains(&day) => Some(day),
-                _ => return Err(WarekiError::InvalidDay { year: western, month, last }),
+                _ => {
+                    return Err(WarekiError::InvalidDay {
+                        year: western,
+                        month,
+                        last,
+                    });
+                }
             }
         }
         (None, Some(_)) => return Err(WarekiError::Unreadable),
         (_, None) => None,
     };
-    let date = PartialDate { year: western, month, day };
+    let date = PartialDate {
+        year: western,
+        month,
+        day,
+    };
     if let Some(era) = era {
         if era.last_day().is_some_and(|last| date.first_day() > last) {
             return Err(after_era(era, western));
@@ -327,7 +356,10 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
     if !options.partial && !date.is_full() {
         return Err(WarekiError::Incomplete);
     }
-    if options.not_after.is_some_and(|today| date.first_day() > today) {
+    if options
+        .not_after
+        .is_some_and(|today| date.first_day() > today)
+    {
         return Err(WarekiError::Future);
     }
     if let Some(today) = options.age_on
@@ -342,7 +374,10 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
 fn after_era(era: Era, western: i16) -> WarekiError {
     let last = era.last_day().unwrap_or(Date::MAX);
     // The year's last day decides, so that 昭和64年2月 points to 平成元年.
-    let next = Date::new(western, 12, 31).ok().filter(|_| western <= 2200).and_then(Era::of);
+    let next = Date::new(western, 12, 31)
+        .ok()
+        .filter(|_| western <= 2200)
+        .and_then(Era::of);
     WarekiError::AfterEra {
         era,
         last_year: last.year() - era.base(),
@@ -400,7 +435,8 @@ fn split_numbers(text: &str, era: bool) -> Result<[Option<i16>; 3], WarekiError>
         }
         parts
     } else {
-        text.split(['.', '/', '-', '・', '、', ',', '−', '‐', '–', '。']).collect()
+        text.split(['.', '/', '-', '・', '、', ',', '−', '‐', '–', '。'])
+            .collect()
     };
     if parts.len() > 3 {
         return Err(WarekiError::Unreadable);
@@ -428,19 +464,36 @@ fn number(text: &str, year_of_era: bool) -> Option<i16> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return if length <= 4 { text.parse().ok() } else { None };
     }
-    let digit = |c: char| "〇一二三四五六七八九".chars().position(|d| d == c).and_then(|d| i16::try_from(d).ok());
+    let digit = |c: char| {
+        "〇一二三四五六七八九"
+            .chars()
+            .position(|d| d == c)
+            .and_then(|d| i16::try_from(d).ok())
+    };
     if text.contains(['十', '廿']) {
         let (tens, ones) = match text.split_once('十') {
-            Some((tens, ones)) => (if tens.is_empty() { 1 } else { single(tens, digit)? }, ones),
+            Some((tens, ones)) => (
+                if tens.is_empty() {
+                    1
+                } else {
+                    single(tens, digit)?
+                },
+                ones,
+            ),
             None => (2, text.strip_prefix('廿')?),
         };
-        let ones = if ones.is_empty() { 0 } else { single(ones, digit)? };
+        let ones = if ones.is_empty() {
+            0
+        } else {
+            single(ones, digit)?
+        };
         return (tens > 0).then_some(tens * 10 + ones);
     }
     if length > 4 {
         return None;
     }
-    text.chars().try_fold(0_i16, |sum, c| Some(sum * 10 + digit(c)?))
+    text.chars()
+        .try_fold(0_i16, |sum, c| Some(sum * 10 + digit(c)?))
 }
 
 fn single(text: &str, digit: impl Fn(char) -> Option<i16>) -> Option<i16> {
@@ -466,7 +519,11 @@ pub fn format_partial(date: PartialDate) -> String {
         )
     };
     let (first, last) = (Era::of(date.first_day()), Era::of(date.last_day()));
-    let mut text = if first == last { year_in(last) } else { format!("{}・{}", year_in(first), year_in(last)) };
+    let mut text = if first == last {
+        year_in(last)
+    } else {
+        format!("{}・{}", year_in(first), year_in(last))
+    };
     if let Some(month) = date.month {
         text.push_str(&format!("{month}月"));
         if let Some(day) = date.day {
@@ -480,7 +537,13 @@ pub fn format_partial(date: PartialDate) -> String {
 #[must_use]
 pub fn format_short(date: Date) -> String {
     match Era::of(date) {
-        Some(era) => format!("{}{}.{}.{}", era.code(), date.year() - era.base(), date.month(), date.day()),
+        Some(era) => format!(
+            "{}{}.{}.{}",
+            era.code(),
+            date.year() - era.base(),
+            date.month(),
+            date.day()
+        ),
         None => format!("{}.{}.{}", date.year(), date.month(), date.day()),
     }
 }

@@ -12,15 +12,30 @@ fn consent(status: ConsentStatus) -> Consent {
 }
 
 fn member(agency: &str) -> Member {
-    Member { agency: agency.into(), class: AgencyClass::Agency, from: date(2026, 4, 1), to: None }
+    Member {
+        agency: agency.into(),
+        class: AgencyClass::Agency,
+        from: date(2026, 4, 1),
+        to: None,
+    }
 }
 
 fn row(agency: &str, section: Section, level: Level) -> Disclosure {
-    Disclosure { agency: agency.into(), section, level, comment: true }
+    Disclosure {
+        agency: agency.into(),
+        section,
+        level,
+        comment: true,
+    }
 }
 
 fn right(agency: &str, section: Section, level: Level) -> ProposedRight {
-    ProposedRight { agency: agency.into(), class: AgencyClass::Agency, section, level }
+    ProposedRight {
+        agency: agency.into(),
+        class: AgencyClass::Agency,
+        section,
+        level,
+    }
 }
 
 /// A household case of two persons who both consent; `care` reads the intake and edits the rest.
@@ -80,23 +95,50 @@ fn the_matrix_decides_for_members() {
     assert_eq!(level(&care(), &facts, Section::Intake), Level::Read);
     assert_eq!(level(&care(), &facts, Section::Assessment), Level::Edit);
     assert_eq!(level(&care(), &facts, Section::Progress), Level::Masked);
-    assert_eq!(level(&care(), &facts, Section::Network), Level::None, "no row, no right");
+    assert_eq!(
+        level(&care(), &facts, Section::Network),
+        Level::None,
+        "no row, no right"
+    );
     assert!(decide(&care(), &facts, &facts.sheet(Section::Intake)).comment);
-    assert!(!decide(&care(), &facts, &facts.sheet(Section::Progress)).comment, "no comment on masked text");
+    assert!(
+        !decide(&care(), &facts, &facts.sheet(Section::Progress)).comment,
+        "no comment on masked text"
+    );
 }
 
 #[test]
 fn no_membership_no_case() {
     let mut facts = facts();
     let stranger = viewer("clinic", AgencyClass::Agency, Role::Agency);
-    facts.matrix.push(row("clinic", Section::Intake, Level::Edit));
+    facts
+        .matrix
+        .push(row("clinic", Section::Intake, Level::Edit));
     assert_eq!(level(&stranger, &facts, Section::Intake), Level::None);
     assert!(!case_visible(&stranger, &facts));
-    facts.members.push(Member { to: Some(date(2026, 11, 19)), ..member("clinic") });
-    assert_eq!(level(&stranger, &facts, Section::Intake), Level::None, "ended yesterday");
-    facts.members.push(Member { from: date(2026, 11, 21), ..member("clinic") });
-    assert_eq!(level(&stranger, &facts, Section::Intake), Level::None, "begins tomorrow");
-    facts.members.push(Member { from: TODAY, to: Some(TODAY), ..member("clinic") });
+    facts.members.push(Member {
+        to: Some(date(2026, 11, 19)),
+        ..member("clinic")
+    });
+    assert_eq!(
+        level(&stranger, &facts, Section::Intake),
+        Level::None,
+        "ended yesterday"
+    );
+    facts.members.push(Member {
+        from: date(2026, 11, 21),
+        ..member("clinic")
+    });
+    assert_eq!(
+        level(&stranger, &facts, Section::Intake),
+        Level::None,
+        "begins tomorrow"
+    );
+    facts.members.push(Member {
+        from: TODAY,
+        to: Some(TODAY),
+        ..member("clinic")
+    });
     assert_eq!(level(&stranger, &facts, Section::Intake), Level::Edit);
 }
 
@@ -114,11 +156,21 @@ fn the_coordinator_in_charge_edits_and_another_coordinator_does_not() {
 fn the_department_reads_unless_its_row_says_otherwise() {
     let mut facts = facts();
     facts.persons[0].consent = consent(ConsentStatus::Refused);
-    assert_eq!(level(&department(), &facts, Section::Assessment), Level::Read);
-    facts.matrix.push(row("dept", Section::Assessment, Level::Masked));
+    assert_eq!(
+        level(&department(), &facts, Section::Assessment),
+        Level::Read
+    );
+    facts
+        .matrix
+        .push(row("dept", Section::Assessment, Level::Masked));
     facts.matrix.push(row("dept", Section::Plan, Level::Edit));
-    facts.matrix.push(row("dept", Section::Progress, Level::None));
-    assert_eq!(level(&department(), &facts, Section::Assessment), Level::Masked);
+    facts
+        .matrix
+        .push(row("dept", Section::Progress, Level::None));
+    assert_eq!(
+        level(&department(), &facts, Section::Assessment),
+        Level::Masked
+    );
     assert_eq!(level(&department(), &facts, Section::Plan), Level::Edit);
     assert_eq!(level(&department(), &facts, Section::Progress), Level::None);
 }
@@ -132,7 +184,10 @@ fn administration_audit_and_statistics_see_nothing_in_any_agency() {
             ("dept", AgencyClass::Department),
             ("care", AgencyClass::Agency),
         ] {
-            assert!(!case_visible(&viewer(agency, class, role), &facts), "{role} at {agency}");
+            assert!(
+                !case_visible(&viewer(agency, class, role), &facts),
+                "{role} at {agency}"
+            );
         }
     }
 }
@@ -144,8 +199,16 @@ fn view_only_staff_of_the_coordinator_read() {
     let decision = decide(&reader, &facts, &facts.sheet(Section::Intake));
     assert_eq!(decision.level, Level::Read);
     assert!(!decision.comment);
-    assert!(decision.reasons.contains(&Reason::RoleCeiling { level: Level::Read }));
-    assert!(!may_review_masks(&reader, &facts, &facts.sheet(Section::Intake)));
+    assert!(
+        decision
+            .reasons
+            .contains(&Reason::RoleCeiling { level: Level::Read })
+    );
+    assert!(!may_review_masks(
+        &reader,
+        &facts,
+        &facts.sheet(Section::Intake)
+    ));
 }
 
 #[test]
@@ -155,15 +218,27 @@ fn one_person_without_consent_masks_the_document() {
     let decision = decide(&care(), &facts, &facts.sheet(Section::Assessment));
     assert_eq!(decision.level, Level::Masked);
     assert_eq!(decision.uncovered, [PersonId::from("p2")]);
-    facts.subjects.insert(Section::Assessment, vec!["p1".into()]);
-    assert_eq!(level(&care(), &facts, Section::Assessment), Level::Edit, "not about p2");
-    assert_eq!(level(&care(), &facts, Section::Intake), Level::Masked, "subjects unknown: everybody");
+    facts
+        .subjects
+        .insert(Section::Assessment, vec!["p1".into()]);
+    assert_eq!(
+        level(&care(), &facts, Section::Assessment),
+        Level::Edit,
+        "not about p2"
+    );
+    assert_eq!(
+        level(&care(), &facts, Section::Intake),
+        Level::Masked,
+        "subjects unknown: everybody"
+    );
 }
 
 #[test]
 fn an_unknown_subject_or_none_at_all_masks() {
     let mut facts = facts();
-    facts.subjects.insert(Section::Intake, vec!["stranger".into()]);
+    facts
+        .subjects
+        .insert(Section::Intake, vec!["stranger".into()]);
     assert_eq!(level(&care(), &facts, Section::Intake), Level::Masked);
     facts.subjects.clear();
     facts.persons.clear();
@@ -181,8 +256,16 @@ fn every_status_but_agreement_caps_at_masked() {
             ConsentStatus::Full | ConsentStatus::Verbal => Level::Edit,
             _ => Level::Masked,
         };
-        assert_eq!(level(&care(), &facts, Section::Assessment), expected, "{status}");
-        assert_eq!(level(&coordinator(), &facts, Section::Assessment), Level::Edit, "{status}");
+        assert_eq!(
+            level(&care(), &facts, Section::Assessment),
+            expected,
+            "{status}"
+        );
+        assert_eq!(
+            level(&coordinator(), &facts, Section::Assessment),
+            Level::Edit,
+            "{status}"
+        );
     }
 }
 
@@ -191,9 +274,18 @@ fn a_protected_address_masks_for_agencies_not_on_the_list() {
     let mut facts = facts();
     facts.persons[0].address_confidential = true;
     assert_eq!(level(&care(), &facts, Section::Assessment), Level::Masked);
-    assert_eq!(level(&department(), &facts, Section::Assessment), Level::Masked);
-    assert_eq!(level(&coordinator(), &facts, Section::Assessment), Level::Edit);
-    assert!(!address_visible(&coordinator(), &facts, &"p1".into()), "not even the coordinator, off the list");
+    assert_eq!(
+        level(&department(), &facts, Section::Assessment),
+        Level::Masked
+    );
+    assert_eq!(
+        level(&coordinator(), &facts, Section::Assessment),
+        Level::Edit
+    );
+    assert!(
+        !address_visible(&coordinator(), &facts, &"p1".into()),
+        "not even the coordinator, off the list"
+    );
     assert!(address_visible(&coordinator(), &facts, &"p2".into()));
     facts.persons[0].address_allowed.insert("care".into());
     assert_eq!(level(&care(), &facts, Section::Assessment), Level::Edit);
@@ -204,12 +296,24 @@ fn a_protected_address_masks_for_agencies_not_on_the_list() {
 fn own_entries_stay_editable_under_the_caps() {
     let mut facts = facts();
     facts.persons[0].address_confidential = true;
-    let entry = |agency: &str| DocumentFacts { entry_of: Some(agency.into()), ..facts.sheet(Section::Progress) };
+    let entry = |agency: &str| DocumentFacts {
+        entry_of: Some(agency.into()),
+        ..facts.sheet(Section::Progress)
+    };
     assert_eq!(decide(&care(), &facts, &entry("care")).level, Level::Edit);
-    assert_eq!(decide(&care(), &facts, &entry("school")).level, Level::Masked);
+    assert_eq!(
+        decide(&care(), &facts, &entry("school")).level,
+        Level::Masked
+    );
     assert!(may_write_entries(&care(), &facts));
-    assert!(!may_write_entries(&viewer("school", AgencyClass::Agency, Role::Agency), &facts), "progress not disclosed");
-    assert!(!may_write_entries(&viewer("care", AgencyClass::Agency, Role::Viewer), &facts));
+    assert!(
+        !may_write_entries(&viewer("school", AgencyClass::Agency, Role::Agency), &facts),
+        "progress not disclosed"
+    );
+    assert!(!may_write_entries(
+        &viewer("care", AgencyClass::Agency, Role::Viewer),
+        &facts
+    ));
     let mut ended = facts.clone();
     ended.members[0].to = Some(date(2026, 11, 1));
     assert_eq!(decide(&care(), &ended, &entry("care")).level, Level::None);
@@ -217,25 +321,51 @@ fn own_entries_stay_editable_under_the_caps() {
 
 #[test]
 fn exclusions_hide_everything() {
-    let whole_agency = Exclusion { who: Excluded::Agency("care".into()), about: None };
-    let whole_account = Exclusion { who: Excluded::Account("acc".into()), about: None };
+    let whole_agency = Exclusion {
+        who: Excluded::Agency("care".into()),
+        about: None,
+    };
+    let whole_account = Exclusion {
+        who: Excluded::Account("acc".into()),
+        about: None,
+    };
     for exclusion in [whole_agency, whole_account] {
         let mut facts = facts();
         facts.exclusions.push(exclusion);
         assert!(!case_visible(&care(), &facts));
-        let own = DocumentFacts { entry_of: Some("care".into()), ..facts.sheet(Section::Progress) };
-        assert_eq!(decide(&care(), &facts, &own).level, Level::None, "own entries too");
+        let own = DocumentFacts {
+            entry_of: Some("care".into()),
+            ..facts.sheet(Section::Progress)
+        };
+        assert_eq!(
+            decide(&care(), &facts, &own).level,
+            Level::None,
+            "own entries too"
+        );
     }
     let mut facts = facts();
-    facts.exclusions.push(Exclusion { who: Excluded::Agency("coord".into()), about: None });
-    assert!(!case_visible(&coordinator(), &facts), "the one in charge too");
+    facts.exclusions.push(Exclusion {
+        who: Excluded::Agency("coord".into()),
+        about: None,
+    });
+    assert!(
+        !case_visible(&coordinator(), &facts),
+        "the one in charge too"
+    );
 }
 
 #[test]
 fn exclusion_from_one_person_leaves_the_others() {
     let mut facts = facts();
-    facts.exclusions.push(Exclusion { who: Excluded::Agency("care".into()), about: Some("p2".into()) });
-    assert_eq!(level(&care(), &facts, Section::Intake), Level::None, "about everybody");
+    facts.exclusions.push(Exclusion {
+        who: Excluded::Agency("care".into()),
+        about: Some("p2".into()),
+    });
+    assert_eq!(
+        level(&care(), &facts, Section::Intake),
+        Level::None,
+        "about everybody"
+    );
     assert_eq!(person_level(&care(), &facts, &"p2".into()), Level::None);
     facts.subjects.insert(Section::Intake, vec!["p1".into()]);
     assert_eq!(level(&care(), &facts, Section::Intake), Level::Read);
@@ -244,11 +374,24 @@ fn exclusion_from_one_person_leaves_the_others() {
 }
 
 #[test]
+fn a_document_of_another_case_is_not_decided_by_these_facts() {
+    let facts = facts();
+    let foreign = DocumentFacts {
+        case: "c2".into(),
+        ..facts.sheet(Section::Intake)
+    };
+    assert_eq!(decide(&coordinator(), &facts, &foreign).level, Level::None);
+}
+
+#[test]
 fn masks_belong_to_reviewers_who_may_edit_the_parent() {
     let facts = facts();
     let sheet = facts.sheet(Section::Assessment);
     assert!(may_review_masks(&coordinator(), &facts, &sheet));
-    assert!(!may_review_masks(&care(), &facts, &sheet), "edits, but is no reviewer");
+    assert!(
+        !may_review_masks(&care(), &facts, &sheet),
+        "edits, but is no reviewer"
+    );
     assert!(!may_review_masks(&department(), &facts, &sheet));
 }
 
@@ -265,45 +408,128 @@ fn a_meeting_covers_its_members_until_its_last_day() {
         until: Some(TODAY),
         meeting: Some("mtg1".into()),
     });
-    assert_eq!(level(&care(), &facts, Section::Assessment), Level::Read, "as far as the basis reaches");
-    assert_eq!(level(&care(), &facts, Section::Intake), Level::Masked, "another section");
-    let tomorrow = Viewer { today: date(2026, 11, 21), ..care() };
+    assert_eq!(
+        level(&care(), &facts, Section::Assessment),
+        Level::Read,
+        "as far as the basis reaches"
+    );
+    assert_eq!(
+        level(&care(), &facts, Section::Intake),
+        Level::Masked,
+        "another section"
+    );
+    let tomorrow = Viewer {
+        today: date(2026, 11, 21),
+        ..care()
+    };
     assert_eq!(level(&tomorrow, &facts, Section::Assessment), Level::Masked);
     let with = |change: &dyn Fn(&mut SharingBasis)| {
         let mut changed = facts.clone();
         change(&mut changed.bases[0]);
         level(&care(), &changed, Section::Assessment)
     };
-    assert_eq!(with(&|basis| basis.until = None), Level::Masked, "a meeting has an end");
-    assert_eq!(with(&|basis| basis.meeting = None), Level::Masked, "and must be named");
-    assert_eq!(with(&|basis| basis.basis = "nonsense".into()), Level::Masked);
-    assert_eq!(with(&|basis| basis.basis = "masked".into()), Level::Masked, "masked sharing stays masked");
-    assert_eq!(with(&|basis| basis.agencies = vec!["school".into()]), Level::Masked);
-    assert_eq!(with(&|basis| basis.persons = vec!["p2".into()]), Level::Masked);
+    assert_eq!(
+        with(&|basis| basis.until = None),
+        Level::Masked,
+        "a meeting has an end"
+    );
+    assert_eq!(
+        with(&|basis| basis.meeting = None),
+        Level::Masked,
+        "and must be named"
+    );
+    assert_eq!(
+        with(&|basis| basis.basis = "nonsense".into()),
+        Level::Masked
+    );
+    assert_eq!(
+        with(&|basis| basis.basis = "masked".into()),
+        Level::Masked,
+        "masked sharing stays masked"
+    );
+    assert_eq!(
+        with(&|basis| basis.agencies = vec!["school".into()]),
+        Level::Masked
+    );
+    assert_eq!(
+        with(&|basis| basis.persons = vec!["p2".into()]),
+        Level::Masked
+    );
 }
 
 #[test]
 fn sharing_without_cover_asks_and_with_cover_does_not() {
     let mut facts = facts();
     let change = [right("clinic", Section::Intake, Level::Read)];
-    assert_eq!(sharing_needs_confirmation(&facts, &change, TODAY), None, "both consent");
+    assert_eq!(
+        sharing_needs_confirmation(&facts, &change, TODAY),
+        None,
+        "both consent"
+    );
     facts.persons[1].consent = consent(ConsentStatus::Unconfirmed);
     let asked = sharing_needs_confirmation(&facts, &change, TODAY).unwrap();
-    assert_eq!(asked.persons, [UncoveredPerson { person: "p2".into(), status: ConsentStatus::Unconfirmed }]);
+    assert_eq!(
+        asked.persons,
+        [UncoveredPerson {
+            person: "p2".into(),
+            status: ConsentStatus::Unconfirmed
+        }]
+    );
     assert_eq!(asked.agencies, [AgencyId::from("clinic")]);
     assert_eq!(asked.sections, [Section::Intake]);
-    assert!(asked.bases.iter().all(|basis| basis.confirmable && basis.ceiling >= Level::Read));
+    assert!(
+        asked
+            .bases
+            .iter()
+            .all(|basis| basis.confirmable && basis.ceiling >= Level::Read)
+    );
     // Raising asks, lowering and leaving do not.
-    assert!(sharing_needs_confirmation(&facts, &[right("care", Section::Intake, Level::Edit)], TODAY).is_some());
-    assert!(sharing_needs_confirmation(&facts, &[right("care", Section::Intake, Level::Read)], TODAY).is_none());
-    assert!(sharing_needs_confirmation(&facts, &[right("care", Section::Intake, Level::None)], TODAY).is_none());
+    assert!(
+        sharing_needs_confirmation(
+            &facts,
+            &[right("care", Section::Intake, Level::Edit)],
+            TODAY
+        )
+        .is_some()
+    );
+    assert!(
+        sharing_needs_confirmation(
+            &facts,
+            &[right("care", Section::Intake, Level::Read)],
+            TODAY
+        )
+        .is_none()
+    );
+    assert!(
+        sharing_needs_confirmation(
+            &facts,
+            &[right("care", Section::Intake, Level::None)],
+            TODAY
+        )
+        .is_none()
+    );
     // Masked sharing is sharing too.
-    let masked = sharing_needs_confirmation(&facts, &[right("clinic", Section::Plan, Level::Masked)], TODAY).unwrap();
+    let masked = sharing_needs_confirmation(
+        &facts,
+        &[right("clinic", Section::Plan, Level::Masked)],
+        TODAY,
+    )
+    .unwrap();
     assert!(masked.bases.iter().any(|basis| basis.id == "masked"));
     assert!(!asked.bases.iter().any(|basis| basis.id == "masked"));
     // The coordinator in charge and the department need none.
-    let dept = ProposedRight { class: AgencyClass::Department, ..right("dept", Section::Intake, Level::Edit) };
-    assert!(sharing_needs_confirmation(&facts, &[dept, right("coord", Section::Intake, Level::Edit)], TODAY).is_none());
+    let dept = ProposedRight {
+        class: AgencyClass::Department,
+        ..right("dept", Section::Intake, Level::Edit)
+    };
+    assert!(
+        sharing_needs_confirmation(
+            &facts,
+            &[dept, right("coord", Section::Intake, Level::Edit)],
+            TODAY
+        )
+        .is_none()
+    );
 }
 
 #[test]
@@ -311,27 +537,60 @@ fn a_former_member_counts_as_new() {
     let mut facts = facts();
     facts.persons[0].consent = consent(ConsentStatus::Withdrawn);
     facts.members[0].to = Some(date(2026, 11, 1));
-    assert!(sharing_needs_confirmation(&facts, &[right("care", Section::Intake, Level::Read)], TODAY).is_some());
+    assert!(
+        sharing_needs_confirmation(
+            &facts,
+            &[right("care", Section::Intake, Level::Read)],
+            TODAY
+        )
+        .is_some()
+    );
 }
 
 #[test]
 fn confirmations_are_checked_and_open_what_was_asked() {
     let mut facts = facts();
     facts.persons[0].consent = consent(ConsentStatus::Refused);
-    let asked = sharing_needs_confirmation(&facts, &[right("clinic", Section::Intake, Level::Read)], TODAY).unwrap();
+    let asked = sharing_needs_confirmation(
+        &facts,
+        &[right("clinic", Section::Intake, Level::Read)],
+        TODAY,
+    )
+    .unwrap();
     let answer = |basis: &str, reason: &str| Confirmation {
         basis: basis.into(),
         reason: reason.into(),
         meeting: None,
         until: None,
     };
-    assert_eq!(asked.confirm(&answer("consent", "理由"), TODAY), Err(ConfirmationError::UnknownBasis));
-    assert_eq!(asked.confirm(&answer("nonsense", "理由"), TODAY), Err(ConfirmationError::UnknownBasis));
-    assert_eq!(asked.confirm(&answer("life_protection", "　"), TODAY), Err(ConfirmationError::ReasonMissing));
-    assert_eq!(asked.confirm(&answer("support_meeting", "理由"), TODAY), Err(ConfirmationError::MeetingMissing));
-    assert_eq!(asked.confirm(&answer("masked", "理由"), TODAY), Err(ConfirmationError::LevelTooHigh));
-    let past = Confirmation { until: Some(date(2026, 11, 19)), ..answer("life_protection", "理由") };
-    assert_eq!(asked.confirm(&past, TODAY), Err(ConfirmationError::PeriodInvalid));
+    assert_eq!(
+        asked.confirm(&answer("consent", "理由"), TODAY),
+        Err(ConfirmationError::UnknownBasis)
+    );
+    assert_eq!(
+        asked.confirm(&answer("nonsense", "理由"), TODAY),
+        Err(ConfirmationError::UnknownBasis)
+    );
+    assert_eq!(
+        asked.confirm(&answer("life_protection", "　"), TODAY),
+        Err(ConfirmationError::ReasonMissing)
+    );
+    assert_eq!(
+        asked.confirm(&answer("support_meeting", "理由"), TODAY),
+        Err(ConfirmationError::MeetingMissing)
+    );
+    assert_eq!(
+        asked.confirm(&answer("masked", "理由"), TODAY),
+        Err(ConfirmationError::LevelTooHigh)
+    );
+    let past = Confirmation {
+        until: Some(date(2026, 11, 19)),
+        ..answer("life_protection", "理由")
+    };
+    assert_eq!(
+        asked.confirm(&past, TODAY),
+        Err(ConfirmationError::PeriodInvalid)
+    );
     let meeting = Confirmation {
         meeting: Some("mtg1".into()),
         until: Some(date(2026, 12, 4)),
@@ -339,12 +598,23 @@ fn confirmations_are_checked_and_open_what_was_asked() {
     };
     facts.bases.push(asked.confirm(&meeting, TODAY).unwrap());
     facts.members.push(member("clinic"));
-    facts.matrix.push(row("clinic", Section::Intake, Level::Read));
-    facts.matrix.push(row("clinic", Section::Assessment, Level::Read));
+    facts
+        .matrix
+        .push(row("clinic", Section::Intake, Level::Read));
+    facts
+        .matrix
+        .push(row("clinic", Section::Assessment, Level::Read));
     let clinic = viewer("clinic", AgencyClass::Agency, Role::Agency);
     assert_eq!(level(&clinic, &facts, Section::Intake), Level::Read);
     assert_eq!(level(&clinic, &facts, Section::Assessment), Level::Masked);
-    assert!(sharing_needs_confirmation(&facts, &[right("clinic", Section::Intake, Level::Read)], TODAY).is_none());
+    assert!(
+        sharing_needs_confirmation(
+            &facts,
+            &[right("clinic", Section::Intake, Level::Read)],
+            TODAY
+        )
+        .is_none()
+    );
 }
 
 #[test]
@@ -355,24 +625,40 @@ fn notes_belong_to_their_agency_and_those_they_are_shared_with() {
         agency: "care".into(),
         shared: vec![("school".into(), Level::Read)],
     };
-    let at = |agency: &str, role| decide_note(&viewer(agency, AgencyClass::Agency, role), &note).level;
+    let at =
+        |agency: &str, role| decide_note(&viewer(agency, AgencyClass::Agency, role), &note).level;
     assert_eq!(at("care", Role::Agency), Level::Edit);
     assert_eq!(at("care", Role::Viewer), Level::Read);
     assert_eq!(at("care", Role::Sysadmin), Level::None);
     assert_eq!(at("school", Role::Agency), Level::Read);
     assert_eq!(at("clinic", Role::Agency), Level::None);
-    let elsewhere = Viewer { municipality: "m2".into(), ..care() };
+    let elsewhere = Viewer {
+        municipality: "m2".into(),
+        ..care()
+    };
     assert_eq!(decide_note(&elsewhere, &note).level, Level::None);
 }
 
 #[test]
 fn view_as_is_an_ordinary_member_of_staff() {
     let facts = facts();
-    for (agency, class) in [("care", AgencyClass::Agency), ("coord", AgencyClass::Coordinator), ("dept", AgencyClass::Department)] {
+    for (agency, class) in [
+        ("care", AgencyClass::Agency),
+        ("coord", AgencyClass::Coordinator),
+        ("dept", AgencyClass::Department),
+    ] {
         let document = facts.sheet(Section::Intake);
         let shown = audience_level(&facts, &document, &agency.into(), class, TODAY);
         assert!(shown.level > Level::None);
-        assert_eq!(shown.level, decide(&viewer_as(&facts, &agency.into(), class, TODAY), &facts, &document).level);
+        assert_eq!(
+            shown.level,
+            decide(
+                &viewer_as(&facts, &agency.into(), class, TODAY),
+                &facts,
+                &document
+            )
+            .level
+        );
     }
 }
 
@@ -483,13 +769,24 @@ prop_compose! {
     }
 }
 
-fn not_raised(viewer: &Viewer, before: &CaseFacts, after: &CaseFacts, document: &DocumentFacts) -> Result<(), TestCaseError> {
-    let (was, is) = (decide(viewer, before, document), decide(viewer, after, document));
+fn not_raised(
+    viewer: &Viewer,
+    before: &CaseFacts,
+    after: &CaseFacts,
+    document: &DocumentFacts,
+) -> Result<(), TestCaseError> {
+    let (was, is) = (
+        decide(viewer, before, document),
+        decide(viewer, after, document),
+    );
     prop_assert!(is.level <= was.level, "{:?} -> {:?}", was, is);
     prop_assert!(was.comment || !is.comment);
     prop_assert!(case_level(viewer, after) <= case_level(viewer, before));
     for person in PERSONS {
-        prop_assert!(person_level(viewer, after, &person.into()) <= person_level(viewer, before, &person.into()));
+        prop_assert!(
+            person_level(viewer, after, &person.into())
+                <= person_level(viewer, before, &person.into())
+        );
     }
     Ok(())
 }

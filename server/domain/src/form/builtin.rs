@@ -10,7 +10,9 @@ use super::{Calculation, Check, Condition, Definition, Field, FieldType, OptionL
 static FORMS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../datasets/forms");
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    let files = FORMS.files().filter_map(|file| Some((file.path().to_str()?, file.contents_utf8()?)));
+    let files = FORMS
+        .files()
+        .filter_map(|file| Some((file.path().to_str()?, file.contents_utf8()?)));
     // The embedded files are checked by the tests below; were they broken all the same, there
     // are no forms, and nothing is shown.
     Catalogue::parse(files).unwrap_or_default()
@@ -29,7 +31,11 @@ pub enum DefinitionError {
     #[error("{file}: {message}")]
     Syntax { file: String, message: String },
     #[error("{form}: {field}: {problem}")]
-    Field { form: String, field: String, problem: &'static str },
+    Field {
+        form: String,
+        field: String,
+        problem: &'static str,
+    },
     #[error("option list {list}: {problem}")]
     List { list: String, problem: &'static str },
 }
@@ -52,7 +58,9 @@ impl Catalogue {
     ///
     /// # Errors
     /// On the first mistake: syntax, unknown keys, duplicate ids, unknown lists or fields.
-    pub fn parse<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, DefinitionError> {
+    pub fn parse<'a>(
+        files: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, DefinitionError> {
         let mut definitions = Vec::new();
         let mut lists = Vec::new();
         for (name, text) in files.filter(|(name, _)| name.ends_with(".toml")) {
@@ -69,7 +77,10 @@ impl Catalogue {
         definitions.sort_by(|a, b| a.id.cmp(&b.id));
         let mut names = BTreeSet::new();
         for list in &lists {
-            let problem = |problem| DefinitionError::List { list: list.id.clone(), problem };
+            let problem = |problem| DefinitionError::List {
+                list: list.id.clone(),
+                problem,
+            };
             if !names.insert(list.id.as_str()) {
                 return Err(problem("defined twice"));
             }
@@ -83,9 +94,18 @@ impl Catalogue {
             let mut used = BTreeSet::new();
             for field in definition.fields() {
                 used.extend(field.options.clone());
-                used.extend(field.columns.iter().filter_map(|column| column.options.clone()));
+                used.extend(
+                    field
+                        .columns
+                        .iter()
+                        .filter_map(|column| column.options.clone()),
+                );
             }
-            definition.lists = lists.iter().filter(|list| used.contains(&list.id)).cloned().collect();
+            definition.lists = lists
+                .iter()
+                .filter(|list| used.contains(&list.id))
+                .cloned()
+                .collect();
         }
         Ok(Self { definitions, lists })
     }
@@ -99,7 +119,9 @@ impl Catalogue {
     /// `None` for an unknown form.
     #[must_use]
     pub fn definition(&self, id: &str) -> Option<&Definition> {
-        self.definitions.iter().find(|definition| definition.id == id)
+        self.definitions
+            .iter()
+            .find(|definition| definition.id == id)
     }
 
     /// All option lists, in the order of the file.
@@ -117,14 +139,20 @@ impl Catalogue {
     /// The label of an option, for statistics, CSV and pictures.
     #[must_use]
     pub fn label(&self, list: &str, code: &str) -> Option<&str> {
-        self.list(list)?.option(code).map(|option| option.label.as_str())
+        self.list(list)?
+            .option(code)
+            .map(|option| option.label.as_str())
     }
 }
 
 /// Checks one definition for mistakes that serde cannot see.
 fn check(definition: &Definition, lists: &BTreeSet<&str>) -> Result<(), DefinitionError> {
     let fail = |field: &str, problem| {
-        Err(DefinitionError::Field { form: definition.id.clone(), field: field.to_owned(), problem })
+        Err(DefinitionError::Field {
+            form: definition.id.clone(),
+            field: field.to_owned(),
+            problem,
+        })
     };
     let mut seen = BTreeSet::new();
     for field in definition.fields() {
@@ -147,14 +175,25 @@ fn check(definition: &Definition, lists: &BTreeSet<&str>) -> Result<(), Definiti
         if !conditions(field, &known) {
             return fail(&field.id, "condition on an unknown field");
         }
-        if field.other_field.as_deref().is_some_and(|other| !known(other)) {
+        if field
+            .other_field
+            .as_deref()
+            .is_some_and(|other| !known(other))
+        {
             return fail(&field.id, "unknown other_field");
         }
         let inputs: Vec<&String> = match &field.calculation {
             None => Vec::new(),
-            Some(Calculation::Age { birth_date, estimated } | Calculation::AgeBand { birth_date, estimated }) => {
-                std::iter::once(birth_date).chain(estimated).collect()
-            }
+            Some(
+                Calculation::Age {
+                    birth_date,
+                    estimated,
+                }
+                | Calculation::AgeBand {
+                    birth_date,
+                    estimated,
+                },
+            ) => std::iter::once(birth_date).chain(estimated).collect(),
             Some(Calculation::Count { fields }) => fields.iter().collect(),
         };
         if !inputs.into_iter().all(|name| known(name)) {
@@ -193,12 +232,19 @@ fn check(definition: &Definition, lists: &BTreeSet<&str>) -> Result<(), Definiti
 fn field_problem(field: &Field, lists: &BTreeSet<&str>) -> Option<&'static str> {
     let choice = matches!(field.kind, FieldType::Select | FieldType::Multiselect);
     let text = matches!(field.kind, FieldType::Text | FieldType::Textarea);
-    let valid_id = field.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let valid_id = field
+        .id
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if field.id.is_empty() || !valid_id {
         Some("an id has lower-case letters, digits and _")
     } else if choice && field.options.is_none() {
         Some("a choice needs an option list")
-    } else if field.options.as_deref().is_some_and(|name| !lists.contains(name)) {
+    } else if field
+        .options
+        .as_deref()
+        .is_some_and(|name| !lists.contains(name))
+    {
         Some("unknown option list")
     } else if (field.kind == FieldType::Table) == field.columns.is_empty() {
         Some("columns belong to tables, and tables need them")
@@ -206,7 +252,11 @@ fn field_problem(field: &Field, lists: &BTreeSet<&str>) -> Option<&'static str> 
         Some("a calculation belongs to calc fields, and they need it")
     } else if field.kind == FieldType::Textarea && field.pii == Pii::None && !field.automatic {
         Some("a free text cannot be without personal information")
-    } else if text && field.pii == Pii::None && !field.automatic && field.person != super::About::None {
+    } else if text
+        && field.pii == Pii::None
+        && !field.automatic
+        && field.person != super::About::None
+    {
         Some("a text about a person needs a pii class")
     } else {
         None
@@ -232,12 +282,20 @@ mod tests {
         assert_eq!(
             ids,
             [
-                "case", "consent", "household_network", "intake_application", "intake_assessment",
-                "person", "progress_record"
+                "case",
+                "consent",
+                "household_network",
+                "intake_application",
+                "intake_assessment",
+                "person",
+                "progress_record"
             ]
         );
         assert!(parsed.lists().len() >= 72, "{}", parsed.lists().len());
-        assert_eq!(parsed.label("route", "houkatsu"), Some("包括的相談支援事業者からのつなぎ"));
+        assert_eq!(
+            parsed.label("route", "houkatsu"),
+            Some("包括的相談支援事業者からのつなぎ")
+        );
     }
 
     #[test]
@@ -265,12 +323,33 @@ mod tests {
     #[test]
     fn codes_in_the_lists_match_the_enums() {
         let codes = |list: &str| -> Vec<&str> {
-            catalogue().list(list).unwrap().options.iter().map(|option| option.code.as_str()).collect()
+            catalogue()
+                .list(list)
+                .unwrap()
+                .options
+                .iter()
+                .map(|option| option.code.as_str())
+                .collect()
         };
         let of = |all: Vec<&'static str>| all;
-        assert_eq!(codes("consent_status"), of(crate::consent::ConsentStatus::ALL.iter().map(|c| c.code()).collect()));
-        assert_eq!(codes("case_status"), of(crate::stage::Stage::ALL.iter().map(|c| c.code()).collect()));
-        assert_eq!(codes("section"), of(crate::section::Section::ALL.iter().map(|c| c.code()).collect()));
+        assert_eq!(
+            codes("consent_status"),
+            of(crate::consent::ConsentStatus::ALL
+                .iter()
+                .map(|c| c.code())
+                .collect())
+        );
+        assert_eq!(
+            codes("case_status"),
+            of(crate::stage::Stage::ALL.iter().map(|c| c.code()).collect())
+        );
+        assert_eq!(
+            codes("section"),
+            of(crate::section::Section::ALL
+                .iter()
+                .map(|c| c.code())
+                .collect())
+        );
         for role in codes("role") {
             assert!(crate::role::Role::from_code(role).is_some(), "{role}");
         }
@@ -282,13 +361,27 @@ mod tests {
             let changed: Vec<_> = files()
                 .into_iter()
                 .map(|(name, text)| {
-                    (name, if name == "intake_application.toml" { text.replacen(from, to, 1) } else { text.to_owned() })
+                    (
+                        name,
+                        if name == "intake_application.toml" {
+                            text.replacen(from, to, 1)
+                        } else {
+                            text.to_owned()
+                        },
+                    )
                 })
                 .collect();
-            Catalogue::parse(changed.iter().map(|(name, text)| (*name, text.as_str()))).unwrap_err().to_string()
+            Catalogue::parse(changed.iter().map(|(name, text)| (*name, text.as_str())))
+                .unwrap_err()
+                .to_string()
         };
-        assert!(with("options = \"contact_method\"", "options = \"nonsense\"").contains("unknown option list"));
-        assert!(with("field = \"contact_method\"", "field = \"nonsense\"").contains("unknown field"));
+        assert!(
+            with("options = \"contact_method\"", "options = \"nonsense\"")
+                .contains("unknown option list")
+        );
+        assert!(
+            with("field = \"contact_method\"", "field = \"nonsense\"").contains("unknown field")
+        );
         assert!(with("schema = 1", "schema = 1\nnonsense = 2").contains("nonsense"));
     }
 }

@@ -16,12 +16,21 @@ pub fn age_on(birth: Date, on: Date) -> Option<i16> {
 
 /// The value of a calculated field; `None` where the inputs are missing.
 #[must_use]
-pub fn calculate(definition: &Definition, field: &Field, values: &Map<String, Value>, on: Date) -> Option<Value> {
+pub fn calculate(
+    definition: &Definition,
+    field: &Field,
+    values: &Map<String, Value>,
+    on: Date,
+) -> Option<Value> {
     match field.calculation.as_ref()? {
-        Calculation::Age { birth_date, estimated } => {
-            age(values, birth_date, estimated.as_deref(), on).map(Value::from)
-        }
-        Calculation::AgeBand { birth_date, estimated } => {
+        Calculation::Age {
+            birth_date,
+            estimated,
+        } => age(values, birth_date, estimated.as_deref(), on).map(Value::from),
+        Calculation::AgeBand {
+            birth_date,
+            estimated,
+        } => {
             let code = match age(values, birth_date, estimated.as_deref(), on) {
                 None => "99",
                 Some(0..=19) => "u10",
@@ -54,10 +63,16 @@ pub fn calculate(definition: &Definition, field: &Field, values: &Map<String, Va
 
 /// From a full date exactly; from a year (and month) alone as if born on its first day.
 fn age(values: &Map<String, Value>, birth: &str, estimated: Option<&str>, on: Date) -> Option<i64> {
-    let born = values.get(birth).and_then(Value::as_str).and_then(parse_iso);
+    let born = values
+        .get(birth)
+        .and_then(Value::as_str)
+        .and_then(parse_iso);
     match born {
         Some(partial) => age_on(partial.first_day(), on).map(i64::from),
-        None => values.get(estimated?)?.as_i64().filter(|age| (0..=150).contains(age)),
+        None => values
+            .get(estimated?)?
+            .as_i64()
+            .filter(|age| (0..=150).contains(age)),
     }
 }
 
@@ -81,7 +96,13 @@ mod tests {
     fn bands_and_counts() {
         let person = catalogue().definition("person").unwrap();
         let band = |values: Value| {
-            calculate(person, person.field("age_band").unwrap(), values.as_object().unwrap(), date(2026, 11, 20)).unwrap()
+            calculate(
+                person,
+                person.field("age_band").unwrap(),
+                values.as_object().unwrap(),
+                date(2026, 11, 20),
+            )
+            .unwrap()
         };
         assert_eq!(band(json!({"birth_date": "1970"})), json!("50"));
         assert_eq!(band(json!({"birth_date": "2007-11-20"})), json!("u10"));
@@ -89,8 +110,14 @@ mod tests {
         assert_eq!(band(json!({"estimated_age": 81})), json!("70"));
         assert_eq!(band(json!({})), json!("99"));
         let sheet = catalogue().definition("intake_assessment").unwrap();
-        let values = json!({"issues": ["debt", "poverty"], "issues_extra": {"p8050": true, "pets": false}});
-        let count = calculate(sheet, sheet.field("issue_count").unwrap(), values.as_object().unwrap(), date(2026, 11, 20));
+        let values =
+            json!({"issues": ["debt", "poverty"], "issues_extra": {"p8050": true, "pets": false}});
+        let count = calculate(
+            sheet,
+            sheet.field("issue_count").unwrap(),
+            values.as_object().unwrap(),
+            date(2026, 11, 20),
+        );
         assert_eq!(count, Some(json!(3)));
     }
 }

@@ -56,7 +56,11 @@ pub fn message_ja(definition: &Definition, issue: &Issue) -> String {
             };
         }
     };
-    if label.is_empty() { format!("入力内容{text}") } else { format!("「{label}」{text}") }
+    if label.is_empty() {
+        format!("入力内容{text}")
+    } else {
+        format!("「{label}」{text}")
+    }
 }
 
 /// The label of a path; of a table's cell 「表：列」; of names from elsewhere what they mean.
@@ -71,8 +75,13 @@ fn label(definition: &Definition, path: &str) -> String {
         "case.closed_on" => return "終結日".to_owned(),
         _ => {}
     }
-    let Some(field) = definition.field_at(path) else { return String::new() };
-    match path.split_once('/').and_then(|(table, _)| definition.field(table)) {
+    let Some(field) = definition.field_at(path) else {
+        return String::new();
+    };
+    match path
+        .split_once('/')
+        .and_then(|(table, _)| definition.field(table))
+    {
         Some(table) => format!("{}：{}", table.label, field.label),
         None => field.label.clone(),
     }

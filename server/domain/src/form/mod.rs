@@ -17,9 +17,9 @@ pub use project::{MaskedText, Projected, ProjectedRow, Projection, project_maske
 pub use rule::{Condition, Op, contains_code, is_empty, selected_codes};
 pub use shape::{ColumnShape, FieldShape, FormShape, ScalarKind};
 pub use typescript::typescript;
-pub use validate::{Context, Issue, Severity, validate};
 #[cfg(test)]
 pub(crate) use validate::parse_iso;
+pub use validate::{Context, Issue, Severity, validate};
 
 use serde::{Deserialize, Serialize};
 
@@ -232,9 +232,17 @@ coded! {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Calculation {
     /// 満年齢 from a birth date (or else an estimate) on the context's day.
-    Age { birth_date: String, #[serde(default, skip_serializing_if = "Option::is_none")] estimated: Option<String> },
+    Age {
+        birth_date: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        estimated: Option<String>,
+    },
     /// Code of the option list `age_band` from the same.
-    AgeBand { birth_date: String, #[serde(default, skip_serializing_if = "Option::is_none")] estimated: Option<String> },
+    AgeBand {
+        birth_date: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        estimated: Option<String>,
+    },
     /// Number of chosen options or rows in these fields, without exclusive options.
     Count { fields: Vec<String> },
 }
@@ -245,11 +253,24 @@ pub enum Calculation {
 pub enum Check {
     /// Dates that follow each other (equal is fine, missing ones are skipped). A name with a dot
     /// (`case.closed_on`) is looked up in [`Context::outside`].
-    Order { dates: Vec<String>, severity: Severity },
+    Order {
+        dates: Vec<String>,
+        severity: Severity,
+    },
     /// The option chosen in `field` must be among those chosen in `of`.
-    Within { field: String, of: String, severity: Severity },
+    Within {
+        field: String,
+        of: String,
+        severity: Severity,
+    },
     /// When the condition holds, the issue `code` is raised at `field`.
-    Raise { when: Condition, field: String, code: String, message: String, severity: Severity },
+    Raise {
+        when: Condition,
+        field: String,
+        code: String,
+        message: String,
+        severity: Severity,
+    },
 }
 
 /// An option list of `datasets/forms/options.toml`.
@@ -277,7 +298,10 @@ pub struct FormOption {
     pub text: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if passes a reference"
+)]
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
@@ -316,7 +340,9 @@ impl Definition {
     /// The label of an option.
     #[must_use]
     pub fn option_label(&self, field: &Field, code: &str) -> Option<&str> {
-        self.list(field)?.option(code).map(|option| option.label.as_str())
+        self.list(field)?
+            .option(code)
+            .map(|option| option.label.as_str())
     }
 }
 
@@ -344,11 +370,13 @@ impl Field {
     /// Longest text in code points.
     #[must_use]
     pub fn max_chars(&self) -> usize {
-        self.limits.max_chars.unwrap_or(if self.kind == FieldType::Textarea {
-            Limits::TEXTAREA
-        } else {
-            Limits::TEXT
-        })
+        self.limits
+            .max_chars
+            .unwrap_or(if self.kind == FieldType::Textarea {
+                Limits::TEXTAREA
+            } else {
+                Limits::TEXT
+            })
     }
 
     /// The header in CSV files.

@@ -56,9 +56,16 @@ pub fn project_masked(
     mask_text: &mut impl FnMut(&str, &str) -> MaskedText,
 ) -> Projection {
     let mut projection = Projection::new();
-    let mut project = Project { definition, address_protected, numbering, mask_text };
+    let mut project = Project {
+        definition,
+        address_protected,
+        numbering,
+        mask_text,
+    };
     for field in definition.fields() {
-        let Some(value) = values.get(&field.id) else { continue };
+        let Some(value) = values.get(&field.id) else {
+            continue;
+        };
         let shown = if field.kind == FieldType::Table {
             project.table(field, value)
         } else {
@@ -80,7 +87,11 @@ struct Project<'a, F> {
 
 impl<F: FnMut(&str, &str) -> MaskedText> Project<'_, F> {
     fn table(&mut self, field: &Field, value: &Value) -> Option<Projected> {
-        let rows: Vec<&Map<String, Value>> = value.as_array()?.iter().filter_map(Value::as_object).collect();
+        let rows: Vec<&Map<String, Value>> = value
+            .as_array()?
+            .iter()
+            .filter_map(Value::as_object)
+            .collect();
         if rows.is_empty() {
             return None;
         }
@@ -102,7 +113,10 @@ impl<F: FnMut(&str, &str) -> MaskedText> Project<'_, F> {
                 .collect();
             shown.push(ProjectedRow { id: fresh, cells });
         }
-        Some(Projected { rows: Some(shown), ..Projected::default() })
+        Some(Projected {
+            rows: Some(shown),
+            ..Projected::default()
+        })
     }
 
     /// `None`: nothing there, or nothing that may be shown.
@@ -121,7 +135,10 @@ impl<F: FnMut(&str, &str) -> MaskedText> Project<'_, F> {
             };
             return match field.kind {
                 FieldType::File | FieldType::Signature | FieldType::Table | FieldType::Calc => None,
-                _ => Some(Projected { text: Some(self.numbering.token(label, &key)), ..Projected::default() }),
+                _ => Some(Projected {
+                    text: Some(self.numbering.token(label, &key)),
+                    ..Projected::default()
+                }),
             };
         }
         match field.kind {
@@ -129,10 +146,16 @@ impl<F: FnMut(&str, &str) -> MaskedText> Project<'_, F> {
                 let text = value.as_str()?;
                 // Only texts that no person writes (settings) go through unmasked.
                 if field.pii == Pii::None && field.automatic {
-                    return Some(Projected { text: Some(text.to_owned()), ..Projected::default() });
+                    return Some(Projected {
+                        text: Some(text.to_owned()),
+                        ..Projected::default()
+                    });
                 }
                 Some(match (self.mask_text)(path, text) {
-                    MaskedText::Masked(text) => Projected { text: Some(text), ..Projected::default() },
+                    MaskedText::Masked(text) => Projected {
+                        text: Some(text),
+                        ..Projected::default()
+                    },
                     MaskedText::Withheld => withheld(),
                 })
             }
@@ -158,7 +181,10 @@ impl<F: FnMut(&str, &str) -> MaskedText> Project<'_, F> {
             // A reference to a person is a name even where the definition forgot to say so.
             FieldType::PersonRef => {
                 let token = self.numbering.token(MaskLabel::Person, value.as_str()?);
-                Some(Projected { text: Some(token), ..Projected::default() })
+                Some(Projected {
+                    text: Some(token),
+                    ..Projected::default()
+                })
             }
             FieldType::Table | FieldType::Calc | FieldType::File | FieldType::Signature => None,
         }
@@ -170,11 +196,17 @@ fn scalar(kind: &ScalarKind, value: &Value) -> Option<Projected> {
 }
 
 fn shown(value: Value) -> Projected {
-    Projected { value: Some(value), ..Projected::default() }
+    Projected {
+        value: Some(value),
+        ..Projected::default()
+    }
 }
 
 fn withheld() -> Projected {
-    Projected { withheld: true, ..Projected::default() }
+    Projected {
+        withheld: true,
+        ..Projected::default()
+    }
 }
 
 /// The label that replaces a structured value; `None` = not replaced as a whole.

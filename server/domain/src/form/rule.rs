@@ -88,9 +88,11 @@ pub fn is_empty(value: Option<&Value>) -> bool {
 pub fn selected_codes(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-        Value::Object(map) => {
-            map.iter().filter(|(_, on)| **on == Value::Bool(true)).map(|(code, _)| code.as_str()).collect()
-        }
+        Value::Object(map) => map
+            .iter()
+            .filter(|(_, on)| **on == Value::Bool(true))
+            .map(|(code, _)| code.as_str())
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -155,7 +157,9 @@ impl Compare {
             Op::Eq => actual.is_some_and(|actual| !actual.is_null() && same(actual, expected)),
             Op::Ne => !actual.is_some_and(|actual| !actual.is_null() && same(actual, expected)),
             Op::In => {
-                let (Some(actual), Value::Array(choices)) = (actual, expected) else { return false };
+                let (Some(actual), Value::Array(choices)) = (actual, expected) else {
+                    return false;
+                };
                 match actual {
                     Value::Array(_) | Value::Object(_) => selected_codes(actual)
                         .iter()
@@ -172,8 +176,13 @@ impl Compare {
                 }
                 _ => false,
             },
-            Op::Gt => actual.and_then(|actual| order(actual, expected)) == Some(std::cmp::Ordering::Greater),
-            Op::Lt => actual.and_then(|actual| order(actual, expected)) == Some(std::cmp::Ordering::Less),
+            Op::Gt => {
+                actual.and_then(|actual| order(actual, expected))
+                    == Some(std::cmp::Ordering::Greater)
+            }
+            Op::Lt => {
+                actual.and_then(|actual| order(actual, expected)) == Some(std::cmp::Ordering::Less)
+            }
         }
     }
 }

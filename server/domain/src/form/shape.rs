@@ -28,7 +28,10 @@ pub enum FieldShape {
     /// Y.Map option code → true.
     Options { codes: Vec<String> },
     /// Y.Map row id → Y.Map {`order`: string, column …}.
-    Table { columns: BTreeMap<String, ColumnShape>, max_rows: usize },
+    Table {
+        columns: BTreeMap<String, ColumnShape>,
+        max_rows: usize,
+    },
 }
 
 /// A column is a field without further tables.
@@ -49,11 +52,15 @@ pub enum ScalarKind {
     Number,
     Bool,
     /// `YYYY-MM-DD`; with `partial` also `YYYY-MM` and `YYYY`.
-    Date { partial: bool },
+    Date {
+        partial: bool,
+    },
     /// `YYYY-MM-DD` or `YYYY-MM-DDThh:mm`.
     Datetime,
     /// One of the codes.
-    Choice { codes: Vec<String> },
+    Choice {
+        codes: Vec<String>,
+    },
     /// Opaque identifier of an account, agency, person or file: at most 64 of `[A-Za-z0-9_-]`.
     Reference,
 }
@@ -64,10 +71,12 @@ impl ScalarKind {
     pub fn accepts(&self, value: &serde_json::Value) -> bool {
         use serde_json::Value;
         match (self, value) {
-            (_, Value::Null) | (Self::Number, Value::Number(_)) | (Self::Bool, Value::Bool(_)) => true,
-            (Self::Int, Value::Number(number)) => {
-                number.as_f64().is_some_and(|number| number.fract() == 0.0 && number.abs() < 9.0e15)
+            (_, Value::Null) | (Self::Number, Value::Number(_)) | (Self::Bool, Value::Bool(_)) => {
+                true
             }
+            (Self::Int, Value::Number(number)) => number
+                .as_f64()
+                .is_some_and(|number| number.fract() == 0.0 && number.abs() < 9.0e15),
             (Self::Date { partial }, Value::String(text)) => {
                 super::validate::parse_iso(text).is_some_and(|date| *partial || date.is_full())
             }
@@ -75,7 +84,9 @@ impl ScalarKind {
             (Self::Choice { codes }, Value::String(text)) => codes.iter().any(|code| code == text),
             (Self::Reference, Value::String(text)) => {
                 (1..=64).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+                    && text
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
             }
             _ => false,
         }
@@ -100,7 +111,10 @@ impl Definition {
 
     fn codes(&self, field: &Field) -> Vec<String> {
         self.list(field).map_or_else(Vec::new, |list| {
-            list.options.iter().map(|option| option.code.clone()).collect()
+            list.options
+                .iter()
+                .map(|option| option.code.clone())
+                .collect()
         })
     }
 
@@ -125,17 +139,32 @@ impl Definition {
 
     fn column_shape(&self, field: &Field) -> Option<ColumnShape> {
         Some(match field.kind {
-            FieldType::Text => ColumnShape::Text { max_chars: field.max_chars(), line: true },
-            FieldType::Textarea => ColumnShape::Text { max_chars: field.max_chars(), line: false },
+            FieldType::Text => ColumnShape::Text {
+                max_chars: field.max_chars(),
+                line: true,
+            },
+            FieldType::Textarea => ColumnShape::Text {
+                max_chars: field.max_chars(),
+                line: false,
+            },
             FieldType::Int => ColumnShape::Scalar(ScalarKind::Int),
             FieldType::Number => ColumnShape::Scalar(ScalarKind::Number),
             FieldType::Bool => ColumnShape::Scalar(ScalarKind::Bool),
-            FieldType::Date => ColumnShape::Scalar(ScalarKind::Date { partial: field.limits.partial_date }),
+            FieldType::Date => ColumnShape::Scalar(ScalarKind::Date {
+                partial: field.limits.partial_date,
+            }),
             FieldType::Datetime => ColumnShape::Scalar(ScalarKind::Datetime),
-            FieldType::Select => ColumnShape::Scalar(ScalarKind::Choice { codes: self.codes(field) }),
-            FieldType::UserRef | FieldType::OrgRef | FieldType::PersonRef | FieldType::File
+            FieldType::Select => ColumnShape::Scalar(ScalarKind::Choice {
+                codes: self.codes(field),
+            }),
+            FieldType::UserRef
+            | FieldType::OrgRef
+            | FieldType::PersonRef
+            | FieldType::File
             | FieldType::Signature => ColumnShape::Scalar(ScalarKind::Reference),
-            FieldType::Multiselect => ColumnShape::Options { codes: self.codes(field) },
+            FieldType::Multiselect => ColumnShape::Options {
+                codes: self.codes(field),
+            },
             FieldType::Table | FieldType::Calc => return None,
         })
     }

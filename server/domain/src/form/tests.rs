@@ -12,7 +12,9 @@ fn definition(id: &str) -> &'static Definition {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    let Value::Object(map) = value else { panic!("not an object: {value}") };
+    let Value::Object(map) = value else {
+        panic!("not an object: {value}")
+    };
     map
 }
 
@@ -57,10 +59,17 @@ fn the_shared_conditions_hold() {
     let cases = vectors().conditions;
     assert!(cases.len() >= 60);
     for case in cases {
-        let result = case.condition.holds(&|name: &str| case.values.get(name).or_else(|| case.outside.get(name)));
+        let result = case
+            .condition
+            .holds(&|name: &str| case.values.get(name).or_else(|| case.outside.get(name)));
         assert_eq!(result, case.expected, "{}", case.name);
         let json = serde_json::to_value(&case.condition).unwrap();
-        assert_eq!(serde_json::from_value::<Condition>(json).unwrap(), case.condition, "{}", case.name);
+        assert_eq!(
+            serde_json::from_value::<Condition>(json).unwrap(),
+            case.condition,
+            "{}",
+            case.name
+        );
     }
 }
 
@@ -71,14 +80,28 @@ fn the_shared_validations_hold() {
     let mut wrong = Vec::new();
     for case in cases {
         let definition = definition(&case.form);
-        let issues = validate(definition, &case.values, &Context { today: case.today, outside: case.outside });
+        let issues = validate(
+            definition,
+            &case.values,
+            &Context {
+                today: case.today,
+                outside: case.outside,
+            },
+        );
         if issues != case.issues {
-            wrong.push(format!("{} / {}:\n  got      {issues:?}\n  expected {:?}", case.form, case.name, case.issues));
+            wrong.push(format!(
+                "{} / {}:\n  got      {issues:?}\n  expected {:?}",
+                case.form, case.name, case.issues
+            ));
         }
         for issue in issues {
             let message = message_ja(definition, &issue);
             assert!(message.ends_with('。'), "{message}");
-            assert!(!message.contains("の値を確認してください"), "no words for {}: {message}", issue.code);
+            assert!(
+                !message.contains("の値を確認してください"),
+                "no words for {}: {message}",
+                issue.code
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -101,7 +124,10 @@ fn messages_name_the_field_and_what_to_do() {
         "「利用中のサービス・制度：サービス名」にマイナンバー（個人番号）と思われる12桁の数字があります。個人番号は記録できません。削除してください。",
         "「初回相談受付日」が「シート作成日」より後になっています。日付を確認してください。",
     ] {
-        assert!(messages.iter().any(|message| message == expected), "{expected}\n{messages:#?}");
+        assert!(
+            messages.iter().any(|message| message == expected),
+            "{expected}\n{messages:#?}"
+        );
     }
 }
 
@@ -109,13 +135,19 @@ fn messages_name_the_field_and_what_to_do() {
 fn issues_never_repeat_the_value() {
     let secret = "山田花子123456789018";
     for definition in catalogue().definitions() {
-        let values: Map<String, Value> =
-            definition.fields().map(|field| (field.id.clone(), Value::from(secret))).chain([(secret.to_owned(), json!(1))]).collect();
+        let values: Map<String, Value> = definition
+            .fields()
+            .map(|field| (field.id.clone(), Value::from(secret)))
+            .chain([(secret.to_owned(), json!(1))])
+            .collect();
         let issues = validate(definition, &values, &Context::on(date(2026, 11, 22)));
         assert!(!issues.is_empty());
         for issue in issues {
             let json = serde_json::to_string(&issue).unwrap() + &message_ja(definition, &issue);
-            assert!(!json.contains("山田花子") && !json.contains("123456789018"), "{json}");
+            assert!(
+                !json.contains("山田花子") && !json.contains("123456789018"),
+                "{json}"
+            );
         }
     }
 }
@@ -126,8 +158,11 @@ fn issues_never_repeat_the_value() {
 fn the_shape_has_every_stored_field_and_no_other() {
     for definition in catalogue().definitions() {
         let shape = definition.shape();
-        let stored: Vec<&str> =
-            definition.fields().filter(|field| field.is_stored()).map(|field| field.id.as_str()).collect();
+        let stored: Vec<&str> = definition
+            .fields()
+            .filter(|field| field.is_stored())
+            .map(|field| field.id.as_str())
+            .collect();
         assert_eq!(shape.fields.len(), stored.len());
         assert!(stored.iter().all(|id| shape.fields.contains_key(*id)));
         let json = serde_json::to_value(&shape).unwrap();
@@ -138,14 +173,43 @@ fn the_shape_has_every_stored_field_and_no_other() {
 #[test]
 fn shapes_by_type() {
     let shape = definition("intake_assessment").shape();
-    assert_eq!(shape.fields["summary"], FieldShape::Text { max_chars: 10_000, line: false });
-    assert_eq!(shape.fields["school"], FieldShape::Text { max_chars: 200, line: true });
-    assert_eq!(shape.fields["created_on"], FieldShape::Scalar(ScalarKind::Date { partial: false }));
-    assert!(matches!(&shape.fields["route"], FieldShape::Scalar(ScalarKind::Choice { codes }) if codes.contains(&"houkatsu".to_owned())));
+    assert_eq!(
+        shape.fields["summary"],
+        FieldShape::Text {
+            max_chars: 10_000,
+            line: false
+        }
+    );
+    assert_eq!(
+        shape.fields["school"],
+        FieldShape::Text {
+            max_chars: 200,
+            line: true
+        }
+    );
+    assert_eq!(
+        shape.fields["created_on"],
+        FieldShape::Scalar(ScalarKind::Date { partial: false })
+    );
+    assert!(
+        matches!(&shape.fields["route"], FieldShape::Scalar(ScalarKind::Choice { codes }) if codes.contains(&"houkatsu".to_owned()))
+    );
     assert!(matches!(&shape.fields["issues"], FieldShape::Options { codes } if codes.len() == 29));
-    let FieldShape::Table { columns, max_rows: 100 } = &shape.fields["agencies"] else { panic!() };
+    let FieldShape::Table {
+        columns,
+        max_rows: 100,
+    } = &shape.fields["agencies"]
+    else {
+        panic!()
+    };
     assert_eq!(columns["lead"], ColumnShape::Scalar(ScalarKind::Bool));
-    assert_eq!(columns["support"], ColumnShape::Text { max_chars: 2_000, line: false });
+    assert_eq!(
+        columns["support"],
+        ColumnShape::Text {
+            max_chars: 2_000,
+            line: false
+        }
+    );
     assert!(!shape.fields.contains_key("issue_count") && !shape.fields.contains_key("case_no"));
 }
 
@@ -160,23 +224,73 @@ fn scalars_accept_their_kind_only() {
             assert!(!kind.accepts(value), "{kind:?} {value}");
         }
     };
-    accepts(&ScalarKind::Int, &[json!(0), json!(-3), json!(2.0)], &[json!(2.5), json!("1"), json!(1e300)]);
-    accepts(&ScalarKind::Bool, &[json!(true)], &[json!(1), json!("true")]);
+    accepts(
+        &ScalarKind::Int,
+        &[json!(0), json!(-3), json!(2.0)],
+        &[json!(2.5), json!("1"), json!(1e300)],
+    );
+    accepts(
+        &ScalarKind::Bool,
+        &[json!(true)],
+        &[json!(1), json!("true")],
+    );
     let full = ScalarKind::Date { partial: false };
-    accepts(&full, &[json!("2026-11-22")], &[json!("2026-11"), json!("2026-02-30"), json!("R8.11.22"), json!("2026-11-22 ")]);
-    accepts(&ScalarKind::Date { partial: true }, &[json!("1970"), json!("1970-03")], &[json!("1970-13"), json!("70")]);
-    accepts(&ScalarKind::Datetime, &[json!("2026-11-22"), json!("2026-11-22T09:05")], &[json!("2026-11-22T24:00"), json!("2026-11-22 09:05")]);
-    accepts(&ScalarKind::Choice { codes: vec!["a".into()] }, &[json!("a")], &[json!("b"), json!(["a"])]);
-    accepts(&ScalarKind::Reference, &[json!("0192f0c1"), json!("AB-c_1")], &[json!("山田花子"), json!(""), json!("a b"), json!("x".repeat(65))]);
+    accepts(
+        &full,
+        &[json!("2026-11-22")],
+        &[
+            json!("2026-11"),
+            json!("2026-02-30"),
+            json!("R8.11.22"),
+            json!("2026-11-22 "),
+        ],
+    );
+    accepts(
+        &ScalarKind::Date { partial: true },
+        &[json!("1970"), json!("1970-03")],
+        &[json!("1970-13"), json!("70")],
+    );
+    accepts(
+        &ScalarKind::Datetime,
+        &[json!("2026-11-22"), json!("2026-11-22T09:05")],
+        &[json!("2026-11-22T24:00"), json!("2026-11-22 09:05")],
+    );
+    accepts(
+        &ScalarKind::Choice {
+            codes: vec!["a".into()],
+        },
+        &[json!("a")],
+        &[json!("b"), json!(["a"])],
+    );
+    accepts(
+        &ScalarKind::Reference,
+        &[json!("0192f0c1"), json!("AB-c_1")],
+        &[
+            json!("山田花子"),
+            json!(""),
+            json!("a b"),
+            json!("x".repeat(65)),
+        ],
+    );
 }
 
 // ── masked projection ────────────────────────────────────────────────────────────────────────
 
 fn masked(id: &str, values: Value, protected: bool) -> Projection {
     let mut numbering = Numbering::with_persons(["per1"]);
-    project_masked(definition(id), &object(values), protected, &mut numbering, &mut |path, text| {
-        if text.contains("新しい") { MaskedText::Withheld } else { MaskedText::Masked(format!("<{path}>")) }
-    })
+    project_masked(
+        definition(id),
+        &object(values),
+        protected,
+        &mut numbering,
+        &mut |path, text| {
+            if text.contains("新しい") {
+                MaskedText::Withheld
+            } else {
+                MaskedText::Masked(format!("<{path}>"))
+            }
+        },
+    )
 }
 
 #[test]
@@ -195,7 +309,13 @@ fn identity_becomes_tokens_and_free_text_goes_through_the_callback() {
     assert_eq!(text("visitor_name"), Some("［氏名2］"));
     assert_eq!(text("visitor_phone"), Some("［電話番号1］"));
     assert_eq!(text("request_text"), Some("<request_text>"));
-    assert_eq!(shown["referrer_note"], Projected { withheld: true, ..Projected::default() });
+    assert_eq!(
+        shown["referrer_note"],
+        Projected {
+            withheld: true,
+            ..Projected::default()
+        }
+    );
     assert_eq!(shown["topics"].value, Some(json!(["debt"])));
     assert_eq!(shown["received_on"].value, Some(json!("2026-11-20")));
     assert!(!shown.contains_key("signature"), "files never go out");
@@ -215,14 +335,18 @@ fn rows_get_fresh_ids() {
     assert_eq!(rows[0].cells["org"].text.as_deref(), Some("［施設1］"));
     assert_eq!(rows[0].cells["member"].text.as_deref(), Some("［氏名1］"));
     assert_eq!(rows[0].cells["staff"].text.as_deref(), Some("［氏名2］"));
-    assert_eq!(rows[0].cells["support"].text.as_deref(), Some("<agencies/QX7/support>"));
+    assert_eq!(
+        rows[0].cells["support"].text.as_deref(),
+        Some("<agencies/QX7/support>")
+    );
     assert_eq!(rows[0].cells["lead"].value, Some(json!(true)));
     assert!(!rows[0].cells.contains_key("nonsense") && !rows[0].cells.contains_key("order"));
 }
 
 #[test]
 fn a_protected_address_withholds_whatever_points_to_it() {
-    let values = json!({"housing": "shelter", "housing_cond": "新居は駅の近く", "marital": "divorced"});
+    let values =
+        json!({"housing": "shelter", "housing_cond": "新居は駅の近く", "marital": "divorced"});
     let shown = masked("intake_assessment", values.clone(), true);
     assert!(shown["housing"].withheld && shown["housing_cond"].withheld);
     assert_eq!(shown["marital"].value, Some(json!("divorced")));
@@ -245,7 +369,8 @@ fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::hash_map("[a-z]{1,4}", inner, 0..3).prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::hash_map("[a-z]{1,4}", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }
@@ -256,8 +381,11 @@ fn canaries(definition: &Definition) -> Map<String, Value> {
         .fields()
         .map(|field| {
             let value = if field.kind == FieldType::Table {
-                let mut row: Map<String, Value> =
-                    field.columns.iter().map(|column| (column.id.clone(), json!(CANARY))).collect();
+                let mut row: Map<String, Value> = field
+                    .columns
+                    .iter()
+                    .map(|column| (column.id.clone(), json!(CANARY)))
+                    .collect();
                 row.insert("id".into(), json!(CANARY));
                 row.insert(CANARY.into(), json!(CANARY));
                 json!([row])
@@ -276,10 +404,16 @@ fn no_field_and_no_cell_lets_a_canary_through() {
         let values = canaries(definition);
         let mut numbering = Numbering::new();
         let mut seen = Vec::new();
-        let shown = project_masked(definition, &values, false, &mut numbering, &mut |path, _| {
-            seen.push(path.replace(CANARY, "row"));
-            MaskedText::Masked("〔伏せた文〕".into())
-        });
+        let shown = project_masked(
+            definition,
+            &values,
+            false,
+            &mut numbering,
+            &mut |path, _| {
+                seen.push(path.replace(CANARY, "row"));
+                MaskedText::Masked("〔伏せた文〕".into())
+            },
+        );
         let json = serde_json::to_string(&shown).unwrap();
         // Automatic texts that no person writes (numbers, settings) are the only ones shown as they are.
         let automatic: Vec<&str> = definition
@@ -289,7 +423,11 @@ fn no_field_and_no_cell_lets_a_canary_through() {
             .collect();
         for (id, field) in &shown {
             let leaks = serde_json::to_string(field).unwrap().contains(CANARY);
-            assert!(!leaks || automatic.contains(&id.as_str()), "{}: {id} leaks: {json}", definition.id);
+            assert!(
+                !leaks || automatic.contains(&id.as_str()),
+                "{}: {id} leaks: {json}",
+                definition.id
+            );
         }
         assert!(!seen.is_empty() || definition.id == "consent" || definition.id == "case");
     }
@@ -332,7 +470,10 @@ fn the_json_of_a_definition() {
 fn a_definition_survives_json() {
     for definition in catalogue().definitions() {
         let json = serde_json::to_string(definition).unwrap();
-        assert_eq!(&serde_json::from_str::<Definition>(&json).unwrap(), definition);
+        assert_eq!(
+            &serde_json::from_str::<Definition>(&json).unwrap(),
+            definition
+        );
     }
 }
 
@@ -340,12 +481,21 @@ fn a_definition_survives_json() {
 /// vitest. Rewrite it with `UPDATE_VECTORS=1 cargo test -p domain`.
 #[test]
 fn the_definitions_for_typescript_tests_are_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/vectors/forms.json");
-    let current = serde_json::to_string(catalogue().definitions()).unwrap().replace("{\"id\":", "\n{\"id\":") + "\n";
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../datasets/vectors/forms.json"
+    );
+    let current = serde_json::to_string(catalogue().definitions())
+        .unwrap()
+        .replace("{\"id\":", "\n{\"id\":")
+        + "\n";
     if std::env::var_os("UPDATE_VECTORS").is_some() {
         std::fs::write(path, &current).unwrap();
     }
-    assert!(std::fs::read_to_string(path).unwrap() == current, "run UPDATE_VECTORS=1 cargo test -p domain");
+    assert!(
+        std::fs::read_to_string(path).unwrap() == current,
+        "run UPDATE_VECTORS=1 cargo test -p domain"
+    );
 }
 
 #[test]
@@ -359,7 +509,11 @@ fn typescript_is_deterministic_and_names_every_field() {
     assert!(code.contains("export type FormId = \"case\" | \"consent\""));
     for definition in catalogue().definitions() {
         for field in definition.fields() {
-            assert!(code.contains(&format!("  {}: \"{}\",", field.id, field.kind)), "{}", field.id);
+            assert!(
+                code.contains(&format!("  {}: \"{}\",", field.id, field.kind)),
+                "{}",
+                field.id
+            );
         }
     }
     let braces = |c: char| code.chars().filter(|d| *d == c).count();

@@ -8,7 +8,9 @@ use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Check, Definition, Field, FieldType, Limits, TextFormat, rule::is_empty, rule::selected_codes};
+use super::{
+    Check, Definition, Field, FieldType, Limits, TextFormat, rule::is_empty, rule::selected_codes,
+};
 use crate::{code::coded, my_number, wareki::PartialDate};
 
 coded! {
@@ -46,7 +48,10 @@ impl Context {
     /// A context without values from elsewhere.
     #[must_use]
     pub fn on(today: Date) -> Self {
-        Self { today, outside: Map::new() }
+        Self {
+            today,
+            outside: Map::new(),
+        }
     }
 }
 
@@ -57,16 +62,28 @@ pub(crate) fn parse_iso(text: &str) -> Option<PartialDate> {
     }
     let mut parts = text.split('-');
     let number = |part: &str, length: usize| {
-        (part.len() == length && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i16>().ok()).flatten()
+        (part.len() == length && part.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| part.parse::<i16>().ok())
+            .flatten()
     };
     let year = number(parts.next()?, 4)?;
-    let month = parts.next().map(|part| number(part, 2).and_then(|m| i8::try_from(m).ok()));
-    let day = parts.next().map(|part| number(part, 2).and_then(|d| i8::try_from(d).ok()));
+    let month = parts
+        .next()
+        .map(|part| number(part, 2).and_then(|m| i8::try_from(m).ok()));
+    let day = parts
+        .next()
+        .map(|part| number(part, 2).and_then(|d| i8::try_from(d).ok()));
     if parts.next().is_some() || month == Some(None) || day == Some(None) {
         return None;
     }
-    let date = PartialDate { year, month: month.flatten(), day: day.flatten() };
-    Date::new(year, date.month.unwrap_or(1), date.day.unwrap_or(1)).ok().filter(|_| year > 0)?;
+    let date = PartialDate {
+        year,
+        month: month.flatten(),
+        day: day.flatten(),
+    };
+    Date::new(year, date.month.unwrap_or(1), date.day.unwrap_or(1))
+        .ok()
+        .filter(|_| year > 0)?;
     Some(date)
 }
 
@@ -81,8 +98,17 @@ pub(crate) fn is_iso_datetime(text: &str) -> bool {
 
 /// Checks the values of a form. Issues come in the order of the screen, checks across fields last.
 #[must_use]
-pub fn validate(definition: &Definition, values: &Map<String, Value>, context: &Context) -> Vec<Issue> {
-    let mut run = Run { definition, values, context, issues: Vec::new() };
+pub fn validate(
+    definition: &Definition,
+    values: &Map<String, Value>,
+    context: &Context,
+) -> Vec<Issue> {
+    let mut run = Run {
+        definition,
+        values,
+        context,
+        issues: Vec::new(),
+    };
     for key in values.keys() {
         if definition.field(key).is_none() {
             // The key itself may come from outside and is not repeated.
@@ -106,24 +132,41 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn raise<const N: usize>(&mut self, path: &str, code: &str, severity: Severity, params: [(&str, String); N]) {
+    fn raise<const N: usize>(
+        &mut self,
+        path: &str,
+        code: &str,
+        severity: Severity,
+        params: [(&str, String); N],
+    ) {
         self.issues.push(Issue {
             path: path.to_owned(),
             code: code.to_owned(),
-            params: params.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            params: params
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
             severity,
         });
     }
 
     fn lookup(&self, name: &str) -> Option<&'a Value> {
-        self.values.get(name).or_else(|| self.context.outside.get(name))
+        self.values
+            .get(name)
+            .or_else(|| self.context.outside.get(name))
     }
 
     fn field(&mut self, field: &'a Field) {
         let value = self.values.get(&field.id);
-        let visible = field.visible_when.as_ref().is_none_or(|when| when.holds(&|name: &str| self.lookup(name)));
+        let visible = field
+            .visible_when
+            .as_ref()
+            .is_none_or(|when| when.holds(&|name: &str| self.lookup(name)));
         let required = field.required
-            || field.required_when.as_ref().is_some_and(|when| when.holds(&|name: &str| self.lookup(name)));
+            || field
+                .required_when
+                .as_ref()
+                .is_some_and(|when| when.holds(&|name: &str| self.lookup(name)));
         self.value(&field.id, field, value, visible, required);
         if field.kind == FieldType::Table
             && let Some(Value::Array(rows)) = value
@@ -136,34 +179,65 @@ impl<'a> Run<'a> {
     fn rows(&mut self, field: &'a Field, rows: &'a [Value]) {
         let most = field.limits.max_rows.unwrap_or(Limits::ROWS);
         if rows.len() > most {
-            self.raise(&field.id, "too_many_rows", Severity::Error, [("max", most.to_string())]);
+            self.raise(
+                &field.id,
+                "too_many_rows",
+                Severity::Error,
+                [("max", most.to_string())],
+            );
         }
         for (at, row) in rows.iter().enumerate() {
             let Value::Object(row) = row else {
                 self.raise(&field.id, "wrong_type", Severity::Error, []);
                 continue;
             };
-            let id = row.get("id").and_then(Value::as_str).map_or_else(|| (at + 1).to_string(), ToOwned::to_owned);
-            if row.keys().any(|key| key != "id" && key != "order" && field.column(key).is_none()) {
+            let id = row
+                .get("id")
+                .and_then(Value::as_str)
+                .map_or_else(|| (at + 1).to_string(), ToOwned::to_owned);
+            if row
+                .keys()
+                .any(|key| key != "id" && key != "order" && field.column(key).is_none())
+            {
                 self.raise(&field.id, "unknown_field", Severity::Error, []);
             }
-            if field.columns.iter().all(|column| is_empty(row.get(&column.id))) {
+            if field
+                .columns
+                .iter()
+                .all(|column| is_empty(row.get(&column.id)))
+            {
                 continue;
             }
             for column in &field.columns {
                 let lookup = |name: &str| row.get(name).or_else(|| self.lookup(name));
-                let visible = column.visible_when.as_ref().is_none_or(|when| when.holds(&lookup));
-                let required =
-                    column.required || column.required_when.as_ref().is_some_and(|when| when.holds(&lookup));
+                let visible = column
+                    .visible_when
+                    .as_ref()
+                    .is_none_or(|when| when.holds(&lookup));
+                let required = column.required
+                    || column
+                        .required_when
+                        .as_ref()
+                        .is_some_and(|when| when.holds(&lookup));
                 let path = format!("{}/{id}/{}", field.id, column.id);
                 self.value(&path, column, row.get(&column.id), visible, required);
             }
         }
     }
 
-    fn value(&mut self, path: &str, field: &Field, value: Option<&Value>, visible: bool, required: bool) {
-        let table = field.kind == FieldType::Table && matches!(value, Some(Value::Array(rows)) if !rows.is_empty());
-        let Some(value) = value.filter(|value| table || !is_empty(Some(value)) || wrong_container(field, value)) else {
+    fn value(
+        &mut self,
+        path: &str,
+        field: &Field,
+        value: Option<&Value>,
+        visible: bool,
+        required: bool,
+    ) {
+        let table = field.kind == FieldType::Table
+            && matches!(value, Some(Value::Array(rows)) if !rows.is_empty());
+        let Some(value) =
+            value.filter(|value| table || !is_empty(Some(value)) || wrong_container(field, value))
+        else {
             if visible && required && field.is_stored() {
                 self.raise(path, "required", Severity::Error, []);
             }
@@ -182,7 +256,9 @@ impl<'a> Run<'a> {
                 _ => self.wrong_type(path),
             },
             FieldType::Date => match value.as_str().map(parse_iso) {
-                Some(Some(date)) if date.is_full() || field.limits.partial_date => self.date(path, field, date.first_day()),
+                Some(Some(date)) if date.is_full() || field.limits.partial_date => {
+                    self.date(path, field, date.first_day())
+                }
                 Some(_) => self.raise(path, "invalid_date", Severity::Error, []),
                 None => self.wrong_type(path),
             },
@@ -202,14 +278,23 @@ impl<'a> Run<'a> {
             }
             FieldType::Select => match value.as_str() {
                 Some(code) => {
-                    if self.definition.list(field).and_then(|list| list.option(code)).is_none() {
+                    if self
+                        .definition
+                        .list(field)
+                        .and_then(|list| list.option(code))
+                        .is_none()
+                    {
                         self.raise(path, "unknown_option", Severity::Error, []);
                     }
                 }
                 None => self.wrong_type(path),
             },
             FieldType::Multiselect => self.options(path, field, value),
-            FieldType::UserRef | FieldType::OrgRef | FieldType::PersonRef | FieldType::File | FieldType::Signature => {
+            FieldType::UserRef
+            | FieldType::OrgRef
+            | FieldType::PersonRef
+            | FieldType::File
+            | FieldType::Signature => {
                 if !super::ScalarKind::Reference.accepts(value) {
                     self.wrong_type(path);
                 }
@@ -230,20 +315,33 @@ impl<'a> Run<'a> {
     fn text(&mut self, path: &str, field: &Field, text: &str) {
         let (length, max) = (text.chars().count(), field.max_chars());
         if length > max {
-            self.raise(path, "too_long", Severity::Error, [("max", max.to_string()), ("length", length.to_string())]);
+            self.raise(
+                path,
+                "too_long",
+                Severity::Error,
+                [("max", max.to_string()), ("length", length.to_string())],
+            );
         }
         for range in my_number::find(text) {
             self.raise(
                 path,
                 "my_number",
                 Severity::Error,
-                [("start", range.start.0.to_string()), ("end", range.end.0.to_string())],
+                [
+                    ("start", range.start.0.to_string()),
+                    ("end", range.end.0.to_string()),
+                ],
             );
         }
         if let Some(format) = field.limits.format
             && !fits(format, text)
         {
-            self.raise(path, "invalid_format", Severity::Warning, [("format", format.code().to_owned())]);
+            self.raise(
+                path,
+                "invalid_format",
+                Severity::Warning,
+                [("format", format.code().to_owned())],
+            );
         }
     }
 
@@ -254,12 +352,22 @@ impl<'a> Run<'a> {
         if let Some(min) = field.limits.min
             && number < min
         {
-            self.raise(path, "too_small", Severity::Error, [("min", min.to_string())]);
+            self.raise(
+                path,
+                "too_small",
+                Severity::Error,
+                [("min", min.to_string())],
+            );
         }
         if let Some(max) = field.limits.max
             && number > max
         {
-            self.raise(path, "too_large", Severity::Error, [("max", max.to_string())]);
+            self.raise(
+                path,
+                "too_large",
+                Severity::Error,
+                [("max", max.to_string())],
+            );
         }
     }
 
@@ -286,21 +394,33 @@ impl<'a> Run<'a> {
             return self.wrong_type(path);
         }
         let chosen = selected_codes(value);
-        let Some(list) = self.definition.list(field) else { return self.wrong_type(path) };
+        let Some(list) = self.definition.list(field) else {
+            return self.wrong_type(path);
+        };
         if chosen.iter().any(|code| list.option(code).is_none()) {
             self.raise(path, "unknown_option", Severity::Error, []);
         }
-        let exclusive = list.options.iter().find(|option| option.exclusive && chosen.contains(&option.code.as_str()));
+        let exclusive = list
+            .options
+            .iter()
+            .find(|option| option.exclusive && chosen.contains(&option.code.as_str()));
         if let Some(option) = exclusive.filter(|_| chosen.len() > 1) {
-            self.raise(path, "exclusive_option", Severity::Error, [("option", option.code.clone())]);
+            self.raise(
+                path,
+                "exclusive_option",
+                Severity::Error,
+                [("option", option.code.clone())],
+            );
         }
     }
 
     /// 「その他」 is chosen and the field that says more is empty.
     fn other_text(&mut self, field: &'a Field, value: Option<&'a Value>) {
-        let (Some(other), Some(list), Some(value)) =
-            (field.other_field.as_deref(), self.definition.list(field), value)
-        else {
+        let (Some(other), Some(list), Some(value)) = (
+            field.other_field.as_deref(),
+            self.definition.list(field),
+            value,
+        ) else {
             return;
         };
         let asks = |code: &str| list.option(code).is_some_and(|option| option.text);
@@ -308,9 +428,14 @@ impl<'a> Run<'a> {
             Value::String(code) => asks(code),
             _ => selected_codes(value).into_iter().any(asks),
         };
-        let Some(target) = self.definition.field(other) else { return };
+        let Some(target) = self.definition.field(other) else {
+            return;
+        };
         let already = target.required
-            || target.required_when.as_ref().is_some_and(|when| when.holds(&|name: &str| self.lookup(name)))
+            || target
+                .required_when
+                .as_ref()
+                .is_some_and(|when| when.holds(&|name: &str| self.lookup(name)))
             || self.issues.iter().any(|issue| issue.path == other);
         if chosen && !already && is_empty(self.values.get(other)) {
             self.raise(other, "other_text_missing", Severity::Warning, []);
@@ -340,14 +465,26 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            Check::Within { field, of, severity } => {
+            Check::Within {
+                field,
+                of,
+                severity,
+            } => {
                 if let Some(code) = self.lookup(field).and_then(Value::as_str)
-                    && !self.lookup(of).is_some_and(|chosen| super::contains_code(chosen, code))
+                    && !self
+                        .lookup(of)
+                        .is_some_and(|chosen| super::contains_code(chosen, code))
                 {
                     self.raise(field, "not_within", *severity, [("of", of.clone())]);
                 }
             }
-            Check::Raise { when, field, code, severity, .. } => {
+            Check::Raise {
+                when,
+                field,
+                code,
+                severity,
+                ..
+            } => {
                 if when.holds(&|name: &str| self.lookup(name)) {
                     self.raise(field, code, *severity, []);
                 }

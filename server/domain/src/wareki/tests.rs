@@ -52,7 +52,11 @@ fn the_shared_cases_hold() {
     assert!(vectors.cases.len() >= 120);
     let mut wrong = Vec::new();
     for case in vectors.cases {
-        let options = Options { partial: case.partial, not_after: case.not_after, age_on: case.age_on };
+        let options = Options {
+            partial: case.partial,
+            not_after: case.not_after,
+            age_on: case.age_on,
+        };
         let result = parse_with(&case.input, options);
         let right = match (&result, &case.expected, &case.error) {
             (Ok(date), Some(expected), None) => date.to_string() == *expected,
@@ -60,7 +64,10 @@ fn the_shared_cases_hold() {
             _ => false,
         };
         if !right {
-            wrong.push(format!("{:?}: {result:?}, expected {:?} {:?}", case.input, case.expected, case.error));
+            wrong.push(format!(
+                "{:?}: {result:?}, expected {:?} {:?}",
+                case.input, case.expected, case.error
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -69,7 +76,12 @@ fn the_shared_cases_hold() {
 #[test]
 fn messages_say_what_is_wrong_and_what_to_do() {
     for case in vectors().messages {
-        assert_eq!(parse(&case.input).unwrap_err().message_ja(), case.message, "{}", case.input);
+        assert_eq!(
+            parse(&case.input).unwrap_err().message_ja(),
+            case.message,
+            "{}",
+            case.input
+        );
     }
     for case in vectors().cases {
         if let Some(error) = case.error {
@@ -92,13 +104,18 @@ fn dates_are_written_in_the_era_of_their_day() {
 #[test]
 fn eras_follow_each_other_without_gap() {
     for pair in Era::ALL.windows(2) {
-        assert_eq!(pair[0].last_day().unwrap().tomorrow().unwrap(), pair[1].first_day());
+        assert_eq!(
+            pair[0].last_day().unwrap().tomorrow().unwrap(),
+            pair[1].first_day()
+        );
     }
 }
 
 fn any_day() -> impl Strategy<Value = Date> {
     // 1868-01-25 up to about 2150.
-    (0_i32..103_000).prop_map(|days| jiff::civil::date(1868, 1, 25).saturating_add(jiff::Span::new().days(days)))
+    (0_i32..103_000).prop_map(|days| {
+        jiff::civil::date(1868, 1, 25).saturating_add(jiff::Span::new().days(days))
+    })
 }
 
 proptest! {
