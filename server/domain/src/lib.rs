@@ -8,6 +8,7 @@ pub mod consent;
 pub mod disclosure;
 pub mod form;
 pub mod id;
+pub mod kinship;
 pub mod legal_basis;
 pub mod mask;
 pub mod my_number;

@@ -178,6 +178,9 @@ fn the_department_reads_unless_its_row_says_otherwise() {
 #[test]
 fn administration_audit_and_statistics_see_nothing_in_any_agency() {
     let facts = facts();
+    let admin = viewer("coord", AgencyClass::Coordinator, Role::Sysadmin);
+    let decision = decide(&admin, &facts, &facts.sheet(Section::Intake));
+    assert_eq!(decision.reasons, [Reason::RoleWithoutCases]);
     for role in [Role::Sysadmin, Role::Auditor, Role::Stat] {
         for (agency, class) in [
             ("coord", AgencyClass::Coordinator),
