@@ -69,6 +69,8 @@ struct Member {
     level: Level,
     frames: mpsc::Sender<Bytes>,
     link: Arc<Link>,
+    /// Its sync step 1 was answered; before that an update would only wait for its beginning.
+    synced: bool,
     /// The batch its last update went into.
     batch: u64,
     /// Behind since then, with the state it was sent completely.
@@ -212,9 +214,6 @@ impl Room {
 
     async fn serve(&mut self, commands: &mut mpsc::Receiver<Command>, signals: &mut mpsc::UnboundedReceiver<Control>) {
         loop {
-            if self.flight.is_none() && !self.pending.is_empty() {
-                self.start_append();
-            }
             if self.broken.is_some() {
                 return;
             }
@@ -226,6 +225,9 @@ impl Room {
                 if self.flight.is_none() && self.pending.is_empty() {
                     return;
                 }
+            }
+            if self.flight.is_none() && !self.pending.is_empty() {
+                self.start_append();
             }
             let deadline = self.deadline();
             let full = self.pending.len() >= 4096;
@@ -442,6 +444,7 @@ impl Room {
             level: join.level,
             frames: join.frames,
             link: join.link,
+            synced: false,
             batch: 0,
             lag: None,
             owed: VecDeque::new(),
@@ -491,6 +494,9 @@ impl Room {
     fn answer(&mut self, id: u64, state: &[u8]) {
         let Some(state) = decode_state(state) else { return self.end(id, Code::Malformed, false) };
         let diff = self.core.doc.transact().encode_diff_v1(&state);
+        if let Some(member) = self.members.get_mut(&id) {
+            member.synced = true;
+        }
         self.send_owed(id, Frame::SyncStep2(&diff).encode());
     }
 
@@ -722,7 +728,7 @@ impl Room {
     fn broadcast(&mut self, frame: &Bytes, except: Option<u64>, before: Option<StateVector>) {
         let limit = self.shared.limits.outbox_bytes;
         for (id, member) in &mut self.members {
-            if Some(*id) == except || member.lag.is_some() {
+            if Some(*id) == except || !member.synced || member.lag.is_some() {
                 continue;
             }
             let full = member.frames.capacity() <= 8 || member.link.queued.load(Ordering::Relaxed) > limit;

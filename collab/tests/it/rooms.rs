@@ -1,0 +1,538 @@
+//! Rooms: durability, permission, presence, limits, lifecycle.
+
+use crate::support::{NUMBER, Peer, World, author, identity, number_check, world, world_on};
+use bytes::Bytes;
+use collab::access::{Change, Denial, Level};
+use collab::frame::{Code, Frame};
+use collab::memory::Fault;
+use collab::{HubError, Limits, Shape, UpdateLog};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use yrs::{GetString, Map, Out, ReadTxn, Text};
+
+fn quick() -> Limits {
+    Limits { presence: Duration::from_millis(5), ..Limits::default() }
+}
+
+#[tokio::test]
+async fn two_people_write_and_a_third_reads_it_all() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    a.insert(0, "相談").await;
+    assert!(a.barrier(b"1").await);
+    b.settle().await;
+    b.insert(2, "受付😀").await;
+    assert!(b.barrier(b"2").await);
+    a.settle().await;
+    let c = Peer::join(&w.hub, "c", &note, 13).await.unwrap();
+    assert_eq!(a.content(), "相談受付😀");
+    assert_eq!((b.content(), c.content()), (a.content(), a.content()));
+    assert_eq!(w.content(&note).await, a.content());
+}
+
+#[tokio::test]
+async fn nothing_is_seen_or_acknowledged_before_it_is_durable() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    w.log.take(Duration::from_millis(300), Duration::ZERO);
+    a.insert(0, "x").await;
+    a.send(Frame::Barrier(b"p").encode()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    a.settle().await;
+    b.settle().await;
+    assert!(a.acks.is_empty() && b.content().is_empty());
+    assert_eq!(w.content(&note).await, "");
+    let late = Peer::join(&w.hub, "late", &note, 13).await.unwrap();
+    assert_eq!(late.content(), "");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    a.settle().await;
+    b.settle().await;
+    assert_eq!(a.acks, vec![b"p".to_vec()]);
+    assert_eq!(b.content(), "x");
+}
+
+#[tokio::test]
+async fn what_arrives_during_an_append_shares_the_next() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    w.log.take(Duration::from_millis(50), Duration::ZERO);
+    let before = w.log.calls().1;
+    for i in 0..100 {
+        a.insert(i, "y").await;
+    }
+    assert!(a.barrier(b"").await);
+    assert!(w.log.calls().1 - before <= 4, "{} appends", w.log.calls().1 - before);
+    assert_eq!(w.content(&note).await.len(), 100);
+}
+
+#[tokio::test]
+async fn acknowledged_edits_survive_a_crash_at_any_append() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    for i in 0..30 {
+        a.insert(0, "a").await;
+        if i % 3 == 0 {
+            assert!(a.barrier(b"").await);
+            b.settle().await;
+            let visible = b.content().len();
+            // The process dies here: what the disk holds, a new process reads.
+            let after = world_on(w.log.after_crash(), quick());
+            let text = after.content(&note).await;
+            assert!(text.len() > i, "acknowledged {} but kept {}", i + 1, text.len());
+            assert!(text.len() >= visible, "seen by others but not kept");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_away_is_waited_for() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    w.log.set_fault(Fault::Refuse);
+    a.insert(0, "kept").await;
+    a.send(Frame::Barrier(b"1").encode()).await;
+    a.settle().await;
+    assert!(a.acks.is_empty());
+    w.log.set_fault(Fault::None);
+    assert!(a.barrier(b"2").await);
+    assert_eq!(w.content(&note).await, "kept");
+}
+
+#[tokio::test]
+async fn a_commit_that_may_have_happened_is_not_done_twice() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    w.log.set_fault(Fault::WriteAndFail);
+    a.insert(0, "once").await;
+    assert!(a.barrier(b"1").await);
+    w.log.set_fault(Fault::None);
+    a.insert(4, " more").await;
+    assert!(a.barrier(b"2").await);
+    b.settle().await;
+    assert_eq!(b.content(), "once more");
+    assert_eq!(w.log.tail(&note), 2);
+}
+
+#[tokio::test]
+async fn a_log_that_stays_away_closes_everybody_with_the_reason() {
+    let w = world(Limits { append_patience: Duration::from_millis(100), ..quick() });
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    w.log.set_fault(Fault::Refuse);
+    a.insert(0, "lost?").await;
+    a.send(Frame::Barrier(b"1").encode()).await;
+    assert_eq!(a.read_to_end().await, Some(Code::Overloaded as u64));
+    assert_eq!(b.read_to_end().await, Some(Code::Overloaded as u64));
+    assert!(a.acks.is_empty() && b.content().is_empty());
+    // The client kept its copy and sends it when the log is back.
+    w.log.set_fault(Fault::None);
+    let mut again = Peer::rejoin(&w.hub, "a", &note, a.doc).await.unwrap();
+    assert!(again.barrier(b"2").await);
+    assert_eq!(w.content(&note).await, "lost?");
+}
+
+#[tokio::test]
+async fn two_nodes_on_one_log_converge() {
+    let one = world(quick());
+    let note = one.note().await;
+    let two = world_on(one.log.clone(), quick());
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&two.hub, "b", &note, 12).await.unwrap();
+    for _ in 0..10 {
+        a.insert(0, "a").await;
+        b.insert(0, "b").await;
+        assert!(a.barrier(b"").await && b.barrier(b"").await);
+    }
+    let seq = one.hub.read(&note, |view| view.seq).await.unwrap();
+    two.hub.nudge(&note, 1, seq.max(20));
+    one.hub.nudge(&note, 1, 20);
+    a.settle().await;
+    b.settle().await;
+    assert_eq!(a.content(), b.content());
+    assert_eq!(a.content().len(), 20);
+}
+
+#[tokio::test]
+async fn who_may_not_is_refused_with_the_code() {
+    let w = world(quick());
+    let note = w.note().await;
+    for (denial, code) in [
+        (Denial::NoPermission, Code::NoPermission),
+        (Denial::Masked, Code::Masked),
+        (Denial::Gone, Code::Gone),
+        (Denial::Unavailable, Code::Overloaded),
+    ] {
+        w.policy.set("x", Err(denial));
+        assert_eq!(w.hub.connect(identity("x"), &note).await.err(), Some(code));
+    }
+    assert_eq!(w.hub.connect(identity("y"), &"nowhere".into()).await.err(), Some(Code::Gone));
+}
+
+#[tokio::test]
+async fn a_reader_reads_and_is_refused_when_it_writes() {
+    let w = world(quick());
+    let note = w.note().await;
+    w.policy.set("reader", Ok(Level::Read));
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "text").await;
+    a.remove(0, 1).await;
+    assert!(a.barrier(b"").await);
+    let mut r = Peer::join(&w.hub, "reader", &note, 12).await.unwrap();
+    assert_eq!(r.content(), "ext");
+    // A stock client answers with everything it has: no news, no refusal.
+    let all = yrs::Transact::transact(&r.doc).encode_state_as_update_v1(&yrs::StateVector::default());
+    r.send(Frame::SyncStep2(&all).encode()).await;
+    assert!(r.barrier(b"").await);
+    r.insert(0, "no").await;
+    assert_eq!(r.read_to_end().await, Some(Code::NoPermission as u64));
+    assert_eq!(r.outgoing.end(), Some(Code::NoPermission));
+    assert_eq!(w.content(&note).await, "ext");
+}
+
+#[tokio::test]
+async fn a_refused_update_is_never_acknowledged() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let elsewhere = a.doc.get_or_insert_text("elsewhere");
+    a.edit(|t| elsewhere.insert(t, 0, "x")).await;
+    assert!(!a.barrier(b"1").await);
+    assert_eq!(a.refused, Some(Code::ShapeNotAllowed as u64));
+}
+
+#[tokio::test]
+async fn a_revoked_right_cuts_the_socket_within_a_second() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    w.policy.set("b", Err(Denial::NoPermission));
+    let began = Instant::now();
+    w.hub.access_changed(&Change::Documents(vec![note.clone()]));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    a.insert(0, "canary").await;
+    assert!(a.barrier(b"").await);
+    assert_eq!(b.read_to_end().await, Some(Code::NoPermission as u64));
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(!b.content().contains("canary"));
+    // What was granted lower closes as well; what was granted higher goes on.
+    w.policy.set("a", Ok(Level::Read));
+    w.hub.access_changed(&Change::Account("acc-a".into()));
+    assert_eq!(a.read_to_end().await, Some(Code::NoPermission as u64));
+}
+
+#[tokio::test]
+async fn queued_frames_do_not_outlive_the_right() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    a.insert(0, "canary").await;
+    assert!(a.barrier(b"").await);
+    w.policy.set("b", Err(Denial::NoPermission));
+    w.hub.access_changed(&Change::Everything);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    b.read_to_end().await;
+    assert!(b.content().is_empty());
+}
+
+#[tokio::test]
+async fn forged_authors_are_refused_and_writing_is_attributed() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "mine").await;
+    assert!(a.barrier(b"").await);
+    let mut evil = Peer::join(&w.hub, "evil", &note, 11).await.unwrap();
+    evil.insert(0, "forged").await;
+    assert_eq!(evil.read_to_end().await, Some(Code::ForeignAuthor as u64));
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    b.remove(0, 2).await;
+    assert!(b.barrier(b"").await);
+    let who = w.hub.authors_of(&note).await.unwrap();
+    let wrote = who.iter().find(|f| !f.authored.deletion).unwrap();
+    let removed = who.iter().find(|f| f.authored.deletion).unwrap();
+    assert_eq!((wrote.field.as_deref(), &wrote.authored.author), (Some("content"), &author("a")));
+    assert_eq!((removed.authored.span.len, &removed.authored.author), (2, &author("b")));
+}
+
+#[tokio::test]
+async fn presence_is_stamped_and_cannot_be_forged() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    let mut evil = Peer::join(&w.hub, "evil", &note, 13).await.unwrap();
+    let frame = |client: u64, clock: u64, json: &str| {
+        let state = collab::presence::State { client, clock, json };
+        Frame::Awareness(&collab::presence::encode([state].into_iter())).encode()
+    };
+    let seen = |peer: &Peer, client: u64| -> Option<String> {
+        let last = peer.awareness.iter().rev().find_map(|update| {
+            let states = collab::presence::decode(update).unwrap();
+            states.iter().find(|s| s.client == client).map(|s| s.json.to_owned())
+        });
+        last
+    };
+    a.send(frame(4242, 1, r#"{"user":{"name":"議長"},"cursor":3}"#)).await;
+    b.settle().await;
+    let state = seen(&b, 4242).unwrap();
+    assert!(state.contains(r#""name":"a""#) && state.contains(r#""cursor":3"#) && !state.contains("議長"));
+    evil.send(frame(4242, 50, r#"{"cursor":9}"#)).await;
+    evil.send(frame(4242, 51, "null")).await;
+    b.settle().await;
+    assert_eq!(seen(&b, 4242).unwrap(), state);
+    // An id under which somebody else has written is taken as well.
+    a.insert(0, "x").await;
+    evil.send(frame(11, 1, "{}")).await;
+    b.settle().await;
+    assert!(seen(&b, 11).is_none_or(|s| !s.contains("evil")));
+    // Who leaves disappears.
+    a.incoming = None;
+    b.settle().await;
+    assert_eq!(seen(&b, 4242).as_deref(), Some("null"));
+    // And a newcomer is told who is there.
+    b.send(frame(12, 1, r#"{"typing":true}"#)).await;
+    b.settle().await;
+    let c = Peer::join(&w.hub, "c", &note, 14).await.unwrap();
+    assert!(seen(&c, 12).unwrap().contains("typing"));
+}
+
+#[tokio::test]
+async fn hostile_messages_close_only_their_sender() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut by = Peer::join(&w.hub, "by", &note, 11).await.unwrap();
+    let shots: [(&[u8], Code); 8] = [
+        (&[255, 255, 255, 255, 255, 1, 2, 3], Code::Malformed),
+        (&[], Code::Malformed),
+        (&[77, 1, 2], Code::Malformed),
+        (&[0, 2, 5, 1, 5, 9, 0, 4], Code::Malformed),
+        (&[0, 2, 6, 255, 255, 255, 255, 15, 1], Code::Malformed),
+        (&[0, 0, 3, 255, 255, 1], Code::Malformed),
+        (&[1, 3, 9, 9, 9], Code::Malformed),
+        (&[0; 3 << 20], Code::TooLarge),
+    ];
+    for (shot, code) in shots {
+        let mut evil = Peer::join(&w.hub, "evil", &note, 66).await.unwrap();
+        evil.send(Bytes::copy_from_slice(shot)).await;
+        assert_eq!(evil.read_to_end().await, Some(code as u64), "{:?}", &shot[..shot.len().min(10)]);
+    }
+    let mut big = Peer::join(&w.hub, "big", &note, 67).await.unwrap();
+    big.insert(0, &"z".repeat((1 << 20) + 1)).await;
+    assert_eq!(big.read_to_end().await, Some(Code::TooLarge as u64));
+    by.insert(0, "still works").await;
+    assert!(by.barrier(b"").await);
+}
+
+#[tokio::test]
+async fn a_personal_number_typed_digit_by_digit_is_stopped() {
+    let w = world(quick());
+    let note = w.note().await;
+    let shape = Shape::note().with_personal_number_check(Arc::new(number_check));
+    w.policy.shapes.lock().unwrap().insert("note1".into(), Arc::new(shape));
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "番号は").await;
+    for (i, digit) in NUMBER.chars().enumerate().take(11) {
+        a.insert(3 + i as u32, &digit.to_string()).await;
+    }
+    assert!(a.barrier(b"").await);
+    a.insert(14, &NUMBER[11..]).await;
+    assert_eq!(a.read_to_end().await, Some(Code::PersonalNumber as u64));
+    assert!(!w.content(&note).await.contains(NUMBER));
+    // Removing what keeps the digits apart does it too.
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    b.insert(14, &format!("x{}", &NUMBER[11..])).await;
+    assert!(b.barrier(b"").await);
+    let mut c = Peer::join(&w.hub, "c", &note, 13).await.unwrap();
+    c.remove(14, 1).await;
+    assert_eq!(c.read_to_end().await, Some(Code::PersonalNumber as u64));
+    assert!(!w.content(&note).await.contains(NUMBER));
+}
+
+#[tokio::test]
+async fn the_server_writes_as_somebody_through_the_same_way() {
+    let w = world(quick());
+    let sheet = w.sheet().await;
+    let mut a = Peer::join(&w.hub, "a", &sheet, 11).await.unwrap();
+    let fields = a.doc.get_or_insert_map("fields");
+    let (seq, ()) = w
+        .hub
+        .write_as(&author("b"), &sheet, |txn| {
+            let fields = txn.get_map("fields").unwrap();
+            fields.insert(txn, "route", "family");
+            let Some(Out::YText(text)) = fields.get(txn, "summary") else { panic!() };
+            text.insert(txn, 0, "下書き");
+        })
+        .await
+        .unwrap();
+    assert_eq!(seq, 2);
+    w.hub.write_as(&author("b"), &sheet, |txn| {
+        let fields = txn.get_map("fields").unwrap();
+        let Some(Out::YText(text)) = fields.get(txn, "summary") else { panic!() };
+        text.insert(txn, 0, "再");
+    }).await.unwrap();
+    a.settle().await;
+    let txn = yrs::Transact::transact(&a.doc);
+    assert_eq!(fields.get(&txn, "route").unwrap().to_string(&txn), "family");
+    let Some(Out::YText(text)) = fields.get(&txn, "summary") else { panic!() };
+    assert_eq!(text.get_string(&txn), "再下書き");
+    drop(txn);
+    let refused = w.hub.write_as(&author("b"), &sheet, |txn| {
+        let fields = txn.get_map("fields").unwrap();
+        fields.insert(txn, "route", "nonsense");
+    }).await;
+    assert!(matches!(refused, Err(HubError::Refused { code: Code::ShapeNotAllowed, .. })));
+    let who = w.hub.authors_of(&sheet).await.unwrap();
+    assert!(who.iter().any(|f| f.field.as_deref() == Some("summary") && f.authored.author == author("b")));
+    let value = w.hub.read(&sheet, |view| collab::values::fields(&view.txn, &view.shape)).await.unwrap();
+    assert_eq!(value["summary"], "再下書き");
+    // Nothing to write: nothing appended.
+    let (seq, ()) = w.hub.write_as(&author("b"), &sheet, |_| ()).await.unwrap();
+    assert_eq!(seq, 3);
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_resynchronised_and_a_dead_one_closed() {
+    let w = world(Limits { outbox_frames: 32, lag: Duration::from_millis(700), ..quick() });
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut slow = Peer::join(&w.hub, "slow", &note, 12).await.unwrap();
+    let mut dead = Peer::join(&w.hub, "dead", &note, 13).await.unwrap();
+    for i in 0..200 {
+        a.insert(i, "q").await;
+        assert!(a.barrier(b"").await);
+    }
+    slow.settle().await;
+    slow.settle().await;
+    assert_eq!(slow.content(), a.content());
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(dead.read_to_end().await, Some(Code::Overloaded as u64));
+}
+
+#[tokio::test]
+async fn sixty_people_opening_at_once_load_once_and_lose_nothing() {
+    let w = world(quick());
+    let note = w.note().await;
+    w.hub.write_as(&author("s"), &note, |t| { let c = t.get_text("content").unwrap(); c.insert(t, 0, "stored"); }).await.unwrap();
+    let w = world_on(w.log.after_crash(), quick());
+    w.log.take(Duration::ZERO, Duration::from_millis(100));
+    let joins = (0..60).map(|i| {
+        let (hub, note) = (w.hub.clone(), note.clone());
+        tokio::spawn(async move {
+            let mut peer = Peer::join(&hub, &format!("p{i}"), &note, 100 + i).await.unwrap();
+            assert!(peer.content().ends_with("stored"), "answered before loaded");
+            for _ in 0..5 {
+                peer.insert(0, "k").await;
+            }
+            assert!(peer.barrier(b"").await);
+        })
+    });
+    for join in joins.collect::<Vec<_>>() {
+        join.await.unwrap();
+    }
+    assert_eq!(w.log.calls().0, 1);
+    assert_eq!(w.content(&note).await.len(), 6 + 60 * 5);
+}
+
+#[tokio::test]
+async fn rooms_unload_when_idle_and_come_back() {
+    let w = world(Limits { idle: Duration::from_millis(80), ..quick() });
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "abc").await;
+    assert!(a.barrier(b"").await);
+    drop(a);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(w.hub.rooms(), 0);
+    assert_eq!(w.content(&note).await, "abc");
+    assert_eq!(w.log.calls().0, 2);
+}
+
+#[tokio::test]
+async fn compaction_keeps_the_text_and_the_authors_and_forgets_the_deleted() {
+    let w = world(Limits { compact_entries: 20, ..quick() });
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "SECRET ").await;
+    a.remove(0, 7).await;
+    for i in 0..40 {
+        a.insert(i, "m").await;
+        assert!(a.barrier(b"").await);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(w.log.tail(&note) < 30);
+    let loaded = w.log.load(&note).await.unwrap();
+    let state = loaded.snapshot.unwrap().state;
+    assert!(!String::from_utf8_lossy(&state).contains("SECRET"));
+    let after = world_on(w.log.after_crash(), quick());
+    assert_eq!(after.content(&note).await, "m".repeat(40));
+    let mut evil = Peer::join(&after.hub, "evil", &note, 11).await.unwrap();
+    evil.insert(0, "forged").await;
+    assert_eq!(evil.read_to_end().await, Some(Code::ForeignAuthor as u64), "the binding survives compaction");
+    assert!(after.hub.authors_of(&note).await.unwrap().iter().any(|f| f.authored.author == author("a")));
+}
+
+#[tokio::test]
+async fn versions_and_a_new_epoch() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "first").await;
+    assert!(a.barrier(b"").await);
+    let version = w.hub.keep_version(&author("a"), &note, "会議前").await.unwrap();
+    assert_eq!(w.log.versions(&note).await.unwrap().len(), 1);
+    let snapshot = collab::Snapshot { state: version.state, authors: Vec::new() };
+    assert_eq!(w.hub.replace(&note, snapshot).await.unwrap(), 2);
+    assert_eq!(a.read_to_end().await, Some(Code::Gone as u64));
+    assert_eq!(w.hub.read(&note, |view| view.epoch).await.unwrap(), 2);
+    assert_eq!(w.content(&note).await, "first");
+}
+
+#[tokio::test]
+async fn consumers_hear_of_durable_changes() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut feed = w.hub.subscribe();
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "x").await;
+    let changed = tokio::time::timeout(Duration::from_secs(2), feed.recv()).await.unwrap().unwrap();
+    assert_eq!((changed.document, changed.epoch, changed.seq), (note, 1, 1));
+    assert_eq!(changed.authors, vec![author("a")]);
+}
+
+#[tokio::test]
+async fn stopping_saves_and_acknowledges_first() {
+    let w: World = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    w.log.take(Duration::from_millis(100), Duration::ZERO);
+    a.insert(0, "last words").await;
+    a.send(Frame::Barrier(b"1").encode()).await;
+    assert!(w.hub.shutdown(Duration::from_secs(3)).await);
+    assert_eq!(a.read_to_end().await, Some(Code::Overloaded as u64));
+    assert_eq!(a.acks.len(), 1);
+    assert_eq!(w.hub.connect(identity("b"), &note).await.err(), Some(Code::Overloaded));
+    let after = world_on(w.log.after_crash(), quick());
+    assert_eq!(after.content(&note).await, "last words");
+}
+
+#[tokio::test]
+async fn a_document_takes_so_many_connections() {
+    let w = world(Limits { connections_per_document: 2, ..quick() });
+    let note = w.note().await;
+    let _a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let _b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    assert_eq!(Peer::join(&w.hub, "c", &note, 13).await.err(), Some(Code::Overloaded));
+}
