@@ -1,6 +1,5 @@
 import { useState } from 'react';
-import { formatWareki, readDate } from '../forms/wareki';
-import { validationText } from '../i18n/validation';
+import { dateProblemText, formatWareki, readDate, type DateOptions } from '../forms/wareki';
 import { Field, type FieldProps } from './Field';
 
 /**
@@ -20,6 +19,7 @@ export function DateInput({
   readOnly,
   onFocus,
   onBlur,
+  limits = {},
 }: FieldProps & {
   /** ISO date or ''. */
   value: string;
@@ -29,30 +29,32 @@ export function DateInput({
   readOnly?: boolean;
   onFocus?: () => void;
   onBlur?: () => void;
+  /** Partial dates, no future dates, … */
+  limits?: DateOptions;
 }) {
   const [draft, setDraft] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | undefined>();
-  const plainLabel = typeof label === 'string' ? label : '日付';
+  const plainLabel = typeof label === 'string' ? `「${label}」：` : '';
   const commit = () => {
     onBlur?.();
     if (draft === null) return;
-    const reading = readDate(draft);
+    const reading = readDate(draft, limits);
     if (reading.ok) {
       if (reading.iso !== value) onChange(reading.iso);
       setDraft(null);
       setProblem(undefined);
       onUnreadable?.(null);
-    } else if (reading.problem === 'empty') {
+    } else if (reading.problem.code === 'empty') {
       if (value !== '') onChange('');
       setDraft(null);
       setProblem(undefined);
       onUnreadable?.(null);
     } else {
-      setProblem(validationText(reading.problem, plainLabel));
+      setProblem(`${plainLabel}${dateProblemText(reading.problem)}`);
       onUnreadable?.(draft);
     }
   };
-  const live = draft === null ? null : readDate(draft);
+  const live = draft === null ? null : readDate(draft, limits);
   const understood = live ? (live.ok ? live.iso : '') : value;
   return (
     <Field {...{ label, id, required, support, aside }} error={problem ?? error}>
