@@ -108,6 +108,7 @@ fn colour(account: &str) -> &'static str {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

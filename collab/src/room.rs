@@ -546,7 +546,7 @@ impl Room {
         may_edit: bool,
         server: bool,
     ) -> Result<Option<Item>, Refused> {
-        if &update[..] == [0, 0] {
+        if update[..] == [0, 0] {
             return Ok(None);
         }
         let writer = Writer { author: &author, may_edit, server };

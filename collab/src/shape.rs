@@ -73,6 +73,8 @@ pub enum Scalar {
     Number { min: f64, max: f64 },
     /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
     Date,
+    /// `YYYY-MM-DD` or `YYYY-MM-DDThh:mm`, local time of the municipality.
+    DateTime,
     /// ISO 8601 in UTC, as `2026-11-22T01:02:03.456Z`.
     Instant,
     /// `[A-Za-z0-9_-]{1,64}`: an identifier or a code from a list.
@@ -237,7 +239,7 @@ impl Shape {
             ),
             ("score", Scalar::Number { min: 0.0, max: 1.0 }),
             ("source", one_of(&["register", "rule", "dictionary", "model", "manual"])),
-            ("personId", Scalar::Code),
+            ("person", Scalar::Code),
             ("status", one_of(&["pending", "accepted", "rejected"])),
             ("by", Scalar::OwnAccount),
             ("at", Scalar::Instant),
@@ -389,6 +391,11 @@ impl Scalar {
             (Self::Integer { min, max }, Plain::Number(n)) => n.fract() == 0.0 && n >= *min as f64 && n <= *max as f64,
             (Self::Number { min, max }, Plain::Number(n)) => n >= *min && n <= *max,
             (Self::Date, Plain::Text(text)) => is_date(text),
+            (Self::DateTime, Plain::Text(text)) => match text.len() {
+                10 => is_date(text),
+                16 => text.parse::<jiff::civil::DateTime>().is_ok(),
+                _ => false,
+            },
             (Self::Instant, Plain::Text(text)) => {
                 text.len() <= 32 && text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok()
             }
@@ -447,6 +454,11 @@ mod tests {
         assert!(Scalar::Date.allows(Plain::Text("2026-02-28"), None));
         for bad in ["2026-02-30", "2026-13", "昭和65年", "20260228", "２０２６"] {
             assert!(!Scalar::Date.allows(Plain::Text(bad), None), "{bad}");
+        }
+        assert!(Scalar::DateTime.allows(Plain::Text("2026-11-22T09:30"), None));
+        assert!(Scalar::DateTime.allows(Plain::Text("2026-11-22"), None));
+        for bad in ["2026-11-22T25:00", "2026-11-22 田中さん", "20261122T093000Z"] {
+            assert!(!Scalar::DateTime.allows(Plain::Text(bad), None), "{bad}");
         }
         let age = Scalar::Integer { min: 0, max: 130 };
         assert!(age.allows(Plain::Number(42.0), None));

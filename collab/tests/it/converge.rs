@@ -101,8 +101,13 @@ async fn run(plan: Vec<Step>) {
     assert_eq!(again.content(&note).await, stored);
 }
 
+/// A short set by default; `PLANS=2000` for the long one.
+fn cases() -> u32 {
+    std::env::var("PLANS").ok().and_then(|n| n.parse().ok()).unwrap_or(24)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_plans_converge_and_lose_nothing(plan in proptest::collection::vec(step(), 5..60)) {

@@ -1,7 +1,10 @@
 //! Tests of the crate through its public interface; one binary, linking dominates.
 
+#![expect(clippy::unwrap_used, reason = "tests may")]
+
 mod anchors;
 mod converge;
+mod measure;
 mod rooms;
 mod support;
 mod vectors;

@@ -279,11 +279,10 @@ async fn presence_is_stamped_and_cannot_be_forged() {
         Frame::Awareness(&collab::presence::encode([state].into_iter())).encode()
     };
     let seen = |peer: &Peer, client: u64| -> Option<String> {
-        let last = peer.awareness.iter().rev().find_map(|update| {
+        peer.awareness.iter().rev().find_map(|update| {
             let states = collab::presence::decode(update).unwrap();
             states.iter().find(|s| s.client == client).map(|s| s.json.to_owned())
-        });
-        last
+        })
     };
     a.send(frame(4242, 1, r#"{"user":{"name":"議長"},"cursor":3}"#)).await;
     b.settle().await;

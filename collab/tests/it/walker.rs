@@ -78,9 +78,9 @@ fn the_seed_is_deterministic_and_serves_the_shape() {
 #[test]
 fn what_the_sheet_allows_goes_in() {
     let mut b = Bench::new(sheet(), 5);
-    assert!(b.try_edit(on_fields(|t, f| drop(f.insert(t, "route", "self")))).is_ok());
-    assert!(b.try_edit(on_fields(|t, f| drop(f.insert(t, "route", yrs::Any::Null)))).is_ok());
-    assert!(b.try_edit(on_fields(|t, f| drop(f.remove(t, "route")))).is_ok());
+    assert!(b.try_edit(on_fields(|t, f| { f.insert(t, "route", "self"); })).is_ok());
+    assert!(b.try_edit(on_fields(|t, f| { f.insert(t, "route", yrs::Any::Null); })).is_ok());
+    assert!(b.try_edit(on_fields(|t, f| { f.remove(t, "route"); })).is_ok());
     assert!(b.try_edit(on_fields(|t, f| { let c = inner(t, &f, "choices"); c.insert(t, "money", true); })).is_ok());
     assert!(b
         .try_edit(on_fields(|t, f| {
@@ -101,16 +101,16 @@ fn what_the_sheet_allows_goes_in() {
 fn what_the_sheet_does_not_allow_stays_out() {
     type Act = Box<dyn FnOnce(&mut TransactionMut<'_>)>;
     let cases: Vec<(&str, Act)> = vec![
-        ("unknown field", Box::new(on_fields(|t, f| drop(f.insert(t, "secret", "x"))))),
-        ("unknown option", Box::new(on_fields(|t, f| drop(f.insert(t, "route", "police"))))),
-        ("number for a code", Box::new(on_fields(|t, f| drop(f.insert(t, "route", 1_i64))))),
-        ("no date", Box::new(on_fields(|t, f| drop(f.insert(t, "received_on", "昭和65年"))))),
-        ("too long", Box::new(on_fields(|t, f| drop(f.insert(t, "remark", "長".repeat(51)))))),
-        ("array", Box::new(on_fields(|t, f| drop(f.insert(t, "remark", vec!["a"]))))),
-        ("container replaced", Box::new(on_fields(|t, f| drop(f.insert(t, "summary", TextPrelim::new("x")))))),
-        ("container removed", Box::new(on_fields(|t, f| drop(f.remove(t, "summary"))))),
-        ("text for a table", Box::new(on_fields(|t, f| drop(f.insert(t, "household", "x"))))),
-        ("map for a value", Box::new(on_fields(|t, f| drop(f.insert(t, "route", MapPrelim::default()))))),
+        ("unknown field", Box::new(on_fields(|t, f| { f.insert(t, "secret", "x"); }))),
+        ("unknown option", Box::new(on_fields(|t, f| { f.insert(t, "route", "police"); }))),
+        ("number for a code", Box::new(on_fields(|t, f| { f.insert(t, "route", 1_i64); }))),
+        ("no date", Box::new(on_fields(|t, f| { f.insert(t, "received_on", "昭和65年"); }))),
+        ("too long", Box::new(on_fields(|t, f| { f.insert(t, "remark", "長".repeat(51)); }))),
+        ("array", Box::new(on_fields(|t, f| { f.insert(t, "remark", vec!["a"]); }))),
+        ("container replaced", Box::new(on_fields(|t, f| { f.insert(t, "summary", TextPrelim::new("x")); }))),
+        ("container removed", Box::new(on_fields(|t, f| { f.remove(t, "summary"); }))),
+        ("text for a table", Box::new(on_fields(|t, f| { f.insert(t, "household", "x"); }))),
+        ("map for a value", Box::new(on_fields(|t, f| { f.insert(t, "route", MapPrelim::default()); }))),
         ("unknown choice", Box::new(on_fields(|t, f| { let c = inner(t, &f, "choices"); c.insert(t, "other", true); }))),
         ("choice not bool", Box::new(on_fields(|t, f| { let c = inner(t, &f, "choices"); c.insert(t, "money", "yes"); }))),
         ("name as row id", Box::new(on_fields(|t, f| { let h = inner(t, &f, "household"); h.insert(t, "田中太郎", MapPrelim::default()); }))),
@@ -201,7 +201,7 @@ fn a_client_id_belongs_to_one_person_and_hat() {
     assert_eq!(b.judge(&more, "you"), Ok(Verdict::default()));
     // The server's own ids are bound too.
     let mut sheet_bench = Bench::new(sheet(), collab::seed::SEED_CLIENT);
-    let update = sheet_bench.edit(on_fields(|t, f| drop(f.insert(t, "route", "self"))));
+    let update = sheet_bench.edit(on_fields(|t, f| { f.insert(t, "route", "self"); }));
     assert_eq!(sheet_bench.judge(&update, "me"), Err(Code::ForeignAuthor));
 }
 
@@ -273,7 +273,7 @@ fn texts_have_a_length() {
 #[test]
 fn personal_numbers_in_values_are_refused() {
     let mut b = Bench::new(sheet(), 5);
-    assert_eq!(b.try_edit(on_fields(|t, f| drop(f.insert(t, "remark", NUMBER)))), Err(Code::PersonalNumber));
+    assert_eq!(b.try_edit(on_fields(|t, f| { f.insert(t, "remark", NUMBER); })), Err(Code::PersonalNumber));
     let mut b = Bench::new(sheet(), 5);
     let as_key = on_fields(|t, f| { let h = inner(t, &f, "household"); h.insert(t, NUMBER, MapPrelim::default()); });
     assert_eq!(b.try_edit(as_key), Err(Code::PersonalNumber));
