@@ -16,6 +16,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => masking::Register::default(),
     };
     let masker = masking::Masker::new(ner, analyzer);
-    masking::lines::run(&masker, &register, std::io::stdin().lock(), &mut std::io::stdout().lock())?;
+    masking::lines::run(
+        &masker,
+        &register,
+        std::io::stdin().lock(),
+        &mut std::io::stdout().lock(),
+    )?;
     Ok(())
 }

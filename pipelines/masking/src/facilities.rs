@@ -6,7 +6,46 @@ use crate::{Candidate, Label, Source};
 
 /// Suffixes that also end ordinary words: only after a proper noun.
 const WEAK: [&str; 40] = [
-    "組", "サービス", "ホーム", "クラブ", "サロン", "工場", "バス", "ガス", "交通", "設備", "電気", "電子", "化学", "食品", "産業", "建設", "建築", "清掃", "警備", "倉庫", "印刷", "新聞", "企画", "デザイン", "システム", "法人", "組合", "教会", "塾", "食堂", "弁当", "カフェ", "ファーム", "農園", "スーパー", "ホテル", "旅館", "タクシー", "学童", "金属",
+    "組",
+    "サービス",
+    "ホーム",
+    "クラブ",
+    "サロン",
+    "工場",
+    "バス",
+    "ガス",
+    "交通",
+    "設備",
+    "電気",
+    "電子",
+    "化学",
+    "食品",
+    "産業",
+    "建設",
+    "建築",
+    "清掃",
+    "警備",
+    "倉庫",
+    "印刷",
+    "新聞",
+    "企画",
+    "デザイン",
+    "システム",
+    "法人",
+    "組合",
+    "教会",
+    "塾",
+    "食堂",
+    "弁当",
+    "カフェ",
+    "ファーム",
+    "農園",
+    "スーパー",
+    "ホテル",
+    "旅館",
+    "タクシー",
+    "学童",
+    "金属",
 ];
 
 pub(crate) fn find(text: &Text) -> Vec<Candidate> {
@@ -14,11 +53,20 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
     for suffix in WORDS.facility_suffixes.iter() {
         for (at, end) in text.find_all(suffix) {
             // 「保育園」 in 「保育園児」, 「病院」 in 「病院長」: the longer suffix or word is another thing.
-            if text.at(end).is_some_and(|c| matches!(c, '児' | '生' | '員' | '長' | '化' | '士' | '職')) {
+            if text
+                .at(end)
+                .is_some_and(|c| matches!(c, '児' | '生' | '員' | '長' | '化' | '士' | '職'))
+            {
                 continue;
             }
             if let Some(start) = left(text, at, suffix) {
-                out.push(Candidate::new(start, branch(text, end), Label::Facility, 0.7, Source::Rule));
+                out.push(Candidate::new(
+                    start,
+                    branch(text, end),
+                    Label::Facility,
+                    0.7,
+                    Source::Rule,
+                ));
             }
         }
     }
@@ -28,12 +76,155 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
                 continue;
             }
             if let Some(stop) = right(text, end) {
-                out.push(Candidate::new(at, stop, Label::Facility, 0.75, Source::Rule));
+                out.push(Candidate::new(
+                    at,
+                    stop,
+                    Label::Facility,
+                    0.75,
+                    Source::Rule,
+                ));
             }
         }
     }
     quoted(text, &mut out);
+    employers(text, &mut out);
+    schools(text, &mut out);
     out
+}
+
+/// 「○○に勤務」「○○を退職」「○○でアルバイト」: a named place of work without a telling suffix.
+fn employers(text: &Text, out: &mut Vec<Candidate>) {
+    for cue in [
+        "勤務",
+        "勤め",
+        "就職",
+        "入社",
+        "退職",
+        "退社",
+        "辞め",
+        "解雇",
+        "雇い止め",
+        "雇止め",
+        "働",
+        "アルバイト",
+        "バイト",
+        "パート",
+        "派遣",
+        "休職",
+        "の寮",
+        "の社員",
+        "の正社員",
+        "の班長",
+        "の従業員",
+        "の工員",
+        "に通所",
+        "に通園",
+        "に入所",
+        "に入院",
+        "に通院",
+        "を受診",
+        "を退院",
+    ] {
+        for (at, _) in text.find_all(cue) {
+            let mut end = at;
+            if matches!(
+                text.before(end),
+                Some('に' | 'へ' | 'を' | 'で' | 'の' | ' ')
+            ) {
+                end -= 1;
+            }
+            // Back over nouns; the run must hold a name.
+            let mut start = end;
+            let mut proper = false;
+            let mut common = false;
+            while start > 0 && end - start < 14 {
+                let Some(word) = text.word_at(start - 1) else {
+                    break;
+                };
+                let c = text.chars[word.start];
+                let surface = text.slice(word.start, start.min(word.end));
+                if !word.is_noun()
+                    || matches!(
+                        word.pos[1].as_str(),
+                        "代名詞" | "副詞可能" | "非自立" | "数"
+                    )
+                    || !(is_kanji(c) || is_katakana(c))
+                    || WORDS.kinship.contains(surface)
+                    || WORDS.name_labels.contains(surface)
+                {
+                    break;
+                }
+                proper |= word.pos[1] == "固有名詞" || !word.known;
+                common |= !(word.pos[1] == "固有名詞") && word.pos[1] != "接尾";
+                start = word.start;
+            }
+            let found = text.slice(start, end);
+            // A bare place or a person works nowhere: name and kind together make an employer.
+            if start < end
+                && proper
+                && common
+                && end - start >= 3
+                && !WORDS.not_names.contains(found)
+                && WORDS.public_bodies.ends(text, end).is_none()
+                && WORDS.roles.ends(text, end).is_none()
+            {
+                out.push(Candidate::new(
+                    start,
+                    end,
+                    Label::Facility,
+                    0.6,
+                    Source::Rule,
+                ));
+            }
+        }
+    }
+}
+
+/// 「青葉小」「青葉東中の」: schools by their short form after a proper noun.
+fn schools(text: &Text, out: &mut Vec<Candidate>) {
+    for kind in ["小", "中", "高"] {
+        for (at, end) in text.find_all(kind) {
+            let closed = text.at(end).is_none_or(|c| {
+                !(is_kanji(c) || is_katakana(c))
+                    && !matches!(c, 'さ' | 'い' | 'く' | 'か' | 'っ' | 'け' | 'ま')
+            }) || WORDS.roles.starts(text, end).is_some()
+                || ["在籍", "卒業", "入学", "通学", "転校"]
+                    .iter()
+                    .any(|word| text.tail(end).starts_with(word));
+            let Some(index) = text.word_until(at) else {
+                continue;
+            };
+            let mut start = text.words[index].start;
+            let mut proper = text.words[index].is_place()
+                || text.words[index].is_surname()
+                || !text.words[index].known;
+            if !proper
+                && matches!(
+                    text.slice(start, at),
+                    "東" | "西" | "南" | "北" | "中央" | "第一" | "第二" | "第三"
+                )
+            {
+                if let Some(before) = text.word_until(start) {
+                    start = text.words[before].start;
+                    proper = text.words[before].is_place() || text.words[before].is_surname();
+                }
+            }
+            if proper
+                && closed
+                && at - start >= 2
+                && is_kanji(text.chars[start])
+                && !(kind == "中" && text.at(end).is_some_and(|c| c.is_ascii_digit()))
+            {
+                out.push(Candidate::new(
+                    start,
+                    end,
+                    Label::Facility,
+                    0.6,
+                    Source::Rule,
+                ));
+            }
+        }
+    }
 }
 
 /// Start of the name before the suffix at `at`, if there is a name and not just a kind of place.
@@ -43,31 +234,95 @@ fn left(text: &Text, at: usize, suffix: &str) -> Option<usize> {
     let mut kinds = true;
     let mut words = 0;
     while start > 0 && words < 7 {
-        let Some(word) = text.word_at(start - 1) else { break };
+        let Some(word) = text.word_at(start - 1) else {
+            break;
+        };
         let from = word.start;
         let surface = text.slice(from, start.min(word.end));
         let c = text.chars[from];
-        let particle_inside = word.pos[0] == "助詞" && matches!(surface, "の" | "と") && start < at && words > 0 && from > 0 && is_kana_name(text, from);
-        let noun = (word.is_noun() || word.pos[0] == "接頭詞" || (is_hiragana(c) && word.end - from >= 2 && matches!(word.pos[0].as_str(), "副詞" | "形容詞" | "動詞" | "感動詞") && words > 0))
+        let particle_inside = word.pos[0] == "助詞"
+            && matches!(surface, "の" | "と")
+            && start < at
+            && words > 0
+            && from > 0
+            && is_kana_name(text, from);
+        let noun = (word.is_noun()
+            || word.pos[0] == "接頭詞"
+            || (is_hiragana(c)
+                && word.end - from >= 2
+                && matches!(word.pos[0].as_str(), "副詞" | "形容詞" | "動詞" | "感動詞")
+                && words > 0))
             && !matches!(word.pos[1].as_str(), "代名詞" | "副詞可能" | "非自立")
             && !(word.pos[1] == "数" && c.is_ascii_digit());
-        if !(noun || particle_inside) || !(is_kanji(c) || is_katakana(c) || is_hiragana(c) || c.is_ascii_alphabetic() || c == '・') {
+        if !(noun || particle_inside)
+            || !(is_kanji(c)
+                || is_katakana(c)
+                || is_hiragana(c)
+                || c.is_ascii_alphabetic()
+                || c == '・')
+        {
             break;
         }
         // A label in front is no part of the name: 「勤務先 ○○工業」.
-        if WORDS.kinship.contains(surface) || WORDS.name_labels.contains(surface) || WORDS.honorifics.contains(surface) || matches!(surface, "元" | "現" | "前" | "旧" | "同" | "自宅" | "勤務" | "通院" | "受診" | "紹介") {
+        if WORDS.kinship.contains(surface)
+            || WORDS.name_labels.contains(surface)
+            || WORDS.honorifics.contains(surface)
+            || matches!(
+                surface,
+                "元" | "現" | "前" | "旧" | "同" | "自宅" | "勤務" | "通院" | "受診" | "紹介"
+            )
+        {
             break;
         }
-        let generic = WORDS.generic_heads.contains(surface) || WORDS.facility_suffixes.contains(surface) || WORDS.facility_prefixes.contains(surface);
+        let generic = WORDS.generic_heads.contains(surface)
+            || WORDS.facility_suffixes.contains(surface)
+            || WORDS.facility_prefixes.contains(surface);
         kinds &= generic;
-        proper |= word.pos[1] == "固有名詞" || !word.known || (is_katakana(c) && word.end - from >= 3 && !generic);
+        proper |= word.pos[1] == "固有名詞"
+            || !word.known
+            || (is_katakana(c) && word.end - from >= 3 && !generic);
         start = from;
         words += 1;
+    }
+    // 「青葉こばと幼稚園」「ひだまりの診療所」: hiragana right before the suffix, after a place or a border.
+    if start == at || (start < at && is_hiragana(text.chars[start])) {
+        let mut run = start;
+        while run > 0 && (is_hiragana(text.chars[run - 1]) || text.chars[run - 1] == 'ー') {
+            run -= 1;
+        }
+        let place = text
+            .word_until(run)
+            .map(|word| &text.words[word])
+            .filter(|word| word.pos[1] == "固有名詞" && is_kanji(text.chars[word.start]));
+        let length = at - run - usize::from(text.before(at) == Some('の'));
+        let border = run == 0
+            || matches!(
+                text.chars[run - 1],
+                '\n' | '。' | '、' | '「' | '(' | ' ' | ':' | '・' | '→' | '='
+            );
+        let first_particle = text.word_at(run).is_some_and(|word| word.pos[0] == "助詞");
+        if (3..=6).contains(&length) && !first_particle {
+            if let Some(place) = place {
+                start = place.start;
+                proper = true;
+                kinds = false;
+            } else if border
+                && text.word_at(run).is_some_and(|word| !word.is_particle())
+                && text.before(at) != Some('の')
+            {
+                start = run;
+                kinds = false;
+            }
+        }
     }
     while start < at && matches!(text.chars[start], '・' | 'ー' | ' ') {
         start += 1;
     }
-    if start >= at || kinds || WORDS.generic_heads.contains(text.slice(start, at)) || WORDS.not_names.contains(text.slice(start, at)) {
+    if start >= at
+        || kinds
+        || WORDS.generic_heads.contains(text.slice(start, at))
+        || WORDS.not_names.contains(text.slice(start, at))
+    {
         return None;
     }
     if WEAK.contains(&suffix) && !proper {
@@ -78,7 +333,11 @@ fn left(text: &Text, at: usize, suffix: &str) -> Option<usize> {
 }
 
 fn is_kana_name(text: &Text, at: usize) -> bool {
-    text.before(at).is_some_and(|c| is_hiragana(c) || is_katakana(c) || is_kanji(c)) && text.word_until(at).is_some_and(|word| text.words[word].is_noun())
+    text.before(at)
+        .is_some_and(|c| is_hiragana(c) || is_katakana(c) || is_kanji(c))
+        && text
+            .word_until(at)
+            .is_some_and(|word| text.words[word].is_noun())
 }
 
 /// End of the name after a kind word: one run of one script, over one space.
@@ -105,8 +364,15 @@ fn right(text: &Text, at: usize) -> Option<usize> {
         // Back to the last particle: 「グループホームひだまりで」.
         let mut stop = start;
         let mut index = text.word_from(start)?;
-        while let Some(word) = text.words.get(index).filter(|word| word.start == stop && word.end <= end) {
-            if word.is_particle() && stop > start || (word.is_particle() && word.pos[0] == "助動詞") || word.pos[0] == "助詞" {
+        while let Some(word) = text
+            .words
+            .get(index)
+            .filter(|word| word.start == stop && word.end <= end)
+        {
+            if word.is_particle() && stop > start
+                || (word.is_particle() && word.pos[0] == "助動詞")
+                || word.pos[0] == "助詞"
+            {
                 break;
             }
             stop = word.end;
@@ -117,18 +383,38 @@ fn right(text: &Text, at: usize) -> Option<usize> {
             return None;
         }
         // The town that tells branches apart: 「たんぽぽ青葉」.
-        while text.at(end).is_some_and(is_kanji) && text.word_at(end).is_some_and(|word| word.is_place()) {
+        while text.at(end).is_some_and(is_kanji)
+            && text.word_at(end).is_some_and(|word| word.is_place())
+        {
             end += 1;
         }
     }
     let name = text.slice(start, end);
     let spaced = start > at;
-    if end - start < 2 && !text.word_at(start).is_some_and(|word| word.pos[1] == "固有名詞") {
+    if end - start < 2
+        && !text
+            .word_at(start)
+            .is_some_and(|word| word.pos[1] == "固有名詞")
+    {
         return None;
     }
     let first_word = text.word_at(start)?;
-    let plain = first_word.known && matches!(first_word.pos[1].as_str(), "サ変接続" | "副詞可能" | "非自立" | "代名詞" | "数" | "接尾" | "形容動詞語幹") || matches!(first_word.pos[0].as_str(), "助詞" | "助動詞" | "接続詞" | "接頭詞");
-    if plain || WORDS.generic_heads.contains(name) || WORDS.not_names.contains(name) || WORDS.facility_suffixes.contains(name) || WORDS.roles.starts(text, start).is_some() || WORDS.kinship.contains(name) {
+    let plain = first_word.known
+        && matches!(
+            first_word.pos[1].as_str(),
+            "サ変接続" | "副詞可能" | "非自立" | "代名詞" | "数" | "接尾" | "形容動詞語幹"
+        )
+        || matches!(
+            first_word.pos[0].as_str(),
+            "助詞" | "助動詞" | "接続詞" | "接頭詞"
+        );
+    if plain
+        || WORDS.generic_heads.contains(name)
+        || WORDS.not_names.contains(name)
+        || WORDS.facility_suffixes.contains(name)
+        || WORDS.roles.starts(text, start).is_some()
+        || WORDS.kinship.contains(name)
+    {
         return None;
     }
     if spaced && !(first_word.pos[1] == "固有名詞" || !first_word.known || is_katakana(first)) {
@@ -139,11 +425,26 @@ fn right(text: &Text, at: usize) -> Option<usize> {
 
 /// 「○○病院 青葉分院」「○○商事青葉支店」
 fn branch(text: &Text, end: usize) -> usize {
-    for kind in ["支店", "営業所", "支社", "分院", "分室", "分校", "本店", "本社", "店", "校", "工場", "出張所"] {
+    for kind in [
+        "支店",
+        "営業所",
+        "支社",
+        "分院",
+        "分室",
+        "分校",
+        "本店",
+        "本社",
+        "店",
+        "校",
+        "工場",
+        "出張所",
+    ] {
         let mut at = end;
         while at - end < 6 && text.at(at).is_some_and(|c| is_kanji(c) || is_katakana(c)) {
             if text.tail(at).starts_with(kind) && at > end {
-                let place = text.word_at(end).is_some_and(|word| word.pos[1] == "固有名詞");
+                let place = text
+                    .word_at(end)
+                    .is_some_and(|word| word.pos[1] == "固有名詞");
                 if place {
                     return at + kind.chars().count();
                 }
@@ -163,9 +464,17 @@ fn quoted(text: &Text, out: &mut Vec<Candidate>) {
                 Some('『') => '』',
                 _ => continue,
             };
-            if let Some(stop) = (end + 1..text.len().min(end + 16)).find(|&at| text.chars[at] == close) {
+            if let Some(stop) =
+                (end + 1..text.len().min(end + 16)).find(|&at| text.chars[at] == close)
+            {
                 if stop > end + 1 {
-                    out.push(Candidate::new(end + 1, stop, Label::Facility, 0.8, Source::Rule));
+                    out.push(Candidate::new(
+                        end + 1,
+                        stop,
+                        Label::Facility,
+                        0.8,
+                        Source::Rule,
+                    ));
                 }
             }
         }

@@ -18,6 +18,7 @@ mod places;
 mod register;
 mod repeats;
 mod rules;
+mod sequences;
 mod text;
 mod words;
 
@@ -153,7 +154,12 @@ impl Masker {
         if let Some(ner) = &self.ner {
             found.extend(model::find(&prepared, &ner.tag(text)?));
         }
-        let kept = merge::merge(&prepared, found);
+        let mut kept = merge::merge(&prepared, found);
+        for candidate in &mut kept {
+            places::extended(&prepared, candidate);
+        }
+        let beside = sequences::find(&prepared, &kept);
+        let kept = merge::merge(&prepared, kept.into_iter().chain(beside).collect());
         let repeated = repeats::find(&prepared, &kept);
         let kept = merge::merge(&prepared, kept.into_iter().chain(repeated).collect());
         Ok(merge::spans(&prepared, kept))
@@ -173,6 +179,13 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     fn new(start: usize, end: usize, label: Label, score: f32, source: Source) -> Self {
-        Self { start, end, label, score, source, person: None }
+        Self {
+            start,
+            end,
+            label,
+            score,
+            source,
+            person: None,
+        }
     }
 }

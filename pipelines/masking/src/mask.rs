@@ -36,7 +36,13 @@ impl Numbering {
 fn surface_key(surface: &str) -> String {
     crate::text::Text::new(surface, None).map_or_else(
         |_| surface.to_owned(),
-        |text| text.chars.iter().filter(|c| c.is_alphanumeric()).map(|&c| crate::text::to_katakana(c)).collect(),
+        |text| {
+            text.chars
+                .iter()
+                .filter(|c| c.is_alphanumeric())
+                .map(|&c| crate::text::to_katakana(c))
+                .collect()
+        },
     )
 }
 
@@ -72,8 +78,15 @@ pub fn mask(text: &str, spans: &[Span]) -> Masked {
 pub fn mask_with(text: &str, spans: &[Span], numbering: &mut Numbering) -> Masked {
     let offsets = OffsetMap::new(text);
     let length = offsets.len().0;
-    let byte = |at: usize| offsets.to_byte(CodePoint(at)).map_or(text.len(), |byte| byte.0);
-    let mut sorted: Vec<&Span> = spans.iter().filter(|span| span.start < span.end && span.start.0 < length).collect();
+    let byte = |at: usize| {
+        offsets
+            .to_byte(CodePoint(at))
+            .map_or(text.len(), |byte| byte.0)
+    };
+    let mut sorted: Vec<&Span> = spans
+        .iter()
+        .filter(|span| span.start < span.end && span.start.0 < length)
+        .collect();
     sorted.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
     let mut out = String::with_capacity(text.len());
     let mut map = Vec::with_capacity(sorted.len());
@@ -113,22 +126,49 @@ mod tests {
     use proptest::prelude::*;
 
     fn span(start: usize, end: usize, label: Label, person: Option<&str>) -> Span {
-        Span { start: CodePoint(start), end: CodePoint(end), label, score: 1.0, source: Source::Rule, person: person.map(str::to_owned) }
+        Span {
+            start: CodePoint(start),
+            end: CodePoint(end),
+            label,
+            score: 1.0,
+            source: Source::Rule,
+            person: person.map(str::to_owned),
+        }
     }
 
     #[test]
     fn one_person_has_one_number_over_all_texts() {
         let mut numbering = Numbering::default();
-        let first = mask_with("𠮷田さんと髙橋さん", &[span(0, 2, Label::Person, Some("p1")), span(5, 7, Label::Person, None)], &mut numbering);
+        let first = mask_with(
+            "𠮷田さんと髙橋さん",
+            &[
+                span(0, 2, Label::Person, Some("p1")),
+                span(5, 7, Label::Person, None),
+            ],
+            &mut numbering,
+        );
         assert_eq!(first.text, "［氏名1］さんと［氏名2］さん");
-        let second = mask_with("高橋と太郎", &[span(0, 2, Label::Person, None), span(3, 5, Label::Person, Some("p1"))], &mut numbering);
+        let second = mask_with(
+            "高橋と太郎",
+            &[
+                span(0, 2, Label::Person, None),
+                span(3, 5, Label::Person, Some("p1")),
+            ],
+            &mut numbering,
+        );
         assert_eq!(second.text, "［氏名2］と［氏名1］");
         assert_eq!(second.map[1].masked_start, CodePoint(6));
     }
 
     #[test]
     fn another_notation_of_a_number_is_the_same_number() {
-        let masked = mask("０９０-1234-5678、09012345678", &[span(0, 13, Label::Phone, None), span(14, 25, Label::Phone, None)]);
+        let masked = mask(
+            "０９０-1234-5678、09012345678",
+            &[
+                span(0, 13, Label::Phone, None),
+                span(14, 25, Label::Phone, None),
+            ],
+        );
         assert_eq!(masked.text, "［電話1］、［電話1］");
     }
 

@@ -15,15 +15,25 @@ struct Traps {
 }
 
 /// Phrases that hold names but identify nobody: public bodies, tests, diseases, laws.
-#[expect(clippy::expect_used, reason = "the file is compiled in; a test compiles every pattern")]
+#[expect(
+    clippy::expect_used,
+    reason = "the file is compiled in; a test compiles every pattern"
+)]
 static TRAPS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let file: Traps = toml::from_str(include_str!("../data/traps.toml")).expect("data/traps.toml");
-    let bodies = WORDS.public_bodies.iter().map(regex::escape).collect::<Vec<_>>().join("|");
+    let bodies = WORDS
+        .public_bodies
+        .iter()
+        .map(regex::escape)
+        .collect::<Vec<_>>()
+        .join("|");
     let prefectures = WORDS.prefectures.iter().collect::<Vec<_>>().join("|");
     file.trap
         .iter()
         .map(|pattern| {
-            let pattern = pattern.replace("{bodies}", &bodies).replace("{prefectures}", &prefectures);
+            let pattern = pattern
+                .replace("{bodies}", &bodies)
+                .replace("{prefectures}", &prefectures);
             Regex::new(&pattern).expect("data/traps.toml: pattern")
         })
         .collect()
@@ -71,7 +81,9 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
     });
     // What is partly trapped loses that part (「○○県の一時保護所」 found as a place).
     for candidate in &mut found {
-        if matches!(candidate.source, Source::Manual | Source::Register) || !is_free_form(candidate.label) {
+        if matches!(candidate.source, Source::Manual | Source::Register)
+            || !is_free_form(candidate.label)
+        {
             continue;
         }
         while candidate.start < candidate.end && trapped[candidate.start] {
@@ -96,7 +108,10 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
                 && other.start < candidate.end
                 && candidate.start < other.end
         }) {
-            let (start, end) = (kept[same].start.min(candidate.start), kept[same].end.max(candidate.end));
+            let (start, end) = (
+                kept[same].start.min(candidate.start),
+                kept[same].end.max(candidate.end),
+            );
             let person = kept[same].person.is_some();
             let clash = kept
                 .iter()
@@ -125,7 +140,10 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
         }
         for (start, end) in pieces {
             let cut = (start, end) != (candidate.start, candidate.end);
-            let letters = text.chars[start..end].iter().filter(|c| c.is_alphanumeric()).count();
+            let letters = text.chars[start..end]
+                .iter()
+                .filter(|c| c.is_alphanumeric())
+                .count();
             // What a cut leaves over is masked too unless it is next to nothing: 「の」「さん」「駅」.
             if letters == 0 || (cut && letters < 2 && candidate.source != Source::Register) {
                 continue;
@@ -199,9 +217,20 @@ mod tests {
     #[test]
     fn public_bodies_and_tests_stay_readable() {
         for phrase in [
-            "青葉市役所", "青葉市福祉事務所", "青葉県の児童相談所", "青葉区社会福祉協議会", "青葉警察署", "青葉家庭裁判所",
-            "長谷川式", "田中ビネー知能検査", "橋本病", "アルツハイマー型認知症", "内田クレペリン", "青葉市の生活福祉課",
-            "生活保護法第6条", "児童福祉法",
+            "青葉市役所",
+            "青葉市福祉事務所",
+            "青葉県の児童相談所",
+            "青葉区社会福祉協議会",
+            "青葉警察署",
+            "青葉家庭裁判所",
+            "長谷川式",
+            "田中ビネー知能検査",
+            "橋本病",
+            "アルツハイマー型認知症",
+            "内田クレペリン",
+            "青葉市の生活福祉課",
+            "生活保護法第6条",
+            "児童福祉法",
         ] {
             let text = Text::new(phrase, None).unwrap();
             let all = candidate(0, text.len(), Label::Facility, 0.99, Source::Model);

@@ -18,7 +18,9 @@ pub fn is_valid(text: &str) -> bool {
             _ => return false,
         }
     }
-    let Some((&check, body)) = digits.split_last() else { return false };
+    let Some((&check, body)) = digits.split_last() else {
+        return false;
+    };
     if body.len() != 11 {
         return false;
     }

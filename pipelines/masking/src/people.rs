@@ -2,7 +2,7 @@
 //! surname and a given name side by side, a reading in brackets.
 
 use crate::text::{Text, is_hiragana, is_kana, is_kanji, is_katakana};
-use crate::words::{WORDS, honorific_ends};
+use crate::words::{WORDS, honorific_ends, name_cue_before};
 use crate::{Candidate, Label, Source};
 
 /// Longest name part in characters.
@@ -15,6 +15,7 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
         before_role(text, at, &mut out);
         after_cue(text, at, &mut out);
     }
+    called(text, &mut out);
     full_names(text, &mut out);
     readings(text, &mut out);
     out
@@ -25,7 +26,9 @@ fn push(out: &mut Vec<Candidate>, start: usize, end: usize, score: f32, source: 
 }
 
 fn before_honorific(text: &Text, at: usize, out: &mut Vec<Candidate>) {
-    let Some(length) = WORDS.honorifics.starts(text, at) else { return };
+    let Some(length) = WORDS.honorifics.starts(text, at) else {
+        return;
+    };
     // Only at the first character of the honorific, and not inside a longer word.
     if at == 0 || !honorific_ends(text, at, length) {
         return;
@@ -44,15 +47,29 @@ fn before_role(text: &Text, at: usize, out: &mut Vec<Candidate>) {
     if at == 0 {
         return;
     }
-    let (name_end, role_at) = if text.at(at) == Some(' ') { (at, at + 1) } else { (at, at) };
-    let Some(length) = WORDS.roles.starts(text, role_at) else { return };
+    let (name_end, role_at) = if text.at(at) == Some(' ') {
+        (at, at + 1)
+    } else {
+        (at, at)
+    };
+    let Some(length) = WORDS.roles.starts(text, role_at) else {
+        return;
+    };
     let role = text.slice(role_at, role_at + length);
     // 「…会社員」 is no 会社 + 員, and Latin roles are words of their own.
     if role.chars().all(|c| c.is_ascii_alphabetic()) {
-        if text.at(role_at + length).is_some_and(|c| c.is_ascii_alphabetic()) || text.before(role_at).is_some_and(|c| c.is_ascii_alphabetic()) {
+        if text
+            .at(role_at + length)
+            .is_some_and(|c| c.is_ascii_alphabetic())
+            || text
+                .before(role_at)
+                .is_some_and(|c| c.is_ascii_alphabetic())
+        {
             return;
         }
-    } else if name_end != role_at || !(text.is_boundary(role_at) || is_name_word_before(text, role_at)) {
+    } else if name_end != role_at
+        || !(text.is_boundary(role_at) || is_name_word_before(text, role_at))
+    {
         return;
     }
     if let Some(start) = name_start(text, name_end, false) {
@@ -64,7 +81,8 @@ fn before_role(text: &Text, at: usize, out: &mut Vec<Candidate>) {
 }
 
 fn is_name_word_before(text: &Text, at: usize) -> bool {
-    text.word_until(at).is_some_and(|word| text.words[word].is_name())
+    text.word_until(at)
+        .is_some_and(|word| text.words[word].is_name())
 }
 
 /// Start of the name that ends at `end`. `hiragana`: whether a run of hiragana may be a name.
@@ -74,7 +92,9 @@ fn name_start(text: &Text, end: usize, hiragana: bool) -> Option<usize> {
         let start = run_start(text, end, |c| is_katakana(c) || c == '・' || c == '=');
         trim_left(text, start, end, |c| c == '・' || c == '=' || c == 'ー')
     } else if last.is_ascii_alphabetic() {
-        let start = run_start(text, end, |c| c.is_ascii_alphabetic() || c == ' ' || c == '.' || c == '\'' || c == '-');
+        let start = run_start(text, end, |c| {
+            c.is_ascii_alphabetic() || c == ' ' || c == '.' || c == '\'' || c == '-'
+        });
         let start = trim_left(text, start, end, |c| !c.is_ascii_alphabetic());
         // 「A氏」 is already a pseudonym.
         if end - start < 2 {
@@ -92,6 +112,15 @@ fn name_start(text: &Text, end: usize, hiragana: bool) -> Option<usize> {
         return None;
     }
     let mut start = start;
+    // 「保護観察官田中さん」: past a role in front, also where the dictionary cuts elsewhere.
+    for at in start + 1..end {
+        if WORDS.roles.ends(text, at).is_some_and(|length| length > 1) {
+            start = at;
+        }
+    }
+    while start < end && text.chars[start] == ' ' {
+        start += 1;
+    }
     // 「長男太郎さん」「担当田中さん」: what stands before the name is no part of it.
     for list in [&WORDS.kinship, &WORDS.name_labels] {
         while let Some(length) = list.starts(text, start) {
@@ -105,7 +134,10 @@ fn name_start(text: &Text, end: usize, hiragana: bool) -> Option<usize> {
         }
     }
     let found = text.slice(start, end);
-    if start >= end || is_common(found) {
+    if start >= end
+        || is_common(found)
+        || WORDS.roles.ends(text, end).is_some_and(|length| length > 1)
+    {
         return None;
     }
     Some(start)
@@ -117,9 +149,19 @@ fn is_common(found: &str) -> bool {
         || WORDS.roles.contains(found)
         || WORDS.name_labels.contains(found)
         || WORDS.public_bodies.contains(found)
-        || WORDS.facility_suffixes.iter().any(|suffix| found.ends_with(suffix))
-        || WORDS.not_names.iter().any(|word| word.chars().count() >= 2 && found.ends_with(word) && found.chars().count() - word.chars().count() <= 2)
-        || WORDS.roles.iter().any(|word| word.chars().count() >= 2 && found.ends_with(word))
+        || WORDS
+            .facility_suffixes
+            .iter()
+            .any(|suffix| found.ends_with(suffix))
+        || WORDS.not_names.iter().any(|word| {
+            word.chars().count() >= 2
+                && found.ends_with(word)
+                && found.chars().count() - word.chars().count() <= 2
+        })
+        || WORDS
+            .roles
+            .iter()
+            .any(|word| word.chars().count() >= 2 && found.ends_with(word))
         || WORDS.public_bodies.iter().any(|word| found.ends_with(word))
 }
 
@@ -141,22 +183,39 @@ fn trim_left(text: &Text, mut start: usize, end: usize, drop: impl Fn(char) -> b
 /// Kanji name: the words before the honorific as far as they may be parts of a name; over one space
 /// where both sides look like surname and given name.
 fn kanji_start(text: &Text, end: usize) -> Option<usize> {
-    let run = run_start(text, end, |c| is_kanji(c) || matches!(c, 'ヶ' | 'ケ' | 'ノ' | '之'));
+    let run = run_start(text, end, |c| {
+        is_kanji(c) || matches!(c, 'ヶ' | 'ケ' | 'ノ' | '之')
+    });
     let mut start = end;
     let mut words = 0;
     while start > run && words < 4 {
-        let Some(word) = text.word_at(start - 1) else { break };
+        let Some(word) = text.word_at(start - 1) else {
+            break;
+        };
         let from = word.start.max(run);
         let piece = text.slice(from, start);
         let plain = word.known && !word.is_name() && !word.is_place() && word.pos[1] != "固有名詞";
-        if WORDS.kinship.contains(piece) && piece.chars().count() > 1 || WORDS.name_labels.contains(piece) {
+        if WORDS.kinship.contains(piece) && piece.chars().count() > 1
+            || WORDS.name_labels.contains(piece)
+        {
             break;
         }
         // One ordinary word may be a name (森さん); two in a row are a compound unless both are short.
-        if plain && words > 0 && (start - from > 1 || end - from > 5) && !text.words.get(text.word_until(start).unwrap_or(usize::MAX)).is_some_and(super::text::Word::is_name) {
+        if plain
+            && words > 0
+            && (start - from > 1 || end - from > 5)
+            && !text
+                .words
+                .get(text.word_until(start).unwrap_or(usize::MAX))
+                .is_some_and(super::text::Word::is_name)
+        {
             break;
         }
-        if matches!(word.pos[0].as_str(), "助詞" | "助動詞" | "接続詞" | "副詞" | "連体詞") || word.pos[1] == "数" && words > 0 && !is_kanji(text.chars[from]) {
+        if matches!(
+            word.pos[0].as_str(),
+            "助詞" | "助動詞" | "接続詞" | "副詞" | "連体詞"
+        ) || word.pos[1] == "数" && words > 0 && !is_kanji(text.chars[from])
+        {
             break;
         }
         start = from;
@@ -173,7 +232,11 @@ fn kanji_start(text: &Text, end: usize) -> Option<usize> {
             return Some(left);
         }
         let left = run_start(text, left_end, is_katakana);
-        if left < left_end && left_end - left <= 6 && end - start <= 3 && !is_common(text.slice(left, left_end)) {
+        if left < left_end
+            && left_end - left <= 6
+            && end - start <= 3
+            && !is_common(text.slice(left, left_end))
+        {
             return Some(left);
         }
     }
@@ -185,15 +248,28 @@ fn hiragana_start(text: &Text, end: usize) -> Option<usize> {
     let run = run_start(text, end, |c| is_hiragana(c) || c == 'ー');
     let mut start = run;
     // Drop particles at the front: 「弟のゆうた」「はなこ」 needs the word border to tell は from はな.
-    if run > 0 && !matches!(text.chars[run - 1], ' ' | '\n' | '、' | '。' | '「' | '(' | ':' | '・') {
+    {
         for at in run..end {
-            let Some(word) = text.word_at(at) else { continue };
-            if word.start == at && word.is_particle() && word.pos[0] == "助詞" && end - word.end >= 2 {
+            let Some(word) = text.word_at(at) else {
+                continue;
+            };
+            let leads = word.pos[0] == "助詞"
+                || (word.known
+                    && word.end - word.start >= 2
+                    && matches!(
+                        word.pos[0].as_str(),
+                        "副詞" | "連体詞" | "接続詞" | "感動詞"
+                    ));
+            if word.start == at && at == start && leads && end >= word.end + 2 {
                 start = word.end;
             } else if word.start == at {
                 break;
             }
         }
+    }
+    if text.at(start) == Some('の') && WORDS.kinship.ends(text, start).is_some() && end - start >= 3
+    {
+        start += 1;
     }
     // Written together with a kanji surname: 「永井よしろう」.
     if start == run && run > 0 && is_kanji(text.chars[run - 1]) {
@@ -207,7 +283,10 @@ fn hiragana_start(text: &Text, end: usize) -> Option<usize> {
     if text.before(start) == Some(' ') && start >= 2 {
         let left = run_start(text, start - 1, |c| is_kanji(c) || is_katakana(c));
         let length = start - 1 - left;
-        if (1..=4).contains(&length) && !is_common(text.slice(left, start - 1)) && looks_like_name(text, left, start - 1) {
+        if (1..=4).contains(&length)
+            && !is_common(text.slice(left, start - 1))
+            && looks_like_name(text, left, start - 1)
+        {
             return Some(left);
         }
     }
@@ -220,15 +299,42 @@ fn looks_like_name(text: &Text, start: usize, end: usize) -> bool {
         return false;
     }
     let mut any = false;
-    for word in text.words.iter().filter(|word| word.start < end && start < word.end) {
+    for word in text
+        .words
+        .iter()
+        .filter(|word| word.start < end && start < word.end)
+    {
         if word.is_name() || word.is_place() || word.pos[1] == "固有名詞" || !word.known {
             any = true;
-        } else if matches!(word.pos[0].as_str(), "助詞" | "助動詞" | "動詞" | "副詞" | "接続詞" | "形容詞") && end - start > 3 {
+        } else if matches!(
+            word.pos[0].as_str(),
+            "助詞" | "助動詞" | "動詞" | "副詞" | "接続詞" | "形容詞"
+        ) && end - start > 3
+        {
             return false;
         }
     }
-    any || (end - start <= 2 && is_kanji(text.chars[start]) && text.words.iter().filter(|word| word.start < end && start < word.end).count() == 1 && text.is_boundary(start) && text.is_boundary(end) && !text.word_at(start).is_some_and(|word| matches!(word.pos[1].as_str(), "サ変接続" | "副詞可能" | "形容動詞語幹" | "接尾" | "数" | "代名詞" | "非自立")))
-        || (text.chars[start..end].iter().all(|&c| is_katakana(c) || c == '・') && end - start >= 2 && text.chars[start..end].contains(&'・'))
+    any || (end - start == 1
+        && is_kanji(text.chars[start])
+        && text
+            .words
+            .iter()
+            .filter(|word| word.start < end && start < word.end)
+            .count()
+            == 1
+        && text.is_boundary(start)
+        && text.is_boundary(end)
+        && !text.word_at(start).is_some_and(|word| {
+            matches!(
+                word.pos[1].as_str(),
+                "サ変接続" | "副詞可能" | "形容動詞語幹" | "接尾" | "数" | "代名詞" | "非自立"
+            )
+        }))
+        || (text.chars[start..end]
+            .iter()
+            .all(|&c| is_katakana(c) || c == '・')
+            && end - start >= 2
+            && text.chars[start..end].contains(&'・'))
 }
 
 /// 「長男の太郎(10歳)」「氏名：山田 花子」「担当 田中」
@@ -237,12 +343,27 @@ fn after_cue(text: &Text, at: usize, out: &mut Vec<Candidate>) {
         return;
     }
     let kin = WORDS.kinship.starts(text, at).map(|length| (length, true));
-    let label = WORDS.name_labels.starts(text, at).map(|length| (length, false));
+    let label = WORDS
+        .name_labels
+        .starts(text, at)
+        .map(|length| (length, false));
     let role = WORDS.roles.starts(text, at).map(|length| (length, false));
-    let Some((length, is_kin)) = kin.into_iter().chain(label).chain(role).max_by_key(|(length, _)| *length) else { return };
+    let Some((length, is_kin)) = kin
+        .into_iter()
+        .chain(label)
+        .chain(role)
+        .max_by_key(|(length, _)| *length)
+    else {
+        return;
+    };
     let mut start = at + length;
     // Kinship words that are part of a longer word: 父親, 母子, 子育て, 妻帯 …
-    if is_kin && matches!(text.at(start), Some('親' | '子' | '系' | '方' | '娘' | '国' | '語' | '体' | '校' | '屋' | '帯')) {
+    if is_kin
+        && matches!(
+            text.at(start),
+            Some('親' | '子' | '系' | '方' | '娘' | '国' | '語' | '体' | '校' | '屋' | '帯')
+        )
+    {
         return;
     }
     let mut strong = false;
@@ -270,7 +391,9 @@ fn after_cue(text: &Text, at: usize, out: &mut Vec<Candidate>) {
             }
         }
     }
-    let Some(end) = name_end(text, start) else { return };
+    let Some(end) = name_end(text, start) else {
+        return;
+    };
     let found = text.slice(start, end);
     if is_common(found) || WORDS.generic_heads.contains(found) {
         return;
@@ -278,23 +401,76 @@ fn after_cue(text: &Text, at: usize, out: &mut Vec<Candidate>) {
     let marked = strong || spaced;
     let closed = match text.at(end) {
         None => true,
-        Some(c) => matches!(c, '\n' | ' ' | '(' | ')' | '、' | '。' | '」' | '』' | ',' | '/' | '・' | ';' | '→' | ':' | '<' | '[' | '【' | ']'),
+        Some(c) => matches!(
+            c,
+            '\n' | ' '
+                | '('
+                | ')'
+                | '、'
+                | '。'
+                | '」'
+                | '』'
+                | ','
+                | '/'
+                | '・'
+                | ';'
+                | '→'
+                | ':'
+                | '<'
+                | '['
+                | '【'
+                | ']'
+        ),
     };
-    let age = text.tail(end).trim_start().strip_prefix('(').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    let school = ["(小", "(中", "(高", "(年", "(大", "(無職", "(会社", "(別居", "(同居", "(死亡", "(長", "(次", "(本"].iter().any(|mark| text.tail(end).starts_with(mark));
+    let age = text
+        .tail(end)
+        .trim_start()
+        .strip_prefix('(')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let school = [
+        "(小", "(中", "(高", "(年", "(大", "(無職", "(会社", "(別居", "(同居", "(死亡", "(長",
+        "(次", "(本",
+    ]
+    .iter()
+    .any(|mark| text.tail(end).starts_with(mark));
     let honorific = WORDS.honorifics.starts(text, end).is_some();
-    let particle = matches!(text.at(end), Some('は' | 'が' | 'と' | 'を' | 'に' | 'も' | 'へ' | 'の'));
+    let particle = matches!(
+        text.at(end),
+        Some('は' | 'が' | 'と' | 'を' | 'に' | 'も' | 'へ' | 'の')
+    );
     let name = looks_like_name(text, start, end);
     let has_space = found.contains(' ');
     let accepted = if is_kin {
-        (age || school || honorific) && (!bare || name || is_kanji(text.chars[start])) && (name || end - start <= 3 || has_space)
-            || name && (closed || particle) && text.words.iter().any(|word| word.start < end && start < word.end && (word.is_name() || !word.known || word.pos[1] == "固有名詞"))
+        (age || school || honorific)
+            && (!bare || name || is_kanji(text.chars[start]))
+            && (name || end - start <= 3 || has_space)
+            || name
+                && (closed || particle)
+                && text.words.iter().any(|word| {
+                    word.start < end
+                        && start < word.end
+                        && (word.is_name() || !word.known || word.pos[1] == "固有名詞")
+                })
             || (marked && closed && name)
     } else {
-        (marked && (closed || age || honorific) && (name || (has_space && strong))) || (bare && closed && name && is_kanji(text.chars[start]) && text.words.iter().any(|word| word.start == start && word.is_name()))
+        (marked && (closed || age || honorific) && (name || (has_space && strong)))
+            || (bare
+                && closed
+                && name
+                && is_kanji(text.chars[start])
+                && text
+                    .words
+                    .iter()
+                    .any(|word| word.start == start && word.is_name()))
     };
     if accepted {
-        push(out, start, end, if strong || age { 0.85 } else { 0.7 }, Source::Rule);
+        push(
+            out,
+            start,
+            end,
+            if strong || age { 0.85 } else { 0.7 },
+            Source::Rule,
+        );
     }
 }
 
@@ -320,7 +496,9 @@ fn name_end(text: &Text, start: usize) -> Option<usize> {
     let mut end = run(start, class);
     if is_hiragana(first) {
         // A whole field in hiragana, or nothing: particles cannot be told from names here.
-        let closed = text.at(end).is_none_or(|c| matches!(c, '\n' | ' ' | '(' | ')' | '、' | '。' | '」' | ','));
+        let closed = text
+            .at(end)
+            .is_none_or(|c| matches!(c, '\n' | ' ' | '(' | ')' | '、' | '。' | '」' | ','));
         if !closed {
             return None;
         }
@@ -331,7 +509,15 @@ fn name_end(text: &Text, start: usize) -> Option<usize> {
     }
     // Roles and honorifics end the name: 「山田太郎弁護士」「田中様」.
     for at in start + 1..end {
-        if WORDS.honorifics.starts(text, at).is_some_and(|length| honorific_ends(text, at, length)) || WORDS.roles.starts(text, at).is_some_and(|length| length > 1) {
+        if WORDS
+            .honorifics
+            .starts(text, at)
+            .is_some_and(|length| honorific_ends(text, at, length))
+            || WORDS
+                .roles
+                .starts(text, at)
+                .is_some_and(|length| length > 1)
+        {
             end = at;
             break;
         }
@@ -349,9 +535,18 @@ fn name_end(text: &Text, start: usize) -> Option<usize> {
         };
         if let Some(class) = class {
             let second = run(end + 1, class);
-            let closed = text.at(second).is_none_or(|c| !c.is_alphanumeric() || is_kana(c)) || WORDS.honorifics.starts(text, second).is_some();
+            let closed = text
+                .at(second)
+                .is_none_or(|c| !c.is_alphanumeric() || is_kana(c))
+                || WORDS.honorifics.starts(text, second).is_some();
             let piece = text.slice(end + 1, second);
-            if second - end - 1 <= 5 && closed && !is_common(piece) && !WORDS.generic_heads.contains(piece) && !WORDS.kinship.contains(piece) && looks_like_given(text, end + 1, second) {
+            if second - end - 1 <= 5
+                && closed
+                && !is_common(piece)
+                && !WORDS.generic_heads.contains(piece)
+                && !WORDS.kinship.contains(piece)
+                && looks_like_given(text, end + 1, second)
+            {
                 end = second;
             }
         }
@@ -361,8 +556,87 @@ fn name_end(text: &Text, start: usize) -> Option<usize> {
 
 /// The second part of a spaced name: a name, an unknown word, or at most three characters.
 fn looks_like_given(text: &Text, start: usize, end: usize) -> bool {
-    let words: Vec<_> = text.words.iter().filter(|word| word.start < end && start < word.end).collect();
-    words.iter().any(|word| word.is_name() || !word.known || word.pos[1] == "固有名詞") || (end - start <= 3 && !words.iter().any(|word| matches!(word.pos[1].as_str(), "サ変接続" | "副詞可能")))
+    let words: Vec<_> = text
+        .words
+        .iter()
+        .filter(|word| word.start < end && start < word.end)
+        .collect();
+    words
+        .iter()
+        .any(|word| word.is_name() || !word.known || word.pos[1] == "固有名詞")
+        || (end - start <= 3
+            && !words
+                .iter()
+                .any(|word| matches!(word.pos[1].as_str(), "サ変接続" | "副詞可能")))
+}
+
+/// 「○○と呼ばれ」「○○と名乗る」「友だちの○○っち」
+fn called(text: &Text, out: &mut Vec<Candidate>) {
+    for cue in [
+        "と呼ばれ",
+        "と呼んで",
+        "と呼ぶ",
+        "と名乗",
+        "という名",
+        "という男",
+        "という女",
+        "という人",
+        "って呼",
+        "こと、",
+    ] {
+        for (at, _) in text.find_all(cue) {
+            let Some(last) = text.before(at) else {
+                continue;
+            };
+            let class: fn(char) -> bool = if is_katakana(last) {
+                is_katakana
+            } else if is_kanji(last) {
+                is_kanji
+            } else {
+                continue;
+            };
+            let start = run_start(text, at, class);
+            let start = crate::model::skip_cues(text, start, at);
+            let found = text.slice(start, at);
+            let named = is_katakana(last)
+                || text
+                    .word_at(start)
+                    .is_some_and(|word| word.pos[1] == "固有名詞" || !word.known);
+            if (2..=6).contains(&(at - start)) && named && !is_common(found) {
+                push(out, start, at, 0.6, Source::Rule);
+            }
+        }
+    }
+    // Nicknames are one piece with their ending.
+    for ending in ["っち", "ぴょん", "りん", "ッチ", "っぴ"] {
+        for (at, end) in text.find_all(ending) {
+            let start = run_start(
+                text,
+                at,
+                if is_katakana(ending.chars().next().unwrap_or('あ')) {
+                    is_katakana
+                } else {
+                    is_hiragana
+                },
+            );
+            let mut from = start;
+            while from < at && !name_cue_before(text, from) {
+                from += 1;
+            }
+            if text.at(from) == Some('の') {
+                from += 1;
+            }
+            if (1..=4).contains(&at.saturating_sub(from))
+                && name_cue_before(text, from)
+                && !matches!(
+                    text.slice(from, end),
+                    "こっち" | "そっち" | "あっち" | "どっち"
+                )
+            {
+                push(out, from, end, 0.6, Source::Rule);
+            }
+        }
+    }
 }
 
 /// A surname and a given name, perhaps with a space between: known to the dictionary as such.
@@ -373,15 +647,27 @@ fn full_names(text: &Text, out: &mut Vec<Candidate>) {
         }
         let mut next = index + 1;
         let gap = text.at(word.end) == Some(' ');
-        while text.words.get(next).is_some_and(|other| text.chars[other.start].is_whitespace()) {
+        while text
+            .words
+            .get(next)
+            .is_some_and(|other| text.chars[other.start].is_whitespace())
+        {
             next += 1;
         }
-        let Some(given) = text.words.get(next) else { continue };
+        let Some(given) = text.words.get(next) else {
+            continue;
+        };
         let begins = given.start == word.end || (gap && given.start == word.end + 1);
         if begins && given.is_name() && given.pos[3] != "姓" {
             push(out, word.start, given.end, 0.8, Source::Dictionary);
-        } else if begins && gap && given.is_noun() && (1..=3).contains(&(given.end - given.start)) && is_kanji(text.chars[given.start]) {
-            let closed = text.at(given.end).is_none_or(|c| !c.is_alphanumeric()) || WORDS.honorifics.starts(text, given.end).is_some();
+        } else if begins
+            && gap
+            && given.is_noun()
+            && (1..=3).contains(&(given.end - given.start))
+            && is_kanji(text.chars[given.start])
+        {
+            let closed = text.at(given.end).is_none_or(|c| !c.is_alphanumeric())
+                || WORDS.honorifics.starts(text, given.end).is_some();
             if closed && !is_common(text.slice(given.start, given.end)) {
                 push(out, word.start, given.end, 0.7, Source::Dictionary);
             }
@@ -396,7 +682,10 @@ fn readings(text: &Text, out: &mut Vec<Candidate>) {
             continue;
         }
         let mut end = at + 1;
-        while text.at(end).is_some_and(|c| is_kana(c) || c == ' ' || c == '・') {
+        while text
+            .at(end)
+            .is_some_and(|c| is_kana(c) || c == ' ' || c == '・')
+        {
             end += 1;
         }
         if !matches!(text.at(end), Some(')' | '、' | ',')) || end - at < 3 {
@@ -404,8 +693,11 @@ fn readings(text: &Text, out: &mut Vec<Candidate>) {
         }
         let inside = text.slice(at + 1, end);
         let spaced = inside.contains(' ');
-        let pure = inside.chars().all(|c| is_hiragana(c) || c == ' ') || inside.chars().all(|c| is_katakana(c) || c == ' ');
-        let name_before = text.word_until(at).is_some_and(|word| text.words[word].is_name());
+        let pure = inside.chars().all(|c| is_hiragana(c) || c == ' ')
+            || inside.chars().all(|c| is_katakana(c) || c == ' ');
+        let name_before = text
+            .word_until(at)
+            .is_some_and(|word| text.words[word].is_name());
         if pure && (spaced && end - at >= 5 || name_before && end - at >= 4) && !is_common(inside) {
             push(out, at + 1, end, 0.85, Source::Rule);
             if spaced {

@@ -8,7 +8,10 @@ use crate::text::{Text, is_hiragana, is_kanji, is_katakana};
 use crate::words::WORDS;
 use crate::{Candidate, Label, Source};
 
-#[expect(clippy::expect_used, reason = "constant patterns, compiled in every test")]
+#[expect(
+    clippy::expect_used,
+    reason = "constant patterns, compiled in every test"
+)]
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("places: pattern")
 }
@@ -26,15 +29,21 @@ static BLOCK: LazyLock<Regex> = LazyLock::new(|| {
 /// What follows the block: building, room.
 static BUILDING: LazyLock<Regex> = LazyLock::new(|| {
     regex(&format!(
-        "^(?: ?の)?[ 、]?(?:[一-龥々ァ-ヶー・A-Za-zⅠ-Ⅹ]{{1,14}}[ ]?[0-9]{{0,2}}(?:号館|号棟|棟|番館|{HYPHEN})?[ ]?)(?:[A-Z]?[0-9]{{2,4}}(?:号室?|室)?)"
+        "^(?:の)?[ ]?(?:[一-龥々ァ-ヶー・A-Za-zⅠ-Ⅹ]{{2,14}}[ ]?[0-9]{{0,2}}(?:号館|号棟|棟|番館|{HYPHEN})?[ ]?)(?:[A-Z]?[0-9]{{2,4}}(?:号室?|室)?)"
     ))
 });
 
-static ROOM: LazyLock<Regex> =
-    LazyLock::new(|| regex("(?:[A-Z0-9]{1,3}(?:号棟|棟))?[A-Z]?[0-9]{2,4}号室|[A-Z0-9]{1,3}号?棟 ?[A-Z]?[0-9]{1,4}号?室?"));
+static ROOM: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        "(?:[A-Z0-9]{1,3}(?:号棟|棟))?[A-Z]?[0-9]{2,4}号室|[A-Z0-9]{1,3}号?棟 ?[A-Z]?[0-9]{1,4}号?室?",
+    )
+});
 
-static ROOM_AFTER: LazyLock<Regex> =
-    LazyLock::new(|| regex("^[ ]?(?:[A-Z0-9]{1,3}(?:号棟|棟|号館|番館|番街))?[ ]?(?:[A-Z]?[0-9]{2,4}(?:号室?|室)?|[0-9]{1,2}階)?"));
+static ROOM_AFTER: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        "^[ ]?(?:[A-Z0-9]{1,3}(?:号棟|棟|号館|番館|番街))?[ ]?(?:[A-Z]?[0-9]{2,4}(?:号室?|室)?|[0-9]{1,2}階)?",
+    )
+});
 
 pub(crate) fn find(text: &Text) -> Vec<Candidate> {
     let mut out = Vec::new();
@@ -44,6 +53,47 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
     municipalities(text, &mut out);
     landmarks(text, &mut out);
     out
+}
+
+/// What is said of a place found before: 「○○町の会社寮」「○○の集落」「○○川の河川敷」.
+pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
+    if candidate.label != Label::Address || text.at(candidate.end) != Some('の') {
+        return;
+    }
+    for kind in [
+        "会社寮",
+        "社員寮",
+        "学生寮",
+        "独身寮",
+        "寮",
+        "社宅",
+        "集落",
+        "河川敷",
+        "市営住宅",
+        "県営住宅",
+        "町営住宅",
+        "公営住宅",
+        "都営住宅",
+        "府営住宅",
+        "市営団地",
+        "県営団地",
+        "団地",
+        "官舎",
+        "長屋",
+    ] {
+        if text.tail(candidate.end + 1).starts_with(kind) {
+            let end = candidate.end + 1 + kind.chars().count();
+            let room = ROOM_AFTER
+                .find(text.tail(end))
+                .map_or("", |found| found.as_str());
+            candidate.end = if room.chars().any(|c| c.is_ascii_digit()) {
+                end + room.chars().count()
+            } else {
+                end
+            };
+            return;
+        }
+    }
 }
 
 fn push(out: &mut Vec<Candidate>, start: usize, end: usize, score: f32, source: Source) {
@@ -60,8 +110,12 @@ fn blocks(text: &Text, out: &mut Vec<Candidate>) {
         let named = text.slice(left, start);
         let plain = !found.as_str().contains(['丁', '番', '条']);
         // 「2-3」 after anything but a place is a score, a date or a range.
-        let place = text.words.iter().any(|word| word.start < start && left < word.end && (word.is_place() || word.pos[2] == "地域"))
-            || named.ends_with(['町', '村', '市', '区', '郷', '里', '台', '丘', '原', '野', '浜', '島', '川', '山', '田', '谷', '沢', '津', '崎', 'ヶ']);
+        let place = text.words.iter().any(|word| {
+            word.start < start && left < word.end && (word.is_place() || word.pos[2] == "地域")
+        }) || named.ends_with([
+            '町', '村', '市', '区', '郷', '里', '台', '丘', '原', '野', '浜', '島', '川', '山',
+            '田', '谷', '沢', '津', '崎', 'ヶ',
+        ]);
         if plain && !place {
             continue;
         }
@@ -70,19 +124,35 @@ fn blocks(text: &Text, out: &mut Vec<Candidate>) {
         } else if let Some(length) = named_building(text, end) {
             end += length;
         }
+        while end > start && matches!(text.chars[end - 1], 'の' | '-' | 'ー' | '−') {
+            end -= 1;
+        }
         push(out, left, end, 0.9, Source::Rule);
     }
 }
 
 /// 「 グリーンハイツ」 right after a block, without a room.
 fn named_building(text: &Text, end: usize) -> Option<usize> {
-    let start = if text.at(end) == Some(' ') { end + 1 } else { end };
+    let start = if text.at(end) == Some(' ') {
+        end + 1
+    } else {
+        end
+    };
     let mut at = start;
-    while text.at(at).is_some_and(|c| is_kanji(c) || is_katakana(c) || c == '・' || c.is_ascii_alphabetic()) {
+    while text
+        .at(at)
+        .is_some_and(|c| is_kanji(c) || is_katakana(c) || c == '・' || c.is_ascii_alphabetic())
+    {
         at += 1;
     }
     let name = text.slice(start, at);
-    (at > start && at - start <= 14 && WORDS.building_words.iter().any(|word| name.starts_with(word) || name.ends_with(word))).then_some(at - end)
+    (at > start
+        && at - start <= 14
+        && WORDS
+            .building_words
+            .iter()
+            .any(|word| name.starts_with(word) || name.ends_with(word)))
+    .then_some(at - end)
 }
 
 /// Where the place name before a numbered block begins.
@@ -95,22 +165,48 @@ fn address_start(text: &Text, block: usize) -> usize {
         if text.before(end) == Some(' ') && words > 0 && end >= 2 && is_place_end(text, end - 1) {
             end -= 1;
         }
-        let Some(index) = text.word_until(end) else { break };
+        let Some(index) = text.word_until(end) else {
+            break;
+        };
         let word = &text.words[index];
         let surface = text.slice(word.start, word.end);
         let c = text.chars[word.start];
-        if matches!(surface, "住所" | "自宅" | "住まい" | "現住所" | "前住所" | "旧住所" | "実家" | "家" | "所在地" | "本籍" | "住居" | "転居先" | "宛先" | "住" | "番地") {
+        if matches!(
+            surface,
+            "住所"
+                | "自宅"
+                | "住まい"
+                | "現住所"
+                | "前住所"
+                | "旧住所"
+                | "実家"
+                | "家"
+                | "所在地"
+                | "本籍"
+                | "住居"
+                | "転居先"
+                | "宛先"
+                | "住"
+                | "番地"
+        ) {
             break;
         }
         let acceptable = match word.pos[0].as_str() {
-            "名詞" => !matches!(word.pos[1].as_str(), "代名詞" | "副詞可能" | "非自立") && (word.pos[1] != "数" || words > 0 && is_kanji(c)),
+            "名詞" => {
+                !matches!(word.pos[1].as_str(), "代名詞" | "副詞可能" | "非自立")
+                    && (word.pos[1] != "数" || words > 0 && is_kanji(c))
+            }
             "接頭詞" => word.pos[1] == "名詞接続",
             "記号" => false,
             // ヶ, の inside a name (「御茶ノ水」「一の宮」)
-            "助詞" => words > 0 && matches!(surface, "の" | "ノ" | "が" | "ケ") && is_place_inside(text, word.start),
+            "助詞" => {
+                words > 0
+                    && matches!(surface, "の" | "ノ" | "が" | "ケ")
+                    && is_place_inside(text, word.start)
+            }
             _ => !word.known,
         };
-        if !acceptable || c.is_ascii() && !word.known {
+        if !acceptable || !(is_kanji(c) || is_katakana(c) || is_hiragana(c)) {
             break;
         }
         if c.is_ascii_digit() && words == 0 {
@@ -119,7 +215,12 @@ fn address_start(text: &Text, block: usize) -> usize {
         start = word.start;
         words += 1;
         // Nothing stands before a prefecture.
-        if WORDS.prefectures.contains(surface) || WORDS.prefectures.iter().any(|prefecture| text.slice(start, block).starts_with(prefecture)) {
+        if WORDS.prefectures.contains(surface)
+            || WORDS
+                .prefectures
+                .iter()
+                .any(|prefecture| text.slice(start, block).starts_with(prefecture))
+        {
             break;
         }
     }
@@ -133,18 +234,26 @@ fn address_start(text: &Text, block: usize) -> usize {
 }
 
 fn is_place_end(text: &Text, end: usize) -> bool {
-    text.word_until(end).is_some_and(|word| text.words[word].is_place() || text.words[word].pos[2] == "地域")
-        || matches!(text.before(end), Some('市' | '区' | '町' | '村' | '県' | '府' | '都' | '郡'))
+    text.word_until(end)
+        .is_some_and(|word| text.words[word].is_place() || text.words[word].pos[2] == "地域")
+        || matches!(
+            text.before(end),
+            Some('市' | '区' | '町' | '村' | '県' | '府' | '都' | '郡')
+        )
 }
 
 fn is_place_inside(text: &Text, at: usize) -> bool {
-    text.word_until(at).is_some_and(|word| text.words[word].is_place())
+    text.word_until(at)
+        .is_some_and(|word| text.words[word].is_place())
 }
 
 fn rooms(text: &Text, out: &mut Vec<Candidate>) {
     for found in ROOM.find_iter(&text.string) {
         let (start, end) = (text.from_byte(found.start()), text.from_byte(found.end()));
-        if text.before(start).is_some_and(|c| c.is_ascii_alphanumeric() || c == '第') {
+        if text
+            .before(start)
+            .is_some_and(|c| c.is_ascii_alphanumeric() || c == '第')
+        {
             continue;
         }
         push(out, start, end, 0.75, Source::Rule);
@@ -153,10 +262,34 @@ fn rooms(text: &Text, out: &mut Vec<Candidate>) {
 
 /// 「コーポ青葉 103」「青葉ハイツ」「県営青葉団地3棟」
 fn buildings(text: &Text, out: &mut Vec<Candidate>) {
-    for word in WORDS.building_words.iter().filter(|word| !matches!(*word, "棟" | "寮" | "シティ" | "タウン" | "ハウス" | "プラザ" | "ドーム" | "ベル" | "サニー" | "アーバン" | "コート" | "グランド" | "ロイヤル" | "テラス" | "ガーデン" | "フラット" | "ビラ" | "パレス")) {
+    for word in WORDS.building_words.iter().filter(|word| {
+        !matches!(
+            *word,
+            "棟" | "寮"
+                | "シティ"
+                | "タウン"
+                | "ハウス"
+                | "プラザ"
+                | "ドーム"
+                | "ベル"
+                | "サニー"
+                | "アーバン"
+                | "コート"
+                | "グランド"
+                | "ロイヤル"
+                | "テラス"
+                | "ガーデン"
+                | "フラット"
+                | "ビラ"
+                | "パレス"
+        )
+    }) {
         for (at, end) in text.find_all(word) {
             let mut start = at;
-            while start > 0 && at - start < 10 && name_char(text, start - 1, text.chars[at.min(text.len() - 1)]) {
+            while start > 0
+                && at - start < 10
+                && name_char(text, start - 1, text.chars[at.min(text.len() - 1)])
+            {
                 start -= 1;
             }
             let mut start = word_floor(text, start, at);
@@ -170,18 +303,34 @@ fn buildings(text: &Text, out: &mut Vec<Candidate>) {
                 }
             }
             let mut tail = end;
-            while tail - end < 10 && text.at(tail).is_some_and(|c| is_kanji(c) || is_katakana(c)) && !matches!(word, "荘" | "団地" | "住宅") {
+            while tail - end < 10
+                && text.at(tail).is_some_and(|c| is_kanji(c) || is_katakana(c))
+                && !matches!(word, "荘" | "団地" | "住宅")
+            {
                 tail += 1;
             }
             let tail = word_ceiling(text, tail, end);
-            let room = ROOM_AFTER.find(text.tail(tail)).map_or(0, |found| found.as_str().chars().count());
+            let room = ROOM_AFTER
+                .find(text.tail(tail))
+                .map_or(0, |found| found.as_str().chars().count());
             let room_text = text.slice(tail, tail + room);
-            let has_room = room_text.chars().any(|c| c.is_ascii_digit());
+            let has_room =
+                room_text.chars().any(|c| c.is_ascii_digit()) && !room_text.ends_with('階');
             let named = start < at && at - start >= 2 || tail > end;
-            if named && (matches!(word, "荘" | "住宅") && !has_room) && !text.words.iter().any(|w| w.start >= start && w.end <= at && (w.pos[1] == "固有名詞" || !w.known)) {
+            if named
+                && (matches!(word, "荘" | "住宅") && !has_room)
+                && !text.words.iter().any(|w| {
+                    w.start >= start && w.end <= at && (w.pos[1] == "固有名詞" || !w.known)
+                })
+            {
                 continue;
             }
-            if named || has_room && start == at && tail == end && !matches!(word, "住宅" | "アパート" | "マンション" | "団地") {
+            if named
+                || has_room
+                    && start == at
+                    && tail == end
+                    && !matches!(word, "住宅" | "アパート" | "マンション" | "団地")
+            {
                 let end = if has_room { tail + room } else { tail };
                 push(out, start, end, 0.7, Source::Rule);
             }
@@ -191,7 +340,10 @@ fn buildings(text: &Text, out: &mut Vec<Candidate>) {
 
 fn name_char(text: &Text, at: usize, _next: char) -> bool {
     let c = text.chars[at];
-    (is_kanji(c) || is_katakana(c) || c == '・') && text.word_at(at).is_none_or(|word| word.is_noun() || word.pos[0] == "接頭詞")
+    (is_kanji(c) || is_katakana(c) || c == '・')
+        && text
+            .word_at(at)
+            .is_none_or(|word| word.is_noun() || word.pos[0] == "接頭詞")
 }
 
 /// Moves `start` right to the start of a word.
@@ -227,9 +379,26 @@ fn municipalities(text: &Text, out: &mut Vec<Candidate>) {
             if other.start != end {
                 break;
             }
-            let suffix = other.pos[1] == "接尾" && other.pos[2] == "地域" || matches!(surface, "市" | "区" | "町" | "村" | "郡" | "県" | "府" | "都");
-            if suffix || other.is_place() || (unit && other.is_noun() && is_kanji(text.chars[other.start]) && matches!(text.before(other.end), Some('町' | '村' | '区' | '市' | '台' | '丘'))) {
-                unit |= suffix || matches!(text.before(other.end), Some('町' | '村' | '区' | '市' | '県'));
+            let suffix = other.pos[1] == "接尾" && other.pos[2] == "地域"
+                || matches!(
+                    surface,
+                    "市" | "区" | "町" | "村" | "郡" | "県" | "府" | "都"
+                );
+            if suffix
+                || other.is_place()
+                || (unit
+                    && other.is_noun()
+                    && is_kanji(text.chars[other.start])
+                    && matches!(
+                        text.before(other.end),
+                        Some('町' | '村' | '区' | '市' | '台' | '丘')
+                    ))
+            {
+                unit |= suffix
+                    || matches!(
+                        text.before(other.end),
+                        Some('町' | '村' | '区' | '市' | '県')
+                    );
                 end = other.end;
                 next += 1;
             } else {
@@ -237,31 +406,66 @@ fn municipalities(text: &Text, out: &mut Vec<Candidate>) {
             }
         }
         index = next;
-        unit |= matches!(text.before(end), Some('町' | '村' | '区' | '市' | '県' | '府' | '都'));
+        unit |= matches!(
+            text.before(end),
+            Some('町' | '村' | '区' | '市' | '県' | '府' | '都')
+        );
         let after = text.at(end);
         // Part of a longer name: a surname with an honorific, a company, a school.
         if crate::words::name_cue_after(text, end) {
             continue;
         }
         let attached = after.is_some_and(|c| is_kanji(c) || is_katakana(c));
-        let joined_left = text.before(start).is_some_and(|c| is_kanji(c) || is_katakana(c)) && !text.word_until(start).is_some_and(|word| text.words[word].is_place());
+        let joined_left = text
+            .before(start)
+            .is_some_and(|c| is_kanji(c) || is_katakana(c))
+            && !text
+                .word_until(start)
+                .is_some_and(|word| text.words[word].is_place());
+        if WORDS.not_places.contains(text.slice(start, end)) {
+            continue;
+        }
         if end - start < 2 || (attached && !unit) || joined_left && !unit {
             continue;
         }
-        if attached && unit && text.word_from(end).is_some_and(|word| matches!(text.words[word].pos[1].as_str(), "サ変接続")) {
+        if attached
+            && unit
+            && text
+                .word_from(end)
+                .is_some_and(|word| matches!(text.words[word].pos[1].as_str(), "サ変接続"))
+        {
             continue;
         }
-        push(out, start, end, if unit { 0.65 } else { 0.55 }, Source::Dictionary);
+        push(
+            out,
+            start,
+            end,
+            if unit { 0.65 } else { 0.55 },
+            Source::Dictionary,
+        );
     }
 }
 
 /// 「青葉駅」「青葉公園」: where somebody lives or is.
 fn landmarks(text: &Text, out: &mut Vec<Candidate>) {
-    for kind in ["駅", "公園", "団地前", "河川敷", "商店街", "交差点", "バス停", "神社", "橋"] {
+    for kind in [
+        "駅",
+        "公園",
+        "団地前",
+        "河川敷",
+        "商店街",
+        "交差点",
+        "バス停",
+        "神社",
+        "橋",
+    ] {
         for (at, end) in text.find_all(kind) {
             let Some(index) = text.word_until(at) else {
                 // The dictionary may know 「○○駅」 as one word.
-                if let Some(word) = text.word_at(at).filter(|word| word.end == end && word.start < at && word.pos[1] == "固有名詞") {
+                if let Some(word) = text
+                    .word_at(at)
+                    .filter(|word| word.end == end && word.start < at && word.pos[1] == "固有名詞")
+                {
                     push(out, word.start, end, 0.7, Source::Dictionary);
                 }
                 continue;
@@ -273,7 +477,29 @@ fn landmarks(text: &Text, out: &mut Vec<Candidate>) {
                 let word = &text.words[current];
                 let surface = text.slice(word.start, word.end);
                 let c = text.chars[word.start];
-                if !(word.pos[0] == "名詞" || !word.known || word.pos[0] == "接頭詞") || !(is_kanji(c) || is_katakana(c) || is_hiragana(c)) || at - word.start > 8 || matches!(word.pos[1].as_str(), "非自立" | "代名詞" | "数" | "副詞可能" | "サ変接続") || matches!(surface, "最寄り" | "近く" | "前" | "近所" | "無人" | "終着" | "始発" | "各" | "児童" | "都市" | "県立" | "市立") {
+                if !(word.pos[0] == "名詞" || !word.known || word.pos[0] == "接頭詞")
+                    || !(is_kanji(c) || is_katakana(c) || is_hiragana(c))
+                    || at - word.start > 8
+                    || matches!(
+                        word.pos[1].as_str(),
+                        "非自立" | "代名詞" | "数" | "副詞可能" | "サ変接続"
+                    )
+                    || matches!(
+                        surface,
+                        "最寄り"
+                            | "近く"
+                            | "前"
+                            | "近所"
+                            | "無人"
+                            | "終着"
+                            | "始発"
+                            | "各"
+                            | "児童"
+                            | "都市"
+                            | "県立"
+                            | "市立"
+                    )
+                {
                     break;
                 }
                 proper |= word.pos[1] == "固有名詞" || !word.known;

@@ -53,7 +53,10 @@ struct View {
 
 impl View {
     fn new(text: &Text, keep: impl Fn(char) -> Option<char>) -> Self {
-        let mut view = Self { chars: Vec::new(), place: Vec::new() };
+        let mut view = Self {
+            chars: Vec::new(),
+            place: Vec::new(),
+        };
         for (index, &c) in text.chars.iter().enumerate() {
             if let Some(c) = keep(c) {
                 view.chars.push(c);
@@ -90,7 +93,8 @@ fn name_key(c: char) -> Option<char> {
 fn address_key(c: char) -> Option<char> {
     match c {
         c if c.is_whitespace() => None,
-        '-' | '‐' | '‑' | '–' | '—' | '−' | '―' | 'ー' | 'の' | '丁' | '目' | '番' | '地' | '号' | '室' => None,
+        '-' | '‐' | '‑' | '–' | '—' | '−' | '―' | 'ー' | 'の' | '丁' | '目' | '番' | '地'
+        | '号' | '室' => None,
         '一' => Some('1'),
         '二' => Some('2'),
         '三' => Some('3'),
@@ -106,13 +110,17 @@ fn address_key(c: char) -> Option<char> {
 
 fn digit_key(c: char) -> Option<char> {
     match c {
-        '-' | '‐' | '‑' | '–' | '—' | '−' | '―' | 'ー' | '(' | ')' | ' ' | 'の' | '.' | '・' => None,
+        '-' | '‐' | '‑' | '–' | '—' | '−' | '―' | 'ー' | '(' | ')' | ' ' | 'の' | '.' | '・' => {
+            None
+        }
         c => Some(c.to_ascii_lowercase()),
     }
 }
 
 fn key(value: &str, keep: fn(char) -> Option<char>) -> Vec<char> {
-    Text::new(value, None).map(|text| text.chars.into_iter().filter_map(keep).collect()).unwrap_or_default()
+    Text::new(value, None)
+        .map(|text| text.chars.into_iter().filter_map(keep).collect())
+        .unwrap_or_default()
 }
 
 impl Register {
@@ -126,16 +134,33 @@ impl Register {
         let mut out = Vec::new();
         for person in &self.persons {
             let mut push = |start: usize, end: usize, label: Label, score: f32| {
-                out.push(Candidate { start, end, label, score, source: Source::Register, person: Some(person.id.clone()) });
+                out.push(Candidate {
+                    start,
+                    end,
+                    label,
+                    score,
+                    source: Source::Register,
+                    person: Some(person.id.clone()),
+                });
             };
-            for name in person.names.iter().chain(&person.former_names).chain(&person.kana) {
+            for name in person
+                .names
+                .iter()
+                .chain(&person.former_names)
+                .chain(&person.kana)
+            {
                 let whole = key(name, name_key);
                 for (start, end) in names.find(&whole) {
-                    if whole.len() >= 3 && !(whole.len() < 5 && is_inside_kana(text, start, end)) || is_whole_name(text, start, end) {
+                    if whole.len() >= 3 && !(whole.len() < 5 && is_inside_kana(text, start, end))
+                        || is_whole_name(text, start, end)
+                    {
                         push(start, end, Label::Person, 1.0);
                     }
                 }
-                let mut parts: Vec<&str> = name.split([' ', '　', '・']).filter(|part| !part.is_empty()).collect();
+                let mut parts: Vec<&str> = name
+                    .split([' ', '　', '・'])
+                    .filter(|part| !part.is_empty())
+                    .collect();
                 if parts.len() < 2 {
                     parts.clear();
                 }
@@ -169,9 +194,11 @@ impl Register {
                     }
                 }
             }
-            for (values, label) in
-                [(&person.phones, Label::Phone), (&person.other_ids, Label::IdNumber), (&person.emails, Label::Email)]
-            {
+            for (values, label) in [
+                (&person.phones, Label::Phone),
+                (&person.other_ids, Label::IdNumber),
+                (&person.emails, Label::Email),
+            ] {
                 for value in values {
                     let whole = key(value, digit_key);
                     if whole.len() < 3 {
@@ -179,15 +206,27 @@ impl Register {
                     }
                     for (start, end) in digits.find(&whole) {
                         let glued = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-                        if !(whole[0].is_ascii_digit() && glued(text.before(start)) || whole.last().is_some_and(char::is_ascii_digit) && glued(text.at(end))) {
+                        if !(whole[0].is_ascii_digit() && glued(text.before(start))
+                            || whole.last().is_some_and(char::is_ascii_digit)
+                                && glued(text.at(end)))
+                        {
                             push(start, end, label, 1.0);
                         }
                     }
                 }
             }
-            for form in person.birth_date.as_deref().map(birth_forms).unwrap_or_default() {
+            for form in person
+                .birth_date
+                .as_deref()
+                .map(birth_forms)
+                .unwrap_or_default()
+            {
                 for (start, end) in text.find_all(&form) {
-                    if !text.before(start).is_some_and(|c| c.is_ascii_alphanumeric()) && !text.at(end).is_some_and(|c| c.is_ascii_digit()) {
+                    if !text
+                        .before(start)
+                        .is_some_and(|c| c.is_ascii_alphanumeric())
+                        && !text.at(end).is_some_and(|c| c.is_ascii_digit())
+                    {
                         push(start, end, Label::Birthdate, 1.0);
                     }
                 }
@@ -212,14 +251,19 @@ fn is_name_alone(text: &Text, start: usize, end: usize) -> bool {
         && end - start >= 3
         && text.is_boundary(start)
         && text.is_boundary(end)
-        && !text.word_at(start).is_some_and(|word| word.known && word.end == end && !word.is_name());
-    clear || ((name_cue_after(text, end) || name_cue_before(text, start)) && text.is_boundary(start))
+        && !text
+            .word_at(start)
+            .is_some_and(|word| word.known && word.end == end && !word.is_name());
+    clear
+        || ((name_cue_after(text, end) || name_cue_before(text, start)) && text.is_boundary(start))
 }
 
 /// Western and Japanese notations of an ISO date.
 fn birth_forms(iso: &str) -> Vec<String> {
     let mut numbers = iso.split('-').map(str::parse::<u32>);
-    let (Some(Ok(year)), Some(Ok(month)), Some(Ok(day))) = (numbers.next(), numbers.next(), numbers.next()) else {
+    let (Some(Ok(year)), Some(Ok(month)), Some(Ok(day))) =
+        (numbers.next(), numbers.next(), numbers.next())
+    else {
         return Vec::new();
     };
     let mut out = Vec::new();
@@ -232,9 +276,13 @@ fn birth_forms(iso: &str) -> Vec<String> {
     };
     add(&year.to_string());
     // Every era whose first or last year it may be: notes are not always right about the change.
-    for (name, letter, first, last) in
-        [("明治", 'M', 1868, 1912), ("大正", 'T', 1912, 1926), ("昭和", 'S', 1926, 1989), ("平成", 'H', 1989, 2019), ("令和", 'R', 2019, 9999)]
-    {
+    for (name, letter, first, last) in [
+        ("明治", 'M', 1868, 1912),
+        ("大正", 'T', 1912, 1926),
+        ("昭和", 'S', 1926, 1989),
+        ("平成", 'H', 1989, 2019),
+        ("令和", 'R', 2019, 9999),
+    ] {
         if (first..=last).contains(&year) {
             let number = year - first + 1;
             add(&format!("{name}{number}"));

@@ -56,7 +56,10 @@ struct Rule {
     ignore: Vec<String>,
 }
 
-#[expect(clippy::expect_used, reason = "the file is compiled in; a test compiles every rule")]
+#[expect(
+    clippy::expect_used,
+    reason = "the file is compiled in; a test compiles every rule"
+)]
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let file: File = toml::from_str(include_str!("../data/rules.toml")).expect("data/rules.toml");
     let expand = |pattern: &str| {
@@ -91,7 +94,9 @@ impl Rule {
     fn find(&self, text: &Text, out: &mut Vec<Candidate>) {
         let mut from = 0;
         while let Some(captures) = self.pattern.captures_at(&text.string, from) {
-            let Some(found) = captures.name("x") else { break };
+            let Some(found) = captures.name("x") else {
+                break;
+            };
             // Only the marked part is used up: the character before the next match may be this one's last.
             from = found.end().max(from + 1);
             while from < text.string.len() && !text.string.is_char_boundary(from) {
@@ -102,7 +107,13 @@ impl Rule {
                 end -= 1;
             }
             if self.accepts(text, start, end) {
-                out.push(Candidate::new(start, end, self.label, self.score, Source::Rule));
+                out.push(Candidate::new(
+                    start,
+                    end,
+                    self.label,
+                    self.score,
+                    Source::Rule,
+                ));
             }
             if from >= text.string.len() {
                 break;
@@ -115,13 +126,16 @@ impl Rule {
             (Some(class), Some(c)) => class.is_match(c.encode_utf8(&mut [0; 4])),
             _ => false,
         };
-        if start >= end || hits(&self.before, text.before(start)) || hits(&self.after, text.at(end)) {
+        if start >= end || hits(&self.before, text.before(start)) || hits(&self.after, text.at(end))
+        {
             return false;
         }
         let found = text.slice(start, end);
         match self.check {
             None => true,
-            Some(Check::MyNumber) => my_number::is_valid(&found.replace(|c: char| !c.is_ascii_digit(), "")),
+            Some(Check::MyNumber) => {
+                my_number::is_valid(&found.replace(|c: char| !c.is_ascii_digit(), ""))
+            }
             Some(Check::Phone) => {
                 let digits = found.chars().filter(char::is_ascii_digit).count();
                 let first = found.chars().find(char::is_ascii_digit);
@@ -158,7 +172,11 @@ mod tests {
     #[test]
     fn every_rule_does_what_its_examples_say() {
         for rule in RULES.iter() {
-            assert!(!rule.find.is_empty() && !rule.ignore.is_empty(), "{}: needs examples", rule.name);
+            assert!(
+                !rule.find.is_empty() && !rule.ignore.is_empty(),
+                "{}: needs examples",
+                rule.name
+            );
             for example in &rule.find {
                 let mut plain = String::new();
                 let mut wanted = Vec::new();

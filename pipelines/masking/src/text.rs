@@ -64,7 +64,10 @@ impl Text {
             let mut length = 1;
             if let Some(full) = full_width_kana(c) {
                 c = full;
-                if let Some(composed) = source.get(at + 1).and_then(|&mark| with_sound_mark(full, mark)) {
+                if let Some(composed) = source
+                    .get(at + 1)
+                    .and_then(|&mark| with_sound_mark(full, mark))
+                {
                     c = composed;
                     length = 2;
                 }
@@ -94,7 +97,15 @@ impl Text {
         }
         byte_at.push(string.len());
         folded_at.push(chars.len());
-        let mut text = Self { word_at: vec![None; chars.len()], chars, string, byte_at, origin, folded_at, words: Vec::new() };
+        let mut text = Self {
+            word_at: vec![None; chars.len()],
+            chars,
+            string,
+            byte_at,
+            origin,
+            folded_at,
+            words: Vec::new(),
+        };
         if let Some(analyzer) = analyzer {
             text.set_words(analyzer.morphemes(original)?);
         }
@@ -103,14 +114,22 @@ impl Text {
 
     fn set_words(&mut self, morphemes: Vec<Morpheme>) {
         for morpheme in morphemes {
-            let (Some(start), Some(end)) = (self.fold(morpheme.start), self.fold(morpheme.end)) else { continue };
+            let (Some(start), Some(end)) = (self.fold(morpheme.start), self.fold(morpheme.end))
+            else {
+                continue;
+            };
             if start >= end {
                 continue;
             }
             for slot in &mut self.word_at[start..end] {
                 *slot = Some(self.words.len());
             }
-            self.words.push(Word { start, end, pos: morpheme.pos, known: morpheme.known });
+            self.words.push(Word {
+                start,
+                end,
+                pos: morpheme.pos,
+                known: morpheme.known,
+            });
         }
     }
 
@@ -121,7 +140,10 @@ impl Text {
 
     /// The original code points of `start..end`.
     pub fn original(&self, start: usize, end: usize) -> (CodePoint, CodePoint) {
-        (CodePoint(self.origin[start].0), CodePoint(self.origin[end - 1].1))
+        (
+            CodePoint(self.origin[start].0),
+            CodePoint(self.origin[end - 1].1),
+        )
     }
 
     pub fn len(&self) -> usize {
@@ -158,12 +180,20 @@ impl Text {
     }
 
     pub fn word_at(&self, index: usize) -> Option<&Word> {
-        self.word_at.get(index).copied().flatten().map(|word| &self.words[word])
+        self.word_at
+            .get(index)
+            .copied()
+            .flatten()
+            .map(|word| &self.words[word])
     }
 
     /// Number of the word that starts exactly at `index`.
     pub fn word_from(&self, index: usize) -> Option<usize> {
-        self.word_at.get(index).copied().flatten().filter(|&word| self.words[word].start == index)
+        self.word_at
+            .get(index)
+            .copied()
+            .flatten()
+            .filter(|&word| self.words[word].start == index)
     }
 
     /// Number of the word that ends exactly at `index`.
@@ -186,7 +216,11 @@ impl Text {
     /// All places where `needle` stands.
     pub fn find_all(&self, needle: &str) -> Vec<(usize, usize)> {
         let length = needle.chars().count();
-        self.string.match_indices(needle).map(|(byte, _)| self.from_byte(byte)).map(|start| (start, start + length)).collect()
+        self.string
+            .match_indices(needle)
+            .map(|(byte, _)| self.from_byte(byte))
+            .map(|start| (start, start + length))
+            .collect()
     }
 }
 

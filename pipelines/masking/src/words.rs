@@ -22,6 +22,7 @@ struct File {
     prefectures: Vec<String>,
     building_words: Vec<String>,
     generic_buildings: Vec<String>,
+    not_places: Vec<String>,
 }
 
 /// A list that can be asked what stands right before or after a place.
@@ -41,7 +42,10 @@ impl List {
             .into_iter()
             .collect();
         sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        Self { set: words.into_iter().collect(), sorted }
+        Self {
+            set: words.into_iter().collect(),
+            sorted,
+        }
     }
 
     pub fn contains(&self, word: &str) -> bool {
@@ -51,13 +55,19 @@ impl List {
     /// Length in characters of the longest entry that starts at `at`.
     pub fn starts(&self, text: &Text, at: usize) -> Option<usize> {
         let tail = text.tail(at);
-        self.sorted.iter().find(|(word, _)| tail.starts_with(word.as_str())).map(|(_, length)| *length)
+        self.sorted
+            .iter()
+            .find(|(word, _)| tail.starts_with(word.as_str()))
+            .map(|(_, length)| *length)
     }
 
     /// Length in characters of the longest entry that ends at `at`.
     pub fn ends(&self, text: &Text, at: usize) -> Option<usize> {
         let head = text.head(at);
-        self.sorted.iter().find(|(word, _)| head.ends_with(word.as_str())).map(|(_, length)| *length)
+        self.sorted
+            .iter()
+            .find(|(word, _)| head.ends_with(word.as_str()))
+            .map(|(_, length)| *length)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {
@@ -79,10 +89,14 @@ pub(crate) struct Words {
     pub prefectures: List,
     pub building_words: List,
     pub generic_buildings: List,
+    pub not_places: List,
 }
 
 pub(crate) static WORDS: LazyLock<Words> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "the file is compiled in; a test reads it")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the file is compiled in; a test reads it"
+    )]
     let file: File = toml::from_str(include_str!("../data/words.toml")).expect("data/words.toml");
     Words {
         honorifics: List::new(file.honorifics),
@@ -97,12 +111,16 @@ pub(crate) static WORDS: LazyLock<Words> = LazyLock::new(|| {
         prefectures: List::new(file.prefectures),
         building_words: List::new(file.building_words),
         generic_buildings: List::new(file.generic_buildings),
+        not_places: List::new(file.not_places),
     }
 });
 
 /// Whether a name may end at `at`: an honorific or a role follows (「田中さん」「田中 CW」).
 pub(crate) fn name_cue_after(text: &Text, at: usize) -> bool {
-    WORDS.honorifics.starts(text, at).is_some_and(|length| honorific_ends(text, at, length))
+    WORDS
+        .honorifics
+        .starts(text, at)
+        .is_some_and(|length| honorific_ends(text, at, length))
         || WORDS.roles.starts(text, at).is_some()
         || (text.at(at) == Some(' ') && WORDS.roles.starts(text, at + 1).is_some())
 }
@@ -111,7 +129,10 @@ pub(crate) fn name_cue_after(text: &Text, at: usize) -> bool {
 pub(crate) fn honorific_ends(text: &Text, at: usize, length: usize) -> bool {
     let next = text.at(at + length);
     match text.slice(at, at + length) {
-        "様" => !matches!(next, Some('子' | '々' | '式' | '態' | '相' | '変' | 'な' | 'に')),
+        "様" => !matches!(
+            next,
+            Some('子' | '々' | '式' | '態' | '相' | '変' | 'な' | 'に')
+        ),
         "氏" => !matches!(next, Some('名' | '族' | '神')),
         "たん" => !matches!(next, Some(c) if crate::text::is_kana(c)),
         _ => true,
@@ -121,7 +142,10 @@ pub(crate) fn honorific_ends(text: &Text, at: usize, length: usize) -> bool {
 /// Whether a kinship word, a role or a label (「氏名：」) ends at `at`, so that a name may start there.
 pub(crate) fn name_cue_before(text: &Text, at: usize) -> bool {
     let mut at = at;
-    while matches!(text.before(at), Some(' ' | ':' | '=' | '・' | '(' | '「' | '→')) {
+    while matches!(
+        text.before(at),
+        Some(' ' | ':' | '=' | '・' | '(' | '「' | '→')
+    ) {
         at -= 1;
     }
     if text.before(at) == Some('の') && WORDS.kinship.ends(text, at - 1).is_some() {
