@@ -715,6 +715,23 @@ pub async fn caller(tx: &mut Tx, session: &Session) -> Result<Option<Caller>> {
     caller_of(tx, &session.municipality, &session.account, &session.name, membership).await
 }
 
+/// The caller behind a membership, as it stands today: for checking an open connection again after
+/// rights changed. `None` when the account was stopped or the membership cannot be used any more.
+///
+/// # Errors
+/// Database away.
+pub async fn caller_in(tx: &mut Tx, municipality: &MunicipalityId, account: &AccountId, membership: &MembershipId) -> Result<Option<Caller>> {
+    let name: Option<String> = sqlx::query_scalar("SELECT name FROM accounts WHERE municipality_id = $1 AND id = $2 AND state = 'active'")
+        .bind(municipality.as_str())
+        .bind(account.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+    match name {
+        Some(name) => caller_of(tx, municipality, account, &name, membership).await,
+        None => Ok(None),
+    }
+}
+
 /// An API token as listed; the token itself is shown once, when made.
 #[derive(Debug, Clone, Serialize)]
 pub struct ApiToken {

@@ -1,0 +1,1309 @@
+//! Cases and the right to them. [`Tx::case_for`] loads the facts, asks the policy, and only the
+//! [`CaseAccess`] it returns reads or writes the parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::agency::AgencyClass;
+use domain::consent::{Consent, ConsentStatus};
+use domain::disclosure::{
+    self, CaseFacts, Decision, Disclosure, DocumentFacts, Excluded, Exclusion, Level, Member, PersonFacts, SharingBasis, Viewer,
+};
+use domain::id::{AccountId, AgencyId, CaseId, DocumentId, MunicipalityId, PersonId};
+use domain::role::Capability;
+use domain::section::{DocumentKind, Section};
+use domain::stage::Stage;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::access::Caller;
+use crate::audit;
+use crate::consents;
+use crate::data_keys::Purpose;
+use crate::database::{Tx, placeholders};
+use crate::documents;
+use crate::error::{Result, StoreError, taken};
+use crate::memberships::{date, optional_date};
+use crate::persons::{self, NewPerson, Person};
+use crate::{agencies, outbox};
+
+/// Rows of a table for a set of cases, bound as `$1` municipality and an IN list.
+async fn rows_for(tx: &mut Tx, municipality: &MunicipalityId, ids: &[CaseId], before: &str, after: &str) -> Result<Vec<AnyRow>> {
+    let mut out = Vec::new();
+    for chunk in ids.chunks(300) {
+        let sql = format!("{before} ({}) {after}", placeholders(2, chunk.len()));
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
+        for id in chunk {
+            query = query.bind(id.as_str());
+        }
+        out.extend(query.fetch_all(tx.conn()).await?);
+    }
+    Ok(out)
+}
+
+fn json_list<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Result<Vec<T>> {
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt(what))
+}
+
+fn section(code: &str) -> Result<Section> {
+    Section::from_code(code).ok_or(StoreError::Corrupt("section"))
+}
+
+/// Everything the policy wants to know of these cases. An id that does not exist is left out.
+pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[CaseId]) -> Result<BTreeMap<CaseId, CaseFacts>> {
+    let mut out = BTreeMap::new();
+    for row in rows_for(tx, municipality, ids, "SELECT id, owner_agency_id FROM cases WHERE municipality_id = $1 AND id IN", "").await? {
+        let case = CaseId(row.try_get("id")?);
+        out.insert(
+            case.clone(),
+            CaseFacts {
+                municipality: municipality.clone(),
+                case,
+                owner: AgencyId(row.try_get("owner_agency_id")?),
+                members: Vec::new(),
+                matrix: Vec::new(),
+                exclusions: Vec::new(),
+                persons: Vec::new(),
+                bases: Vec::new(),
+                subjects: BTreeMap::new(),
+            },
+        );
+    }
+    if out.is_empty() {
+        return Ok(out);
+    }
+    let case_of = |row: &AnyRow| -> Result<CaseId> { Ok(CaseId(row.try_get("case_id")?)) };
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT m.case_id, m.agency_id, m.valid_from, m.valid_to, g.class FROM case_members m \
+         JOIN agencies g ON g.municipality_id = m.municipality_id AND g.id = m.agency_id \
+         WHERE g.state = 'active' AND m.municipality_id = $1 AND m.case_id IN",
+        "ORDER BY m.case_id, m.agency_id",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(case) = out.get_mut(&case_of(row)?) {
+            case.members.push(Member {
+                agency: AgencyId(row.try_get("agency_id")?),
+                class: AgencyClass::from_code(&row.try_get::<String, _>("class")?).ok_or(StoreError::Corrupt("agencies.class"))?,
+                from: date(&row.try_get::<String, _>("valid_from")?)?,
+                to: optional_date(row.try_get("valid_to")?)?,
+            });
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT case_id, agency_id, section, level, comment FROM disclosures WHERE municipality_id = $1 AND case_id IN",
+        "ORDER BY case_id, agency_id, section",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(case) = out.get_mut(&case_of(row)?) {
+            case.matrix.push(Disclosure {
+                agency: AgencyId(row.try_get("agency_id")?),
+                section: section(&row.try_get::<String, _>("section")?)?,
+                level: Level::from_code(&row.try_get::<String, _>("level")?).ok_or(StoreError::Corrupt("disclosures.level"))?,
+                comment: row.try_get::<i64, _>("comment")? != 0,
+            });
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT case_id, kind, subject_id, about_person FROM case_exclusions WHERE municipality_id = $1 AND case_id IN",
+        "",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(case) = out.get_mut(&case_of(row)?) {
+            let subject: String = row.try_get("subject_id")?;
+            let who = match row.try_get::<String, _>("kind")?.as_str() {
+                "agency" => Excluded::Agency(AgencyId(subject)),
+                "account" => Excluded::Account(AccountId(subject)),
+                _ => return Err(StoreError::Corrupt("case_exclusions.kind")),
+            };
+            let about: String = row.try_get("about_person")?;
+            case.exclusions.push(Exclusion { who, about: (!about.is_empty()).then_some(PersonId(about)) });
+        }
+    }
+    // An account that is itself a person of the case does not see the case.
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT p.case_id, a.id FROM case_persons p JOIN accounts a \
+         ON a.municipality_id = p.municipality_id AND a.person_id = p.person_id WHERE p.municipality_id = $1 AND p.case_id IN",
+        "",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(case) = out.get_mut(&case_of(row)?) {
+            case.exclusions.push(Exclusion { who: Excluded::Account(AccountId(row.try_get("id")?)), about: None });
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT c.case_id, c.person_id, p.address_confidential FROM case_persons c \
+         JOIN persons p ON p.municipality_id = c.municipality_id AND p.id = c.person_id \
+         WHERE c.municipality_id = $1 AND c.case_id IN",
+        "ORDER BY c.case_id, c.number",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(case) = out.get_mut(&case_of(row)?) {
+            let mut person = PersonFacts::new(PersonId(row.try_get("person_id")?), Consent::of(ConsentStatus::Unconfirmed));
+            person.address_confidential = row.try_get::<i64, _>("address_confidential")? != 0;
+            case.persons.push(person);
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT c.case_id, c.person_id, l.agency_id FROM case_persons c JOIN person_address_allow l \
+         ON l.municipality_id = c.municipality_id AND l.person_id = c.person_id WHERE c.municipality_id = $1 AND c.case_id IN",
+        "",
+    )
+    .await?;
+    for row in &rows {
+        let person = PersonId(row.try_get("person_id")?);
+        if let Some(facts) = out.get_mut(&case_of(row)?).and_then(|case| case.persons.iter_mut().find(|p| p.person == person)) {
+            facts.address_allowed.insert(AgencyId(row.try_get("agency_id")?));
+        }
+    }
+    for (case, person, consent) in consents::latest(tx, municipality, ids).await? {
+        if let Some(facts) = out.get_mut(&case).and_then(|case| case.persons.iter_mut().find(|p| p.person == person)) {
+            facts.consent = consent;
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT b.id, b.case_id, b.basis, b.meeting, b.valid_from, b.valid_to, b.sections, b.persons, m.agency_id FROM sharing_bases b \
+         JOIN sharing_basis_members m ON m.municipality_id = b.municipality_id AND m.basis_id = b.id \
+         WHERE b.ended_at IS NULL AND b.municipality_id = $1 AND b.case_id IN",
+        "ORDER BY b.case_id, b.id, m.agency_id",
+    )
+    .await?;
+    let mut last = String::new();
+    for row in &rows {
+        let Some(case) = out.get_mut(&case_of(row)?) else { continue };
+        let id: String = row.try_get("id")?;
+        let agency = AgencyId(row.try_get("agency_id")?);
+        if id == last {
+            if let Some(basis) = case.bases.last_mut() {
+                basis.agencies.push(agency);
+            }
+            continue;
+        }
+        last = id;
+        case.bases.push(SharingBasis {
+            basis: row.try_get("basis")?,
+            agencies: vec![agency],
+            persons: json_list(&row.try_get::<String, _>("persons")?, "sharing_bases.persons")?,
+            sections: json_list(&row.try_get::<String, _>("sections")?, "sharing_bases.sections")?,
+            from: date(&row.try_get::<String, _>("valid_from")?)?,
+            until: optional_date(row.try_get("valid_to")?)?,
+            meeting: row.try_get("meeting")?,
+        });
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT d.case_id, d.section, s.person_id FROM documents d JOIN document_subjects s \
+         ON s.municipality_id = d.municipality_id AND s.document_id = d.id \
+         WHERE d.section IS NOT NULL AND d.parent_id IS NULL AND d.municipality_id = $1 AND d.case_id IN",
+        "ORDER BY d.case_id, d.section, s.person_id",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(case) = out.get_mut(&case_of(row)?) {
+            let listed = case.subjects.entry(section(&row.try_get::<String, _>("section")?)?).or_default();
+            let person = PersonId(row.try_get("person_id")?);
+            if !listed.contains(&person) {
+                listed.push(person);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Whether an exclusion hides a person (or the whole case) from the viewer.
+pub(crate) fn excludes(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
+    facts.exclusions.iter().any(|exclusion| {
+        let hit = match &exclusion.who {
+            Excluded::Agency(agency) => *agency == viewer.agency,
+            Excluded::Account(account) => *account == viewer.account,
+        };
+        hit && exclusion.about.as_ref().is_none_or(|about| about == person)
+    })
+}
+
+/// The plain columns of a case.
+#[derive(Debug, Clone)]
+struct CaseRow {
+    case_no: String,
+    program: String,
+    title_sealed: Option<Vec<u8>>,
+    outcome_sealed: Option<Vec<u8>>,
+    stage: Stage,
+    urgency: Option<String>,
+    received_on: Date,
+    closed_on: Option<Date>,
+    owner_account: Option<AccountId>,
+    lead_agency: Option<AgencyId>,
+    similar_ok: bool,
+    last_progress_on: Option<Date>,
+    version: i64,
+    updated_at: String,
+}
+
+fn case_row(row: &AnyRow) -> Result<CaseRow> {
+    Ok(CaseRow {
+        case_no: row.try_get("case_no")?,
+        program: row.try_get("program")?,
+        title_sealed: row.try_get("title_sealed")?,
+        outcome_sealed: row.try_get("outcome_sealed")?,
+        stage: Stage::from_code(&row.try_get::<String, _>("stage")?).ok_or(StoreError::Corrupt("cases.stage"))?,
+        urgency: row.try_get("urgency")?,
+        received_on: date(&row.try_get::<String, _>("received_on")?)?,
+        closed_on: optional_date(row.try_get("closed_on")?)?,
+        owner_account: row.try_get::<Option<String>, _>("owner_account_id")?.map(AccountId),
+        lead_agency: row.try_get::<Option<String>, _>("lead_agency_id")?.map(AgencyId),
+        similar_ok: row.try_get::<i64, _>("similar_ok")? != 0,
+        last_progress_on: optional_date(row.try_get("last_progress_on")?)?,
+        version: row.try_get("version")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+/// The right to a case, as the policy gave it when it was loaded.
+#[derive(Debug, Clone)]
+pub struct CaseAccess {
+    pub(crate) caller: Caller,
+    pub(crate) facts: CaseFacts,
+    row: CaseRow,
+    /// 見え方の確認: shows, changes nothing.
+    preview: bool,
+}
+
+/// Role of a person in a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseRole {
+    /// 支援対象者.
+    Client,
+    Household,
+    Relative,
+    Related,
+}
+
+impl CaseRole {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Household => "household",
+            Self::Relative => "relative",
+            Self::Related => "related",
+        }
+    }
+
+    fn parse(code: &str) -> Result<Self> {
+        Ok(match code {
+            "client" => Self::Client,
+            "household" => Self::Household,
+            "relative" => Self::Relative,
+            "related" => Self::Related,
+            _ => return Err(StoreError::Corrupt("case_persons.role")),
+        })
+    }
+}
+
+/// A person of a case as the caller sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CasePerson {
+    /// `None` for a masked person: an id would join cases.
+    pub person_id: Option<PersonId>,
+    /// The n of ［氏名n］.
+    pub number: i64,
+    /// Name, or ［氏名n］.
+    pub display: String,
+    pub kana: Option<String>,
+    pub role: CaseRole,
+    pub kinship: Option<String>,
+    pub age: Option<i64>,
+    pub gender: Option<String>,
+    pub level: Level,
+    pub consent: Option<ConsentStatus>,
+    pub flags: Vec<String>,
+    pub address_confidential: bool,
+    /// The register's values; protected ones left out. `None` for a masked person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<Person>,
+}
+
+/// Id and name of something.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Named {
+    pub id: String,
+    pub name: String,
+}
+
+/// A line of the case list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseSummary {
+    pub id: CaseId,
+    pub case_no: String,
+    pub program: String,
+    pub title: Option<String>,
+    pub clients: Vec<CasePerson>,
+    pub stage: Stage,
+    pub urgency: Option<String>,
+    pub received_on: Date,
+    pub closed_on: Option<Date>,
+    pub owner: Option<Named>,
+    pub owner_agency: Named,
+    pub lead_agency: Option<Named>,
+    pub level: Level,
+    pub flags: Vec<String>,
+    pub last_progress_on: Option<Date>,
+    pub similar_ok: bool,
+    pub version: i64,
+    pub updated_at: String,
+}
+
+/// An agency in a case.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseMember {
+    pub agency: Named,
+    pub class: AgencyClass,
+    pub role: String,
+    pub from: Date,
+    pub to: Option<Date>,
+}
+
+/// Who else sees a section.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Audience {
+    pub agency_id: AgencyId,
+    pub name: String,
+    pub level: Level,
+}
+
+/// A section of a case as the caller sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SectionView {
+    pub section: Section,
+    pub document_id: Option<DocumentId>,
+    pub level: Level,
+    pub comment: bool,
+    /// Agencies that see it; empty unless the caller reads it itself.
+    pub seen_by: Vec<Audience>,
+}
+
+/// A client of a new case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum ClientRef {
+    Known { person_id: PersonId },
+    New(NewPerson),
+}
+
+/// A new reception.
+#[derive(Debug, Clone, Deserialize)]
+pub struct NewCase {
+    pub received_on: Date,
+    pub clients: Vec<ClientRef>,
+    #[serde(default)]
+    pub urgency: Option<String>,
+    #[serde(default)]
+    pub title: Option<String>,
+    /// 多機関協働 when missing.
+    #[serde(default)]
+    pub program: Option<String>,
+    #[serde(default)]
+    pub owner_account: Option<AccountId>,
+    /// The coordinator agency; needed when an agency hands a reception in and there are several.
+    #[serde(default)]
+    pub owner_agency: Option<AgencyId>,
+    #[serde(default)]
+    pub lead_agency: Option<AgencyId>,
+    /// For imports: the number it had.
+    #[serde(default)]
+    pub case_no: Option<String>,
+}
+
+/// What a new case consists of. The Y.Docs themselves are made by the hub, with seeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedCase {
+    pub case: CaseId,
+    pub case_no: String,
+    pub clients: Vec<PersonId>,
+    pub documents: Vec<(DocumentKind, DocumentId)>,
+    /// Masks documents: (parent, masks).
+    pub masks: Vec<(DocumentId, DocumentId)>,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct CaseFilter {
+    /// Words: case number, title, name, kana.
+    pub q: Option<String>,
+    pub stages: Vec<Stage>,
+    /// Cases whose owner is the caller.
+    pub mine: bool,
+    pub limit: usize,
+}
+
+/// A page of cases.
+#[derive(Debug, Clone, Serialize)]
+pub struct CasePage {
+    pub items: Vec<CaseSummary>,
+    pub next_cursor: Option<String>,
+    /// Cases that match and that the caller may know of.
+    pub total: usize,
+}
+
+/// Changed fields of a case.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct CasePatch {
+    pub title: Option<String>,
+    pub stage: Option<Stage>,
+    pub urgency: Option<String>,
+    pub owner_account: Option<AccountId>,
+    pub lead_agency: Option<AgencyId>,
+    pub similar_ok: Option<bool>,
+    pub outcome: Option<String>,
+    /// Needed with stage `closed`.
+    pub closed_on: Option<Date>,
+}
+
+const TITLE: &str = "cases.title";
+const OUTCOME: &str = "cases.outcome";
+
+async fn next_number(tx: &mut Tx, municipality: &MunicipalityId, received_on: Date) -> Result<String> {
+    let year = i64::from(domain::clock::fiscal_year(received_on));
+    let last: i64 = sqlx::query_scalar(
+        "INSERT INTO case_counters (municipality_id, fiscal_year, last) VALUES ($1, $2, 1) \
+         ON CONFLICT (municipality_id, fiscal_year) DO UPDATE SET last = case_counters.last + 1 RETURNING last",
+    )
+    .bind(municipality.as_str())
+    .bind(year)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(format!("{year}-{last:04}"))
+}
+
+async fn owner_agency(tx: &mut Tx, caller: &Caller, asked: Option<&AgencyId>) -> Result<AgencyId> {
+    if caller.viewer.agency_class == AgencyClass::Coordinator && asked.is_none_or(|agency| *agency == caller.viewer.agency) {
+        return Ok(caller.viewer.agency.clone());
+    }
+    let all = agencies::list(tx, &caller.viewer.municipality).await?;
+    let mut coordinators = all.into_iter().filter(|agency| agency.class == AgencyClass::Coordinator && agency.active);
+    match asked {
+        Some(asked) => coordinators.find(|agency| agency.id == *asked).map(|agency| agency.id).ok_or(StoreError::Invalid("owner_agency")),
+        None => match (coordinators.next(), coordinators.next()) {
+            (Some(only), None) => Ok(only.id),
+            _ => Err(StoreError::Invalid("owner_agency")),
+        },
+    }
+}
+
+/// Receives a case: number, key, persons, documents of its sections with their masks documents.
+///
+/// An agency that hands a reception in becomes a member with the right to edit the intake sheet;
+/// what it sees there is still for the policy (consent) to say.
+///
+/// # Errors
+/// Forbidden, no client, a client the caller may not see, unknown owner agency.
+pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<CreatedCase> {
+    caller.require(Capability::CreateCase)?;
+    if new.clients.is_empty() {
+        return Err(StoreError::Invalid("clients"));
+    }
+    let municipality = caller.viewer.municipality.clone();
+    let owner = owner_agency(tx, caller, new.owner_agency.as_ref()).await?;
+    let mut clients = Vec::new();
+    for client in &new.clients {
+        let id = match client {
+            ClientRef::Known { person_id } => {
+                tx.person_for(caller, person_id).await?.ok_or(StoreError::NotFound)?;
+                person_id.clone()
+            }
+            ClientRef::New(person) => persons::create(tx, caller, person).await?,
+        };
+        if !clients.contains(&id) {
+            clients.push(id);
+        }
+    }
+    let case_no = match &new.case_no {
+        Some(number) => crate::accounts::trimmed(number, "case_no", 40)?,
+        None => next_number(tx, &municipality, new.received_on).await?,
+    };
+    let case: CaseId = tx.database().fresh();
+    let purpose = Purpose::Case(case.clone());
+    tx.create_key(&municipality, &purpose).await?;
+    let title = match &new.title {
+        Some(title) => Some(tx.seal(&municipality, &purpose, TITLE, case.as_str(), title.as_bytes()).await?),
+        None => None,
+    };
+    let owner_account = new
+        .owner_account
+        .clone()
+        .or_else(|| (owner == caller.viewer.agency).then(|| caller.viewer.account.clone()));
+    let now = tx.now_text();
+    sqlx::query(
+        "INSERT INTO cases (municipality_id, id, case_no, program, title_sealed, stage, urgency, received_on, owner_account_id, \
+         owner_agency_id, lead_agency_id, version, created_by, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $13)",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .bind(case_no.as_str())
+    .bind(new.program.clone().unwrap_or_else(|| "takikan".to_owned()))
+    .bind(title)
+    .bind(Stage::Received.code())
+    .bind(new.urgency.clone())
+    .bind(new.received_on.to_string())
+    .bind(owner_account.map(|id| id.0))
+    .bind(owner.as_str())
+    .bind(new.lead_agency.clone().map(|id| id.0))
+    .bind(caller.viewer.account.as_str())
+    .bind(now.as_str())
+    .execute(tx.conn())
+    .await
+    .map_err(taken("case_no"))?;
+    for person in &clients {
+        insert_person(tx, &municipality, &case, person, CaseRole::Client, None).await?;
+    }
+    let mut created = CreatedCase { case: case.clone(), case_no, clients, documents: Vec::new(), masks: Vec::new() };
+    for kind in [DocumentKind::Intake, DocumentKind::Assessment, DocumentKind::Network] {
+        let id = documents::insert(tx, caller, Some(&case), kind, None, &owner).await?;
+        if kind.form().is_some() {
+            let masks = documents::insert(tx, caller, Some(&case), DocumentKind::Masks, Some(&id), &owner).await?;
+            created.masks.push((id.clone(), masks));
+        }
+        created.documents.push((kind, id));
+    }
+    if caller.viewer.agency != owner {
+        insert_member(tx, caller, &case, &caller.viewer.agency, "referrer", caller.viewer.today, None).await?;
+        insert_disclosure(
+            tx,
+            caller,
+            &case,
+            &Disclosure { agency: caller.viewer.agency.clone(), section: Section::Intake, level: Level::Edit, comment: true },
+        )
+        .await?;
+    }
+    sqlx::query("INSERT INTO case_facts (municipality_id, case_id, received_on, urgency, updated_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(municipality.as_str())
+        .bind(case.as_str())
+        .bind(new.received_on.to_string())
+        .bind(new.urgency.clone())
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+    outbox::put(tx, &municipality, "case", case.as_str(), Some(&case), serde_json::Value::Null);
+    Ok(created)
+}
+
+async fn insert_person(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, person: &PersonId, role: CaseRole, kinship: Option<&str>) -> Result<()> {
+    let number: i64 = sqlx::query_scalar(
+        "UPDATE cases SET next_person_number = next_person_number + 1 WHERE municipality_id = $1 AND id = $2 RETURNING next_person_number",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .fetch_one(tx.conn())
+    .await?;
+    let now = tx.now_text();
+    sqlx::query(
+        "INSERT INTO case_persons (municipality_id, case_id, person_id, role, kinship, number, added_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .bind(person.as_str())
+    .bind(role.code())
+    .bind(kinship.map(str::to_owned))
+    .bind(number - 1)
+    .bind(now)
+    .execute(tx.conn())
+    .await
+    .map_err(taken("person"))?;
+    Ok(())
+}
+
+pub(crate) async fn insert_member(tx: &mut Tx, caller: &Caller, case: &CaseId, agency: &AgencyId, role: &str, from: Date, to: Option<Date>) -> Result<()> {
+    let now = tx.now_text();
+    sqlx::query(
+        "INSERT INTO case_members (municipality_id, case_id, agency_id, role, valid_from, valid_to, added_by, added_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (municipality_id, case_id, agency_id) DO UPDATE SET role = excluded.role, valid_from = excluded.valid_from, \
+         valid_to = excluded.valid_to, added_by = excluded.added_by, added_at = excluded.added_at",
+    )
+    .bind(caller.viewer.municipality.as_str())
+    .bind(case.as_str())
+    .bind(agency.as_str())
+    .bind(role)
+    .bind(from.to_string())
+    .bind(to.map(|day| day.to_string()))
+    .bind(caller.viewer.account.as_str())
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn insert_disclosure(tx: &mut Tx, caller: &Caller, case: &CaseId, right: &Disclosure) -> Result<()> {
+    let now = tx.now_text();
+    sqlx::query(
+        "INSERT INTO disclosures (municipality_id, case_id, agency_id, section, level, comment, set_by, set_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (municipality_id, case_id, agency_id, section) DO UPDATE SET level = excluded.level, \
+         comment = excluded.comment, set_by = excluded.set_by, set_at = excluded.set_at",
+    )
+    .bind(caller.viewer.municipality.as_str())
+    .bind(case.as_str())
+    .bind(right.agency.as_str())
+    .bind(right.section.code())
+    .bind(right.level.code())
+    .bind(i64::from(right.comment))
+    .bind(caller.viewer.account.as_str())
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+impl Tx {
+    /// The caller's right to a case; `None` when there is no such case *for this caller*.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn case_for(&mut self, caller: &Caller, id: &CaseId) -> Result<Option<CaseAccess>> {
+        if !caller.may(Capability::ReadCases) {
+            return Ok(None);
+        }
+        let municipality = caller.viewer.municipality.clone();
+        let Some(facts) = facts(self, &municipality, std::slice::from_ref(id)).await?.remove(id) else { return Ok(None) };
+        if !disclosure::case_visible(&caller.viewer, &facts) {
+            return Ok(None);
+        }
+        let row = sqlx::query("SELECT * FROM cases WHERE municipality_id = $1 AND id = $2")
+            .bind(municipality.as_str())
+            .bind(id.as_str())
+            .fetch_one(self.conn())
+            .await?;
+        Ok(Some(CaseAccess { caller: caller.clone(), facts, row: case_row(&row)?, preview: false }))
+    }
+
+    /// Ids of all cases the caller may know of, newest change first.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn visible_cases(&mut self, caller: &Caller) -> Result<Vec<CaseId>> {
+        Ok(self.visible_facts(caller, &CaseFilter::default()).await?.into_iter().map(|(id, _, _)| id).collect())
+    }
+
+    /// Candidates by SQL, then the policy.
+    async fn visible_facts(&mut self, caller: &Caller, filter: &CaseFilter) -> Result<Vec<(CaseId, String, CaseFacts)>> {
+        if !caller.may(Capability::ReadCases) {
+            return Ok(Vec::new());
+        }
+        let municipality = caller.viewer.municipality.clone();
+        let mut sql = "SELECT id, updated_at FROM cases c WHERE c.municipality_id = $1".to_owned();
+        let mut values = vec![municipality.0.clone()];
+        if caller.viewer.agency_class != AgencyClass::Department {
+            values.push(caller.viewer.agency.0.clone());
+            sql.push_str(
+                " AND (c.owner_agency_id = $2 OR EXISTS (SELECT 1 FROM case_members m WHERE m.municipality_id = c.municipality_id \
+                 AND m.case_id = c.id AND m.agency_id = $2))",
+            );
+        }
+        if filter.mine {
+            values.push(caller.viewer.account.0.clone());
+            sql.push_str(&format!(" AND c.owner_account_id = ${}", values.len()));
+        }
+        if !filter.stages.is_empty() {
+            sql.push_str(&format!(" AND c.stage IN ({})", placeholders(values.len() + 1, filter.stages.len())));
+            values.extend(filter.stages.iter().map(|stage| stage.code().to_owned()));
+        }
+        sql.push_str(" ORDER BY c.updated_at DESC, c.id DESC");
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for value in values {
+            query = query.bind(value);
+        }
+        let mut candidates = Vec::new();
+        for row in query.fetch_all(self.conn()).await? {
+            candidates.push((CaseId(row.try_get("id")?), row.try_get::<String, _>("updated_at")?));
+        }
+        let ids: Vec<CaseId> = candidates.iter().map(|(id, _)| id.clone()).collect();
+        let mut known = facts(self, &municipality, &ids).await?;
+        Ok(candidates
+            .into_iter()
+            .filter_map(|(id, updated)| known.remove(&id).map(|facts| (id, updated, facts)))
+            .filter(|(_, _, facts)| disclosure::case_visible(&caller.viewer, facts))
+            .collect())
+    }
+
+    /// A page of the cases the caller may know of. Counts and pages are made after the policy has
+    /// spoken, and words are compared only with what the caller can read, so that neither tells of
+    /// hidden cases or names.
+    ///
+    /// # Errors
+    /// `cursor` malformed, database away.
+    pub async fn cases(&mut self, caller: &Caller, filter: &CaseFilter, cursor: Option<&str>) -> Result<CasePage> {
+        let mut visible = self.visible_facts(caller, filter).await?;
+        if let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
+            visible = self.matching_cases(caller, visible, q).await?;
+        }
+        let total = visible.len();
+        let start = match cursor {
+            None => 0,
+            Some(cursor) => {
+                let (updated, id) = cursor.split_once('~').ok_or(StoreError::Invalid("cursor"))?;
+                visible.partition_point(|(case, at, _)| (at.as_str(), case.as_str()) >= (updated, id))
+            }
+        };
+        let limit = filter.limit.clamp(1, 200);
+        let mut items = Vec::new();
+        let rest = visible.split_off(start.min(visible.len()));
+        let more = rest.len() > limit;
+        let page: Vec<_> = rest.into_iter().take(limit).collect();
+        let next_cursor = if more { page.last().map(|(id, at, _)| format!("{at}~{id}")) } else { None };
+        let municipality = caller.viewer.municipality.clone();
+        let ids: Vec<CaseId> = page.iter().map(|(id, _, _)| id.clone()).collect();
+        let mut rows = BTreeMap::new();
+        for row in rows_for(self, &municipality, &ids, "SELECT * FROM cases WHERE municipality_id = $1 AND id IN", "").await? {
+            rows.insert(CaseId(row.try_get("id")?), case_row(&row)?);
+        }
+        let accesses: Vec<CaseAccess> = page
+            .into_iter()
+            .filter_map(|(id, _, facts)| rows.remove(&id).map(|row| CaseAccess { caller: caller.clone(), facts, row, preview: false }))
+            .collect();
+        let names = Names::load(self, caller, &accesses).await?;
+        for access in &accesses {
+            items.push(access.summary_with(self, &names).await?);
+        }
+        Ok(CasePage { items, next_cursor, total })
+    }
+
+    async fn matching_cases(&mut self, caller: &Caller, visible: Vec<(CaseId, String, CaseFacts)>, q: &str) -> Result<Vec<(CaseId, String, CaseFacts)>> {
+        let municipality = caller.viewer.municipality.clone();
+        let persons: BTreeSet<PersonId> = persons::matching(self, &municipality, q, 2000).await?.into_iter().collect();
+        let wanted = persons::normal(q);
+        let raw = q.to_lowercase();
+        let ids: Vec<CaseId> = visible.iter().map(|(id, _, _)| id.clone()).collect();
+        let mut by_text = BTreeSet::new();
+        for row in rows_for(self, &municipality, &ids, "SELECT id, case_no, title_sealed FROM cases WHERE municipality_id = $1 AND id IN", "").await? {
+            let id = CaseId(row.try_get("id")?);
+            if row.try_get::<String, _>("case_no")?.to_lowercase().contains(&raw) {
+                by_text.insert(id);
+                continue;
+            }
+            let readable = visible.iter().any(|(case, _, facts)| *case == id && disclosure::case_level(&caller.viewer, facts) >= Level::Read);
+            if let (true, Some(sealed)) = (readable, row.try_get::<Option<Vec<u8>>, _>("title_sealed")?) {
+                let title = self.open_text(&municipality, TITLE, id.as_str(), &sealed).await?;
+                if persons::normal(&title).contains(&wanted) {
+                    by_text.insert(id);
+                }
+            }
+        }
+        Ok(visible
+            .into_iter()
+            .filter(|(id, _, facts)| {
+                by_text.contains(id)
+                    || facts.persons.iter().any(|person| {
+                        persons.contains(&person.person)
+                            && disclosure::person_level(&caller.viewer, facts, &person.person) >= Level::Read
+                    })
+            })
+            .collect())
+    }
+}
+
+/// What a page of cases needs of other tables, loaded once.
+struct Names {
+    agencies: BTreeMap<AgencyId, agencies::Agency>,
+    accounts: BTreeMap<AccountId, String>,
+    persons: BTreeMap<PersonId, Person>,
+    roles: BTreeMap<(CaseId, PersonId), (CaseRole, Option<String>, i64)>,
+}
+
+impl Names {
+    async fn load(tx: &mut Tx, caller: &Caller, cases: &[CaseAccess]) -> Result<Self> {
+        let municipality = caller.viewer.municipality.clone();
+        let agencies = agencies::by_id(tx, &municipality).await?;
+        let owners: BTreeSet<AccountId> = cases.iter().filter_map(|case| case.row.owner_account.clone()).collect();
+        let accounts = crate::accounts::names(tx, &municipality, &owners.into_iter().collect::<Vec<_>>()).await?;
+        // Names are opened only of persons the caller sees by name.
+        let readable: BTreeSet<PersonId> = cases
+            .iter()
+            .flat_map(|case| case.facts.persons.iter().map(move |person| (case, &person.person)))
+            .filter(|(case, person)| disclosure::person_level(&case.caller.viewer, &case.facts, person) >= Level::Read)
+            .map(|(_, person)| person.clone())
+            .collect();
+        let persons = persons::load(tx, &municipality, &readable.into_iter().collect::<Vec<_>>()).await?;
+        let ids: Vec<CaseId> = cases.iter().map(|case| case.facts.case.clone()).collect();
+        let mut roles = BTreeMap::new();
+        let rows = rows_for(tx, &municipality, &ids, "SELECT case_id, person_id, role, kinship, number FROM case_persons WHERE municipality_id = $1 AND case_id IN", "").await?;
+        for row in &rows {
+            roles.insert(
+                (CaseId(row.try_get("case_id")?), PersonId(row.try_get("person_id")?)),
+                (CaseRole::parse(&row.try_get::<String, _>("role")?)?, row.try_get("kinship")?, row.try_get("number")?),
+            );
+        }
+        Ok(Self { agencies, accounts, persons, roles })
+    }
+
+    fn agency(&self, id: &AgencyId) -> Named {
+        Named { id: id.0.clone(), name: self.agencies.get(id).map_or_else(String::new, |agency| agency.name.clone()) }
+    }
+}
+
+impl CaseAccess {
+    /// Which case.
+    #[must_use]
+    pub fn id(&self) -> &CaseId {
+        &self.facts.case
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The facts the policy was asked with.
+    #[must_use]
+    pub fn facts(&self) -> &CaseFacts {
+        &self.facts
+    }
+
+    /// The present stage.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.row.stage
+    }
+
+    /// Day of reception.
+    #[must_use]
+    pub fn received_on(&self) -> Date {
+        self.row.received_on
+    }
+
+    /// The row's version, for changing it.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.row.version
+    }
+
+    /// The highest level over the sections.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        disclosure::case_level(&self.caller.viewer, &self.facts)
+    }
+
+    /// What the policy says of a section's sheet.
+    #[must_use]
+    pub fn decision(&self, section: Section) -> Decision {
+        disclosure::decide(&self.caller.viewer, &self.facts, &self.facts.sheet(section))
+    }
+
+    /// Whether the caller works for the coordinator in charge.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.caller.viewer.agency == self.facts.owner
+    }
+
+    pub(crate) fn municipality(&self) -> &MunicipalityId {
+        &self.facts.municipality
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        Purpose::Case(self.facts.case.clone())
+    }
+
+    /// Whether the caller, in charge of the case, may do a thing.
+    #[must_use]
+    pub fn may(&self, capability: Capability) -> bool {
+        !self.preview && self.is_owner() && self.caller.may(capability)
+    }
+
+    pub(crate) fn require(&self, capability: Capability) -> Result<()> {
+        if self.may(capability) { Ok(()) } else { Err(StoreError::Forbidden) }
+    }
+
+    pub(crate) fn writable(&self) -> Result<()> {
+        if self.preview { Err(StoreError::Forbidden) } else { Ok(()) }
+    }
+
+    /// The case as an agency sees it (見え方の確認): for those who manage its disclosure. `Some(None)`
+    /// inside means that the case does not exist for that agency.
+    ///
+    /// # Errors
+    /// Forbidden, or unknown agency.
+    pub async fn view_as(&self, tx: &mut Tx, agency: &AgencyId) -> Result<Option<Self>> {
+        self.require(Capability::ManageDisclosure)?;
+        let agency = agencies::get(tx, self.municipality(), agency).await?.ok_or(StoreError::NotFound)?;
+        let viewer = disclosure::viewer_as(&self.facts, &agency.id, agency.class, self.caller.viewer.today);
+        let caller = Caller { viewer, agency_name: agency.name, ..self.caller.clone() };
+        let visible = disclosure::case_visible(&caller.viewer, &self.facts);
+        Ok(visible.then(|| Self { caller, facts: self.facts.clone(), row: self.row.clone(), preview: true }))
+    }
+
+    async fn summary_with(&self, tx: &mut Tx, names: &Names) -> Result<CaseSummary> {
+        let level = self.level();
+        let title = match &self.row.title_sealed {
+            Some(sealed) if level >= Level::Read => Some(tx.open_text(self.municipality(), TITLE, self.id().as_str(), sealed).await?),
+            _ => None,
+        };
+        let people = self.people_with(names);
+        let flags: BTreeSet<String> = people.iter().flat_map(|person| person.flags.iter().cloned()).collect();
+        let clients = people
+            .into_iter()
+            .filter(|person| person.role == CaseRole::Client)
+            .map(|person| CasePerson { person: None, ..person })
+            .collect();
+        Ok(CaseSummary {
+            id: self.id().clone(),
+            case_no: self.row.case_no.clone(),
+            program: self.row.program.clone(),
+            title,
+            clients,
+            stage: self.row.stage,
+            urgency: self.row.urgency.clone(),
+            received_on: self.row.received_on,
+            closed_on: self.row.closed_on,
+            owner: self.row.owner_account.as_ref().map(|id| Named {
+                id: id.0.clone(),
+                name: names.accounts.get(id).cloned().unwrap_or_default(),
+            }),
+            owner_agency: names.agency(&self.facts.owner),
+            lead_agency: self.row.lead_agency.as_ref().map(|id| names.agency(id)),
+            level,
+            flags: flags.into_iter().collect(),
+            last_progress_on: self.row.last_progress_on.filter(|_| self.decision(Section::Progress).level > Level::None),
+            similar_ok: self.row.similar_ok,
+            version: self.row.version,
+            updated_at: self.row.updated_at.clone(),
+        })
+    }
+
+    fn people_with(&self, names: &Names) -> Vec<CasePerson> {
+        let viewer = &self.caller.viewer;
+        let knows_consent = self.is_owner() || viewer.agency_class == AgencyClass::Department;
+        let mut out = Vec::new();
+        for person in &self.facts.persons {
+            let level = disclosure::person_level(viewer, &self.facts, &person.person);
+            if level == Level::None {
+                continue;
+            }
+            let Some((role, kinship, number)) = names.roles.get(&(self.id().clone(), person.person.clone())) else { continue };
+            let known = names.persons.get(&person.person).filter(|_| level >= Level::Read);
+            let view = known.map(|known| {
+                let mut known = known.clone();
+                if !disclosure::address_visible(viewer, &self.facts, &person.person) {
+                    persons::withhold_address(&mut known);
+                }
+                known.address_allow.clear();
+                if !knows_consent {
+                    for flag in &mut known.flags {
+                        flag.basis = None;
+                    }
+                }
+                known
+            });
+            out.push(CasePerson {
+                person_id: view.is_some().then(|| person.person.clone()),
+                number: *number,
+                display: view.as_ref().map_or_else(|| format!("［氏名{number}］"), |known| known.name().to_owned()),
+                kana: view.as_ref().and_then(|known| known.fields.get("name_kana").cloned()),
+                role: *role,
+                kinship: kinship.clone(),
+                age: view.as_ref().and_then(|known| known.age_on(viewer.today)),
+                gender: view.as_ref().and_then(|known| known.fields.get("gender").cloned()),
+                level,
+                consent: (knows_consent || view.is_some()).then(|| person.consent.status_on(viewer.today)),
+                flags: view.as_ref().map(|known| known.flags.iter().map(|flag| flag.flag.clone()).collect()).unwrap_or_default(),
+                address_confidential: person.address_confidential && view.is_some(),
+                person: view,
+            });
+        }
+        out.sort_by_key(|person| person.number);
+        out
+    }
+
+    /// The case's line.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn summary(&self, tx: &mut Tx) -> Result<CaseSummary> {
+        let names = Names::load(tx, &self.caller, std::slice::from_ref(self)).await?;
+        self.summary_with(tx, &names).await
+    }
+
+    /// The persons, masked ones as ［氏名n］.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn persons(&self, tx: &mut Tx) -> Result<Vec<CasePerson>> {
+        let names = Names::load(tx, &self.caller, std::slice::from_ref(self)).await?;
+        Ok(self.people_with(&names))
+    }
+
+    /// How the case ended or stands, in words; for those who read it.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn outcome(&self, tx: &mut Tx) -> Result<Option<String>> {
+        match &self.row.outcome_sealed {
+            Some(sealed) if self.level() >= Level::Read => {
+                Ok(Some(tx.open_text(self.municipality(), OUTCOME, self.id().as_str(), sealed).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The agencies in the case, also those that left.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn members(&self, tx: &mut Tx) -> Result<Vec<CaseMember>> {
+        let known = agencies::by_id(tx, self.municipality()).await?;
+        let rows = sqlx::query("SELECT * FROM case_members WHERE municipality_id = $1 AND case_id = $2 ORDER BY valid_from, agency_id")
+            .bind(self.municipality().as_str())
+            .bind(self.id().as_str())
+            .fetch_all(tx.conn())
+            .await?;
+        let mut out = Vec::new();
+        for row in &rows {
+            let id = AgencyId(row.try_get("agency_id")?);
+            let Some(agency) = known.get(&id) else { continue };
+            out.push(CaseMember {
+                agency: Named { id: id.0, name: agency.name.clone() },
+                class: agency.class,
+                role: row.try_get("role")?,
+                from: date(&row.try_get::<String, _>("valid_from")?)?,
+                to: optional_date(row.try_get("valid_to")?)?,
+            });
+        }
+        Ok(out)
+    }
+
+    /// The sections of this version that exist for the caller, with who else sees them.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn sections(&self, tx: &mut Tx) -> Result<Vec<SectionView>> {
+        let known = agencies::by_id(tx, self.municipality()).await?;
+        let sheets = documents::sheets(tx, self.municipality(), self.id()).await?;
+        let today = self.caller.viewer.today;
+        let mut out = Vec::new();
+        for section in Section::CURRENT {
+            let decision = self.decision(*section);
+            if decision.level == Level::None {
+                continue;
+            }
+            let mut seen_by = Vec::new();
+            if decision.level >= Level::Read {
+                let sheet = self.facts.sheet(*section);
+                for agency in known.values().filter(|agency| agency.active) {
+                    let member = agency.id == self.facts.owner
+                        || agency.class == AgencyClass::Department
+                        || self.facts.members.iter().any(|member| member.agency == agency.id && member.active_on(today));
+                    let level = disclosure::audience_level(&self.facts, &sheet, &agency.id, agency.class, today).level;
+                    if member && level > Level::None {
+                        seen_by.push(Audience { agency_id: agency.id.clone(), name: agency.name.clone(), level });
+                    }
+                }
+            }
+            out.push(SectionView {
+                section: *section,
+                // A masked reader reads the projection under the same id; the socket refuses.
+                document_id: sheets.get(section).cloned(),
+                level: decision.level,
+                comment: decision.comment,
+                seen_by,
+            });
+        }
+        Ok(out)
+    }
+
+    /// Adds a person to the case. Returns the n of ［氏名n］ by reloading; documents about
+    /// everybody are about this person too from now on.
+    ///
+    /// # Errors
+    /// Forbidden, not visible to the caller, or already there.
+    pub async fn add_person(&self, tx: &mut Tx, person: &PersonId, role: CaseRole, kinship: Option<&str>) -> Result<()> {
+        self.require(Capability::EditCase)?;
+        tx.person_for(&self.caller, person).await?.ok_or(StoreError::NotFound)?;
+        insert_person(tx, &self.facts.municipality, &self.facts.case, person, role, kinship).await?;
+        self.changed(tx, "case.persons").await
+    }
+
+    /// Changes the case that stands at `version`. Returns the new version.
+    ///
+    /// # Errors
+    /// Forbidden, conflict, a step of stages that is not allowed, closing before reception.
+    pub async fn update(&self, tx: &mut Tx, version: i64, patch: &CasePatch) -> Result<i64> {
+        self.require(Capability::EditCase)?;
+        if let Some(stage) = patch.stage
+            && stage != self.row.stage
+            && !self.row.stage.may_become(stage)
+        {
+            return Err(StoreError::Invalid("stage"));
+        }
+        let closed_on = match patch.stage {
+            Some(Stage::Closed) => {
+                let day = patch.closed_on.or(self.row.closed_on).ok_or(StoreError::Invalid("closed_on"))?;
+                if day < self.row.received_on {
+                    return Err(StoreError::Invalid("closed_on"));
+                }
+                Some(day)
+            }
+            Some(Stage::Reopened) => None,
+            _ => self.row.closed_on,
+        };
+        let seal = |text: &Option<String>| text.clone();
+        let title = match seal(&patch.title) {
+            Some(text) => Some(tx.seal(self.municipality(), &self.purpose(), TITLE, self.id().as_str(), text.as_bytes()).await?),
+            None => None,
+        };
+        let outcome = match seal(&patch.outcome) {
+            Some(text) => Some(tx.seal(self.municipality(), &self.purpose(), OUTCOME, self.id().as_str(), text.as_bytes()).await?),
+            None => None,
+        };
+        let now = tx.now_text();
+        let done = sqlx::query(
+            "UPDATE cases SET title_sealed = COALESCE($4, title_sealed), outcome_sealed = COALESCE($5, outcome_sealed), \
+             stage = COALESCE($6, stage), urgency = COALESCE($7, urgency), owner_account_id = COALESCE($8, owner_account_id), \
+             lead_agency_id = COALESCE($9, lead_agency_id), similar_ok = COALESCE($10, similar_ok), closed_on = $11, \
+             version = version + 1, updated_at = $12 WHERE municipality_id = $1 AND id = $2 AND version = $3",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.id().as_str())
+        .bind(version)
+        .bind(title)
+        .bind(outcome)
+        .bind(patch.stage.map(|stage| stage.code().to_owned()))
+        .bind(patch.urgency.clone())
+        .bind(patch.owner_account.clone().map(|id| id.0))
+        .bind(patch.lead_agency.clone().map(|id| id.0))
+        .bind(patch.similar_ok.map(i64::from))
+        .bind(closed_on.map(|day| day.to_string()))
+        .bind(now.as_str())
+        .execute(tx.conn())
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Conflict);
+        }
+        if let Some(urgency) = &patch.urgency {
+            sqlx::query("UPDATE case_facts SET urgency = $3, updated_at = $4 WHERE municipality_id = $1 AND case_id = $2")
+                .bind(self.municipality().as_str())
+                .bind(self.id().as_str())
+                .bind(urgency.as_str())
+                .bind(now)
+                .execute(tx.conn())
+                .await?;
+        }
+        outbox::put(tx, self.municipality(), "case", self.id().as_str(), Some(self.id()), serde_json::Value::Null);
+        Ok(version + 1)
+    }
+
+    /// Announces a change and moves the case up in the list.
+    pub(crate) async fn changed(&self, tx: &mut Tx, topic: &'static str) -> Result<()> {
+        let now = tx.now_text();
+        sqlx::query("UPDATE cases SET updated_at = $3 WHERE municipality_id = $1 AND id = $2")
+            .bind(self.municipality().as_str())
+            .bind(self.id().as_str())
+            .bind(now)
+            .execute(tx.conn())
+            .await?;
+        outbox::put(tx, self.municipality(), topic, self.id().as_str(), Some(self.id()), serde_json::Value::Null);
+        Ok(())
+    }
+
+    /// Shuts an agency or account out of the case (or of everything about one person in it): even
+    /// its existence is hidden.
+    ///
+    /// # Errors
+    /// Forbidden; the agency in charge cannot be excluded.
+    pub async fn exclude(&self, tx: &mut Tx, exclusion: &Exclusion, reason: &str) -> Result<()> {
+        self.require(Capability::ManageDisclosure)?;
+        let (kind, subject) = match &exclusion.who {
+            Excluded::Agency(agency) if *agency == self.facts.owner => return Err(StoreError::Invalid("owner_agency")),
+            Excluded::Agency(agency) => ("agency", agency.as_str()),
+            Excluded::Account(account) => ("account", account.as_str()),
+        };
+        let about = exclusion.about.as_ref().map_or("", PersonId::as_str);
+        let row = format!("{}/{kind}/{subject}/{about}", self.id());
+        let sealed = tx.seal(self.municipality(), &self.purpose(), "case_exclusions.reason", &row, reason.as_bytes()).await?;
+        let now = tx.now_text();
+        sqlx::query(
+            "INSERT INTO case_exclusions (municipality_id, case_id, kind, subject_id, about_person, reason_sealed, added_by, added_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (municipality_id, case_id, kind, subject_id, about_person) DO NOTHING",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.id().as_str())
+        .bind(kind)
+        .bind(subject)
+        .bind(about)
+        .bind(sealed)
+        .bind(self.caller.viewer.account.as_str())
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+        self.changed(tx, "case.access").await
+    }
+
+    /// Takes an exclusion back.
+    ///
+    /// # Errors
+    /// Forbidden or unknown.
+    pub async fn include(&self, tx: &mut Tx, exclusion: &Exclusion) -> Result<()> {
+        self.require(Capability::ManageDisclosure)?;
+        let (kind, subject) = match &exclusion.who {
+            Excluded::Agency(agency) => ("agency", agency.as_str()),
+            Excluded::Account(account) => ("account", account.as_str()),
+        };
+        let done = sqlx::query(
+            "DELETE FROM case_exclusions WHERE municipality_id = $1 AND case_id = $2 AND kind = $3 AND subject_id = $4 AND about_person = $5",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.id().as_str())
+        .bind(kind)
+        .bind(subject)
+        .bind(exclusion.about.as_ref().map_or("", PersonId::as_str))
+        .execute(tx.conn())
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NotFound);
+        }
+        self.changed(tx, "case.access").await
+    }
+
+    /// Who looked at or changed this case (閲覧履歴): for those who manage its disclosure.
+    ///
+    /// # Errors
+    /// Forbidden.
+    pub async fn access_log(&self, tx: &mut Tx, before: Option<i64>, limit: i64) -> Result<Vec<audit::Entry>> {
+        self.require(Capability::ManageDisclosure)?;
+        let filter = audit::Filter { case: Some(self.id().clone()), before, ..audit::Filter::default() };
+        audit::list(tx, self.municipality(), &filter, limit).await
+    }
+
+    /// Facts of an entry of the 支援経過 by an agency about some persons.
+    pub(crate) fn entry(&self, agency: &AgencyId, subjects: Vec<PersonId>) -> DocumentFacts {
+        DocumentFacts { case: self.id().clone(), section: Section::Progress, subjects, entry_of: Some(agency.clone()) }
+    }
+}

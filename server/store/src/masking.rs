@@ -1,0 +1,257 @@
+//! What masking derives: the last scan (texts and spans, sealed) and the reviewed releases.
+//! The spans themselves live in the masks document.
+
+use domain::id::{AccountId, CaseId, DocumentId};
+use domain::role::Capability;
+use domain::section::Section;
+use serde::Serialize;
+use sqlx::Row;
+
+use crate::access::Caller;
+use crate::audit::{self, Event};
+use crate::database::Tx;
+use crate::documents::{DocumentAccess, DocumentInfo, DocumentWork, purpose};
+use crate::error::{Result, StoreError};
+use crate::outbox;
+
+/// How a scan ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScanState {
+    Done,
+    /// The model was down or the text too long: nothing newer is shown.
+    Failed,
+}
+
+/// The last scan of a document.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scan {
+    pub epoch: u64,
+    pub seq: u64,
+    pub state: ScanState,
+    /// Undecided spans.
+    pub pending: i64,
+    pub at: String,
+    /// Field → {text, spans}, as the worker wrote it.
+    pub value: serde_json::Value,
+}
+
+/// A reviewed release.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Release {
+    pub id: String,
+    pub seq: u64,
+    pub at: String,
+    pub account: AccountId,
+    /// Spans that were undecided when it was released with a reason.
+    pub pending: i64,
+    pub reason: Option<String>,
+    pub value: serde_json::Value,
+}
+
+/// A document that waits for reviewers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Review {
+    pub document: DocumentId,
+    pub case: CaseId,
+    pub case_no: String,
+    pub section: Option<Section>,
+    pub pending: i64,
+    pub scanned_at: String,
+}
+
+const SCAN: &str = "mask_scans.scan";
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+async fn load_scan(tx: &mut Tx, info: &DocumentInfo) -> Result<Option<Scan>> {
+    let row = sqlx::query(
+        "SELECT s.* FROM mask_scans s JOIN documents d ON d.municipality_id = s.municipality_id AND d.id = s.document_id AND d.epoch = s.epoch \
+         WHERE s.municipality_id = $1 AND s.document_id = $2",
+    )
+    .bind(info.municipality.as_str())
+    .bind(info.id.as_str())
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let value = tx.open_json(&info.municipality, SCAN, info.id.as_str(), &row.try_get::<Vec<u8>, _>("scan_sealed")?).await?;
+    Ok(Some(Scan {
+        epoch: u64::try_from(row.try_get::<i64, _>("epoch")?).unwrap_or(0),
+        seq: u64::try_from(row.try_get::<i64, _>("seq")?).unwrap_or(0),
+        state: if row.try_get::<String, _>("state")? == "done" { ScanState::Done } else { ScanState::Failed },
+        pending: row.try_get("pending")?,
+        at: row.try_get("at")?,
+        value,
+    }))
+}
+
+impl DocumentWork {
+    /// Stores a scan unless a newer one is there.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn store_scan(&self, tx: &mut Tx, epoch: u64, seq: u64, state: ScanState, pending: i64, value: &serde_json::Value) -> Result<bool> {
+        let sealed = tx.seal_json(&self.info.municipality, &purpose(&self.info), SCAN, self.info.id.as_str(), value).await?;
+        let now = tx.now_text();
+        let done = sqlx::query(
+            "INSERT INTO mask_scans (municipality_id, document_id, epoch, seq, state, pending, at, scan_sealed) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             ON CONFLICT (municipality_id, document_id) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, state = excluded.state, \
+             pending = excluded.pending, at = excluded.at, scan_sealed = excluded.scan_sealed \
+             WHERE mask_scans.epoch < excluded.epoch OR (mask_scans.epoch = excluded.epoch AND mask_scans.seq <= excluded.seq)",
+        )
+        .bind(self.info.municipality.as_str())
+        .bind(self.info.id.as_str())
+        .bind(signed(epoch))
+        .bind(signed(seq))
+        .bind(match state {
+            ScanState::Done => "done",
+            ScanState::Failed => "failed",
+        })
+        .bind(pending)
+        .bind(now)
+        .bind(sealed)
+        .execute(tx.conn())
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let payload = serde_json::json!({ "seq": seq, "pending": pending });
+        outbox::put(tx, &self.info.municipality, "masks", self.info.id.as_str(), self.info.case.as_ref(), payload);
+        Ok(true)
+    }
+
+    /// The last scan of the present epoch.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn scan(&self, tx: &mut Tx) -> Result<Option<Scan>> {
+        load_scan(tx, &self.info).await
+    }
+}
+
+impl DocumentAccess {
+    fn reviewer(&self) -> Result<()> {
+        if self.may_review() { Ok(()) } else { Err(StoreError::Forbidden) }
+    }
+
+    /// The last scan, for reviewers.
+    ///
+    /// # Errors
+    /// Forbidden.
+    pub async fn scan(&self, tx: &mut Tx) -> Result<Option<Scan>> {
+        self.reviewer()?;
+        load_scan(tx, &self.info).await
+    }
+
+    /// Releases the masked projection of a finished review. With undecided spans a reason is needed.
+    ///
+    /// # Errors
+    /// Forbidden; `pending` when spans are undecided and no reason is given.
+    pub async fn release_masks(&self, tx: &mut Tx, seq: u64, pending: i64, reason: Option<&str>, value: &serde_json::Value) -> Result<String> {
+        self.reviewer()?;
+        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+        if pending > 0 && reason.is_none() {
+            return Err(StoreError::Invalid("pending"));
+        }
+        let id: String = tx.database().fresh();
+        let sealed = tx.seal_json(self.municipality(), &self.purpose(), "mask_releases.value", &id, value).await?;
+        let sealed_reason = match reason {
+            Some(reason) => Some(tx.seal(self.municipality(), &self.purpose(), "mask_releases.reason", &id, reason.as_bytes()).await?),
+            None => None,
+        };
+        let now = tx.now_text();
+        sqlx::query(
+            "INSERT INTO mask_releases (municipality_id, id, document_id, epoch, seq, account_id, membership_id, at, pending, reason_sealed, value_sealed) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(self.municipality().as_str())
+        .bind(id.as_str())
+        .bind(self.info.id.as_str())
+        .bind(signed(self.info.epoch))
+        .bind(signed(seq))
+        .bind(self.caller.viewer.account.as_str())
+        .bind(self.caller.viewer.membership.as_str())
+        .bind(now)
+        .bind(pending)
+        .bind(sealed_reason)
+        .bind(sealed)
+        .execute(tx.conn())
+        .await?;
+        let mut event = Event::by(&self.caller, "masks.release", "document", self.info.id.as_str())
+            .detail(serde_json::json!({ "seq": seq, "pending": pending }));
+        event.case = self.info.case.clone();
+        audit::record(tx, event);
+        outbox::put(tx, self.municipality(), "masks.release", self.info.id.as_str(), self.info.case.as_ref(), serde_json::Value::Null);
+        Ok(id)
+    }
+
+    /// The last release of the present epoch: what masked readers get outside live mode.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn last_release(&self, tx: &mut Tx) -> Result<Option<Release>> {
+        let row = sqlx::query(
+            "SELECT r.* FROM mask_releases r JOIN documents d ON d.municipality_id = r.municipality_id AND d.id = r.document_id AND d.epoch = r.epoch \
+             WHERE r.municipality_id = $1 AND r.document_id = $2 ORDER BY r.at DESC, r.id DESC LIMIT 1",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.info.id.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let id: String = row.try_get("id")?;
+        let value = tx.open_json(self.municipality(), "mask_releases.value", &id, &row.try_get::<Vec<u8>, _>("value_sealed")?).await?;
+        let reason = match row.try_get::<Option<Vec<u8>>, _>("reason_sealed")? {
+            // The reason may speak of persons: reviewers only.
+            Some(sealed) if self.may_review() => Some(tx.open_text(self.municipality(), "mask_releases.reason", &id, &sealed).await?),
+            _ => None,
+        };
+        Ok(Some(Release {
+            id,
+            seq: u64::try_from(row.try_get::<i64, _>("seq")?).unwrap_or(0),
+            at: row.try_get("at")?,
+            account: AccountId(row.try_get("account_id")?),
+            pending: row.try_get("pending")?,
+            reason,
+            value,
+        }))
+    }
+}
+
+/// Documents with undecided spans that the caller reviews, the longest waiting first.
+///
+/// # Errors
+/// Forbidden without the capability.
+pub async fn reviews(tx: &mut Tx, caller: &Caller) -> Result<Vec<Review>> {
+    caller.require(Capability::ReviewMasks)?;
+    let rows = sqlx::query(
+        "SELECT s.document_id, s.pending, s.at, d.section, c.id AS case_id, c.case_no FROM mask_scans s \
+         JOIN documents d ON d.municipality_id = s.municipality_id AND d.id = s.document_id AND d.epoch = s.epoch \
+         JOIN cases c ON c.municipality_id = d.municipality_id AND c.id = d.case_id \
+         WHERE s.municipality_id = $1 AND s.pending > 0 AND c.owner_agency_id = $2 AND d.state <> 'erased' ORDER BY s.at, s.document_id",
+    )
+    .bind(caller.viewer.municipality.as_str())
+    .bind(caller.viewer.agency.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    let mut out = Vec::new();
+    for row in &rows {
+        let document = DocumentId(row.try_get("document_id")?);
+        let reviewer = tx.document_for(caller, &document).await?.is_some_and(|access| access.may_review());
+        if !reviewer {
+            continue;
+        }
+        out.push(Review {
+            document,
+            case: CaseId(row.try_get("case_id")?),
+            case_no: row.try_get("case_no")?,
+            section: row.try_get::<Option<String>, _>("section")?.as_deref().and_then(Section::from_code),
+            pending: row.try_get("pending")?,
+            scanned_at: row.try_get("at")?,
+        });
+    }
+    Ok(out)
+}

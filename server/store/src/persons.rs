@@ -1,0 +1,877 @@
+//! The person register. Values are sealed; exact look-ups and prefixes go over a blind index.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::agency::AgencyClass;
+use domain::disclosure::{self, Level};
+use domain::id::{AgencyId, CaseId, MunicipalityId, PersonId};
+use domain::role::Capability;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::access::Caller;
+use crate::cases;
+use crate::crypto::blind_index;
+use crate::data_keys::Purpose;
+use crate::database::{Tx, placeholders};
+use crate::error::{Result, StoreError};
+use crate::memberships::optional_date;
+
+/// Fields of a person that 住所秘匿 protects (catalogue identifiers).
+pub const PROTECTED: &[&str] = &[
+    "postal_code", "address", "address2", "district", "phone_home", "phone_mobile", "email", "workplace", "school",
+];
+
+/// One value of an identity field with its period.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Catalogue identifier: `name`, `name_kana`, `alias`, `gender`, `birth_date`, `address` …
+    pub field: String,
+    pub value: String,
+    #[serde(default)]
+    pub valid_from: Option<Date>,
+    /// Last day; `None` = current.
+    #[serde(default)]
+    pub valid_to: Option<Date>,
+}
+
+impl Fact {
+    /// A current value.
+    #[must_use]
+    pub fn current(field: &str, value: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), value: value.into(), valid_from: None, valid_to: None }
+    }
+}
+
+/// A risk flag (注意フラグ).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flag {
+    #[serde(default)]
+    pub id: String,
+    /// Option list `risk_flag`.
+    pub flag: String,
+    #[serde(default)]
+    pub basis: Option<String>,
+    #[serde(default)]
+    pub review_on: Option<Date>,
+}
+
+/// A new person.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct NewPerson {
+    pub facts: Vec<Fact>,
+    #[serde(default)]
+    pub address_confidential: bool,
+    #[serde(default)]
+    pub address_allow: Vec<AgencyId>,
+    #[serde(default)]
+    pub flags: Vec<Flag>,
+}
+
+/// A change to a person: for each field named, the current value ends and the new one begins.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct PersonPatch {
+    /// Field → new value; `None` ends the current value without a new one.
+    #[serde(default)]
+    pub set: BTreeMap<String, Option<String>>,
+    /// The fields of `set` whose old value was wrong and is removed instead of becoming the past.
+    #[serde(default)]
+    pub corrections: BTreeSet<String>,
+    /// First day of the new values; today when missing.
+    #[serde(default)]
+    pub from: Option<Date>,
+    #[serde(default)]
+    pub address_confidential: Option<bool>,
+    #[serde(default)]
+    pub address_allow: Option<Vec<AgencyId>>,
+    #[serde(default)]
+    pub add_flags: Vec<Flag>,
+    #[serde(default)]
+    pub end_flags: Vec<String>,
+}
+
+/// A person as the caller may see it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Person {
+    pub id: PersonId,
+    pub version: i64,
+    /// Current values.
+    pub fields: BTreeMap<String, String>,
+    /// Values of the past.
+    pub former: Vec<Fact>,
+    pub flags: Vec<Flag>,
+    pub address_confidential: bool,
+    /// Protected values were left out.
+    pub address_withheld: bool,
+    /// Agencies allowed to see protected values; only for those who edit the register.
+    pub address_allow: Vec<AgencyId>,
+    pub updated_at: String,
+}
+
+impl Person {
+    /// Name, or 「匿名」.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.fields.get("name").map_or("匿名", String::as_str)
+    }
+
+    /// Age in full years on a day; from the birth date, else the estimate.
+    #[must_use]
+    pub fn age_on(&self, day: Date) -> Option<i64> {
+        let born = self.fields.get("birth_date").and_then(|text| text.parse::<Date>().ok());
+        match born {
+            Some(born) if born <= day => {
+                let years = i64::from(day.year()) - i64::from(born.year());
+                let before = (day.month(), day.day()) < (born.month(), born.day());
+                Some(years - i64::from(before))
+            }
+            Some(_) => None,
+            None => self.fields.get("estimated_age").and_then(|text| text.parse().ok()),
+        }
+    }
+}
+
+/// Normal form for look-ups: NFKC-like width folding, katakana to hiragana, no blanks, lower case,
+/// common variant characters folded.
+#[must_use]
+pub fn normal(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_whitespace() && *c != '・' && *c != '-' && *c != '－' && *c != '‐')
+        .map(|c| match c {
+            // Full-width ASCII.
+            '！'..='～' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
+            'ァ'..='ヶ' => char::from_u32(c as u32 - 0x60).unwrap_or(c),
+            '髙' => '高',
+            '﨑' | '嵜' | '碕' => '崎',
+            '德' => '徳',
+            '濵' | '濱' => '浜',
+            '邊' | '邉' => '辺',
+            '齋' => '斎',
+            '齊' => '斉',
+            '澤' => '沢',
+            '廣' => '広',
+            '惠' => '恵',
+            '櫻' => '桜',
+            '國' => '国',
+            '眞' => '真',
+            '嶋' | '嶌' => '島',
+            '桒' => '桑',
+            '槇' => '槙',
+            '𠮷' => '吉',
+            other => other,
+        })
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+fn digits(text: &str) -> String {
+    normal(text).chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Longest prefix that is indexed, in characters.
+const PREFIX: usize = 10;
+
+/// The index entries of one value: (kind, text).
+fn index_terms(field: &str, value: &str) -> Vec<(&'static str, String)> {
+    let kind = match field {
+        "name" | "alias" => "name",
+        "name_kana" | "alias_kana" => "kana",
+        "birth_date" => return vec![("birth_date", value.trim().to_owned())],
+        "phone_home" | "phone_mobile" => {
+            let number = digits(value);
+            return if number.len() >= 4 { vec![("phone", number)] } else { Vec::new() };
+        }
+        "atena_no" => return vec![("atena_no", digits(value))],
+        _ => return Vec::new(),
+    };
+    let mut terms = BTreeSet::new();
+    // The whole name and each part of it (surname, given name) with all their beginnings.
+    let mut starts = vec![normal(value)];
+    starts.extend(value.split([' ', '　']).skip(1).map(normal));
+    for text in starts {
+        let chars: Vec<char> = text.chars().collect();
+        for end in 1..=chars.len().min(PREFIX) {
+            terms.insert(chars[..end].iter().collect::<String>());
+        }
+        if chars.len() > PREFIX {
+            terms.insert(text);
+        }
+    }
+    terms.into_iter().map(|text| (kind, text)).collect()
+}
+
+fn check_facts(facts: &[Fact]) -> Result<()> {
+    for fact in facts {
+        let known = !fact.field.is_empty()
+            && fact.field.len() <= 64
+            && fact.field.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !known {
+            return Err(StoreError::Invalid("field"));
+        }
+        if fact.value.chars().count() > 2000 {
+            return Err(StoreError::Invalid("value_too_long"));
+        }
+        if fact.field == "birth_date" && fact.value.parse::<Date>().is_err() {
+            return Err(StoreError::Invalid("birth_date"));
+        }
+        if matches!((fact.valid_from, fact.valid_to), (Some(from), Some(to)) if to < from) {
+            return Err(StoreError::Invalid("period"));
+        }
+    }
+    Ok(())
+}
+
+async fn insert_fact(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId, fact: &Fact, by: Option<&str>) -> Result<()> {
+    let id: String = tx.database().fresh();
+    let sealed = tx.seal(municipality, &Purpose::Register, "person_facts.value", &id, fact.value.as_bytes()).await?;
+    let now = tx.now_text();
+    sqlx::query(
+        "INSERT INTO person_facts (municipality_id, id, person_id, field, value_sealed, valid_from, valid_to, recorded_at, recorded_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(municipality.as_str())
+    .bind(id)
+    .bind(person.as_str())
+    .bind(fact.field.as_str())
+    .bind(sealed)
+    .bind(fact.valid_from.map(|day| day.to_string()))
+    .bind(fact.valid_to.map(|day| day.to_string()))
+    .bind(now)
+    .bind(by.map(str::to_owned))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Rebuilds a person's index entries from all values, also those of the past.
+async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) -> Result<()> {
+    sqlx::query("DELETE FROM person_index WHERE municipality_id = $1 AND person_id = $2")
+        .bind(municipality.as_str())
+        .bind(person.as_str())
+        .execute(tx.conn())
+        .await?;
+    let facts = load_facts(tx, municipality, std::slice::from_ref(person)).await?;
+    let key = tx.data_key(municipality, &Purpose::Index).await?;
+    let mut tokens = BTreeSet::new();
+    for (_, fact, _) in facts.values().flatten() {
+        for (kind, text) in index_terms(&fact.field, &fact.value) {
+            tokens.insert((kind, blind_index(&key.key, kind, &text)));
+        }
+    }
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    for chunk in tokens.chunks(100) {
+        let rows: Vec<String> = (0..chunk.len()).map(|n| format!("($1, ${}, ${}, $2)", 3 + 2 * n, 4 + 2 * n)).collect();
+        let sql = format!("INSERT INTO person_index (municipality_id, kind, token, person_id) VALUES {}", rows.join(", "));
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str()).bind(person.as_str());
+        for (kind, token) in chunk {
+            query = query.bind(*kind).bind(token.as_str());
+        }
+        query.execute(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+type FactRows = BTreeMap<PersonId, Vec<(String, Fact, String)>>;
+
+async fn load_facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[PersonId]) -> Result<FactRows> {
+    let mut out = FactRows::new();
+    for chunk in ids.chunks(200) {
+        let sql = format!(
+            "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
+             WHERE municipality_id = $1 AND person_id IN ({}) ORDER BY person_id, recorded_at, id",
+            placeholders(2, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
+        for id in chunk {
+            query = query.bind(id.as_str());
+        }
+        let rows = query.fetch_all(tx.conn()).await?;
+        for row in rows {
+            let id: String = row.try_get("id")?;
+            let sealed: Vec<u8> = row.try_get("value_sealed")?;
+            let value = tx.open_text(municipality, "person_facts.value", &id, &sealed).await?;
+            let fact = Fact {
+                field: row.try_get("field")?,
+                value,
+                valid_from: optional_date(row.try_get("valid_from")?)?,
+                valid_to: optional_date(row.try_get("valid_to")?)?,
+            };
+            out.entry(PersonId(row.try_get("person_id")?)).or_default().push((id, fact, row.try_get("recorded_at")?));
+        }
+    }
+    Ok(out)
+}
+
+/// Everything of the persons, nothing left out: for authority checked by the caller.
+pub(crate) async fn load(tx: &mut Tx, municipality: &MunicipalityId, ids: &[PersonId]) -> Result<BTreeMap<PersonId, Person>> {
+    let mut out = BTreeMap::new();
+    let mut facts = load_facts(tx, municipality, ids).await?;
+    for chunk in ids.chunks(200) {
+        let list = placeholders(2, chunk.len());
+        let bind = |sql: String| {
+            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.0.clone());
+            for id in chunk {
+                query = query.bind(id.0.clone());
+            }
+            query
+        };
+        let rows = bind(format!("SELECT * FROM persons WHERE municipality_id = $1 AND id IN ({list})")).fetch_all(tx.conn()).await?;
+        for row in &rows {
+            let id = PersonId(row.try_get("id")?);
+            let (mut fields, mut former) = (BTreeMap::new(), Vec::new());
+            for (_, fact, _) in facts.remove(&id).unwrap_or_default() {
+                if fact.valid_to.is_none() {
+                    // The latest recorded wins, should two be open.
+                    if let Some(old) = fields.insert(fact.field.clone(), fact.value) {
+                        former.push(Fact { field: fact.field, value: old, valid_from: None, valid_to: None });
+                    }
+                } else {
+                    former.push(fact);
+                }
+            }
+            let person = Person {
+                id: id.clone(),
+                version: row.try_get("version")?,
+                fields,
+                former,
+                flags: Vec::new(),
+                address_confidential: row.try_get::<i64, _>("address_confidential")? != 0,
+                address_withheld: false,
+                address_allow: Vec::new(),
+                updated_at: row.try_get("updated_at")?,
+            };
+            out.insert(id, person);
+        }
+        let rows = bind(format!(
+            "SELECT id, person_id, flag, basis_sealed, review_on FROM person_flags \
+             WHERE municipality_id = $1 AND ended_at IS NULL AND person_id IN ({list}) ORDER BY recorded_at, id"
+        ))
+        .fetch_all(tx.conn())
+        .await?;
+        for row in &rows {
+            let id: String = row.try_get("id")?;
+            let basis = match row.try_get::<Option<Vec<u8>>, _>("basis_sealed")? {
+                Some(record) => Some(tx.open_text(municipality, "person_flags.basis", &id, &record).await?),
+                None => None,
+            };
+            let flag = Flag { id, flag: row.try_get("flag")?, basis, review_on: optional_date(row.try_get("review_on")?)? };
+            if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
+                person.flags.push(flag);
+            }
+        }
+        let rows = bind(format!("SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN ({list}) ORDER BY agency_id"))
+            .fetch_all(tx.conn())
+            .await?;
+        for row in &rows {
+            if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
+                person.address_allow.push(AgencyId(row.try_get("agency_id")?));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Takes out what the protection of the address covers.
+pub(crate) fn withhold_address(person: &mut Person) {
+    person.fields.retain(|field, _| !PROTECTED.contains(&field.as_str()));
+    person.former.retain(|fact| !PROTECTED.contains(&fact.field.as_str()));
+    person.address_withheld = true;
+}
+
+async fn set_allow(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId, allow: &[AgencyId], by: &str) -> Result<()> {
+    sqlx::query("DELETE FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2")
+        .bind(municipality.as_str())
+        .bind(person.as_str())
+        .execute(tx.conn())
+        .await?;
+    let now = tx.now_text();
+    for agency in allow.iter().collect::<BTreeSet<_>>() {
+        sqlx::query("INSERT INTO person_address_allow (municipality_id, person_id, agency_id, granted_by, granted_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(municipality.as_str())
+            .bind(person.as_str())
+            .bind(agency.as_str())
+            .bind(by)
+            .bind(now.as_str())
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(())
+}
+
+async fn add_flag(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId, flag: &Flag, by: &str) -> Result<()> {
+    let id: String = tx.database().fresh();
+    let basis = match &flag.basis {
+        Some(text) => Some(tx.seal(municipality, &Purpose::Register, "person_flags.basis", &id, text.as_bytes()).await?),
+        None => None,
+    };
+    let now = tx.now_text();
+    sqlx::query(
+        "INSERT INTO person_flags (municipality_id, id, person_id, flag, basis_sealed, review_on, recorded_by, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(municipality.as_str())
+    .bind(id)
+    .bind(person.as_str())
+    .bind(flag.flag.as_str())
+    .bind(basis)
+    .bind(flag.review_on.map(|day| day.to_string()))
+    .bind(by)
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Puts a person into the register. An agency that may receive cases may enter persons too; it
+/// sees them afterwards only through a case.
+///
+/// # Errors
+/// Forbidden, or a field that is not acceptable.
+pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewPerson) -> Result<PersonId> {
+    if !caller.may(Capability::EditPersons) && !caller.may(Capability::CreateCase) {
+        return Err(StoreError::Forbidden);
+    }
+    check_facts(&new.facts)?;
+    let municipality = caller.viewer.municipality.clone();
+    let by = caller.viewer.account.0.clone();
+    let id: PersonId = tx.database().fresh();
+    let now = tx.now_text();
+    sqlx::query(
+        "INSERT INTO persons (municipality_id, id, version, address_confidential, created_by, created_at, updated_at) \
+         VALUES ($1, $2, 1, $3, $4, $5, $5)",
+    )
+    .bind(municipality.as_str())
+    .bind(id.as_str())
+    .bind(i64::from(new.address_confidential))
+    .bind(by.as_str())
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    for fact in new.facts.iter().filter(|fact| !fact.value.trim().is_empty()) {
+        insert_fact(tx, &municipality, &id, fact, Some(&by)).await?;
+    }
+    for flag in &new.flags {
+        add_flag(tx, &municipality, &id, flag, &by).await?;
+    }
+    set_allow(tx, &municipality, &id, &new.address_allow, &by).await?;
+    reindex(tx, &municipality, &id).await?;
+    crate::outbox::put(tx, &municipality, "person", id.as_str(), None, serde_json::Value::Null);
+    Ok(id)
+}
+
+/// The right to see one person of the register.
+#[derive(Debug, Clone)]
+pub struct PersonAccess {
+    caller: Caller,
+    person: PersonId,
+    address: bool,
+    edit: bool,
+}
+
+/// Cases a person is in.
+async fn cases_of(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) -> Result<Vec<CaseId>> {
+    let rows = sqlx::query("SELECT case_id FROM case_persons WHERE municipality_id = $1 AND person_id = $2")
+        .bind(municipality.as_str())
+        .bind(person.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+    rows.iter().map(|row| Ok(CaseId(row.try_get("case_id")?))).collect()
+}
+
+/// What the caller may see of a person: (by name at all, protected values too).
+async fn visible(tx: &mut Tx, caller: &Caller, person: &PersonId) -> Result<Option<bool>> {
+    let municipality = &caller.viewer.municipality;
+    let row = sqlx::query("SELECT address_confidential FROM persons WHERE municipality_id = $1 AND id = $2 AND merged_into IS NULL")
+        .bind(municipality.as_str())
+        .bind(person.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let confidential = row.try_get::<i64, _>("address_confidential")? != 0;
+    let own: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE municipality_id = $1 AND id = $2 AND person_id = $3")
+        .bind(municipality.as_str())
+        .bind(caller.viewer.account.as_str())
+        .bind(person.as_str())
+        .fetch_one(tx.conn())
+        .await?;
+    if own > 0 {
+        return Ok(None);
+    }
+    let ids = cases_of(tx, municipality, person).await?;
+    let facts = cases::facts(tx, municipality, &ids).await?;
+    let mut by_name = false;
+    let mut address = false;
+    let mut excluded = false;
+    for case in facts.values() {
+        by_name |= disclosure::person_level(&caller.viewer, case, person) >= Level::Read;
+        address |= disclosure::address_visible(&caller.viewer, case, person);
+        excluded |= cases::excludes(&caller.viewer, case, person);
+    }
+    let staff = caller.may(Capability::ReadPersons) && caller.viewer.agency_class != AgencyClass::Agency;
+    if staff && !excluded {
+        let allowed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2 AND agency_id = $3")
+            .bind(municipality.as_str())
+            .bind(person.as_str())
+            .bind(caller.viewer.agency.as_str())
+            .fetch_one(tx.conn())
+            .await?;
+        return Ok(Some(!confidential || allowed > 0));
+    }
+    Ok(by_name.then_some(address))
+}
+
+impl Tx {
+    /// The caller's right to see a person: staff with the register unless excluded in one of the
+    /// person's cases, agencies only by name through a case disclosed to them.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn person_for(&mut self, caller: &Caller, person: &PersonId) -> Result<Option<PersonAccess>> {
+        let Some(address) = visible(self, caller, person).await? else { return Ok(None) };
+        Ok(Some(PersonAccess {
+            caller: caller.clone(),
+            person: person.clone(),
+            address,
+            edit: caller.may(Capability::EditPersons),
+        }))
+    }
+
+    /// Searches the register: beginning of name or kana (also of given name, old names, aliases,
+    /// variant characters), telephone, birth date (`1980-01-02`). At most `limit` persons whom the
+    /// caller may see.
+    ///
+    /// # Errors
+    /// Forbidden without access to persons or cases.
+    pub async fn find_persons(&mut self, caller: &Caller, query: &str, limit: usize) -> Result<Vec<Person>> {
+        if !caller.may(Capability::ReadPersons) && !caller.may(Capability::ReadCases) {
+            return Err(StoreError::Forbidden);
+        }
+        let ids = matching(self, &caller.viewer.municipality, query, 500).await?;
+        let mut out = Vec::new();
+        for id in ids {
+            if out.len() >= limit {
+                break;
+            }
+            if let Some(access) = self.person_for(caller, &id).await? {
+                // A telephone number must not lead to a person whose number is withheld.
+                if !access.address && digits(query).len() >= 4 && normal(query).parse::<Date>().is_err() {
+                    continue;
+                }
+                out.extend(access.person(self).await?);
+            }
+        }
+        out.sort_by(|a, b| a.fields.get("name_kana").cmp(&b.fields.get("name_kana")).then(a.id.cmp(&b.id)));
+        Ok(out)
+    }
+}
+
+/// Ids that match a query by the blind index. Not filtered by right.
+pub(crate) async fn matching(tx: &mut Tx, municipality: &MunicipalityId, query: &str, limit: i64) -> Result<Vec<PersonId>> {
+    let text = normal(query);
+    if text.is_empty() || text.chars().count() > 100 {
+        return Ok(Vec::new());
+    }
+    let key = tx.data_key(municipality, &Purpose::Index).await?;
+    let mut wanted: Vec<(&str, String)> = Vec::new();
+    // `normal` takes hyphens away, so dates are read from the raw text.
+    if let Ok(day) = query.trim().parse::<Date>() {
+        wanted.push(("birth_date", day.to_string()));
+    }
+    let number = digits(query);
+    if number.len() >= 4 {
+        wanted.push(("phone", number.clone()));
+        wanted.push(("atena_no", number));
+    }
+    wanted.push(("name", text.clone()));
+    wanted.push(("kana", text));
+    let mut out = Vec::new();
+    for (kind, text) in wanted {
+        let rows = sqlx::query("SELECT person_id FROM person_index WHERE municipality_id = $1 AND kind = $2 AND token = $3 ORDER BY person_id LIMIT $4")
+            .bind(municipality.as_str())
+            .bind(kind)
+            .bind(blind_index(&key.key, kind, &text))
+            .bind(limit)
+            .fetch_all(tx.conn())
+            .await?;
+        for row in rows {
+            let id = PersonId(row.try_get("person_id")?);
+            if !out.contains(&id) {
+                out.push(id);
+            }
+        }
+    }
+    Ok(out)
+}
+
+impl PersonAccess {
+    /// Which person.
+    #[must_use]
+    pub fn id(&self) -> &PersonId {
+        &self.person
+    }
+
+    /// Whether the caller may change the person.
+    #[must_use]
+    pub fn may_edit(&self) -> bool {
+        self.edit
+    }
+
+    /// The person, without what is withheld from the caller.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn person(&self, tx: &mut Tx) -> Result<Option<Person>> {
+        let mut found = load(tx, &self.caller.viewer.municipality, std::slice::from_ref(&self.person)).await?;
+        let Some(mut person) = found.remove(&self.person) else { return Ok(None) };
+        if !self.address {
+            withhold_address(&mut person);
+        }
+        if !self.edit {
+            person.address_allow.clear();
+            if !self.caller.may(Capability::ReadPersons) {
+                // An agency learns the flags, not what they rest on.
+                for flag in &mut person.flags {
+                    flag.basis = None;
+                }
+            }
+        }
+        Ok(Some(person))
+    }
+
+    /// Changes the person that stands at `version`. Returns the new version.
+    ///
+    /// # Errors
+    /// `Forbidden`, `Conflict` when it changed meanwhile, or an unacceptable field.
+    pub async fn update(&self, tx: &mut Tx, version: i64, patch: &PersonPatch) -> Result<i64> {
+        if !self.edit {
+            return Err(StoreError::Forbidden);
+        }
+        // Who may not see a protected value must not overwrite it unseen.
+        if !self.address && patch.set.keys().any(|field| PROTECTED.contains(&field.as_str())) {
+            return Err(StoreError::Forbidden);
+        }
+        let municipality = self.caller.viewer.municipality.clone();
+        let by = self.caller.viewer.account.0.clone();
+        let from = patch.from.unwrap_or(self.caller.viewer.today);
+        let new: Vec<Fact> = patch
+            .set
+            .iter()
+            .filter_map(|(field, value)| value.as_ref().map(|value| (field, value)))
+            .filter(|(_, value)| !value.trim().is_empty())
+            .map(|(field, value)| Fact { field: field.clone(), value: value.clone(), valid_from: Some(from), valid_to: None })
+            .collect();
+        check_facts(&new)?;
+        let now = tx.now_text();
+        let done = sqlx::query(
+            "UPDATE persons SET version = version + 1, updated_at = $4, address_confidential = COALESCE($5, address_confidential) \
+             WHERE municipality_id = $1 AND id = $2 AND version = $3",
+        )
+        .bind(municipality.as_str())
+        .bind(self.person.as_str())
+        .bind(version)
+        .bind(now.as_str())
+        .bind(patch.address_confidential.map(i64::from))
+        .execute(tx.conn())
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Conflict);
+        }
+        let present = load_facts(tx, &municipality, std::slice::from_ref(&self.person)).await?;
+        for (id, fact, _) in present.values().flatten() {
+            let Some(next) = patch.set.get(&fact.field) else { continue };
+            if fact.valid_to.is_some() || next.as_deref() == Some(fact.value.as_str()) {
+                continue;
+            }
+            let wrong = patch.corrections.contains(&fact.field) || fact.valid_from.is_some_and(|start| start >= from);
+            if wrong {
+                sqlx::query("DELETE FROM person_facts WHERE municipality_id = $1 AND id = $2")
+                    .bind(municipality.as_str())
+                    .bind(id.as_str())
+                    .execute(tx.conn())
+                    .await?;
+            } else {
+                let last = from.yesterday().map_err(|_| StoreError::Invalid("from"))?;
+                sqlx::query("UPDATE person_facts SET valid_to = $3 WHERE municipality_id = $1 AND id = $2")
+                    .bind(municipality.as_str())
+                    .bind(id.as_str())
+                    .bind(last.to_string())
+                    .execute(tx.conn())
+                    .await?;
+            }
+        }
+        for fact in &new {
+            let unchanged = present
+                .values()
+                .flatten()
+                .any(|(_, old, _)| old.field == fact.field && old.valid_to.is_none() && old.value == fact.value);
+            if !unchanged {
+                let mut fact = fact.clone();
+                if patch.corrections.contains(&fact.field) {
+                    fact.valid_from = None;
+                }
+                insert_fact(tx, &municipality, &self.person, &fact, Some(&by)).await?;
+            }
+        }
+        if let Some(allow) = &patch.address_allow {
+            set_allow(tx, &municipality, &self.person, allow, &by).await?;
+        }
+        for flag in &patch.add_flags {
+            add_flag(tx, &municipality, &self.person, flag, &by).await?;
+        }
+        for id in &patch.end_flags {
+            sqlx::query("UPDATE person_flags SET ended_at = $4 WHERE municipality_id = $1 AND person_id = $2 AND id = $3 AND ended_at IS NULL")
+                .bind(municipality.as_str())
+                .bind(self.person.as_str())
+                .bind(id.as_str())
+                .bind(now.as_str())
+                .execute(tx.conn())
+                .await?;
+        }
+        reindex(tx, &municipality, &self.person).await?;
+        crate::outbox::put(tx, &municipality, "person", self.person.as_str(), None, serde_json::Value::Null);
+        Ok(version + 1)
+    }
+
+    /// Persons that may be the same, with the reasons as codes: `birth_date`, `kana`, `phone`.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn duplicates(&self, tx: &mut Tx) -> Result<Vec<(PersonId, Vec<&'static str>)>> {
+        let Some(me) = self.person(tx).await? else { return Ok(Vec::new()) };
+        let municipality = self.caller.viewer.municipality.clone();
+        let mut reasons: BTreeMap<PersonId, BTreeSet<&'static str>> = BTreeMap::new();
+        for (field, reason) in [("birth_date", "birth_date"), ("name_kana", "kana"), ("phone_home", "phone"), ("phone_mobile", "phone")] {
+            let Some(value) = me.fields.get(field) else { continue };
+            for id in matching(tx, &municipality, value, 50).await? {
+                if id != self.person {
+                    reasons.entry(id).or_default().insert(reason);
+                }
+            }
+        }
+        let mut out = Vec::new();
+        for (id, why) in reasons {
+            // One shared day of birth alone is no sign.
+            if (why.len() >= 2 || why.contains("kana")) && visible(tx, &self.caller, &id).await?.is_some() {
+                out.push((id, why.into_iter().collect::<Vec<_>>()));
+            }
+        }
+        out.sort_by_key(|(_, why)| std::cmp::Reverse(why.len()));
+        Ok(out)
+    }
+}
+
+/// Kind of a household.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HouseholdKind {
+    /// 住民票上の世帯.
+    Registered,
+    /// 実際の世帯.
+    Actual,
+}
+
+/// A household with its members and their kinship to the head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Household {
+    pub id: String,
+    pub kind: HouseholdKind,
+    pub name: String,
+    pub members: Vec<(PersonId, Option<String>)>,
+}
+
+/// Creates a household of persons whom the caller may see.
+///
+/// # Errors
+/// Forbidden, or a person that is not visible.
+pub async fn create_household(tx: &mut Tx, caller: &Caller, kind: HouseholdKind, name: &str, members: &[(PersonId, Option<String>)]) -> Result<String> {
+    caller.require(Capability::EditPersons)?;
+    for (person, _) in members {
+        tx.person_for(caller, person).await?.ok_or(StoreError::NotFound)?;
+    }
+    let municipality = caller.viewer.municipality.clone();
+    let id: String = tx.database().fresh();
+    let sealed = tx.seal(&municipality, &Purpose::Register, "households.name", &id, name.as_bytes()).await?;
+    let now = tx.now_text();
+    let kind = match kind {
+        HouseholdKind::Registered => "registered",
+        HouseholdKind::Actual => "actual",
+    };
+    sqlx::query("INSERT INTO households (municipality_id, id, kind, name_sealed, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(municipality.as_str())
+        .bind(id.as_str())
+        .bind(kind)
+        .bind(sealed)
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+    for (person, kinship) in members {
+        sqlx::query("INSERT INTO household_members (municipality_id, household_id, person_id, kinship) VALUES ($1, $2, $3, $4)")
+            .bind(municipality.as_str())
+            .bind(id.as_str())
+            .bind(person.as_str())
+            .bind(kinship.clone())
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(id)
+}
+
+impl PersonAccess {
+    /// Households of the person; members whom the caller may not see are left out.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn households(&self, tx: &mut Tx) -> Result<Vec<Household>> {
+        let municipality = self.caller.viewer.municipality.clone();
+        let rows = sqlx::query(
+            "SELECT h.id, h.kind, h.name_sealed, m.person_id, m.kinship FROM households h \
+             JOIN household_members m ON m.municipality_id = h.municipality_id AND m.household_id = h.id \
+             WHERE h.municipality_id = $1 AND h.id IN \
+             (SELECT household_id FROM household_members WHERE municipality_id = $1 AND person_id = $2) ORDER BY h.id, m.person_id",
+        )
+        .bind(municipality.as_str())
+        .bind(self.person.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+        let mut out: Vec<Household> = Vec::new();
+        for row in rows {
+            let id: String = row.try_get("id")?;
+            let person = PersonId(row.try_get("person_id")?);
+            if person != self.person && visible(tx, &self.caller, &person).await?.is_none() {
+                continue;
+            }
+            if out.last().is_none_or(|household| household.id != id) {
+                let name = tx.open_text(&municipality, "households.name", &id, &row.try_get::<Vec<u8>, _>("name_sealed")?).await?;
+                let kind = if row.try_get::<String, _>("kind")? == "registered" { HouseholdKind::Registered } else { HouseholdKind::Actual };
+                out.push(Household { id, kind, name, members: Vec::new() });
+            }
+            if let Some(household) = out.last_mut() {
+                household.members.push((person, row.try_get("kinship")?));
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn look_ups_fold_width_kana_and_variants() {
+        assert_eq!(normal("ヤマダ　タロウ"), "やまだたろう");
+        assert_eq!(normal("髙橋"), "高橋");
+        assert_eq!(normal("渡邉 Ａｎｎａ"), "渡辺anna");
+        assert_eq!(digits("０９０-1234－5678"), "09012345678");
+    }
+
+    #[test]
+    fn beginnings_of_surname_and_given_name_are_indexed() {
+        let terms: Vec<String> = index_terms("name_kana", "やまだ たろう").into_iter().map(|(_, text)| text).collect();
+        for wanted in ["や", "やまだ", "やまだたろう", "たろう", "た"] {
+            assert!(terms.iter().any(|term| term == wanted), "{wanted}");
+        }
+        assert!(index_terms("address", "東京都").is_empty());
+    }
+}

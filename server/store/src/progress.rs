@@ -1,0 +1,368 @@
+//! 支援経過: immutable entries with amendments, each with its own visibility.
+
+use std::collections::BTreeMap;
+
+use domain::agency::AgencyClass;
+use domain::disclosure::{self, Level};
+use domain::id::{AccountId, AgencyId, MembershipId, PersonId, ProgressRecordId};
+use domain::role::Capability;
+use domain::section::Section;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+
+use crate::cases::{CaseAccess, Named};
+use crate::database::Tx;
+use crate::error::{Result, StoreError};
+use crate::memberships::date;
+use crate::{accounts, agencies};
+
+/// Who sees an entry (option list `visibility`), besides what the disclosure matrix says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// The writing agency alone.
+    OwnOrg,
+    /// The coordinator in charge and the writing agency.
+    Kotaki,
+    CaseMembers,
+    /// Registered members of a 支援会議 of the case.
+    ShienMembers,
+    /// The agencies named.
+    Custom,
+}
+
+impl Visibility {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::OwnOrg => "own_org",
+            Self::Kotaki => "kotaki",
+            Self::CaseMembers => "case_members",
+            Self::ShienMembers => "shien_members",
+            Self::Custom => "custom",
+        }
+    }
+
+    fn parse(code: &str) -> Result<Self> {
+        Ok(match code {
+            "own_org" => Self::OwnOrg,
+            "kotaki" => Self::Kotaki,
+            "case_members" => Self::CaseMembers,
+            "shien_members" => Self::ShienMembers,
+            "custom" => Self::Custom,
+            _ => return Err(StoreError::Corrupt("progress_records.visibility")),
+        })
+    }
+}
+
+/// A new entry. `content` holds the fields of the form `progress_record` that are not columns
+/// (`title`, `content`, `involved_orgs`, `minutes`, `private_note` …).
+#[derive(Debug, Clone, Deserialize)]
+pub struct NewProgress {
+    pub performed_on: Date,
+    /// Option list `log_method`.
+    pub method: String,
+    pub visibility: Visibility,
+    /// Whom it is about; empty = everybody in the case.
+    #[serde(default)]
+    pub persons: Vec<PersonId>,
+    /// With `custom`: the agencies.
+    #[serde(default)]
+    pub agencies: Vec<AgencyId>,
+    pub content: serde_json::Map<String, serde_json::Value>,
+}
+
+/// An amendment (訂正・追記).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Amendment {
+    pub id: String,
+    pub account: Named,
+    pub recorded_at: String,
+    /// Changed fields and `reason`.
+    pub content: serde_json::Map<String, serde_json::Value>,
+}
+
+/// An entry as the caller sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProgressRecord {
+    pub id: ProgressRecordId,
+    pub performed_on: Date,
+    pub method: String,
+    pub agency: Named,
+    pub account: Named,
+    pub visibility: Visibility,
+    /// `None` when the caller sees the persons masked.
+    pub persons: Option<Vec<PersonId>>,
+    pub level: Level,
+    /// `None`: withheld from a masked reader.
+    pub content: Option<serde_json::Map<String, serde_json::Value>>,
+    pub amendments: Vec<Amendment>,
+    pub recorded_at: String,
+}
+
+/// 機微メモ: never leaves the writing agency.
+const PRIVATE: &str = "private_note";
+
+impl CaseAccess {
+    fn sees_entry(&self, agency: &AgencyId, visibility: Visibility, named: &[AgencyId]) -> bool {
+        let viewer = &self.caller.viewer;
+        if viewer.agency == *agency {
+            return true;
+        }
+        match visibility {
+            Visibility::OwnOrg => false,
+            Visibility::Kotaki => self.is_owner(),
+            Visibility::CaseMembers => true,
+            Visibility::ShienMembers => {
+                self.is_owner()
+                    || viewer.agency_class == AgencyClass::Department
+                    || self.facts.bases.iter().any(|basis| {
+                        basis.meeting.is_some()
+                            && basis.agencies.contains(&viewer.agency)
+                            && basis.from <= viewer.today
+                            && basis.until.is_some_and(|until| viewer.today <= until)
+                    })
+            }
+            Visibility::Custom => named.contains(&viewer.agency),
+        }
+    }
+
+    /// Whether the caller may add entries of the own agency.
+    #[must_use]
+    pub fn may_write_progress(&self) -> bool {
+        self.writable().is_ok()
+            && self.caller.may(Capability::EditCase)
+            && disclosure::may_write_entries(&self.caller.viewer, &self.facts)
+    }
+
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// Forbidden; a person outside the case; `custom` without agencies.
+    pub async fn add_progress(&self, tx: &mut Tx, new: &NewProgress) -> Result<ProgressRecordId> {
+        if !self.may_write_progress() {
+            return Err(StoreError::Forbidden);
+        }
+        if new.persons.iter().any(|person| !self.facts.persons.iter().any(|known| known.person == *person)) {
+            return Err(StoreError::Invalid("target_person"));
+        }
+        if new.visibility == Visibility::Custom && new.agencies.is_empty() {
+            return Err(StoreError::Invalid("visibility"));
+        }
+        if new.performed_on > self.caller.viewer.today {
+            return Err(StoreError::Invalid("performed_at"));
+        }
+        let id: ProgressRecordId = tx.database().fresh();
+        let sealed = tx.seal_json(self.municipality(), &self.purpose(), "progress_records.content", id.as_str(), &new.content).await?;
+        let now = tx.now_text();
+        let (municipality, case) = (self.facts.municipality.as_str(), self.facts.case.as_str());
+        sqlx::query(
+            "INSERT INTO progress_records (municipality_id, id, case_id, performed_on, method, agency_id, account_id, membership_id, \
+             visibility, content_sealed, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(municipality)
+        .bind(id.as_str())
+        .bind(case)
+        .bind(new.performed_on.to_string())
+        .bind(new.method.as_str())
+        .bind(self.caller.viewer.agency.as_str())
+        .bind(self.caller.viewer.account.as_str())
+        .bind(self.caller.viewer.membership.as_str())
+        .bind(new.visibility.code())
+        .bind(sealed)
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+        for person in &new.persons {
+            sqlx::query("INSERT INTO progress_persons (municipality_id, record_id, person_id) VALUES ($1, $2, $3) ON CONFLICT (municipality_id, record_id, person_id) DO NOTHING")
+                .bind(municipality)
+                .bind(id.as_str())
+                .bind(person.as_str())
+                .execute(tx.conn())
+                .await?;
+        }
+        for agency in &new.agencies {
+            sqlx::query("INSERT INTO progress_agencies (municipality_id, record_id, agency_id) VALUES ($1, $2, $3) ON CONFLICT (municipality_id, record_id, agency_id) DO NOTHING")
+                .bind(municipality)
+                .bind(id.as_str())
+                .bind(agency.as_str())
+                .execute(tx.conn())
+                .await?;
+        }
+        sqlx::query(
+            "UPDATE cases SET last_progress_on = $3 WHERE municipality_id = $1 AND id = $2 AND (last_progress_on IS NULL OR last_progress_on < $3)",
+        )
+        .bind(municipality)
+        .bind(case)
+        .bind(new.performed_on.to_string())
+        .execute(tx.conn())
+        .await?;
+        self.changed(tx, "case.progress").await?;
+        Ok(id)
+    }
+
+    /// The entries the caller may see, the newest first.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn progress_records(&self, tx: &mut Tx) -> Result<Vec<ProgressRecord>> {
+        self.load_progress(tx, None).await
+    }
+
+    /// One entry, if the caller may see it.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn progress_record(&self, tx: &mut Tx, id: &ProgressRecordId) -> Result<Option<ProgressRecord>> {
+        Ok(self.load_progress(tx, Some(id)).await?.pop())
+    }
+
+    async fn load_progress(&self, tx: &mut Tx, only: Option<&ProgressRecordId>) -> Result<Vec<ProgressRecord>> {
+        // The section must be shown at all; an agency still sees its own entries in it.
+        if self.decision(Section::Progress).level == Level::None {
+            return Ok(Vec::new());
+        }
+        let municipality = self.facts.municipality.clone();
+        let case = self.facts.case.as_str();
+        let mut persons: BTreeMap<String, Vec<PersonId>> = BTreeMap::new();
+        let mut named: BTreeMap<String, Vec<AgencyId>> = BTreeMap::new();
+        for (table, column) in [("progress_persons", "person_id"), ("progress_agencies", "agency_id")] {
+            let sql = format!(
+                "SELECT x.record_id, x.{column} AS subject FROM {table} x JOIN progress_records r \
+                 ON r.municipality_id = x.municipality_id AND r.id = x.record_id WHERE r.municipality_id = $1 AND r.case_id = $2"
+            );
+            let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(municipality.as_str()).bind(case).fetch_all(tx.conn()).await?;
+            for row in rows {
+                let (record, subject): (String, String) = (row.try_get("record_id")?, row.try_get("subject")?);
+                if column == "person_id" {
+                    persons.entry(record).or_default().push(PersonId(subject));
+                } else {
+                    named.entry(record).or_default().push(AgencyId(subject));
+                }
+            }
+        }
+        let rows = sqlx::query(
+            "SELECT * FROM progress_records WHERE municipality_id = $1 AND case_id = $2 AND ($3 = '' OR id = $3) \
+             ORDER BY performed_on DESC, recorded_at DESC, id DESC",
+        )
+        .bind(municipality.as_str())
+        .bind(case)
+        .bind(only.map_or("", ProgressRecordId::as_str))
+        .fetch_all(tx.conn())
+        .await?;
+        let known = agencies::by_id(tx, &municipality).await?;
+        let mut out = Vec::new();
+        for row in &rows {
+            let id = ProgressRecordId(row.try_get("id")?);
+            let agency = AgencyId(row.try_get("agency_id")?);
+            let visibility = Visibility::parse(&row.try_get::<String, _>("visibility")?)?;
+            let about = persons.get(id.as_str()).cloned().unwrap_or_default();
+            let empty = Vec::new();
+            if !self.sees_entry(&agency, visibility, named.get(id.as_str()).unwrap_or(&empty)) {
+                continue;
+            }
+            let level = disclosure::decide(&self.caller.viewer, &self.facts, &self.entry(&agency, about.clone())).level;
+            if level == Level::None {
+                continue;
+            }
+            let own = agency == self.caller.viewer.agency;
+            let content = if level >= Level::Read {
+                let sealed: Vec<u8> = row.try_get("content_sealed")?;
+                let mut content: serde_json::Map<String, serde_json::Value> =
+                    tx.open_json(&municipality, "progress_records.content", id.as_str(), &sealed).await?;
+                if !own {
+                    content.remove(PRIVATE);
+                }
+                Some(content)
+            } else {
+                None
+            };
+            out.push(ProgressRecord {
+                performed_on: date(&row.try_get::<String, _>("performed_on")?)?,
+                method: row.try_get("method")?,
+                account: Named { id: row.try_get("account_id")?, name: String::new() },
+                agency: Named { name: known.get(&agency).map_or_else(String::new, |agency| agency.name.clone()), id: agency.0 },
+                visibility,
+                persons: (level >= Level::Read).then_some(about),
+                level,
+                content,
+                amendments: Vec::new(),
+                recorded_at: row.try_get("recorded_at")?,
+                id,
+            });
+        }
+        let rows = sqlx::query(
+            "SELECT a.* FROM progress_amendments a JOIN progress_records r ON r.municipality_id = a.municipality_id AND r.id = a.record_id \
+             WHERE r.municipality_id = $1 AND r.case_id = $2 ORDER BY a.recorded_at, a.id",
+        )
+        .bind(municipality.as_str())
+        .bind(case)
+        .fetch_all(tx.conn())
+        .await?;
+        for row in &rows {
+            let record: String = row.try_get("record_id")?;
+            let Some(entry) = out.iter_mut().find(|entry| entry.id.as_str() == record && entry.level >= Level::Read) else { continue };
+            let id: String = row.try_get("id")?;
+            let mut content: serde_json::Map<String, serde_json::Value> =
+                tx.open_json(&municipality, "progress_amendments.content", &id, &row.try_get::<Vec<u8>, _>("content_sealed")?).await?;
+            if entry.agency.id != self.caller.viewer.agency.as_str() {
+                content.remove(PRIVATE);
+            }
+            entry.amendments.push(Amendment {
+                id,
+                account: Named { id: row.try_get("account_id")?, name: String::new() },
+                recorded_at: row.try_get("recorded_at")?,
+                content,
+            });
+        }
+        let staff: std::collections::BTreeSet<AccountId> = out
+            .iter()
+            .flat_map(|entry| std::iter::once(&entry.account).chain(entry.amendments.iter().map(|amendment| &amendment.account)))
+            .map(|named| AccountId::from(named.id.as_str()))
+            .collect();
+        let names = accounts::names(tx, &municipality, &staff.into_iter().collect::<Vec<_>>()).await?;
+        let name = |named: &mut Named| named.name = names.get(&AccountId::from(named.id.as_str())).cloned().unwrap_or_default();
+        for entry in &mut out {
+            name(&mut entry.account);
+            entry.amendments.iter_mut().for_each(|amendment| name(&mut amendment.account));
+        }
+        Ok(out)
+    }
+
+    /// Amends an entry of the own agency; the coordinator in charge may amend any it reads.
+    ///
+    /// # Errors
+    /// Forbidden, unknown, or without a reason.
+    pub async fn amend_progress(&self, tx: &mut Tx, id: &ProgressRecordId, content: &serde_json::Map<String, serde_json::Value>) -> Result<String> {
+        let entry = self.progress_record(tx, id).await?.ok_or(StoreError::NotFound)?;
+        self.writable()?;
+        let own = entry.agency.id == self.caller.viewer.agency.as_str();
+        if entry.level < Level::Edit || !(own || self.is_owner()) || !self.caller.may(Capability::EditCase) {
+            return Err(StoreError::Forbidden);
+        }
+        let reason = content.get("reason").and_then(serde_json::Value::as_str).map_or("", str::trim);
+        if reason.is_empty() {
+            return Err(StoreError::Invalid("reason"));
+        }
+        let amendment: String = tx.database().fresh();
+        let sealed = tx.seal_json(self.municipality(), &self.purpose(), "progress_amendments.content", &amendment, content).await?;
+        let now = tx.now_text();
+        let membership: &MembershipId = &self.caller.viewer.membership;
+        sqlx::query(
+            "INSERT INTO progress_amendments (municipality_id, id, record_id, account_id, membership_id, agency_id, content_sealed, recorded_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(self.municipality().as_str())
+        .bind(amendment.as_str())
+        .bind(id.as_str())
+        .bind(self.caller.viewer.account.as_str())
+        .bind(membership.as_str())
+        .bind(self.caller.viewer.agency.as_str())
+        .bind(sealed)
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+        self.changed(tx, "case.progress").await?;
+        Ok(amendment)
+    }
+}

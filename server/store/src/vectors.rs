@@ -1,0 +1,134 @@
+//! Vectors of cases for 類似事案: made from masked text only, opt-in per case (`similar_ok`), sealed
+//! together with the text they were made from.
+
+use std::collections::BTreeSet;
+
+use domain::disclosure::{self, CaseFacts, Excluded};
+use domain::id::{CaseId, MunicipalityId};
+use domain::role::Capability;
+use domain::stage::Stage;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+
+use crate::access::Caller;
+use crate::cases;
+use crate::data_keys::Purpose;
+use crate::database::Tx;
+use crate::error::{Result, StoreError};
+
+/// Masked text and its vector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Embedded {
+    /// Masked digest.
+    pub text: String,
+    pub vector: Vec<f32>,
+}
+
+/// A case that may serve as a likeness.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Likeness {
+    pub case: CaseId,
+    pub part: String,
+    /// The caller may open the case; otherwise only the masked digest may be shown, without number.
+    pub visible: bool,
+    pub stage: Stage,
+    pub embedded: Embedded,
+}
+
+fn row_key(case: &CaseId, part: &str, model: &str) -> String {
+    format!("{case}/{part}/{model}")
+}
+
+/// Stores a vector (worker). Nothing is stored unless the case opted in.
+///
+/// # Errors
+/// Database away.
+pub async fn store(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, part: &str, model: &str, embedded: &Embedded) -> Result<bool> {
+    let opted: Option<i64> = sqlx::query_scalar("SELECT similar_ok FROM cases WHERE municipality_id = $1 AND id = $2")
+        .bind(municipality.as_str())
+        .bind(case.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+    if opted != Some(1) {
+        forget(tx, municipality, case).await?;
+        return Ok(false);
+    }
+    let key = row_key(case, part, model);
+    let sealed = tx.seal_json(municipality, &Purpose::Case(case.clone()), "vectors.vector", &key, embedded).await?;
+    let now = tx.now_text();
+    sqlx::query(
+        "INSERT INTO vectors (municipality_id, case_id, part, model, vector_sealed, updated_at) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (municipality_id, case_id, part, model) DO UPDATE SET vector_sealed = excluded.vector_sealed, updated_at = excluded.updated_at",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .bind(part)
+    .bind(model)
+    .bind(sealed)
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(true)
+}
+
+/// Removes a case's vectors.
+///
+/// # Errors
+/// Database away.
+pub async fn forget(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId) -> Result<()> {
+    sqlx::query("DELETE FROM vectors WHERE municipality_id = $1 AND case_id = $2")
+        .bind(municipality.as_str())
+        .bind(case.as_str())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+fn shut_out(caller: &Caller, facts: &CaseFacts) -> bool {
+    facts.exclusions.iter().any(|exclusion| match &exclusion.who {
+        Excluded::Agency(agency) => *agency == caller.viewer.agency,
+        Excluded::Account(account) => *account == caller.viewer.account,
+    })
+}
+
+/// The likenesses the caller may be shown. A case from which the caller is excluded, even about
+/// one person only, is left out altogether: even its digest would tell that it exists.
+///
+/// # Errors
+/// Forbidden without the capability.
+pub async fn likenesses(tx: &mut Tx, caller: &Caller, model: &str) -> Result<Vec<Likeness>> {
+    if !caller.may(Capability::ReadSimilar) {
+        return Err(StoreError::Forbidden);
+    }
+    let municipality = caller.viewer.municipality.clone();
+    let rows = sqlx::query(
+        "SELECT v.case_id, v.part, v.vector_sealed, c.stage FROM vectors v \
+         JOIN cases c ON c.municipality_id = v.municipality_id AND c.id = v.case_id \
+         WHERE v.municipality_id = $1 AND v.model = $2 AND c.similar_ok = 1 ORDER BY v.case_id, v.part",
+    )
+    .bind(municipality.as_str())
+    .bind(model)
+    .fetch_all(tx.conn())
+    .await?;
+    let mut ids = BTreeSet::new();
+    for row in &rows {
+        ids.insert(CaseId(row.try_get("case_id")?));
+    }
+    let facts = cases::facts(tx, &municipality, &ids.into_iter().collect::<Vec<_>>()).await?;
+    let mut out = Vec::new();
+    for row in &rows {
+        let case = CaseId(row.try_get("case_id")?);
+        let Some(known) = facts.get(&case).filter(|known| !shut_out(caller, known)) else { continue };
+        let part: String = row.try_get("part")?;
+        let sealed: Vec<u8> = row.try_get("vector_sealed")?;
+        let embedded = tx.open_json(&municipality, "vectors.vector", &row_key(&case, &part, model), &sealed).await?;
+        out.push(Likeness {
+            visible: disclosure::case_visible(&caller.viewer, known),
+            stage: Stage::from_code(&row.try_get::<String, _>("stage")?).ok_or(StoreError::Corrupt("cases.stage"))?,
+            case,
+            part,
+            embedded,
+        });
+    }
+    Ok(out)
+}
