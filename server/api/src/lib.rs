@@ -1,1 +1,92 @@
+//! The HTTP and WebSocket interface. One file per operation under [`operations`]; none of them
+//! holds a rule of its own: they ask the store for an access value, and the store asks the policy.
 
+pub mod access;
+pub mod context;
+pub mod drafting;
+pub mod engines;
+pub mod error;
+pub mod events;
+mod headers;
+pub mod operations;
+pub mod scanning;
+pub mod shapes;
+pub mod state;
+pub mod vectors;
+mod web;
+pub mod worker;
+
+use std::time::Duration;
+
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use operations::{
+    accounts, agencies, audit, cases, documents, forms, memberships, network, persons, session, similar, statistics,
+    system, transcripts,
+};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use state::AppState;
+
+/// Largest JSON body; uploads have a limit of their own.
+const LARGEST_BODY: usize = 2 << 20;
+
+fn described() -> OpenApiRouter<AppState> {
+    let info = InfoBuilder::new()
+        .title("Musubi")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("相談記録プラットフォーム 結（むすび）"))
+        .build();
+    let v1 = OpenApiRouter::new()
+        .merge(session::routes())
+        .merge(accounts::routes())
+        .merge(agencies::routes())
+        .merge(memberships::routes())
+        .merge(persons::routes())
+        .merge(cases::routes())
+        .merge(documents::routes())
+        .merge(transcripts::routes())
+        .merge(network::routes())
+        .merge(forms::routes())
+        .merge(statistics::routes())
+        .merge(similar::routes())
+        .merge(audit::routes());
+    OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
+        .nest("/api/v1", v1)
+        .merge(system::routes())
+}
+
+/// The description of the interface, as committed in `web/openapi.json`.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    described().into_openapi()
+}
+
+/// Everything the server answers, below `base_path`.
+#[must_use]
+pub fn router(state: AppState) -> Router {
+    let (described, openapi) = described().split_for_parts();
+    let app = described
+        .route("/api/openapi.json", get(move || async move { axum::Json(openapi) }))
+        .route("/docs", get(system::docs::docs))
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(120)))
+        // Sockets and event streams live longer than any time-out.
+        .route("/api/collab/{document}", get(documents::socket::socket))
+        .route("/api/v1/cases/{id}/events", get(cases::events::events))
+        .route("/api/{*rest}", axum::routing::any(|| async { error::ApiError::not_found() }))
+        .fallback(web::serve)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(state.clone(), headers::same_origin))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(headers::secure))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(state.clone());
+    if state.config().base_path.is_empty() { app } else { Router::new().nest(&state.config().base_path.clone(), app) }
+}
+
+/// A panic is a defect; it must not tell what it was about.
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    error::ApiError::internal("handler panicked").into_response()
+}

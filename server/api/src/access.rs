@@ -1,0 +1,72 @@
+//! The seam between live documents and the policy: asked when a connection joins and again after
+//! every change of rights.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use collab::{
+    access::{Access, Denial, Grant, Level as Allowed},
+    identity::Identity,
+};
+use domain::{disclosure::Level, id::DocumentId};
+use store::{Caller, Database, documents::DocumentState, sessions};
+
+use crate::shapes;
+
+/// Asks the store, and through it the policy.
+#[derive(Debug)]
+pub struct PolicyAccess {
+    db: Database,
+}
+
+impl PolicyAccess {
+    #[must_use]
+    pub fn new(db: Database) -> Arc<Self> {
+        Arc::new(Self { db })
+    }
+
+    async fn decide(&self, identity: &Identity, document: &DocumentId) -> store::Result<Result<Grant, Denial>> {
+        let mut tx = self.db.read().await?;
+        let Some(caller) =
+            sessions::caller_in(&mut tx, &identity.municipality, &identity.account, &identity.membership).await?
+        else {
+            return Ok(Err(Denial::NoPermission));
+        };
+        let Some(access) = tx.document_for(&caller, document).await? else { return Ok(Err(Denial::NoPermission)) };
+        let Some(shape) = shapes::of(access.info().kind) else { return Ok(Err(Denial::Gone)) };
+        let level = match access.level() {
+            Level::Edit if access.info().state == DocumentState::Draft => Allowed::Edit,
+            Level::Edit | Level::Read if access.comment() => Allowed::Comment,
+            Level::Edit | Level::Read => Allowed::Read,
+            Level::Masked => return Ok(Err(Denial::Masked)),
+            _ => return Ok(Err(Denial::NoPermission)),
+        };
+        Ok(Ok(Grant { level, shape }))
+    }
+}
+
+#[async_trait]
+impl Access for PolicyAccess {
+    async fn check(&self, identity: &Identity, document: &DocumentId) -> Result<Grant, Denial> {
+        match self.decide(identity, document).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(%error, "access check failed");
+                Err(Denial::Unavailable)
+            }
+        }
+    }
+}
+
+/// Who sits at the connection.
+#[must_use]
+pub fn identity_of(caller: &Caller) -> Identity {
+    Identity {
+        municipality: caller.viewer.municipality.clone(),
+        account: caller.viewer.account.clone(),
+        membership: caller.viewer.membership.clone(),
+        agency: caller.viewer.agency.clone(),
+        name: caller.name.clone(),
+        agency_name: caller.agency_name.clone(),
+    }
+}

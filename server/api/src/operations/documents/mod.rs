@@ -1,0 +1,33 @@
+//! Live documents: the socket, the masked projection, mask review, versions and finals.
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::state::AppState;
+
+pub mod create;
+pub mod finalise;
+pub mod finish_masks;
+pub mod history;
+pub mod mask_reviews;
+pub mod preview_masks;
+pub mod projection;
+pub mod reopen;
+pub mod scan_masks;
+pub mod show;
+pub mod socket;
+pub mod versions;
+
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create::create))
+        .routes(routes!(show::show))
+        .routes(routes!(projection::projection))
+        .routes(routes!(scan_masks::scan_masks))
+        .routes(routes!(finish_masks::finish_masks))
+        .routes(routes!(preview_masks::preview_masks))
+        .routes(routes!(mask_reviews::mask_reviews))
+        .routes(routes!(finalise::finalise))
+        .routes(routes!(reopen::reopen))
+        .routes(routes!(versions::versions))
+        .routes(routes!(history::history))
+}

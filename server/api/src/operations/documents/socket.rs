@@ -1,0 +1,162 @@
+//! `GET /api/collab/{document}`: the socket of a live document. Speaks y-protocols sync and
+//! awareness, the durability barrier 100 and the refusal 101 (see `collab::frame`).
+
+use std::time::Duration;
+
+use axum::{
+    body::Bytes,
+    extract::{
+        Path, State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket},
+    },
+    http::{HeaderMap, header},
+    response::Response,
+};
+use collab::{
+    frame::{Code, refusal},
+    hub::Connection,
+};
+use domain::role::Capability;
+use futures_util::{SinkExt, StreamExt, stream::SplitSink};
+use serde::Deserialize;
+use store::{
+    Caller,
+    audit::{self, Event},
+};
+
+use crate::{
+    access::identity_of,
+    context::{CallContext, caller_of_token},
+    error::{ApiError, Query},
+    headers::origin_is_ours,
+    state::AppState,
+};
+
+/// A client that answers no ping within this time is gone.
+const PING_EVERY: Duration = Duration::from_secs(25);
+/// One update of 1 MiB and its frame; more is refused before it is buffered.
+const LARGEST_MESSAGE: usize = (1 << 20) + 4096;
+
+#[derive(Deserialize)]
+pub struct SocketQuery {
+    token: Option<String>,
+}
+
+/// Open the socket. A reader without the right gets a refusal frame and a close, so that stock
+/// clients see a reason; who is not signed in gets 401.
+pub async fn socket(
+    State(state): State<AppState>,
+    Path(document): Path<String>,
+    Query(query): Query<SocketQuery>,
+    headers: HeaderMap,
+    signed_in: Result<CallContext, ApiError>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    let caller = match query.token {
+        Some(token) => caller_of_token(&state, &token).await?,
+        None => {
+            if !headers.contains_key(header::AUTHORIZATION) && !origin_is_ours(&state, &headers) {
+                return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "cross_origin"));
+            }
+            signed_in?.caller
+        }
+    };
+    let document = document.into();
+    let joined = if caller.may(Capability::ReadCases) {
+        state.hub().connect(identity_of(&caller), &document).await
+    } else {
+        Err(Code::NoPermission)
+    };
+    record(&state, &caller, &document, &joined).await?;
+    Ok(upgrade
+        .max_message_size(LARGEST_MESSAGE)
+        .max_frame_size(LARGEST_MESSAGE)
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(8 * 1024)
+        .on_upgrade(move |socket| async move {
+            match joined {
+                Ok(connection) => carry(socket, connection).await,
+                Err(code) => refuse(socket, code).await,
+            }
+        }))
+}
+
+async fn record<T>(state: &AppState, caller: &Caller, document: &domain::id::DocumentId, joined: &Result<T, Code>) -> Result<(), ApiError> {
+    let mut tx = state.db().read().await?;
+    let event = Event::by(caller, "document.open", "document", document.as_str());
+    let event = match joined {
+        Ok(_) => match tx.document_for(caller, document).await?.and_then(|access| access.info().case.clone()) {
+            Some(case) => event.in_case(&case),
+            None => event,
+        },
+        Err(_) => event.outcome(audit::Outcome::Denied),
+    };
+    audit::record(&mut tx, event);
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn refuse(mut socket: WebSocket, code: Code) {
+    let _gone = socket.send(Message::Binary(refusal(code))).await;
+    let _gone = socket.send(close_frame(Some(code))).await;
+}
+
+fn close_frame(code: Option<Code>) -> Message {
+    Message::Close(Some(CloseFrame { code: code.map_or(1000, Code::close_code), reason: "".into() }))
+}
+
+async fn carry(socket: WebSocket, connection: Connection) {
+    let (sink, mut stream) = socket.split();
+    let (mut incoming, outgoing) = connection.split();
+    let writing = tokio::spawn(write(sink, outgoing));
+    while let Some(Ok(message)) = stream.next().await {
+        match message {
+            Message::Binary(bytes) => {
+                if incoming.receive(bytes).await.is_err() {
+                    break;
+                }
+            }
+            Message::Close(_) => break,
+            // Pings are answered below us; a text message is no frame of ours.
+            Message::Text(_) => {
+                if incoming.receive(Bytes::from_static(&[255])).await.is_err() {
+                    break;
+                }
+            }
+            Message::Ping(_) | Message::Pong(_) => {}
+        }
+    }
+    drop(incoming);
+    let _ended = tokio::time::timeout(Duration::from_secs(5), writing).await;
+}
+
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: collab::hub::Outgoing) {
+    let cut = outgoing.cut();
+    let mut ping = tokio::time::interval(PING_EVERY);
+    ping.tick().await;
+    loop {
+        tokio::select! {
+            frame = outgoing.next() => {
+                let Some(frame) = frame else { break };
+                let sent = tokio::select! {
+                    sent = sink.send(Message::Binary(frame)) => sent.is_ok(),
+                    // A send that hangs must not keep a revoked reader connected.
+                    () = async { cut.cancelled().await; tokio::time::sleep(Duration::from_millis(300)).await } => false,
+                };
+                if !sent {
+                    break;
+                }
+            }
+            _ = ping.tick() => {
+                if sink.send(Message::Ping(Bytes::new())).await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    let closing = async {
+        let _gone = sink.send(close_frame(outgoing.end())).await;
+        let _gone = sink.close().await;
+    };
+    let _gone = tokio::time::timeout(Duration::from_millis(500), closing).await;
+}

@@ -1,0 +1,25 @@
+//! `GET /readyz`: the databases answer; says whether the models stand.
+
+use axum::{Json, extract::State, http::StatusCode, response::{IntoResponse, Response}};
+use serde_json::json;
+
+use crate::{engines::EngineState, state::AppState};
+
+/// Ready to serve. `models` is `loading`, `ready` or `failed`; the rest of the product works
+/// without them.
+#[utoipa::path(get, path = "/readyz", tag = "system",
+    responses((status = 200, description = "ready"), (status = 503, description = "a database does not answer")))]
+pub async fn readyz(State(state): State<AppState>) -> Response {
+    let models = match state.engines().state() {
+        EngineState::Loading => "loading",
+        EngineState::Ready => "ready",
+        EngineState::Failed => "failed",
+    };
+    match state.db().ping().await {
+        Ok(()) => Json(json!({"database": "ok", "models": models})).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "database does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"database": "unavailable", "models": models}))).into_response()
+        }
+    }
+}

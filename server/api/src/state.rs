@@ -1,0 +1,83 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+
+use collab::hub::Hub;
+use domain::clock::Clock;
+use store::Database;
+
+use crate::{engines::EngineSlot, events::Events, scanning::SuggestionCache};
+
+/// Settings the API needs.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// `/musubi`, or empty for the root.
+    pub base_path: String,
+    /// Cookies carry `Secure`.
+    pub secure_cookies: bool,
+    /// Origins besides the request's own host that may use cookies (the `public_url`).
+    pub public_origin: Option<String>,
+    /// TTF used in charts and pictures.
+    pub font: Option<Arc<[u8]>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    config: ApiConfig,
+    db: Database,
+    hub: Hub,
+    engines: Arc<EngineSlot>,
+    events: Events,
+    scans: tokio::sync::Mutex<()>,
+    suggestions: SuggestionCache,
+}
+
+impl AppState {
+    #[must_use]
+    pub fn new(config: ApiConfig, db: Database, hub: Hub, engines: Arc<EngineSlot>) -> Self {
+        Self(Arc::new(Parts { config, db, hub, engines, events: Events::default(), scans: tokio::sync::Mutex::new(()), suggestions: SuggestionCache::default() }))
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &ApiConfig {
+        &self.0.config
+    }
+
+    #[must_use]
+    pub fn db(&self) -> &Database {
+        &self.0.db
+    }
+
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    #[must_use]
+    pub fn engines(&self) -> &Arc<EngineSlot> {
+        &self.0.engines
+    }
+
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &**self.0.db.clock()
+    }
+
+    /// One scan at a time: inference is the scarce thing, and two scans of one document would
+    /// undo each other's steps.
+    pub(crate) async fn scan_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.scans.lock().await
+    }
+
+    pub(crate) fn suggestions(&self) -> &SuggestionCache {
+        &self.0.suggestions
+    }
+}
