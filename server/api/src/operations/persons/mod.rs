@@ -1,0 +1,433 @@
+//! The person register (台帳). What is protected by 住所秘匿 never leaves the store for agencies that
+//! are not on the person's list.
+
+use std::collections::BTreeMap;
+
+use domain::disclosure::Level;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use store::{
+    Caller, PersonAccess, Tx,
+    cases::CaseFilter,
+    persons::{Fact, Flag, NewPerson, Person},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    error::{ApiError, FieldProblem},
+    state::AppState,
+};
+
+pub mod create;
+pub(crate) mod personal_number;
+pub mod search;
+pub mod show;
+pub mod update;
+
+/// The operations on the register.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(search::search, create::create))
+        .routes(routes!(show::show, update::update))
+}
+
+/// A person as typed at reception or into the register. Everything but a name may be missing, and
+/// an anonymous person has not even that.
+#[derive(Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PersonInput {
+    pub name: Option<String>,
+    /// Hiragana or katakana.
+    pub kana: Option<String>,
+    pub alias: Option<String>,
+    pub alias_kana: Option<String>,
+    /// Option list `gender`.
+    pub gender: Option<String>,
+    /// ISO date.
+    pub birth_date: Option<String>,
+    /// Where the birth date is not known.
+    pub estimated_age: Option<u8>,
+    pub is_anonymous: bool,
+    pub nationality_lang: Option<String>,
+    pub is_deceased: bool,
+    /// ISO date.
+    pub death_date: Option<String>,
+    pub atena_no: Option<String>,
+    pub no_fixed_address: bool,
+    pub postal_code: Option<String>,
+    pub address: Option<String>,
+    pub address2: Option<String>,
+    pub district: Option<String>,
+    pub phone_home: Option<String>,
+    pub phone_mobile: Option<String>,
+    pub email: Option<String>,
+    pub contact_caution: Option<String>,
+    pub workplace: Option<String>,
+    pub school: Option<String>,
+    /// 住所秘匿: only the agencies of `address_allow` see the protected values.
+    pub address_confidential: bool,
+    pub address_allow: Vec<String>,
+    /// Option list `risk_flag`.
+    pub risk_flags: Vec<String>,
+}
+
+impl std::fmt::Debug for PersonInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PersonInput")
+    }
+}
+
+/// Names that the register uses where the web app's are shorter.
+fn stored_name(field: &str) -> &str {
+    match field {
+        "kana" => "name_kana",
+        other => other,
+    }
+}
+
+/// Fields of a person that may be set one by one.
+const FIELDS: &[&str] = &[
+    "name", "name_kana", "alias", "alias_kana", "gender", "birth_date", "estimated_age", "is_anonymous", "nationality_lang",
+    "is_deceased", "death_date", "atena_no", "no_fixed_address", "postal_code", "address", "address2", "district", "phone_home",
+    "phone_mobile", "email", "contact_caution", "workplace", "school",
+];
+
+/// What is wrong with one value; `None` = nothing.
+fn value_problem(field: &str, value: &str, today: Date) -> Option<&'static str> {
+    let day = |text: &str| text.parse::<Date>().ok();
+    match field {
+        "birth_date" | "death_date" => match day(value) {
+            None => Some("date"),
+            Some(day) if day > today => Some("future"),
+            Some(_) => None,
+        },
+        "gender" => {
+            let list = domain::form::catalogue().list("gender");
+            list.is_none_or(|list| list.option(value).is_none()).then_some("unknown_option")
+        }
+        "estimated_age" => value.parse::<u8>().map_or(true, |age| age > 130).then_some("range"),
+        "is_anonymous" | "is_deceased" | "no_fixed_address" => (value != "true" && value != "false").then_some("malformed"),
+        _ => (value.chars().count() > 2000).then_some("too_long"),
+    }
+}
+
+impl PersonInput {
+    /// Every value that was given, by the register's field names.
+    fn values(&self) -> Vec<(&'static str, String)> {
+        let flag = |on: bool| on.then(|| "true".to_owned());
+        let given: [(&'static str, Option<String>); 23] = [
+            ("name", self.name.clone()),
+            ("name_kana", self.kana.clone()),
+            ("alias", self.alias.clone()),
+            ("alias_kana", self.alias_kana.clone()),
+            ("gender", self.gender.clone()),
+            ("birth_date", self.birth_date.clone()),
+            ("estimated_age", self.estimated_age.map(|age| age.to_string())),
+            ("is_anonymous", flag(self.is_anonymous)),
+            ("nationality_lang", self.nationality_lang.clone()),
+            ("is_deceased", flag(self.is_deceased)),
+            ("death_date", self.death_date.clone()),
+            ("atena_no", self.atena_no.clone()),
+            ("no_fixed_address", flag(self.no_fixed_address)),
+            ("postal_code", self.postal_code.clone()),
+            ("address", self.address.clone()),
+            ("address2", self.address2.clone()),
+            ("district", self.district.clone()),
+            ("phone_home", self.phone_home.clone()),
+            ("phone_mobile", self.phone_mobile.clone()),
+            ("email", self.email.clone()),
+            ("contact_caution", self.contact_caution.clone()),
+            ("workplace", self.workplace.clone()),
+            ("school", self.school.clone()),
+        ];
+        given
+            .into_iter()
+            .filter_map(|(field, value)| Some((field, value?.trim().to_owned())))
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
+    }
+
+    /// Checks the person and makes it ready for the store. `at`: path of the person in the body.
+    ///
+    /// # Errors
+    /// 422 with the fields that are not acceptable, or `personal_number`.
+    pub(crate) fn check(&self, at: &str, today: Date) -> Result<NewPerson, ApiError> {
+        let values = self.values();
+        let path = |field: &str| match (at, field) {
+            ("", "name_kana") => "kana".to_owned(),
+            ("", field) => field.to_owned(),
+            (at, "name_kana") => format!("{at}.kana"),
+            (at, field) => format!("{at}.{field}"),
+        };
+        personal_number::refuse(values.iter().map(|(field, value)| (path(field), value.as_str())))?;
+        let mut problems = Vec::new();
+        if !self.is_anonymous && !values.iter().any(|(field, _)| *field == "name") {
+            problems.push(FieldProblem::new(path("name"), "required"));
+        }
+        for (field, value) in &values {
+            if let Some(code) = value_problem(field, value, today) {
+                problems.push(FieldProblem::new(path(field), code));
+            }
+        }
+        for code in &self.risk_flags {
+            if !is_risk_flag(code) {
+                problems.push(FieldProblem::new(path("risk_flags"), "unknown_option"));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(ApiError::invalid(problems));
+        }
+        Ok(NewPerson {
+            facts: values.into_iter().map(|(field, value)| Fact::current(field, value)).collect(),
+            address_confidential: self.address_confidential,
+            address_allow: self.address_allow.iter().map(|id| id.as_str().into()).collect(),
+            flags: self
+                .risk_flags
+                .iter()
+                .map(|code| Flag { id: String::new(), flag: code.clone(), basis: None, review_on: None })
+                .collect(),
+        })
+    }
+}
+
+fn is_risk_flag(code: &str) -> bool {
+    domain::form::catalogue().list("risk_flag").is_some_and(|list| list.option(code).is_some())
+}
+
+/// An agency that is allowed to see protected values must exist.
+async fn check_agencies(tx: &mut Tx, caller: &Caller, ids: &[domain::id::AgencyId]) -> Result<(), ApiError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let known = store::agencies::by_id(tx, &caller.viewer.municipality).await?;
+    if ids.iter().all(|id| known.contains_key(id)) { Ok(()) } else { Err(ApiError::invalid_field("address_allow", "unknown_agency")) }
+}
+
+/// A person in a list.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PersonSummary {
+    pub id: String,
+    pub name: String,
+    pub display: String,
+    pub kana: Option<String>,
+    pub birth_date: Option<String>,
+    pub gender: Option<String>,
+    pub age: Option<i64>,
+    /// Missing when it is protected from the caller's agency.
+    pub address: Option<String>,
+    pub address_confidential: bool,
+    /// Protected values were left out.
+    pub address_withheld: bool,
+    /// Cases of the person as client that the caller may know of.
+    pub cases: Vec<PersonCase>,
+}
+
+impl std::fmt::Debug for PersonSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PersonSummary")
+    }
+}
+
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct PersonCase {
+    pub id: String,
+    pub case_no: String,
+}
+
+/// A person with everything the caller may see.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PersonAnswer {
+    #[serde(flatten)]
+    pub summary: PersonSummary,
+    pub version: i64,
+    /// Current values by field.
+    pub fields: BTreeMap<String, String>,
+    /// Values of the past.
+    pub former: Vec<FormerValue>,
+    pub flags: Vec<PersonFlag>,
+    /// Who sees the protected values; for those who edit the register.
+    pub address_allow: Vec<String>,
+    pub households: Vec<HouseholdAnswer>,
+    /// Persons that may be the same one.
+    pub duplicates: Vec<Duplicate>,
+    pub may_edit: bool,
+    pub updated_at: String,
+}
+
+impl std::fmt::Debug for PersonAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PersonAnswer")
+    }
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct FormerValue {
+    pub field: String,
+    pub value: String,
+    pub valid_from: Option<String>,
+    pub valid_to: Option<String>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PersonFlag {
+    pub id: String,
+    /// Option list `risk_flag`.
+    pub flag: String,
+    /// What it rests on; not for agencies.
+    pub basis: Option<String>,
+    pub review_on: Option<String>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct HouseholdAnswer {
+    pub id: String,
+    /// `registered` (住民票) or `actual`.
+    pub kind: String,
+    pub name: String,
+    pub members: Vec<HouseholdMember>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct HouseholdMember {
+    pub person_id: String,
+    pub kinship: Option<String>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Duplicate {
+    pub person_id: String,
+    pub name: String,
+    /// `birth_date`, `kana`, `phone`.
+    pub reasons: Vec<&'static str>,
+}
+
+fn summary(person: &Person, cases: Vec<PersonCase>, today: Date) -> PersonSummary {
+    let field = |name: &str| person.fields.get(name).cloned();
+    PersonSummary {
+        id: person.id.0.clone(),
+        name: person.name().to_owned(),
+        display: person.name().to_owned(),
+        kana: field("name_kana"),
+        birth_date: field("birth_date"),
+        gender: field("gender"),
+        age: person.age_on(today),
+        address: field("address"),
+        address_confidential: person.address_confidential,
+        address_withheld: person.address_withheld,
+        cases,
+    }
+}
+
+/// Cases by client, of those that match the words and that the caller may know of.
+async fn cases_by_client(tx: &mut Tx, caller: &Caller, words: &str) -> Result<BTreeMap<String, Vec<PersonCase>>, ApiError> {
+    let mut out: BTreeMap<String, Vec<PersonCase>> = BTreeMap::new();
+    if words.trim().is_empty() {
+        return Ok(out);
+    }
+    let filter = CaseFilter { q: Some(words.to_owned()), limit: 200, ..CaseFilter::default() };
+    for case in tx.cases(caller, &filter, None).await?.items {
+        for client in case.clients.iter().filter(|client| client.level >= Level::Read) {
+            if let Some(person) = &client.person_id {
+                let entry = PersonCase { id: case.id.0.clone(), case_no: case.case_no.clone() };
+                out.entry(person.0.clone()).or_default().push(entry);
+            }
+        }
+    }
+    Ok(out)
+}
+
+async fn answer(tx: &mut Tx, caller: &Caller, access: &PersonAccess) -> Result<PersonAnswer, ApiError> {
+    let person = access.person(tx).await?.ok_or_else(ApiError::not_found)?;
+    let cases = cases_by_client(tx, caller, person.name()).await?.remove(person.id.as_str()).unwrap_or_default();
+    let households = access
+        .households(tx)
+        .await?
+        .into_iter()
+        .map(|household| HouseholdAnswer {
+            id: household.id,
+            kind: serde_json::to_value(household.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(),
+            name: household.name,
+            members: household
+                .members
+                .into_iter()
+                .map(|(person, kinship)| HouseholdMember { person_id: person.0, kinship })
+                .collect(),
+        })
+        .collect();
+    let mut duplicates = Vec::new();
+    for (id, reasons) in access.duplicates(tx).await? {
+        let Some(other) = tx.person_for(caller, &id).await? else { continue };
+        let Some(other) = other.person(tx).await? else { continue };
+        // A telephone number must not lead to a person whose number is withheld.
+        if other.address_withheld && reasons.iter().all(|reason| *reason == "phone") {
+            continue;
+        }
+        duplicates.push(Duplicate { person_id: id.0, name: other.name().to_owned(), reasons });
+    }
+    Ok(PersonAnswer {
+        summary: summary(&person, cases, caller.viewer.today),
+        version: person.version,
+        former: person
+            .former
+            .into_iter()
+            .map(|fact| FormerValue {
+                field: fact.field,
+                value: fact.value,
+                valid_from: fact.valid_from.map(|day| day.to_string()),
+                valid_to: fact.valid_to.map(|day| day.to_string()),
+            })
+            .collect(),
+        flags: person
+            .flags
+            .into_iter()
+            .map(|flag| PersonFlag { id: flag.id, flag: flag.flag, basis: flag.basis, review_on: flag.review_on.map(|day| day.to_string()) })
+            .collect(),
+        address_allow: person.address_allow.into_iter().map(|agency| agency.0).collect(),
+        fields: person.fields,
+        households,
+        duplicates,
+        may_edit: access.may_edit(),
+        updated_at: person.updated_at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    fn codes(error: &ApiError) -> Vec<(String, String)> {
+        match error {
+            ApiError::Refused { fields, .. } => fields.iter().map(|field| (field.path.clone(), field.code.clone())).collect(),
+            ApiError::Internal(_) => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_body_of_the_reception_page_is_read() {
+        let body = serde_json::json!({"name": "架空 花子", "kana": "カクウ ハナコ", "gender": "2", "birth_date": "1950-04-01", "is_anonymous": false});
+        let input: PersonInput = serde_json::from_value(body).unwrap();
+        let person = input.check("clients.0.person", date(2026, 11, 22)).unwrap();
+        let facts: Vec<_> = person.facts.iter().map(|fact| (fact.field.as_str(), fact.value.as_str())).collect();
+        assert_eq!(facts, [("name", "架空 花子"), ("name_kana", "カクウ ハナコ"), ("gender", "2"), ("birth_date", "1950-04-01")]);
+        assert!(facts.iter().all(|(field, _)| FIELDS.contains(field)));
+    }
+
+    #[test]
+    fn mistakes_name_the_field() {
+        let today = date(2026, 11, 22);
+        let input = PersonInput { birth_date: Some("2027-01-01".into()), gender: Some("x".into()), ..PersonInput::default() };
+        let found = codes(&input.check("clients.1.person", today).unwrap_err());
+        let wanted = [("clients.1.person.name", "required"), ("clients.1.person.gender", "unknown_option"), ("clients.1.person.birth_date", "future")];
+        assert_eq!(found, wanted.map(|(path, code)| (path.to_owned(), code.to_owned())));
+        assert!(PersonInput { is_anonymous: true, ..PersonInput::default() }.check("", today).is_ok());
+    }
+
+    #[test]
+    fn a_personal_number_is_refused_in_any_field() {
+        let input = PersonInput { name: Some("架空 太郎".into()), contact_caution: Some("番号は１２３４５６７８９０１８です".into()), ..PersonInput::default() };
+        let error = input.check("", date(2026, 11, 22)).unwrap_err();
+        assert!(matches!(error, ApiError::Refused { code: "personal_number", .. }));
+        assert_eq!(codes(&error), [("contact_caution".to_owned(), "personal_number".to_owned())]);
+    }
+}

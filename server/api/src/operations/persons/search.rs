@@ -1,0 +1,51 @@
+//! `GET /persons?q=`: look into the register, also for duplicates while somebody is typed in.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::audit::{self, Event};
+
+use super::{PersonSummary, cases_by_client, summary};
+use crate::{
+    context::CallContext,
+    error::{ApiError, Query},
+    state::AppState,
+};
+
+#[derive(Deserialize, utoipa::IntoParams)]
+pub struct PersonQuery {
+    /// Beginning of a name or its kana (given name, old names and variant characters too), a
+    /// telephone number, or a birth date as `1950-04-01`.
+    pub q: String,
+    /// At most 50; 20 when missing.
+    pub limit: Option<usize>,
+}
+
+impl std::fmt::Debug for PersonQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PersonQuery")
+    }
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct PersonList {
+    pub items: Vec<PersonSummary>,
+}
+
+/// Persons whom the caller may see.
+#[utoipa::path(get, path = "/persons", tag = "persons", params(PersonQuery),
+    responses((status = 200, body = PersonList), (status = 403, description = "forbidden")))]
+pub async fn search(State(state): State<AppState>, call: CallContext, Query(query): Query<PersonQuery>) -> Result<Json<PersonList>, ApiError> {
+    let limit = query.limit.unwrap_or(20).clamp(1, 50);
+    let mut tx = state.db().read().await?;
+    let found = tx.find_persons(&call.caller, &query.q, limit).await?;
+    let mut cases = if found.is_empty() { std::collections::BTreeMap::new() } else { cases_by_client(&mut tx, &call.caller, &query.q).await? };
+    let items: Vec<PersonSummary> = found
+        .iter()
+        .map(|person| summary(person, cases.remove(person.id.as_str()).unwrap_or_default(), call.caller.viewer.today))
+        .collect();
+    let event = Event::by(&call.caller, "person.search", "person", "").terms(query.q).detail(json!({ "count": items.len() }));
+    audit::record(&mut tx, event);
+    tx.commit().await?;
+    Ok(Json(PersonList { items }))
+}
