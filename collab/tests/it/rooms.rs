@@ -481,6 +481,9 @@ async fn compaction_keeps_the_text_and_the_authors_and_forgets_the_deleted() {
     evil.insert(0, "forged").await;
     assert_eq!(evil.read_to_end().await, Some(Code::ForeignAuthor as u64), "the binding survives compaction");
     assert!(after.hub.authors_of(&note).await.unwrap().iter().any(|f| f.authored.author == author("a")));
+    let mut back = Peer::rejoin(&after.hub, "a", &note, a.doc).await.unwrap();
+    back.insert(0, "n").await;
+    assert!(back.barrier(b"").await, "the owner goes on under the same client id");
 }
 
 #[tokio::test]
