@@ -10,7 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::offset::Utf16;
 use std::ops::Range;
-use yrs::{Assoc, ClientID, ID, IndexScope, IndexedSequence, Map, Out, ReadTxn, StickyIndex, TextRef};
+use yrs::{
+    Assoc, ClientID, ID, IndexScope, IndexedSequence, Map, Out, ReadTxn, StickyIndex, TextRef,
+};
 
 /// Encodes as `Y.encodeRelativePosition` and base64.
 #[must_use]
@@ -33,7 +35,11 @@ pub fn encode(position: &StickyIndex) -> String {
         }
     }
     // lib0 varInt: 0, or -1 with the sign in bit 6.
-    out.push(if position.assoc == Assoc::After { 0 } else { 0x41 });
+    out.push(if position.assoc == Assoc::After {
+        0
+    } else {
+        0x41
+    });
     STANDARD.encode(out)
 }
 
@@ -56,13 +62,25 @@ fn read(input: &mut Reader<'_>) -> Result<StickyIndex, FrameError> {
         _ => return Err(FrameError::Unknown),
     };
     // Old positions end here.
-    let assoc = if input.is_empty() || input.signed()? >= 0 { Assoc::After } else { Assoc::Before };
-    if input.is_empty() { Ok(StickyIndex::new(scope, assoc)) } else { Err(FrameError::Trailing) }
+    let assoc = if input.is_empty() || input.signed()? >= 0 {
+        Assoc::After
+    } else {
+        Assoc::Before
+    };
+    if input.is_empty() {
+        Ok(StickyIndex::new(scope, assoc))
+    } else {
+        Err(FrameError::Trailing)
+    }
 }
 
 /// Anchors of a non-empty range of a text; `None` when it is empty or lies outside.
 #[must_use]
-pub fn anchor<T: ReadTxn>(txn: &T, text: &TextRef, range: Range<Utf16>) -> Option<(String, String)> {
+pub fn anchor<T: ReadTxn>(
+    txn: &T,
+    text: &TextRef,
+    range: Range<Utf16>,
+) -> Option<(String, String)> {
     let start = u32::try_from(range.start.0).ok()?;
     let end = u32::try_from(range.end.0).ok()?;
     if start >= end || end > yrs::Text::len(text, txn) {
@@ -76,7 +94,12 @@ pub fn anchor<T: ReadTxn>(txn: &T, text: &TextRef, range: Range<Utf16>) -> Optio
 /// Where the anchors are now in `text`; `None` when they are not this text's, or when nothing is
 /// left between them.
 #[must_use]
-pub fn resolve<T: ReadTxn>(txn: &T, text: &TextRef, start: &str, end: &str) -> Option<Range<Utf16>> {
+pub fn resolve<T: ReadTxn>(
+    txn: &T,
+    text: &TextRef,
+    start: &str,
+    end: &str,
+) -> Option<Range<Utf16>> {
     let start = offset(txn, text, start)?;
     let end = offset(txn, text, end)?;
     (start < end).then_some(start..end)

@@ -40,15 +40,29 @@ impl Code {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Malformed => "受信した変更を読み取れませんでした。画面を読み込み直し、未送信の文章があれば貼り付け直してください。",
-            Self::TooLarge => "一度に送れる大きさ（1MB）を超えています。文章を分けて貼り付けてください。",
-            Self::NoPermission => "この文書を編集・閲覧する権限がありません。権限が変わった可能性があります。担当の多機関協働事業者に確認してください。",
-            Self::ShapeNotAllowed => "この欄には入れられない内容です。画面を読み込み直し、もう一度入力してください。",
-            Self::ForeignAuthor => "別の利用者の変更として送られたため受け付けませんでした。画面を読み込み直してください。",
+            Self::Malformed => {
+                "受信した変更を読み取れませんでした。画面を読み込み直し、未送信の文章があれば貼り付け直してください。"
+            }
+            Self::TooLarge => {
+                "一度に送れる大きさ（1MB）を超えています。文章を分けて貼り付けてください。"
+            }
+            Self::NoPermission => {
+                "この文書を編集・閲覧する権限がありません。権限が変わった可能性があります。担当の多機関協働事業者に確認してください。"
+            }
+            Self::ShapeNotAllowed => {
+                "この欄には入れられない内容です。画面を読み込み直し、もう一度入力してください。"
+            }
+            Self::ForeignAuthor => {
+                "別の利用者の変更として送られたため受け付けませんでした。画面を読み込み直してください。"
+            }
             Self::Gone => "文書が新しい版に切り替わりました。画面を読み込み直してください。",
-            Self::Overloaded => "サーバーが混み合っているため保存できていません。入力内容は画面に残っています。しばらくすると自動で再送します。",
+            Self::Overloaded => {
+                "サーバーが混み合っているため保存できていません。入力内容は画面に残っています。しばらくすると自動で再送します。"
+            }
             Self::Masked => "この文書はマスク済みの閲覧のみ許可されています。",
-            Self::PersonalNumber => "マイナンバー（12桁の個人番号）とみられる数字は保存できません。数字を削除してから入力し直してください。",
+            Self::PersonalNumber => {
+                "マイナンバー（12桁の個人番号）とみられる数字は保存できません。数字を削除してから入力し直してください。"
+            }
         }
     }
 
@@ -72,7 +86,10 @@ pub enum Frame<'a> {
     QueryAwareness,
     /// Payload to be echoed.
     Barrier(&'a [u8]),
-    Refusal { code: u64, reason: &'a str },
+    Refusal {
+        code: u64,
+        reason: &'a str,
+    },
 }
 
 /// Not a frame.
@@ -117,10 +134,17 @@ impl<'a> Frame<'a> {
                 }
                 Self::Barrier(payload)
             }
-            101 => Self::Refusal { code: input.number()?, reason: input.text()? },
+            101 => Self::Refusal {
+                code: input.number()?,
+                reason: input.text()?,
+            },
             _ => return Err(FrameError::Unknown),
         };
-        if input.is_empty() { Ok(frame) } else { Err(FrameError::Trailing) }
+        if input.is_empty() {
+            Ok(frame)
+        } else {
+            Err(FrameError::Trailing)
+        }
     }
 
     /// Encodes; the inverse of [`Frame::decode`].
@@ -146,7 +170,11 @@ impl<'a> Frame<'a> {
 
     fn payload_len(&self) -> usize {
         match *self {
-            Self::SyncStep1(b) | Self::SyncStep2(b) | Self::Update(b) | Self::Awareness(b) | Self::Barrier(b) => b.len(),
+            Self::SyncStep1(b)
+            | Self::SyncStep2(b)
+            | Self::Update(b)
+            | Self::Awareness(b)
+            | Self::Barrier(b) => b.len(),
             Self::Refusal { reason, .. } => reason.len(),
             Self::Auth | Self::QueryAwareness => 0,
         }
@@ -156,7 +184,11 @@ impl<'a> Frame<'a> {
 /// The refusal frame for a code, with the standard words.
 #[must_use]
 pub fn refusal(code: Code) -> Bytes {
-    Frame::Refusal { code: code as u64, reason: code.reason() }.encode()
+    Frame::Refusal {
+        code: code as u64,
+        reason: code.reason(),
+    }
+    .encode()
 }
 
 fn tagged(out: &mut Vec<u8>, tag: &[u8], block: &[u8]) {
@@ -215,7 +247,11 @@ impl<'a> Reader<'a> {
             }
             shift += 7;
         }
-        if number >> 53 == 0 { Ok(number) } else { Err(FrameError::Number) }
+        if number >> 53 == 0 {
+            Ok(number)
+        } else {
+            Err(FrameError::Number)
+        }
     }
 
     pub(crate) fn number32(&mut self) -> Result<u32, FrameError> {
@@ -270,13 +306,26 @@ mod tests {
         assert_eq!(&Frame::SyncStep1(&[0]).encode()[..], &[0, 0, 1, 0]);
         assert_eq!(&Frame::Update(&[1, 2]).encode()[..], &[0, 2, 2, 1, 2]);
         assert_eq!(&Frame::Barrier(&[9]).encode()[..], &[100, 1, 9]);
-        assert_eq!(&Frame::Refusal { code: 3, reason: "no" }.encode()[..], &[101, 3, 2, b'n', b'o']);
+        assert_eq!(
+            &Frame::Refusal {
+                code: 3,
+                reason: "no"
+            }
+            .encode()[..],
+            &[101, 3, 2, b'n', b'o']
+        );
     }
 
     #[test]
     fn numbers_beyond_javascript_are_refused() {
-        assert_eq!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f]).number(), Ok((1 << 53) - 1));
-        assert_eq!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f]).number(), Err(FrameError::Number));
+        assert_eq!(
+            Reader::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f]).number(),
+            Ok((1 << 53) - 1)
+        );
+        assert_eq!(
+            Reader::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f]).number(),
+            Err(FrameError::Number)
+        );
         assert_eq!(Reader::new(&[0xff; 20]).number(), Err(FrameError::Number));
     }
 

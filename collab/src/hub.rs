@@ -150,14 +150,22 @@ pub struct Hub {
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("rooms", &self.rooms()).finish_non_exhaustive()
+        f.debug_struct("Hub")
+            .field("rooms", &self.rooms())
+            .finish_non_exhaustive()
     }
 }
 
 impl Hub {
     /// `salt`: random, new with every start of the process.
     #[must_use]
-    pub fn new(log: Arc<dyn UpdateLog>, access: Arc<dyn Access>, clock: Arc<dyn Clock>, limits: Limits, salt: u64) -> Self {
+    pub fn new(
+        log: Arc<dyn UpdateLog>,
+        access: Arc<dyn Access>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        salt: u64,
+    ) -> Self {
         let shared = Shared {
             log,
             access,
@@ -170,7 +178,9 @@ impl Hub {
             closing: AtomicBool::new(false),
             connections: AtomicU64::new(0),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Makes a document with its seed. Doing it again does nothing.
@@ -183,7 +193,11 @@ impl Hub {
                 |_| Vec::new(),
                 |parsed| {
                     let len = parsed.structs.last().map_or(0, crate::update::Struct::end);
-                    vec![Span { client: crate::seed::SEED_CLIENT, clock: 0, len }]
+                    vec![Span {
+                        client: crate::seed::SEED_CLIENT,
+                        clock: 0,
+                        len,
+                    }]
                 },
             );
             Entry {
@@ -202,15 +216,28 @@ impl Hub {
     ///
     /// # Errors
     /// The code to refuse with (send [`refusal`], close with [`Code::close_code`]).
-    pub async fn connect(&self, identity: Identity, document: &DocumentId) -> Result<Connection, Code> {
+    pub async fn connect(
+        &self,
+        identity: Identity,
+        document: &DocumentId,
+    ) -> Result<Connection, Code> {
         if self.shared.closing.load(Ordering::Relaxed) {
             return Err(Code::Overloaded);
         }
         let generation = self.shared.generation.load(Ordering::SeqCst);
-        let grant = self.shared.access.check(&identity, document).await.map_err(code_of)?;
+        let grant = self
+            .shared
+            .access
+            .check(&identity, document)
+            .await
+            .map_err(code_of)?;
         let id = self.shared.connections.fetch_add(1, Ordering::Relaxed);
         let (frames, waiting) = mpsc::channel(self.shared.limits.outbox_frames);
-        let link = Arc::new(Link { queued: AtomicUsize::new(0), end: Mutex::new(None), cut: CancellationToken::new() });
+        let link = Arc::new(Link {
+            queued: AtomicUsize::new(0),
+            end: Mutex::new(None),
+            cut: CancellationToken::new(),
+        });
         let mut join = Some(Join {
             id,
             identity: Arc::new(identity),
@@ -222,7 +249,9 @@ impl Hub {
         loop {
             let handle = self.room(document);
             let (reply, answer) = oneshot::channel();
-            let Some(joining) = join.take() else { return Err(Code::Overloaded) };
+            let Some(joining) = join.take() else {
+                return Err(Code::Overloaded);
+            };
             match handle.commands.send(Command::Join(joining, reply)).await {
                 Ok(()) => {
                     answer.await.unwrap_or(Err(Code::Overloaded))?;
@@ -238,7 +267,14 @@ impl Hub {
                         handle,
                         bucket,
                     };
-                    return Ok(Connection { incoming, outgoing: Outgoing { waiting, link, done: false } });
+                    return Ok(Connection {
+                        incoming,
+                        outgoing: Outgoing {
+                            waiting,
+                            link,
+                            done: false,
+                        },
+                    });
                 }
                 // The room was just unloaded: the next one takes it.
                 Err(mpsc::error::SendError(Command::Join(returned, _))) => join = Some(returned),
@@ -285,7 +321,15 @@ impl Hub {
         let edit = Box::new(move |txn: &mut TransactionMut<'_>| {
             let _ = give.send(edit(txn));
         });
-        self.send(document, Command::Write { author: author.clone(), edit, reply }).await?;
+        self.send(
+            document,
+            Command::Write {
+                author: author.clone(),
+                edit,
+                reply,
+            },
+        )
+        .await?;
         let seq = durable.await.unwrap_or_else(|_| Err(stopped()))?;
         Ok((seq, result.await.map_err(|_| stopped())?))
     }
@@ -304,11 +348,28 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError`].
-    pub async fn keep_version(&self, author: &Author, document: &DocumentId, label: &str) -> Result<Version, HubError> {
+    pub async fn keep_version(
+        &self,
+        author: &Author,
+        document: &DocumentId,
+        label: &str,
+    ) -> Result<Version, HubError> {
         let (reply, answer) = oneshot::channel();
-        self.send(document, Command::KeepVersion { author: author.clone(), label: label.to_owned(), reply }).await?;
+        self.send(
+            document,
+            Command::KeepVersion {
+                author: author.clone(),
+                label: label.to_owned(),
+                reply,
+            },
+        )
+        .await?;
         let version = answer.await.unwrap_or_else(|_| Err(stopped()))?;
-        self.shared.log.keep_version(document, &version).await.map_err(hub_error)?;
+        self.shared
+            .log
+            .keep_version(document, &version)
+            .await
+            .map_err(hub_error)?;
         Ok(version)
     }
 
@@ -317,9 +378,14 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError`].
-    pub async fn replace(&self, document: &DocumentId, snapshot: Snapshot) -> Result<u64, HubError> {
+    pub async fn replace(
+        &self,
+        document: &DocumentId,
+        snapshot: Snapshot,
+    ) -> Result<u64, HubError> {
         let (reply, answer) = oneshot::channel();
-        self.send(document, Command::Replace { snapshot, reply }).await?;
+        self.send(document, Command::Replace { snapshot, reply })
+            .await?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -355,7 +421,10 @@ impl Hub {
         self.shared.closing.store(true, Ordering::SeqCst);
         let waiting: Vec<_> = {
             let rooms = self.shared.rooms.lock();
-            rooms.values().map(|handle| handle.control.clone()).collect()
+            rooms
+                .values()
+                .map(|handle| handle.control.clone())
+                .collect()
         };
         let mut stopped = Vec::new();
         for control in waiting {
@@ -393,16 +462,29 @@ impl Hub {
     /// The room's handle; starts its task, which loads first, when there is none.
     fn room(&self, document: &DocumentId) -> Handle {
         let mut rooms = self.shared.rooms.lock();
-        if let Some(handle) = rooms.get(document).filter(|handle| !handle.commands.is_closed()) {
+        if let Some(handle) = rooms
+            .get(document)
+            .filter(|handle| !handle.commands.is_closed())
+        {
             return handle.clone();
         }
         let (commands, inbox) = mpsc::channel(256);
         let (control, signals) = mpsc::unbounded_channel();
         let permits = Arc::new(Semaphore::new(self.shared.limits.inbox));
-        let handle = Handle { commands, control: control.clone(), inbox: permits };
+        let handle = Handle {
+            commands,
+            control: control.clone(),
+            inbox: permits,
+        };
         rooms.insert(document.clone(), handle.clone());
         drop(rooms);
-        tokio::spawn(Room::run(Arc::clone(&self.shared), document.clone(), inbox, signals, control));
+        tokio::spawn(Room::run(
+            Arc::clone(&self.shared),
+            document.clone(),
+            inbox,
+            signals,
+            control,
+        ));
         handle
     }
 }
@@ -469,7 +551,9 @@ pub struct Incoming {
 
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Incoming")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -487,12 +571,22 @@ impl Incoming {
     pub async fn receive(&mut self, message: Bytes) -> Result<(), Closed> {
         self.bucket.take().await;
         if message.len() > self.max {
-            let _ = self.handle.control.send(Control::Refuse(self.id, Code::TooLarge));
+            let _ = self
+                .handle
+                .control
+                .send(Control::Refuse(self.id, Code::TooLarge));
             return Err(Closed);
         }
         let weight = u32::try_from(message.len().max(1)).map_err(|_| Closed)?;
-        let permit = Arc::clone(&self.handle.inbox).acquire_many_owned(weight).await.map_err(|_| Closed)?;
-        let command = Command::Message { connection: self.id, message, permit };
+        let permit = Arc::clone(&self.handle.inbox)
+            .acquire_many_owned(weight)
+            .await
+            .map_err(|_| Closed)?;
+        let command = Command::Message {
+            connection: self.id,
+            message,
+            permit,
+        };
         self.handle.commands.send(command).await.map_err(|_| Closed)
     }
 }

@@ -40,6 +40,10 @@ impl Author {
     /// The author of seeds and migrations: no person, so no account can collide with it.
     #[must_use]
     pub fn system() -> Self {
-        Self { account: "system".into(), membership: "system".into(), agency: "system".into() }
+        Self {
+            account: "system".into(),
+            membership: "system".into(),
+            agency: "system".into(),
+        }
     }
 }

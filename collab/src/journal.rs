@@ -22,7 +22,13 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn add(&mut self, author: &Author, at: Timestamp, inserted: &[Span], deleted: &[Span]) {
+    pub(crate) fn add(
+        &mut self,
+        author: &Author,
+        at: Timestamp,
+        inserted: &[Span],
+        deleted: &[Span],
+    ) {
         let number = self.number(author);
         for span in inserted {
             self.run(number, at, *span, false);
@@ -73,6 +79,11 @@ impl Journal {
                 return;
             }
         }
-        self.runs.push(Run { span, author, at, deletion });
+        self.runs.push(Run {
+            span,
+            author,
+            at,
+            deletion,
+        });
     }
 }

@@ -13,24 +13,26 @@
 //! [`Access`](access::Access), a connection is a pair of bounded queues of frames.
 
 pub mod access;
-pub mod frame;
-pub mod identity;
-pub mod log;
-pub mod shape;
-pub mod update;
-pub mod walker;
 pub mod anchor;
+pub mod frame;
+pub mod hub;
+pub mod identity;
+mod journal;
+pub mod log;
 pub mod memory;
 pub mod presence;
-pub mod seed;
-pub mod values;
-pub mod hub;
-mod journal;
 mod room;
+pub mod seed;
+pub mod shape;
+pub mod update;
+pub mod values;
+pub mod walker;
 
 pub use access::{Access, Change, Denial, Grant, Level};
 pub use frame::{Code, refusal};
-pub use hub::{Changed, Closed, Connection, FieldAuthor, Hub, HubError, Incoming, Limits, Outgoing, View};
+pub use hub::{
+    Changed, Closed, Connection, FieldAuthor, Hub, HubError, Incoming, Limits, Outgoing, View,
+};
 pub use identity::{Author, Identity};
 pub use log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version};
 pub use memory::MemoryLog;

@@ -112,19 +112,41 @@ pub trait UpdateLog: Send + Sync + 'static {
     async fn load(&self, document: &DocumentId) -> Result<Loaded, LogError>;
 
     /// Entries after `after`, for a room that fell behind another node.
-    async fn since(&self, document: &DocumentId, epoch: u64, after: u64) -> Result<Vec<(u64, Entry)>, LogError>;
+    async fn since(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        after: u64,
+    ) -> Result<Vec<(u64, Entry)>, LogError>;
 
     /// Appends with the sequence numbers `after + 1 ..`, all or nothing, and returns when they are
     /// **on disk** (`synchronous=FULL`). The primary key (document, epoch, seq) makes a second
     /// writer fail with [`LogError::Behind`].
-    async fn append(&self, document: &DocumentId, epoch: u64, after: u64, entries: &[Entry]) -> Result<(), LogError>;
+    async fn append(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        after: u64,
+        entries: &[Entry],
+    ) -> Result<(), LogError>;
 
     /// Replaces the snapshot and drops the entries up to `upto`, in one transaction.
-    async fn compact(&self, document: &DocumentId, epoch: u64, upto: u64, snapshot: &Snapshot) -> Result<(), LogError>;
+    async fn compact(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        upto: u64,
+        snapshot: &Snapshot,
+    ) -> Result<(), LogError>;
 
     /// Throws away the whole past (snapshot, entries, versions) for `snapshot`, under a new epoch
     /// that is returned (erasure, restore of a backup). `epoch` is the one the caller saw.
-    async fn replace(&self, document: &DocumentId, epoch: u64, snapshot: &Snapshot) -> Result<u64, LogError>;
+    async fn replace(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        snapshot: &Snapshot,
+    ) -> Result<u64, LogError>;
 
     /// Keeps a full state. Idempotent per (epoch, seq, label).
     async fn keep_version(&self, document: &DocumentId, version: &Version) -> Result<(), LogError>;
@@ -133,5 +155,10 @@ pub trait UpdateLog: Send + Sync + 'static {
     async fn versions(&self, document: &DocumentId) -> Result<Vec<Version>, LogError>;
 
     /// One version with its state.
-    async fn version(&self, document: &DocumentId, epoch: u64, seq: u64) -> Result<Option<Version>, LogError>;
+    async fn version(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        seq: u64,
+    ) -> Result<Option<Version>, LogError>;
 }

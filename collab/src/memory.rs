@@ -30,11 +30,19 @@ struct Stored {
 
 impl Stored {
     fn last(&self) -> u64 {
-        self.entries.last().map_or(self.snapshot_seq, |(seq, _)| *seq)
+        self.entries
+            .last()
+            .map_or(self.snapshot_seq, |(seq, _)| *seq)
     }
 
     fn at(&self, epoch: u64) -> Result<(), LogError> {
-        if self.epoch == epoch { Ok(()) } else { Err(LogError::EpochChanged { current: self.epoch }) }
+        if self.epoch == epoch {
+            Ok(())
+        } else {
+            Err(LogError::EpochChanged {
+                current: self.epoch,
+            })
+        }
     }
 }
 
@@ -81,14 +89,23 @@ impl MemoryLog {
     /// Entries held after the snapshot.
     #[must_use]
     pub fn tail(&self, document: &DocumentId) -> usize {
-        self.state.lock().documents.get(document).map_or(0, |d| d.entries.len())
+        self.state
+            .lock()
+            .documents
+            .get(document)
+            .map_or(0, |d| d.entries.len())
     }
 
     /// A copy as of now that shares nothing: what a crash would leave behind.
     #[must_use]
     pub fn after_crash(&self) -> Self {
         let documents = self.state.lock().documents.clone();
-        Self { state: Arc::new(Mutex::new(State { documents, ..State::default() })) }
+        Self {
+            state: Arc::new(Mutex::new(State {
+                documents,
+                ..State::default()
+            })),
+        }
     }
 }
 
@@ -100,11 +117,14 @@ fn known<'s>(state: &'s mut State, document: &DocumentId) -> Result<&'s mut Stor
 impl UpdateLog for MemoryLog {
     async fn create(&self, document: &DocumentId, seed: Option<Entry>) -> Result<(), LogError> {
         let mut state = self.state.lock();
-        state.documents.entry(document.clone()).or_insert_with(|| Stored {
-            epoch: 1,
-            entries: seed.map(|entry| (1, entry)).into_iter().collect(),
-            ..Stored::default()
-        });
+        state
+            .documents
+            .entry(document.clone())
+            .or_insert_with(|| Stored {
+                epoch: 1,
+                entries: seed.map(|entry| (1, entry)).into_iter().collect(),
+                ..Stored::default()
+            });
         Ok(())
     }
 
@@ -127,14 +147,30 @@ impl UpdateLog for MemoryLog {
         })
     }
 
-    async fn since(&self, document: &DocumentId, epoch: u64, after: u64) -> Result<Vec<(u64, Entry)>, LogError> {
+    async fn since(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        after: u64,
+    ) -> Result<Vec<(u64, Entry)>, LogError> {
         let mut state = self.state.lock();
         let stored = known(&mut state, document)?;
         stored.at(epoch)?;
-        Ok(stored.entries.iter().filter(|(seq, _)| *seq > after).cloned().collect())
+        Ok(stored
+            .entries
+            .iter()
+            .filter(|(seq, _)| *seq > after)
+            .cloned()
+            .collect())
     }
 
-    async fn append(&self, document: &DocumentId, epoch: u64, after: u64, entries: &[Entry]) -> Result<(), LogError> {
+    async fn append(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        after: u64,
+        entries: &[Entry],
+    ) -> Result<(), LogError> {
         let (fault, wait) = {
             let mut state = self.state.lock();
             state.appends += 1;
@@ -153,14 +189,26 @@ impl UpdateLog for MemoryLog {
         if last != after {
             return Err(LogError::Behind { last });
         }
-        stored.entries.extend(entries.iter().cloned().zip(after + 1..).map(|(entry, seq)| (seq, entry)));
+        stored.entries.extend(
+            entries
+                .iter()
+                .cloned()
+                .zip(after + 1..)
+                .map(|(entry, seq)| (seq, entry)),
+        );
         if fault == Fault::WriteAndFail {
             return Err(LogError::Unavailable("fault".into()));
         }
         Ok(())
     }
 
-    async fn compact(&self, document: &DocumentId, epoch: u64, upto: u64, snapshot: &Snapshot) -> Result<(), LogError> {
+    async fn compact(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        upto: u64,
+        snapshot: &Snapshot,
+    ) -> Result<(), LogError> {
         let mut state = self.state.lock();
         let stored = known(&mut state, document)?;
         stored.at(epoch)?;
@@ -172,7 +220,12 @@ impl UpdateLog for MemoryLog {
         Ok(())
     }
 
-    async fn replace(&self, document: &DocumentId, epoch: u64, snapshot: &Snapshot) -> Result<u64, LogError> {
+    async fn replace(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        snapshot: &Snapshot,
+    ) -> Result<u64, LogError> {
         let mut state = self.state.lock();
         let stored = known(&mut state, document)?;
         stored.at(epoch)?;
@@ -189,7 +242,9 @@ impl UpdateLog for MemoryLog {
         let mut state = self.state.lock();
         let stored = known(&mut state, document)?;
         stored.at(version.epoch)?;
-        let same = |v: &Version| v.seq == version.seq && v.epoch == version.epoch && v.label == version.label;
+        let same = |v: &Version| {
+            v.seq == version.seq && v.epoch == version.epoch && v.label == version.label
+        };
         if !stored.versions.iter().any(same) {
             stored.versions.push(version.clone());
         }
@@ -199,12 +254,29 @@ impl UpdateLog for MemoryLog {
     async fn versions(&self, document: &DocumentId) -> Result<Vec<Version>, LogError> {
         let mut state = self.state.lock();
         let stored = known(&mut state, document)?;
-        Ok(stored.versions.iter().cloned().map(|v| Version { state: Vec::new(), ..v }).collect())
+        Ok(stored
+            .versions
+            .iter()
+            .cloned()
+            .map(|v| Version {
+                state: Vec::new(),
+                ..v
+            })
+            .collect())
     }
 
-    async fn version(&self, document: &DocumentId, epoch: u64, seq: u64) -> Result<Option<Version>, LogError> {
+    async fn version(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        seq: u64,
+    ) -> Result<Option<Version>, LogError> {
         let mut state = self.state.lock();
         let stored = known(&mut state, document)?;
-        Ok(stored.versions.iter().find(|v| v.epoch == epoch && v.seq == seq).cloned())
+        Ok(stored
+            .versions
+            .iter()
+            .find(|v| v.epoch == epoch && v.seq == seq)
+            .cloned())
     }
 }

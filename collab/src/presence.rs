@@ -13,7 +13,8 @@ const MAX_STATE: usize = 4_096;
 const ALLOWED: [&str; 6] = ["cursor", "selection", "field", "typing", "focus", "idle"];
 /// Readable on white, told apart by most people with a colour vision deficiency.
 const COLOURS: [&str; 10] = [
-    "#0b5394", "#a64d00", "#38761d", "#8e2157", "#5b3f8c", "#00697a", "#7a4b12", "#9c1c1c", "#4a5a00", "#3a4a8c",
+    "#0b5394", "#a64d00", "#38761d", "#8e2157", "#5b3f8c", "#00697a", "#7a4b12", "#9c1c1c",
+    "#4a5a00", "#3a4a8c",
 ];
 
 /// One state of an awareness update.
@@ -37,13 +38,21 @@ pub fn decode(update: &[u8]) -> Result<Vec<State<'_>>, FrameError> {
     }
     let mut states = Vec::new();
     for _ in 0..count {
-        let state = State { client: input.number()?, clock: input.number()?, json: input.text()? };
+        let state = State {
+            client: input.number()?,
+            clock: input.number()?,
+            json: input.text()?,
+        };
         if state.json.len() > MAX_STATE {
             return Err(FrameError::Number);
         }
         states.push(state);
     }
-    if input.is_empty() { Ok(states) } else { Err(FrameError::Trailing) }
+    if input.is_empty() {
+        Ok(states)
+    } else {
+        Err(FrameError::Trailing)
+    }
 }
 
 /// Encodes an awareness update.
@@ -90,20 +99,30 @@ fn is_place(value: &Value, depth: usize) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
         Value::String(text) => is_code(text),
-        Value::Array(items) => items.len() <= 16 && items.iter().all(|item| is_place(item, depth + 1)),
+        Value::Array(items) => {
+            items.len() <= 16 && items.iter().all(|item| is_place(item, depth + 1))
+        }
         Value::Object(items) => {
-            items.len() <= 16 && items.iter().all(|(key, item)| is_code(key) && is_place(item, depth + 1))
+            items.len() <= 16
+                && items
+                    .iter()
+                    .all(|(key, item)| is_code(key) && is_place(item, depth + 1))
         }
     }
 }
 
 fn is_code(text: &str) -> bool {
-    text.len() <= 256 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:+=".contains(&b))
+    text.len() <= 256
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-./:+=".contains(&b))
 }
 
 /// The same person has the same colour everywhere.
 fn colour(account: &str) -> &'static str {
-    let sum = account.bytes().fold(5381_usize, |hash, b| hash.wrapping_mul(33) ^ usize::from(b));
+    let sum = account
+        .bytes()
+        .fold(5381_usize, |hash, b| hash.wrapping_mul(33) ^ usize::from(b));
     COLOURS[sum % COLOURS.len()]
 }
 
@@ -126,7 +145,10 @@ mod tests {
 
     #[test]
     fn the_session_says_who_someone_is() {
-        let state = stamp(r#"{"user":{"name":"偽物"},"cursor":{"anchor":{"item":{"client":1,"clock":2}}}}"#, &identity());
+        let state = stamp(
+            r#"{"user":{"name":"偽物"},"cursor":{"anchor":{"item":{"client":1,"clock":2}}}}"#,
+            &identity(),
+        );
         let state: Value = serde_json::from_str(&state).unwrap();
         assert_eq!(state["user"]["name"], "佐藤 花子");
         assert_eq!(state["cursor"]["anchor"]["item"]["clock"], 2);
@@ -134,7 +156,10 @@ mod tests {
 
     #[test]
     fn words_do_not_travel_in_presence() {
-        let state = stamp(r#"{"note":"canary","cursor":"田中さん","typing":true,"focus":{"x":"住所 1-2-3"}}"#, &identity());
+        let state = stamp(
+            r#"{"note":"canary","cursor":"田中さん","typing":true,"focus":{"x":"住所 1-2-3"}}"#,
+            &identity(),
+        );
         assert!(!state.contains("canary") && !state.contains("田中") && !state.contains("住所"));
         assert!(state.contains("typing"));
     }

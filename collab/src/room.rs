@@ -35,13 +35,28 @@ type Reply<T> = oneshot::Sender<Result<T, HubError>>;
 
 pub(crate) enum Command {
     Join(Join, oneshot::Sender<Result<(), Code>>),
-    Message { connection: u64, message: Bytes, permit: Permit },
+    Message {
+        connection: u64,
+        message: Bytes,
+        permit: Permit,
+    },
     Leave(u64),
     Read(Look),
-    Write { author: Author, edit: Edit, reply: Reply<u64> },
+    Write {
+        author: Author,
+        edit: Edit,
+        reply: Reply<u64>,
+    },
     Authors(Reply<Vec<FieldAuthor>>),
-    KeepVersion { author: Author, label: String, reply: Reply<Version> },
-    Replace { snapshot: Snapshot, reply: Reply<u64> },
+    KeepVersion {
+        author: Author,
+        label: String,
+        reply: Reply<Version>,
+    },
+    Replace {
+        snapshot: Snapshot,
+        reply: Reply<u64>,
+    },
 }
 
 pub(crate) struct Join {
@@ -56,10 +71,20 @@ pub(crate) struct Join {
 /// Overtakes messages.
 pub(crate) enum Control {
     Recheck(Change),
-    Checked { connection: u64, result: Result<Grant, Code> },
+    Checked {
+        connection: u64,
+        result: Result<Grant, Code>,
+    },
     Refuse(u64, Code),
-    Compacted { upto: u64, bytes: usize, done: bool },
-    Nudge { epoch: u64, seq: u64 },
+    Compacted {
+        upto: u64,
+        bytes: usize,
+        done: bool,
+    },
+    Nudge {
+        epoch: u64,
+        seq: u64,
+    },
     Stop(oneshot::Sender<()>),
 }
 
@@ -155,10 +180,18 @@ impl Room {
         control: mpsc::UnboundedSender<Control>,
     ) {
         let loaded = async {
-            let shape = shared.access.shape(&document).await.map_err(|denial| (code_of(denial), hub_denial(denial)))?;
+            let shape = shared
+                .access
+                .shape(&document)
+                .await
+                .map_err(|denial| (code_of(denial), hub_denial(denial)))?;
             let core = load(&shared, &document, &shape).await.map_err(|error| {
                 tracing::warn!(document = %document, %error, "document not loaded");
-                let code = if error == LogError::NotFound { Code::Gone } else { Code::Overloaded };
+                let code = if error == LogError::NotFound {
+                    Code::Gone
+                } else {
+                    Code::Overloaded
+                };
                 (code, hub_error(error))
             })?;
             Ok::<_, (Code, HubError)>((shape, core))
@@ -212,7 +245,11 @@ impl Room {
         }
     }
 
-    async fn serve(&mut self, commands: &mut mpsc::Receiver<Command>, signals: &mut mpsc::UnboundedReceiver<Control>) {
+    async fn serve(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        signals: &mut mpsc::UnboundedReceiver<Control>,
+    ) {
         loop {
             if self.broken.is_some() {
                 return;
@@ -263,7 +300,11 @@ impl Room {
         if let Some(due) = self.presence_due {
             deadline = deadline.min(due);
         }
-        if self.members.values().any(|m| m.lag.is_some() || !m.owed.is_empty()) {
+        if self
+            .members
+            .values()
+            .any(|m| m.lag.is_some() || !m.owed.is_empty())
+        {
             deadline = deadline.min(Instant::now() + Duration::from_millis(50));
         }
         deadline
@@ -275,8 +316,12 @@ impl Room {
         if self.presence_due.is_some_and(|due| due <= now) {
             self.send_presence();
         }
-        let behind: Vec<u64> =
-            self.members.iter().filter(|(_, m)| m.lag.is_some() || !m.owed.is_empty()).map(|(id, _)| *id).collect();
+        let behind: Vec<u64> = self
+            .members
+            .iter()
+            .filter(|(_, m)| m.lag.is_some() || !m.owed.is_empty())
+            .map(|(id, _)| *id)
+            .collect();
         for id in behind {
             self.catch_up(id, now);
         }
@@ -305,7 +350,12 @@ impl Room {
             let upto = self.core.seq;
             let snapshot = self.snapshot();
             if let Ok(snapshot) = snapshot
-                && self.shared.log.compact(&self.document, self.core.epoch, upto, &snapshot).await.is_ok()
+                && self
+                    .shared
+                    .log
+                    .compact(&self.document, self.core.epoch, upto, &snapshot)
+                    .await
+                    .is_ok()
             {
                 self.core.tail_entries = 0;
             }
@@ -326,7 +376,11 @@ impl Room {
             Command::Join(join, reply) => {
                 let _ = reply.send(self.join(join));
             }
-            Command::Message { connection, message, permit } => {
+            Command::Message {
+                connection,
+                message,
+                permit,
+            } => {
                 self.message(connection, &message);
                 drop(permit);
             }
@@ -340,11 +394,19 @@ impl Room {
                 };
                 look(Ok(&view));
             }
-            Command::Write { author, edit, reply } => self.write(author, edit, reply),
+            Command::Write {
+                author,
+                edit,
+                reply,
+            } => self.write(author, edit, reply),
             Command::Authors(reply) => {
                 let _ = reply.send(Ok(self.authors()));
             }
-            Command::KeepVersion { author, label, reply } => {
+            Command::KeepVersion {
+                author,
+                label,
+                reply,
+            } => {
                 let version = self.snapshot().map(|snapshot| Version {
                     epoch: self.core.epoch,
                     seq: self.core.seq,
@@ -356,7 +418,11 @@ impl Room {
                 let _ = reply.send(version);
             }
             Command::Replace { snapshot, reply } => {
-                let result = self.shared.log.replace(&self.document, self.core.epoch, &snapshot).await;
+                let result = self
+                    .shared
+                    .log
+                    .replace(&self.document, self.core.epoch, &snapshot)
+                    .await;
                 if result.is_ok() {
                     self.broken = Some(Code::Gone);
                 }
@@ -386,7 +452,9 @@ impl Room {
                 }
             }
             Control::Checked { connection, result } => {
-                let Some(member) = self.members.get_mut(&connection) else { return };
+                let Some(member) = self.members.get_mut(&connection) else {
+                    return;
+                };
                 match result {
                     // A lower level too: the client must learn that it is a reader now.
                     Ok(grant) if grant.level >= member.level => member.level = grant.level,
@@ -399,7 +467,8 @@ impl Room {
                 self.compacting = false;
                 if done {
                     self.core.snapshot_bytes = bytes;
-                    self.core.tail_entries = usize::try_from(self.core.seq.saturating_sub(upto)).unwrap_or(0);
+                    self.core.tail_entries =
+                        usize::try_from(self.core.seq.saturating_sub(upto)).unwrap_or(0);
                     self.core.tail_bytes = 0;
                 }
             }
@@ -416,7 +485,9 @@ impl Room {
     }
 
     fn recheck(&mut self, id: u64) {
-        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
         member.checked = Instant::now();
         let identity = Arc::clone(&member.identity);
         let shared = Arc::clone(&self.shared);
@@ -428,12 +499,17 @@ impl Room {
                 Ok(result) => result.map_err(code_of),
                 Err(_) => Err(Code::Overloaded),
             };
-            let _ = control.send(Control::Checked { connection: id, result });
+            let _ = control.send(Control::Checked {
+                connection: id,
+                result,
+            });
         });
     }
 
     fn join(&mut self, join: Join) -> Result<(), Code> {
-        if self.members.len() >= self.shared.limits.connections_per_document || !self.stopping.is_empty() {
+        if self.members.len() >= self.shared.limits.connections_per_document
+            || !self.stopping.is_empty()
+        {
             return Err(Code::Overloaded);
         }
         let id = join.id;
@@ -492,7 +568,9 @@ impl Room {
 
     /// Sync step 2: what the peer misses of the durable state.
     fn answer(&mut self, id: u64, state: &[u8]) {
-        let Some(state) = decode_state(state) else { return self.end(id, Code::Malformed, false) };
+        let Some(state) = decode_state(state) else {
+            return self.end(id, Code::Malformed, false);
+        };
         let diff = self.core.doc.transact().encode_diff_v1(&state);
         if let Some(member) = self.members.get_mut(&id) {
             member.synced = true;
@@ -501,11 +579,15 @@ impl Room {
     }
 
     fn update(&mut self, id: u64, message: &Bytes, update: &[u8], relay: bool) {
-        let Some(member) = self.members.get(&id) else { return };
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
         if update.len() > self.shared.limits.update {
             return self.end(id, Code::TooLarge, false);
         }
-        if self.core.snapshot_bytes + self.core.tail_bytes + update.len() > self.shared.limits.document {
+        if self.core.snapshot_bytes + self.core.tail_bytes + update.len()
+            > self.shared.limits.document
+        {
             return self.end(id, Code::TooLarge, false);
         }
         let author = member.author.clone();
@@ -528,7 +610,10 @@ impl Room {
     }
 
     fn account(&self, id: u64) -> String {
-        self.members.get(&id).map(|m| m.identity.account.to_string()).unwrap_or_default()
+        self.members
+            .get(&id)
+            .map(|m| m.identity.account.to_string())
+            .unwrap_or_default()
     }
 
     fn push(&mut self, item: Item) {
@@ -549,19 +634,32 @@ impl Room {
         if update[..] == [0, 0] {
             return Ok(None);
         }
-        let writer = Writer { author: &author, may_edit, server };
-        let on_their_way = self.flight.iter().flat_map(|f| &f.items).chain(&self.pending);
+        let writer = Writer {
+            author: &author,
+            may_edit,
+            server,
+        };
+        let on_their_way = self
+            .flight
+            .iter()
+            .flat_map(|f| &f.items)
+            .chain(&self.pending);
         let doc = &self.core.doc;
         let shape = &self.shape;
         let bytes = &update;
         let mut on_their_way = Some(on_their_way);
         let mut numbers = |suspects: &[ContainerAt]| -> bool {
-            let (Some(check), Some(items)) = (shape.personal_number(), on_their_way.take()) else { return false };
+            let (Some(check), Some(items)) = (shape.personal_number(), on_their_way.take()) else {
+                return false;
+            };
             let scratch = copy(doc, shape, items.map(|item| &item.update), 0);
             let read = |at: &ContainerAt| text_of(&scratch, at).is_some_and(|text| check(&text));
             let before: Vec<bool> = suspects.iter().map(read).collect();
             apply_to(&scratch, bytes);
-            suspects.iter().zip(before).any(|(at, before)| !before && read(at))
+            suspects
+                .iter()
+                .zip(before)
+                .any(|(at, before)| !before && read(at))
         };
         let verdict = self.core.index.verify(&update, writer, &mut numbers)?;
         if verdict.is_empty() {
@@ -569,12 +667,26 @@ impl Room {
         }
         let at = self.shared.clock.now();
         let (inserted, deleted) = (verdict.inserted, verdict.deleted);
-        Ok(Some(Item { update, frame, connection, author, inserted, deleted, at, done: None }))
+        Ok(Some(Item {
+            update,
+            frame,
+            connection,
+            author,
+            inserted,
+            deleted,
+            at,
+            done: None,
+        }))
     }
 
     fn write(&mut self, author: Author, edit: Edit, reply: Reply<u64>) {
         let client = self.server_client(&author);
-        let on_their_way = self.flight.iter().flat_map(|f| &f.items).chain(&self.pending).map(|item| &item.update);
+        let on_their_way = self
+            .flight
+            .iter()
+            .flat_map(|f| &f.items)
+            .chain(&self.pending)
+            .map(|item| &item.update);
         let scratch = copy(&self.core.doc, &self.shape, on_their_way, client);
         let update = {
             let mut txn = scratch.transact_mut();
@@ -590,7 +702,10 @@ impl Room {
                 let _ = reply.send(Ok(self.core.seq));
             }
             Err(refused) => {
-                let _ = reply.send(Err(HubError::Refused { code: refused.code, check: refused.check }));
+                let _ = reply.send(Err(HubError::Refused {
+                    code: refused.code,
+                    check: refused.check,
+                }));
             }
         }
     }
@@ -598,13 +713,21 @@ impl Room {
     /// The client id under which this node writes for an author: above the 32 bits of browsers.
     fn server_client(&self, author: &Author) -> u64 {
         let mut hash = self.shared.salt ^ 0xcbf2_9ce4_8422_2325;
-        for byte in author.account.as_str().bytes().chain([0]).chain(author.membership.as_str().bytes()) {
+        for byte in author
+            .account
+            .as_str()
+            .bytes()
+            .chain([0])
+            .chain(author.membership.as_str().bytes())
+        {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         loop {
             let client = (hash >> 12) | (1 << 52);
             match self.core.index.author_of(client) {
-                Some(bound) if bound.account != author.account || bound.membership != author.membership => {
+                Some(bound)
+                    if bound.account != author.account || bound.membership != author.membership =>
+                {
                     hash = hash.wrapping_mul(0x0100_0000_01b3).wrapping_add(1);
                 }
                 _ => return client,
@@ -639,12 +762,18 @@ impl Room {
                 }
             }
         });
-        self.flight = Some(Flight { items, batch: self.batch, append });
+        self.flight = Some(Flight {
+            items,
+            batch: self.batch,
+            append,
+        });
         self.batch += 1;
     }
 
     async fn landed(&mut self, result: Result<(), LogError>) {
-        let Some(flight) = self.flight.take() else { return };
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
         match result {
             Ok(()) => self.commit(flight.items, flight.batch).await,
             Err(LogError::Behind { .. }) => self.reload(flight.items).await,
@@ -654,7 +783,11 @@ impl Room {
                     LogError::NotFound | LogError::EpochChanged { .. } => Code::Gone,
                     _ => Code::Overloaded,
                 };
-                for item in flight.items.into_iter().chain(std::mem::take(&mut self.pending)) {
+                for item in flight
+                    .items
+                    .into_iter()
+                    .chain(std::mem::take(&mut self.pending))
+                {
                     if let Some(done) = item.done {
                         let _ = done.send(Err(hub_error(error.clone())));
                     }
@@ -671,8 +804,15 @@ impl Room {
             _ => None,
         };
         let senders: HashSet<Option<u64>> = items.iter().map(|item| item.connection).collect();
-        let except = if senders.len() == 1 { items[0].connection } else { None };
-        let overflow = self.members.values().any(|m| m.lag.is_none() && self.would_overflow(m));
+        let except = if senders.len() == 1 {
+            items[0].connection
+        } else {
+            None
+        };
+        let overflow = self
+            .members
+            .values()
+            .any(|m| m.lag.is_none() && self.would_overflow(m));
         let before = overflow.then(|| self.core.doc.transact().state_vector());
         let (merged, sound) = {
             let mut txn = self.core.doc.transact_mut();
@@ -680,7 +820,11 @@ impl Room {
             let merged = only.is_none().then(|| txn.encode_update_v1());
             for (client, ranges) in txn.delete_set().iter() {
                 for range in ranges.iter() {
-                    self.core.index.mark_deleted(client.get(), range.start, range.end - range.start);
+                    self.core.index.mark_deleted(
+                        client.get(),
+                        range.start,
+                        range.end - range.start,
+                    );
                 }
             }
             (merged, sound)
@@ -690,7 +834,9 @@ impl Room {
         self.core.tail_entries += items.len();
         let mut authors: Vec<Author> = Vec::new();
         for (item, seq) in items.iter_mut().zip(first..) {
-            self.core.journal.add(&item.author, item.at, &item.inserted, &item.deleted);
+            self.core
+                .journal
+                .add(&item.author, item.at, &item.inserted, &item.deleted);
             if !authors.contains(&item.author) {
                 authors.push(item.author.clone());
             }
@@ -718,11 +864,17 @@ impl Room {
     }
 
     fn announce(&self, epoch: u64, seq: u64, authors: Vec<Author>) {
-        let _ = self.shared.changes.send(Changed { document: self.document.clone(), epoch, seq, authors });
+        let _ = self.shared.changes.send(Changed {
+            document: self.document.clone(),
+            epoch,
+            seq,
+            authors,
+        });
     }
 
     fn would_overflow(&self, member: &Member) -> bool {
-        member.frames.capacity() <= 8 || member.link.queued.load(Ordering::Relaxed) > self.shared.limits.outbox_bytes
+        member.frames.capacity() <= 8
+            || member.link.queued.load(Ordering::Relaxed) > self.shared.limits.outbox_bytes
     }
 
     fn broadcast(&mut self, frame: &Bytes, except: Option<u64>, before: Option<StateVector>) {
@@ -731,7 +883,8 @@ impl Room {
             if Some(*id) == except || !member.synced || member.lag.is_some() {
                 continue;
             }
-            let full = member.frames.capacity() <= 8 || member.link.queued.load(Ordering::Relaxed) > limit;
+            let full =
+                member.frames.capacity() <= 8 || member.link.queued.load(Ordering::Relaxed) > limit;
             if let (true, Some(before)) = (full, &before) {
                 member.lag = Some((before.clone(), Instant::now()));
             } else {
@@ -742,7 +895,9 @@ impl Room {
 
     /// A frame that must arrive: an answer or an acknowledgement.
     fn send_owed(&mut self, id: u64, frame: Bytes) {
-        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
         if member.owed.is_empty() && push_frame(member, frame.clone()) {
             return;
         }
@@ -756,8 +911,9 @@ impl Room {
         if self.barriers.is_empty() {
             return;
         }
-        let (now, later): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.barriers).into_iter().partition(|(batch, ..)| *batch <= self.durable);
+        let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.barriers)
+            .into_iter()
+            .partition(|(batch, ..)| *batch <= self.durable);
         self.barriers = later;
         for (_, id, frame) in now {
             self.send_owed(id, frame);
@@ -766,14 +922,18 @@ impl Room {
 
     /// A reader that was behind and has read on: gets everything it missed in one piece.
     fn catch_up(&mut self, id: u64, now: Instant) {
-        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
         while let Some(frame) = member.owed.pop_front() {
             if !push_frame(member, frame.clone()) {
                 member.owed.push_front(frame);
                 break;
             }
         }
-        let Some((state, since)) = &member.lag else { return };
+        let Some((state, since)) = &member.lag else {
+            return;
+        };
         let drained = member.frames.capacity() * 4 >= member.frames.max_capacity() * 3
             && member.link.queued.load(Ordering::Relaxed) * 4 <= self.shared.limits.outbox_bytes;
         if drained && member.owed.is_empty() {
@@ -788,7 +948,9 @@ impl Room {
 
     /// Ends a connection. `cut`: nothing that is queued goes out any more.
     fn end(&mut self, id: u64, code: Code, cut: bool) {
-        let Some(member) = self.members.get(&id) else { return };
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
         *member.link.end.lock() = Some(code);
         if cut || !push_frame(member, refusal(code)) {
             member.link.cut.cancel();
@@ -797,7 +959,9 @@ impl Room {
     }
 
     fn remove(&mut self, id: u64) {
-        let Some(member) = self.members.remove(&id) else { return };
+        let Some(member) = self.members.remove(&id) else {
+            return;
+        };
         self.last_use = Instant::now();
         if let Some(present) = member.presence
             && self.present.get(&present.client) == Some(&id)
@@ -808,12 +972,16 @@ impl Room {
     }
 
     fn presence(&mut self, id: u64, states: &[presence::State<'_>]) {
-        let Some(member) = self.members.get(&id) else { return };
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
         let own = member.presence.as_ref().map(|p| p.client);
         let mine = match own {
             Some(own) => states.iter().find(|s| s.client == own),
             // A stock client repeats others' states; only an id that is nobody's can become its own.
-            None => states.iter().find(|s| s.json != "null" && self.may_claim(id, s.client)),
+            None => states
+                .iter()
+                .find(|s| s.json != "null" && self.may_claim(id, s.client)),
         };
         let Some(state) = mine else { return };
         let client = state.client;
@@ -834,8 +1002,11 @@ impl Room {
     }
 
     fn may_claim(&self, id: u64, client: u64) -> bool {
-        let Some(me) = self.members.get(&id) else { return false };
-        let same = |a: &Author| a.account == me.author.account && a.membership == me.author.membership;
+        let Some(me) = self.members.get(&id) else {
+            return false;
+        };
+        let same =
+            |a: &Author| a.account == me.author.account && a.membership == me.author.membership;
         let free = self
             .present
             .get(&client)
@@ -846,7 +1017,8 @@ impl Room {
 
     fn mark_presence(&mut self, client: u64) {
         self.presence_dirty.insert(client);
-        self.presence_due.get_or_insert_with(|| Instant::now() + self.shared.limits.presence);
+        self.presence_due
+            .get_or_insert_with(|| Instant::now() + self.shared.limits.presence);
     }
 
     fn next_presence_clock(&mut self) -> u64 {
@@ -857,31 +1029,54 @@ impl Room {
     }
 
     fn stamped(&self, client: u64) -> String {
-        let member = self.present.get(&client).and_then(|owner| self.members.get(owner));
+        let member = self
+            .present
+            .get(&client)
+            .and_then(|owner| self.members.get(owner));
         match member.and_then(|m| m.presence.as_ref().map(|p| (p, &m.identity))) {
-            Some((present, identity)) if present.json != "null" => presence::stamp(&present.json, identity),
+            Some((present, identity)) if present.json != "null" => {
+                presence::stamp(&present.json, identity)
+            }
             _ => "null".to_owned(),
         }
     }
 
     fn send_presence(&mut self) {
         self.presence_due = None;
-        let dirty: Vec<u64> = std::mem::take(&mut self.presence_dirty).into_iter().collect();
+        let dirty: Vec<u64> = std::mem::take(&mut self.presence_dirty)
+            .into_iter()
+            .collect();
         let clock = self.next_presence_clock();
-        let states: Vec<(u64, String)> = dirty.iter().map(|client| (*client, self.stamped(*client))).collect();
+        let states: Vec<(u64, String)> = dirty
+            .iter()
+            .map(|client| (*client, self.stamped(*client)))
+            .collect();
         let frame = |without: Option<u64>| {
             let states: Vec<_> = states
                 .iter()
                 .filter(|(client, _)| Some(*client) != without)
-                .map(|(client, json)| presence::State { client: *client, clock, json })
+                .map(|(client, json)| presence::State {
+                    client: *client,
+                    clock,
+                    json,
+                })
                 .collect();
-            (!states.is_empty()).then(|| Frame::Awareness(&presence::encode(states.into_iter())).encode())
+            (!states.is_empty())
+                .then(|| Frame::Awareness(&presence::encode(states.into_iter())).encode())
         };
         let everyone = frame(None);
         for member in self.members.values() {
-            let own = member.presence.as_ref().map(|p| p.client).filter(|own| dirty.contains(own));
+            let own = member
+                .presence
+                .as_ref()
+                .map(|p| p.client)
+                .filter(|own| dirty.contains(own));
             // One's own words coming back would undo newer ones.
-            let frame = if own.is_some() { frame(own) } else { everyone.clone() };
+            let frame = if own.is_some() {
+                frame(own)
+            } else {
+                everyone.clone()
+            };
             if let Some(frame) = frame
                 && member.lag.is_none()
                 && !self.would_overflow(member)
@@ -892,15 +1087,33 @@ impl Room {
     }
 
     fn send_all_presence(&mut self, to: u64) {
-        let own = self.members.get(&to).and_then(|m| m.presence.as_ref()).map(|p| p.client);
-        let clients: Vec<u64> = self.present.keys().copied().filter(|client| Some(*client) != own).collect();
+        let own = self
+            .members
+            .get(&to)
+            .and_then(|m| m.presence.as_ref())
+            .map(|p| p.client);
+        let clients: Vec<u64> = self
+            .present
+            .keys()
+            .copied()
+            .filter(|client| Some(*client) != own)
+            .collect();
         if clients.is_empty() {
             return;
         }
         let clock = self.next_presence_clock();
-        let states: Vec<(u64, String)> = clients.iter().map(|client| (*client, self.stamped(*client))).collect();
-        let states: Vec<_> =
-            states.iter().map(|(client, json)| presence::State { client: *client, clock, json }).collect();
+        let states: Vec<(u64, String)> = clients
+            .iter()
+            .map(|client| (*client, self.stamped(*client)))
+            .collect();
+        let states: Vec<_> = states
+            .iter()
+            .map(|(client, json)| presence::State {
+                client: *client,
+                clock,
+                json,
+            })
+            .collect();
         let frame = Frame::Awareness(&presence::encode(states.into_iter())).encode();
         self.send_owed(to, frame);
     }
@@ -925,10 +1138,20 @@ impl Room {
         let diff = self.core.doc.transact().encode_diff_v1(&before);
         self.broadcast(&Frame::Update(&diff).encode(), None, Some(before));
         self.announce(self.core.epoch, self.core.seq, Vec::new());
-        let waiting: Vec<Item> = flight.into_iter().chain(std::mem::take(&mut self.pending)).collect();
+        let waiting: Vec<Item> = flight
+            .into_iter()
+            .chain(std::mem::take(&mut self.pending))
+            .collect();
         for item in waiting {
             let server = item.connection.is_none();
-            match self.verify(item.update, item.frame, item.connection, item.author, true, server) {
+            match self.verify(
+                item.update,
+                item.frame,
+                item.connection,
+                item.author,
+                true,
+                server,
+            ) {
                 Ok(Some(mut again)) => {
                     again.done = item.done;
                     self.push(again);
@@ -941,7 +1164,10 @@ impl Room {
                 }
                 Err(refused) => {
                     if let Some(done) = item.done {
-                        let _ = done.send(Err(HubError::Refused { code: refused.code, check: refused.check }));
+                        let _ = done.send(Err(HubError::Refused {
+                            code: refused.code,
+                            check: refused.check,
+                        }));
                     }
                     if let Some(id) = item.connection {
                         self.end(id, refused.code, false);
@@ -967,9 +1193,17 @@ impl Room {
 
     /// The durable state replayed into a fresh gc document.
     fn snapshot(&self) -> Result<Snapshot, HubError> {
-        let state = self.core.doc.transact().encode_state_as_update_v1(&StateVector::default());
-        let state = replayed(&self.shape, &state).ok_or_else(|| HubError::Unavailable("replay differs".into()))?;
-        Ok(Snapshot { state, authors: self.core.journal.all() })
+        let state = self
+            .core
+            .doc
+            .transact()
+            .encode_state_as_update_v1(&StateVector::default());
+        let state = replayed(&self.shape, &state)
+            .ok_or_else(|| HubError::Unavailable("replay differs".into()))?;
+        Ok(Snapshot {
+            state,
+            authors: self.core.journal.all(),
+        })
     }
 
     fn compact_if_due(&mut self) {
@@ -980,17 +1214,32 @@ impl Room {
             return;
         }
         self.compacting = true;
-        let state = self.core.doc.transact().encode_state_as_update_v1(&StateVector::default());
+        let state = self
+            .core
+            .doc
+            .transact()
+            .encode_state_as_update_v1(&StateVector::default());
         let authors = self.core.journal.all();
-        let (shared, document, shape) = (Arc::clone(&self.shared), self.document.clone(), Arc::clone(&self.shape));
+        let (shared, document, shape) = (
+            Arc::clone(&self.shared),
+            self.document.clone(),
+            Arc::clone(&self.shape),
+        );
         let (epoch, upto, control) = (self.core.epoch, self.core.seq, self.control.clone());
         tokio::spawn(async move {
-            let state = tokio::task::spawn_blocking(move || replayed(&shape, &state)).await.ok().flatten();
+            let state = tokio::task::spawn_blocking(move || replayed(&shape, &state))
+                .await
+                .ok()
+                .flatten();
             let mut bytes = 0;
             let done = match state {
                 Some(state) => {
                     bytes = state.len();
-                    shared.log.compact(&document, epoch, upto, &Snapshot { state, authors }).await.is_ok()
+                    shared
+                        .log
+                        .compact(&document, epoch, upto, &Snapshot { state, authors })
+                        .await
+                        .is_ok()
                 }
                 None => false,
             };
@@ -1008,9 +1257,19 @@ impl Room {
             return;
         }
         self.last_version = now;
-        let state = self.core.doc.transact().encode_state_as_update_v1(&StateVector::default());
-        let version =
-            Version { epoch: self.core.epoch, seq: self.core.seq, at: now, author, label: String::new(), state };
+        let state = self
+            .core
+            .doc
+            .transact()
+            .encode_state_as_update_v1(&StateVector::default());
+        let version = Version {
+            epoch: self.core.epoch,
+            seq: self.core.seq,
+            at: now,
+            author,
+            label: String::new(),
+            state,
+        };
         let (shared, document) = (Arc::clone(&self.shared), self.document.clone());
         tokio::spawn(async move {
             if let Err(error) = shared.log.keep_version(&document, &version).await {
@@ -1023,7 +1282,13 @@ impl Room {
         let mut found = Vec::new();
         for authored in self.core.journal.all() {
             for (span, field) in self.core.index.paths(authored.span) {
-                found.push(FieldAuthor { field, authored: crate::log::Authored { span, ..authored.clone() } });
+                found.push(FieldAuthor {
+                    field,
+                    authored: crate::log::Authored {
+                        span,
+                        ..authored.clone()
+                    },
+                });
             }
         }
         found.sort_by_key(|f| f.authored.at);
@@ -1059,7 +1324,10 @@ fn hub_denial(denial: crate::access::Denial) -> HubError {
 fn forget(shared: &Shared, document: &DocumentId, commands: &mut mpsc::Receiver<Command>) {
     let mut rooms = shared.rooms.lock();
     commands.close();
-    if rooms.get(document).is_some_and(|handle| handle.commands.is_closed()) {
+    if rooms
+        .get(document)
+        .is_some_and(|handle| handle.commands.is_closed())
+    {
         rooms.remove(document);
     }
 }
@@ -1076,7 +1344,11 @@ fn fail(command: Command, code: Code, error: &HubError) {
     }
 }
 
-async fn load(shared: &Shared, document: &DocumentId, shape: &Arc<Shape>) -> Result<Core, LogError> {
+async fn load(
+    shared: &Shared,
+    document: &DocumentId,
+    shape: &Arc<Shape>,
+) -> Result<Core, LogError> {
     let loaded = shared.log.load(document).await?;
     let shape = Arc::clone(shape);
     tokio::task::spawn_blocking(move || build(&shape, loaded))
@@ -1104,7 +1376,9 @@ fn build(shape: &Arc<Shape>, loaded: Loaded) -> Result<Core, LogError> {
                 journal.add_one(authored);
             }
             snapshot_bytes = snapshot.state.len();
-            index.replay(&snapshot.state, &Author::system()).map_err(|r| corrupt(seq, r.check))?;
+            index
+                .replay(&snapshot.state, &Author::system())
+                .map_err(|r| corrupt(seq, r.check))?;
             if !apply(&mut txn, &snapshot.state) {
                 return Err(corrupt(seq, "snapshot"));
             }
@@ -1115,7 +1389,9 @@ fn build(shape: &Arc<Shape>, loaded: Loaded) -> Result<Core, LogError> {
             }
             seq = *at;
             tail_bytes += entry.update.len();
-            index.replay(&entry.update, &entry.author).map_err(|r| corrupt(seq, r.check))?;
+            index
+                .replay(&entry.update, &entry.author)
+                .map_err(|r| corrupt(seq, r.check))?;
             if !apply(&mut txn, &entry.update) {
                 return Err(corrupt(seq, "update"));
             }
@@ -1134,7 +1410,16 @@ fn build(shape: &Arc<Shape>, loaded: Loaded) -> Result<Core, LogError> {
         }
     }
     index.recount();
-    Ok(Core { doc, index, journal, epoch: loaded.epoch, seq, snapshot_bytes, tail_entries, tail_bytes })
+    Ok(Core {
+        doc,
+        index,
+        journal,
+        epoch: loaded.epoch,
+        seq,
+        snapshot_bytes,
+        tail_entries,
+        tail_bytes,
+    })
 }
 
 fn apply(txn: &mut TransactionMut<'_>, update: &[u8]) -> bool {
@@ -1149,10 +1434,19 @@ fn apply_to(doc: &Doc, update: &[u8]) -> bool {
 }
 
 /// A copy of the document with updates that are not in it yet.
-fn copy<'u>(doc: &Doc, shape: &Shape, updates: impl Iterator<Item = &'u Bytes>, client: u64) -> Doc {
+fn copy<'u>(
+    doc: &Doc,
+    shape: &Shape,
+    updates: impl Iterator<Item = &'u Bytes>,
+    client: u64,
+) -> Doc {
     let scratch = empty_document(client);
     declare_roots(&scratch, shape);
-    apply_to(&scratch, &doc.transact().encode_state_as_update_v1(&StateVector::default()));
+    apply_to(
+        &scratch,
+        &doc.transact()
+            .encode_state_as_update_v1(&StateVector::default()),
+    );
     for update in updates {
         apply_to(&scratch, update);
     }

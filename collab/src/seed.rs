@@ -3,7 +3,9 @@
 
 use crate::shape::{Rule, Shape};
 use serde_json::Value;
-use yrs::{Any, Doc, Map, MapPrelim, OffsetKind, Options, ReadTxn, StateVector, TextPrelim, Transact};
+use yrs::{
+    Any, Doc, Map, MapPrelim, OffsetKind, Options, ReadTxn, StateVector, TextPrelim, Transact,
+};
 
 /// Client id of every seed. The same shape gives the same bytes, so a repeated creation, or a
 /// second node, does no harm.
@@ -43,11 +45,15 @@ pub fn seed(shape: &Shape) -> Option<Vec<u8>> {
     {
         let mut txn = doc.transact_mut();
         for (name, root) in roots {
-            let Rule::Map(map) = shape.rule(root.rule) else { continue };
+            let Rule::Map(map) = shape.rule(root.rule) else {
+                continue;
+            };
             if !map.seeded {
                 continue;
             }
-            let Some(target) = txn.get_map(name) else { continue };
+            let Some(target) = txn.get_map(name) else {
+                continue;
+            };
             let mut keys: Vec<_> = map.fixed.iter().collect();
             keys.sort();
             for (key, rule) in keys {

@@ -68,9 +68,15 @@ pub enum Scalar {
     OneOf(Arc<[Box<str>]>),
     Bool,
     /// Whole number within the bounds, inclusive.
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     /// Finite number within the bounds, inclusive.
-    Number { min: f64, max: f64 },
+    Number {
+        min: f64,
+        max: f64,
+    },
     /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
     Date,
     /// `YYYY-MM-DD` or `YYYY-MM-DDThh:mm`, local time of the municipality.
@@ -88,7 +94,9 @@ pub enum Scalar {
     /// The account of whoever writes it.
     OwnAccount,
     /// Free text up to so many UTF-16 code units.
-    Text { max: u32 },
+    Text {
+        max: u32,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -111,7 +119,10 @@ pub struct Shape {
 
 impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shape").field("kind", &self.kind).field("rules", &self.rules.len()).finish_non_exhaustive()
+        f.debug_struct("Shape")
+            .field("kind", &self.kind)
+            .field("rules", &self.rules.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,7 +138,9 @@ pub struct Field {
 #[derive(Debug, Clone)]
 pub enum FieldContent {
     /// Written together: Y.Text.
-    LiveText { max: u32 },
+    LiveText {
+        max: u32,
+    },
     Scalar(Scalar),
     /// Multi-choice: Y.Map option code → bool.
     Options(Vec<String>),
@@ -137,7 +150,13 @@ pub enum FieldContent {
 
 impl Shape {
     fn empty(kind: &str) -> Self {
-        Self { kind: kind.into(), rules: Vec::new(), roots: HashMap::new(), meta: Vec::new(), personal_number: None }
+        Self {
+            kind: kind.into(),
+            rules: Vec::new(),
+            roots: HashMap::new(),
+            meta: Vec::new(),
+            personal_number: None,
+        }
     }
 
     /// 共有メモ: root Y.Text `content`.
@@ -153,8 +172,15 @@ impl Shape {
     #[must_use]
     pub fn sheet(kind: &str, form: &str, form_version: u32, fields: &[Field]) -> Self {
         let mut shape = Self::empty(kind);
-        let fixed = fields.iter().map(|f| (f.id.as_str().into(), shape.field(&f.content))).collect();
-        let fields = shape.add(Rule::Map(MapRule { fixed, seeded: true, ..MapRule::default() }));
+        let fixed = fields
+            .iter()
+            .map(|f| (f.id.as_str().into(), shape.field(&f.content)))
+            .collect();
+        let fields = shape.add(Rule::Map(MapRule {
+            fixed,
+            seeded: true,
+            ..MapRule::default()
+        }));
         shape.root("fields", fields, false);
         shape.meta = vec![
             ("form".into(), form.into()),
@@ -162,9 +188,20 @@ impl Shape {
             ("schema".into(), 1.into()),
         ];
         let code = shape.add(Rule::Scalar(Scalar::Code));
-        let number = shape.add(Rule::Scalar(Scalar::Integer { min: 0, max: i64::from(u32::MAX) }));
-        let fixed = HashMap::from([("form".into(), code), ("form_version".into(), number), ("schema".into(), number)]);
-        let meta = shape.add(Rule::Map(MapRule { fixed, seeded: true, ..MapRule::default() }));
+        let number = shape.add(Rule::Scalar(Scalar::Integer {
+            min: 0,
+            max: i64::from(u32::MAX),
+        }));
+        let fixed = HashMap::from([
+            ("form".into(), code),
+            ("form_version".into(), number),
+            ("schema".into(), number),
+        ]);
+        let meta = shape.add(Rule::Map(MapRule {
+            fixed,
+            seeded: true,
+            ..MapRule::default()
+        }));
         shape.root("meta", meta, true);
         shape
     }
@@ -173,9 +210,15 @@ impl Shape {
     #[must_use]
     pub fn network() -> Self {
         let mut shape = Self::empty("network");
-        let place = || Scalar::Number { min: -1e6, max: 1e6 };
+        let place = || Scalar::Number {
+            min: -1e6,
+            max: 1e6,
+        };
         let node = shape.record(vec![
-            ("kind", one_of(&["person", "agency", "group", "place", "pet"])),
+            (
+                "kind",
+                one_of(&["person", "agency", "group", "place", "pet"]),
+            ),
             ("person_id", Scalar::Code),
             ("agency_id", Scalar::Code),
             ("label", Scalar::Text { max: 200 }),
@@ -198,16 +241,30 @@ impl Shape {
             ("frequency", Scalar::Text { max: 200 }),
             ("valid_from", Scalar::Date),
             ("valid_to", Scalar::Date),
-            ("note", Scalar::Text { max: MAX_VALUE_TEXT }),
+            (
+                "note",
+                Scalar::Text {
+                    max: MAX_VALUE_TEXT,
+                },
+            ),
             ("source", Scalar::Code),
         ]);
         let flag = shape.add(Rule::Scalar(Scalar::Bool));
-        let members = shape.add(Rule::Map(MapRule { entries: Some((Key::Id, flag)), ..MapRule::default() }));
-        let mut household = shape.record_rule(vec![("name", Scalar::Text { max: 200 }), ("kind", Scalar::Code)]);
+        let members = shape.add(Rule::Map(MapRule {
+            entries: Some((Key::Id, flag)),
+            ..MapRule::default()
+        }));
+        let mut household = shape.record_rule(vec![
+            ("name", Scalar::Text { max: 200 }),
+            ("kind", Scalar::Code),
+        ]);
         household.fixed.insert("members".into(), members);
         let household = shape.add(Rule::Map(household));
         for (root, entry) in [("nodes", node), ("ties", tie), ("households", household)] {
-            let rule = shape.add(Rule::Map(MapRule { entries: Some((Key::Id, entry)), ..MapRule::default() }));
+            let rule = shape.add(Rule::Map(MapRule {
+                entries: Some((Key::Id, entry)),
+                ..MapRule::default()
+            }));
             shape.root(root, rule, false);
         }
         let settings = shape.record(vec![
@@ -216,7 +273,13 @@ impl Shape {
             ("show_eco", Scalar::Bool),
             ("show_gen", Scalar::Bool),
             ("locked", Scalar::Bool),
-            ("zoom", Scalar::Number { min: 0.01, max: 100.0 }),
+            (
+                "zoom",
+                Scalar::Number {
+                    min: 0.01,
+                    max: 100.0,
+                },
+            ),
         ]);
         shape.root("settings", settings, false);
         shape
@@ -233,25 +296,48 @@ impl Shape {
             (
                 "label",
                 one_of(&[
-                    "PERSON", "ADDRESS", "FACILITY", "PHONE", "EMAIL", "ID_NUMBER", "BIRTHDATE", "POSTAL_CODE",
-                    "ACCOUNT", "OTHER_ID",
+                    "PERSON",
+                    "ADDRESS",
+                    "FACILITY",
+                    "PHONE",
+                    "EMAIL",
+                    "ID_NUMBER",
+                    "BIRTHDATE",
+                    "POSTAL_CODE",
+                    "ACCOUNT",
+                    "OTHER_ID",
                 ]),
             ),
             ("score", Scalar::Number { min: 0.0, max: 1.0 }),
-            ("source", one_of(&["register", "rule", "dictionary", "model", "manual"])),
+            (
+                "source",
+                one_of(&["register", "rule", "dictionary", "model", "manual"]),
+            ),
             ("person", Scalar::Code),
             ("status", one_of(&["pending", "accepted", "rejected"])),
             ("by", Scalar::OwnAccount),
             ("at", Scalar::Instant),
         ]);
-        let spans = shape.add(Rule::Map(MapRule { entries: Some((Key::Id, span)), ..MapRule::default() }));
+        let spans = shape.add(Rule::Map(MapRule {
+            entries: Some((Key::Id, span)),
+            ..MapRule::default()
+        }));
         shape.root("spans", spans, false);
         let scan = shape.record(vec![
             ("at", Scalar::Instant),
-            ("length", Scalar::Integer { min: 0, max: i64::from(MAX_NOTE_TEXT) }),
+            (
+                "length",
+                Scalar::Integer {
+                    min: 0,
+                    max: i64::from(MAX_NOTE_TEXT),
+                },
+            ),
             ("state", one_of(&["done", "failed"])),
         ]);
-        let scans = shape.add(Rule::Map(MapRule { entries: Some((Key::FieldPath, scan)), ..MapRule::default() }));
+        let scans = shape.add(Rule::Map(MapRule {
+            entries: Some((Key::FieldPath, scan)),
+            ..MapRule::default()
+        }));
         shape.root("scans", scans, true);
         shape
     }
@@ -300,8 +386,14 @@ impl Shape {
     }
 
     fn record_rule(&mut self, columns: Vec<(&str, Scalar)>) -> MapRule {
-        let fixed = columns.into_iter().map(|(key, scalar)| (key.into(), self.add(Rule::Scalar(scalar)))).collect();
-        MapRule { fixed, ..MapRule::default() }
+        let fixed = columns
+            .into_iter()
+            .map(|(key, scalar)| (key.into(), self.add(Rule::Scalar(scalar))))
+            .collect();
+        MapRule {
+            fixed,
+            ..MapRule::default()
+        }
     }
 
     fn record(&mut self, columns: Vec<(&str, Scalar)>) -> RuleId {
@@ -315,15 +407,30 @@ impl Shape {
             FieldContent::Scalar(scalar) => Rule::Scalar(scalar.clone()),
             FieldContent::Options(codes) => {
                 let flag = self.add(Rule::Scalar(Scalar::Bool));
-                let fixed = codes.iter().map(|code| (code.as_str().into(), flag)).collect();
-                Rule::Map(MapRule { fixed, options: true, ..MapRule::default() })
+                let fixed = codes
+                    .iter()
+                    .map(|code| (code.as_str().into(), flag))
+                    .collect();
+                Rule::Map(MapRule {
+                    fixed,
+                    options: true,
+                    ..MapRule::default()
+                })
             }
             FieldContent::Table(columns) => {
-                let mut fixed: HashMap<Box<str>, RuleId> =
-                    columns.iter().map(|c| (c.id.as_str().into(), self.field(&c.content))).collect();
+                let mut fixed: HashMap<Box<str>, RuleId> = columns
+                    .iter()
+                    .map(|c| (c.id.as_str().into(), self.field(&c.content)))
+                    .collect();
                 fixed.insert("order".into(), self.add(Rule::Scalar(Scalar::Order)));
-                let row = self.add(Rule::Map(MapRule { fixed, ..MapRule::default() }));
-                Rule::Map(MapRule { entries: Some((Key::Id, row)), ..MapRule::default() })
+                let row = self.add(Rule::Map(MapRule {
+                    fixed,
+                    ..MapRule::default()
+                }));
+                Rule::Map(MapRule {
+                    entries: Some((Key::Id, row)),
+                    ..MapRule::default()
+                })
             }
         };
         self.add(rule)
@@ -356,18 +463,26 @@ impl Key {
 }
 
 fn is_id(key: &str) -> bool {
-    (8..=32).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    (8..=32).contains(&key.len())
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn is_field_path(path: &str) -> bool {
     let mut parts = path.split('/');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(field), None, ..) => is_name(field),
-        (Some(table), Some(row), Some(column), None) => is_name(table) && is_id(row) && is_name(column),
+        (Some(table), Some(row), Some(column), None) => {
+            is_name(table) && is_id(row) && is_name(column)
+        }
         _ => false,
     }
 }
@@ -388,7 +503,9 @@ impl Scalar {
             (_, Plain::Empty) => true,
             (Self::OneOf(codes), Plain::Text(text)) => codes.iter().any(|code| &**code == text),
             (Self::Bool, Plain::Bool(_)) => true,
-            (Self::Integer { min, max }, Plain::Number(n)) => n.fract() == 0.0 && n >= *min as f64 && n <= *max as f64,
+            (Self::Integer { min, max }, Plain::Number(n)) => {
+                n.fract() == 0.0 && n >= *min as f64 && n <= *max as f64
+            }
             (Self::Number { min, max }, Plain::Number(n)) => n >= *min && n <= *max,
             (Self::Date, Plain::Text(text)) => is_date(text),
             (Self::DateTime, Plain::Text(text)) => match text.len() {
@@ -401,14 +518,18 @@ impl Scalar {
             }
             (Self::Code, Plain::Text(text)) => {
                 (1..=64).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+                    && text
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
             }
             (Self::Order, Plain::Text(text)) => {
                 (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
             }
             (Self::Anchor, Plain::Text(text)) => {
                 text.len() <= 256
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_'))
+                    && text.bytes().all(|b| {
+                        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_')
+                    })
             }
             (Self::FieldPath, Plain::Text(text)) => is_field_path(text),
             (Self::OwnAccount, Plain::Text(text)) => account.is_none_or(|account| account == text),
@@ -420,10 +541,19 @@ impl Scalar {
 
 fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let digits = |range: std::ops::Range<usize>| bytes.get(range).is_some_and(|b| b.iter().all(u8::is_ascii_digit));
+    let digits = |range: std::ops::Range<usize>| {
+        bytes
+            .get(range)
+            .is_some_and(|b| b.iter().all(u8::is_ascii_digit))
+    };
     match bytes.len() {
         4 => digits(0..4),
-        7 => digits(0..4) && bytes[4] == b'-' && digits(5..7) && (1..=12).contains(&number(&text[5..7])),
+        7 => {
+            digits(0..4)
+                && bytes[4] == b'-'
+                && digits(5..7)
+                && (1..=12).contains(&number(&text[5..7]))
+        }
         10 => text.parse::<jiff::civil::Date>().is_ok(),
         _ => false,
     }
@@ -440,7 +570,13 @@ mod tests {
     #[test]
     fn keys_never_hold_words() {
         assert!(Key::Id.matches("abcdefgh12345678"));
-        for bad in ["山田太郎", "short", "UPPERCASE1", "with space 1", "a/b/c/d/e/f/g/h"] {
+        for bad in [
+            "山田太郎",
+            "short",
+            "UPPERCASE1",
+            "with space 1",
+            "a/b/c/d/e/f/g/h",
+        ] {
             assert!(!Key::Id.matches(bad), "{bad}");
         }
         assert!(Key::FieldPath.matches("household/abcdefgh1234/name"));
@@ -457,7 +593,11 @@ mod tests {
         }
         assert!(Scalar::DateTime.allows(Plain::Text("2026-11-22T09:30"), None));
         assert!(Scalar::DateTime.allows(Plain::Text("2026-11-22"), None));
-        for bad in ["2026-11-22T25:00", "2026-11-22 田中さん", "20261122T093000Z"] {
+        for bad in [
+            "2026-11-22T25:00",
+            "2026-11-22 田中さん",
+            "20261122T093000Z",
+        ] {
             assert!(!Scalar::DateTime.allows(Plain::Text(bad), None), "{bad}");
         }
         let age = Scalar::Integer { min: 0, max: 130 };

@@ -114,7 +114,11 @@ impl<'a> Update<'a> {
                 deletes.push((client, clock, len));
             }
         }
-        if input.is_empty() { Ok(Self { structs, deletes }) } else { Err(FrameError::Trailing) }
+        if input.is_empty() {
+            Ok(Self { structs, deletes })
+        } else {
+            Err(FrameError::Trailing)
+        }
     }
 }
 
@@ -123,10 +127,22 @@ fn parse_struct<'a>(input: &mut Reader<'a>, id: Id) -> Result<Struct<'a>, FrameE
     if info == 0 || info == 10 {
         let len = input.number32()?;
         let body = if info == 0 { Body::Gc } else { Body::Skip };
-        return if len == 0 { Err(FrameError::Number) } else { Ok(Struct { id, len, body }) };
+        return if len == 0 {
+            Err(FrameError::Number)
+        } else {
+            Ok(Struct { id, len, body })
+        };
     }
-    let origin = if info & 0x80 != 0 { Some(parse_id(input)?) } else { None };
-    let right_origin = if info & 0x40 != 0 { Some(parse_id(input)?) } else { None };
+    let origin = if info & 0x80 != 0 {
+        Some(parse_id(input)?)
+    } else {
+        None
+    };
+    let right_origin = if info & 0x40 != 0 {
+        Some(parse_id(input)?)
+    } else {
+        None
+    };
     let (mut parent, mut key) = (None, None);
     if origin.is_none() && right_origin.is_none() {
         parent = Some(match input.number()? {
@@ -143,11 +159,24 @@ fn parse_struct<'a>(input: &mut Reader<'a>, id: Id) -> Result<Struct<'a>, FrameE
         return Err(FrameError::Number);
     }
     id.clock.checked_add(len).ok_or(FrameError::Number)?;
-    Ok(Struct { id, len, body: Body::Item(Item { origin, right_origin, parent, key, content }) })
+    Ok(Struct {
+        id,
+        len,
+        body: Body::Item(Item {
+            origin,
+            right_origin,
+            parent,
+            key,
+            content,
+        }),
+    })
 }
 
 fn parse_id(input: &mut Reader<'_>) -> Result<Id, FrameError> {
-    Ok(Id { client: input.number()?, clock: input.number32()? })
+    Ok(Id {
+        client: input.number()?,
+        clock: input.number32()?,
+    })
 }
 
 fn parse_content<'a>(input: &mut Reader<'a>, kind: u8) -> Result<(Content<'a>, u32), FrameError> {
@@ -252,6 +281,10 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], FrameError> {
 }
 
 fn utf16_len(text: &str) -> u32 {
-    let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+    let units = if text.is_ascii() {
+        text.len()
+    } else {
+        text.encode_utf16().count()
+    };
     u32::try_from(units).unwrap_or(u32::MAX)
 }

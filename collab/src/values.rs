@@ -15,12 +15,17 @@ pub fn fields<T: ReadTxn>(txn: &T, shape: &Shape) -> Value {
 /// Any root as JSON; maps with id keys (`nodes`, `spans`, …) come as rows.
 #[must_use]
 pub fn root<T: ReadTxn>(txn: &T, shape: &Shape, name: &str) -> Value {
-    let Some((_, root)) = shape.roots().find(|(root, _)| *root == name) else { return Value::Null };
+    let Some((_, root)) = shape.roots().find(|(root, _)| *root == name) else {
+        return Value::Null;
+    };
     match shape.rule(root.rule) {
-        Rule::Text { .. } => txn.get_text(name).map_or(Value::Null, |text| text.get_string(txn).into()),
-        Rule::Map(_) => txn.get_map(name).and_then(|map| value(txn, shape, Some(root.rule), Out::YMap(map))).unwrap_or(
-            Value::Object(Object::new()),
-        ),
+        Rule::Text { .. } => txn
+            .get_text(name)
+            .map_or(Value::Null, |text| text.get_string(txn).into()),
+        Rule::Map(_) => txn
+            .get_map(name)
+            .and_then(|map| value(txn, shape, Some(root.rule), Out::YMap(map)))
+            .unwrap_or(Value::Object(Object::new())),
         Rule::Scalar(_) => Value::Null,
     }
 }
@@ -36,7 +41,9 @@ fn value<T: ReadTxn>(txn: &T, shape: &Shape, rule: Option<RuleId>, out: Out) -> 
             if shape.is_options(rules) {
                 let mut chosen: Vec<String> = map
                     .iter(txn)
-                    .filter(|(key, out)| rules.rule_of(key).is_some() && matches!(out, Out::Any(Any::Bool(true))))
+                    .filter(|(key, out)| {
+                        rules.rule_of(key).is_some() && matches!(out, Out::Any(Any::Bool(true)))
+                    })
                     .map(|(key, _)| key.to_owned())
                     .collect();
                 chosen.sort();
@@ -44,13 +51,20 @@ fn value<T: ReadTxn>(txn: &T, shape: &Shape, rule: Option<RuleId>, out: Out) -> 
             }
             let mut members: Vec<(String, Value)> = map
                 .iter(txn)
-                .filter_map(|(key, out)| Some((key.to_owned(), value(txn, shape, rules.rule_of(key), out)?)))
+                .filter_map(|(key, out)| {
+                    Some((key.to_owned(), value(txn, shape, rules.rule_of(key), out)?))
+                })
                 .collect();
             if rules.entries.is_none() {
                 return Some(Value::Object(members.into_iter().collect()));
             }
             members.sort_by(|(id_a, a), (id_b, b)| {
-                let order = |row: &Value| row.get("order").and_then(Value::as_str).unwrap_or("").to_owned();
+                let order = |row: &Value| {
+                    row.get("order")
+                        .and_then(Value::as_str)
+                        .unwrap_or("")
+                        .to_owned()
+                };
                 order(a).cmp(&order(b)).then_with(|| id_a.cmp(id_b))
             });
             let rows = members.into_iter().map(|(id, mut row)| {

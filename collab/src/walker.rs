@@ -150,7 +150,12 @@ impl Index {
             deleted: Ranges::default(),
         };
         for (name, root) in shape.roots() {
-            let container = index.add_container(Some(root.rule), NONE, ContainerAt::Root(name.into()), root.server_only);
+            let container = index.add_container(
+                Some(root.rule),
+                NONE,
+                ContainerAt::Root(name.into()),
+                root.server_only,
+            );
             index.roots.insert(name.into(), container);
         }
         index
@@ -165,13 +170,19 @@ impl Index {
     /// Whose client id this is.
     #[must_use]
     pub fn author_of(&self, client: u64) -> Option<&Author> {
-        self.clients.get(&client).map(|c| &self.authors[c.author as usize])
+        self.clients
+            .get(&client)
+            .map(|c| &self.authors[c.author as usize])
     }
 
     /// Binds a client id (while loading, from what the log says).
     pub fn bind(&mut self, client: u64, author: &Author) {
         let author = self.author_number(author);
-        self.clients.entry(client).or_insert(Client { author, next: 0, runs: Vec::new() });
+        self.clients.entry(client).or_insert(Client {
+            author,
+            next: 0,
+            runs: Vec::new(),
+        });
     }
 
     /// Takes a stored update into the index without judging it: it was judged when it came.
@@ -179,8 +190,13 @@ impl Index {
     /// # Errors
     /// [`Refused`] when it cannot be read or does not continue what is there.
     pub fn replay(&mut self, update: &[u8], author: &Author) -> Result<(), Refused> {
-        let writer = Writer { author, may_edit: true, server: true };
-        self.take_in(update, writer, true, &mut |_| false).map(|_| ())
+        let writer = Writer {
+            author,
+            may_edit: true,
+            server: true,
+        };
+        self.take_in(update, writer, true, &mut |_| false)
+            .map(|_| ())
     }
 
     /// Judges an update and, when it may be applied, takes it into the index. Nothing changes on
@@ -211,7 +227,9 @@ impl Index {
         }
         for (id, client) in &self.clients {
             for run in &client.runs {
-                let Some(place) = self.places.get(run.place as usize) else { continue };
+                let Some(place) = self.places.get(run.place as usize) else {
+                    continue;
+                };
                 if place.key.is_none() {
                     let gone = self.deleted.covered(*id, run.clock, run.clock + run.len);
                     self.containers[place.container as usize].len += run.len - gone;
@@ -251,9 +269,22 @@ impl Index {
     #[must_use]
     pub fn paths(&self, span: Span) -> Vec<(Span, Option<String>)> {
         let mut found = Vec::new();
-        let Some(client) = self.clients.get(&span.client) else { return found };
-        for (clock, len, _) in segments(&client.runs, span.clock, span.clock.saturating_add(span.len)) {
-            found.push((Span { client: span.client, clock, len }, self.path(span.client, clock)));
+        let Some(client) = self.clients.get(&span.client) else {
+            return found;
+        };
+        for (clock, len, _) in segments(
+            &client.runs,
+            span.clock,
+            span.clock.saturating_add(span.len),
+        ) {
+            found.push((
+                Span {
+                    client: span.client,
+                    clock,
+                    len,
+                },
+                self.path(span.client, clock),
+            ));
         }
         found
     }
@@ -271,8 +302,14 @@ impl Index {
         trusted: bool,
         numbers: &mut NumberCheck<'_>,
     ) -> Result<Verdict, Refused> {
-        let Ok(update) = Update::parse(update) else { return refuse(Code::Malformed, "decode") };
-        let mut undo = Undo { containers: self.containers.len(), places: self.places.len(), roots: Vec::new() };
+        let Ok(update) = Update::parse(update) else {
+            return refuse(Code::Malformed, "decode");
+        };
+        let mut undo = Undo {
+            containers: self.containers.len(),
+            places: self.places.len(),
+            roots: Vec::new(),
+        };
         match self.judge(&update, writer, trusted, numbers, &mut undo) {
             Ok(verdict) => Ok(verdict),
             Err(refused) => {
@@ -297,8 +334,16 @@ impl Index {
         let places = self.resolve(&fresh, writer, trusted, undo)?;
         let mut added: HashMap<u32, (u32, u32)> = HashMap::new();
         for (part, &place) in fresh.iter().zip(&places) {
-            let Body::Item(Item { content: Content::Text(text), .. }) = part.of.body else { continue };
-            let Some(at) = self.places.get(place as usize) else { continue };
+            let Body::Item(Item {
+                content: Content::Text(text),
+                ..
+            }) = part.of.body
+            else {
+                continue;
+            };
+            let Some(at) = self.places.get(place as usize) else {
+                continue;
+            };
             if at.key.is_some() {
                 continue;
             }
@@ -312,7 +357,8 @@ impl Index {
             let mut suspects = Vec::new();
             for (&container, &(units, digits)) in &added {
                 let container_now = &self.containers[container as usize];
-                if let Some(Rule::Text { max }) = container_now.rule.map(|rule| self.shape.rule(rule))
+                if let Some(Rule::Text { max }) =
+                    container_now.rule.map(|rule| self.shape.rule(rule))
                     && container_now.len.saturating_add(units) > *max
                 {
                     return refuse(Code::TooLarge, "text length");
@@ -323,18 +369,30 @@ impl Index {
             }
             if self.shape.personal_number().is_some() {
                 for span in &deleted {
-                    let Some(client) = self.clients.get(&span.client) else { continue };
+                    let Some(client) = self.clients.get(&span.client) else {
+                        continue;
+                    };
                     for (_, _, place) in segments(&client.runs, span.clock, span.clock + span.len) {
-                        let Some(place) = self.places.get(place as usize).filter(|p| p.key.is_none()) else { continue };
+                        let Some(place) =
+                            self.places.get(place as usize).filter(|p| p.key.is_none())
+                        else {
+                            continue;
+                        };
                         let digits = added.get(&place.container).map_or(0, |sum| sum.1);
-                        if self.containers[place.container as usize].digits.saturating_add(digits) >= 12
+                        if self.containers[place.container as usize]
+                            .digits
+                            .saturating_add(digits)
+                            >= 12
                             && !suspects.contains(&place.container)
                         {
                             suspects.push(place.container);
                         }
                     }
                 }
-                let suspects: Vec<_> = suspects.iter().map(|&c| self.containers[c as usize].at.clone()).collect();
+                let suspects: Vec<_> = suspects
+                    .iter()
+                    .map(|&c| self.containers[c as usize].at.clone())
+                    .collect();
                 if !suspects.is_empty() && numbers(&suspects) {
                     return refuse(Code::PersonalNumber, "text");
                 }
@@ -343,16 +401,30 @@ impl Index {
 
         // Nothing below can be refused.
         let mut inserted: Vec<Span> = Vec::with_capacity(fresh.len());
-        let author = if fresh.is_empty() { 0 } else { self.author_number(writer.author) };
+        let author = if fresh.is_empty() {
+            0
+        } else {
+            self.author_number(writer.author)
+        };
         for (part, &place) in fresh.iter().zip(&places) {
             let id = part.of.id;
             let entry = self.clients.entry(id.client);
-            let client = entry.or_insert_with(|| Client { author, next: 0, runs: Vec::new() });
+            let client = entry.or_insert_with(|| Client {
+                author,
+                next: 0,
+                runs: Vec::new(),
+            });
             push_run(&mut client.runs, part.from, part.len(), place);
             client.next = part.of.end();
             match inserted.last_mut() {
-                Some(last) if last.client == id.client && last.clock + last.len == part.from => last.len += part.len(),
-                _ => inserted.push(Span { client: id.client, clock: part.from, len: part.len() }),
+                Some(last) if last.client == id.client && last.clock + last.len == part.from => {
+                    last.len += part.len()
+                }
+                _ => inserted.push(Span {
+                    client: id.client,
+                    clock: part.from,
+                    len: part.len(),
+                }),
             }
         }
         for (container, (units, digits)) in added {
@@ -361,10 +433,15 @@ impl Index {
             container.digits = container.digits.saturating_add(digits);
         }
         for span in &deleted {
-            self.deleted.add(span.client, span.clock, span.clock + span.len);
-            let Some(client) = self.clients.get(&span.client) else { continue };
+            self.deleted
+                .add(span.client, span.clock, span.clock + span.len);
+            let Some(client) = self.clients.get(&span.client) else {
+                continue;
+            };
             for (_, len, place) in segments(&client.runs, span.clock, span.clock + span.len) {
-                let Some(place) = self.places.get(place as usize) else { continue };
+                let Some(place) = self.places.get(place as usize) else {
+                    continue;
+                };
                 if place.key.is_some() {
                     continue;
                 }
@@ -395,7 +472,9 @@ impl Index {
             if of.id.clock > known {
                 return refuse(Code::Malformed, "gap");
             }
-            let first = fresh.last().is_none_or(|last| last.of.id.client != of.id.client);
+            let first = fresh
+                .last()
+                .is_none_or(|last| last.of.id.client != of.id.client);
             if first {
                 if fresh.iter().any(|part| part.of.id.client == of.id.client) {
                     return refuse(Code::Malformed, "client twice");
@@ -467,10 +546,15 @@ impl Index {
     ) -> Result<Found, Refused> {
         let part = &fresh[at];
         let id = part.of.id;
-        let Body::Item(item) = part.of.body else { return Ok(Found::At(GONE)) };
+        let Body::Item(item) = part.of.body else {
+            return Ok(Found::At(GONE));
+        };
         if part.from > id.clock {
             // Its beginning is known: it continues there.
-            return match self.place_of(Id { client: id.client, clock: part.from - 1 }) {
+            return match self.place_of(Id {
+                client: id.client,
+                clock: part.from - 1,
+            }) {
                 Some(place) => Ok(Found::At(place)),
                 None => refuse(Code::Malformed, "known part"),
             };
@@ -485,7 +569,9 @@ impl Index {
         }
         match neighbours {
             [Some(GONE), _] | [_, Some(GONE)] => return Ok(Found::At(GONE)),
-            [Some(left), Some(right)] if left != right => return refuse(Code::Malformed, "two parents"),
+            [Some(left), Some(right)] if left != right => {
+                return refuse(Code::Malformed, "two parents");
+            }
             [Some(place), _] | [None, Some(place)] => return Ok(Found::At(place)),
             [None, None] => {}
         }
@@ -493,7 +579,8 @@ impl Index {
             Some(Parent::Root(name)) => match self.roots.get(name) {
                 Some(&container) => container,
                 None if trusted => {
-                    let container = self.add_container(None, NONE, ContainerAt::Root(name.into()), true);
+                    let container =
+                        self.add_container(None, NONE, ContainerAt::Root(name.into()), true);
                     self.roots.insert(name.into(), container);
                     undo.roots.push(name.into());
                     container
@@ -526,25 +613,40 @@ impl Index {
         if let Some(place) = self.place_of(id) {
             return Ok(Found::At(place));
         }
-        let after = order.partition_point(|&i| (fresh[i].of.id.client, fresh[i].from) <= (id.client, id.clock));
+        let after = order
+            .partition_point(|&i| (fresh[i].of.id.client, fresh[i].from) <= (id.client, id.clock));
         let candidate = after.checked_sub(1).map(|i| order[i]);
         match candidate {
             Some(i) if fresh[i].of.id.client == id.client && id.clock < fresh[i].of.end() => {
-                Ok(if matches!(places[i], OPEN | WAITING) { Found::Needs(i) } else { Found::At(places[i]) })
+                Ok(if matches!(places[i], OPEN | WAITING) {
+                    Found::Needs(i)
+                } else {
+                    Found::At(places[i])
+                })
             }
             _ => refuse(Code::Malformed, "unknown reference"),
         }
     }
 
     /// Whether this content may stand at this place. Creates the container of a nested type.
-    fn check(&mut self, part: &Part<'_, '_>, place: u32, writer: Writer<'_>, trusted: bool) -> Result<(), Refused> {
-        let Body::Item(item) = part.of.body else { return Ok(()) };
+    fn check(
+        &mut self,
+        part: &Part<'_, '_>,
+        place: u32,
+        writer: Writer<'_>,
+        trusted: bool,
+    ) -> Result<(), Refused> {
+        let Body::Item(item) = part.of.body else {
+            return Ok(());
+        };
         if let Content::Other(kind) = item.content
             && !trusted
         {
             return refuse(Code::ShapeNotAllowed, kind);
         }
-        let Some(at) = self.places.get(place as usize) else { return Ok(()) };
+        let Some(at) = self.places.get(place as usize) else {
+            return Ok(());
+        };
         let container = &self.containers[at.container as usize];
         let server_only = container.server_only;
         let rule = at.rule.map(|rule| self.shape.rule(rule));
@@ -555,8 +657,14 @@ impl Index {
             let in_map = at.key.is_some();
             let seeded = in_map
                 && !writer.server
-                && container.rule.is_some_and(|rule| matches!(self.shape.rule(rule), Rule::Map(map) if map.seeded));
-            let account = if writer.server { None } else { Some(writer.author.account.as_str()) };
+                && container.rule.is_some_and(
+                    |rule| matches!(self.shape.rule(rule), Rule::Map(map) if map.seeded),
+                );
+            let account = if writer.server {
+                None
+            } else {
+                Some(writer.author.account.as_str())
+            };
             match (item.content, rule) {
                 (_, None) => return refuse(Code::ShapeNotAllowed, "place"),
                 (Content::Deleted, Some(Rule::Text { .. })) if !in_map => {}
@@ -565,7 +673,10 @@ impl Index {
                     return refuse(Code::ShapeNotAllowed, "seeded container");
                 }
                 (Content::Deleted, Some(_)) if in_map && part.of.len == 1 => {}
-                (Content::SharedText, Some(Rule::Text { .. })) | (Content::Map, Some(Rule::Map(_))) if in_map => {
+                (Content::SharedText, Some(Rule::Text { .. }))
+                | (Content::Map, Some(Rule::Map(_)))
+                    if in_map =>
+                {
                     if seeded {
                         return refuse(Code::ShapeNotAllowed, "seeded container");
                     }
@@ -613,7 +724,11 @@ impl Index {
                 return refuse(Code::Malformed, "deletion of unknown");
             }
             self.deleted.missing(client, clock, end, |from, to| {
-                deleted.push(Span { client, clock: from, len: to - from });
+                deleted.push(Span {
+                    client,
+                    clock: from,
+                    len: to - from,
+                });
             });
         }
         if deleted.is_empty() || trusted {
@@ -630,7 +745,8 @@ impl Index {
                 }
             }
             for (part, &place) in fresh.iter().zip(places) {
-                if part.of.id.client == span.client && part.from < end && part.of.end() > span.clock {
+                if part.of.id.client == span.client && part.from < end && part.of.end() > span.clock
+                {
                     self.may_delete(place, writer)?;
                 }
             }
@@ -639,7 +755,9 @@ impl Index {
     }
 
     fn may_delete(&self, place: u32, writer: Writer<'_>) -> Result<(), Refused> {
-        let Some(at) = self.places.get(place as usize) else { return Ok(()) };
+        let Some(at) = self.places.get(place as usize) else {
+            return Ok(());
+        };
         if writer.server {
             return Ok(());
         }
@@ -647,8 +765,12 @@ impl Index {
         if container.server_only {
             return refuse(Code::ShapeNotAllowed, "server's root");
         }
-        let Some(Rule::Map(map)) = container.rule.map(|rule| self.shape.rule(rule)) else { return Ok(()) };
-        let holds_container = at.rule.is_some_and(|rule| !matches!(self.shape.rule(rule), Rule::Scalar(_)));
+        let Some(Rule::Map(map)) = container.rule.map(|rule| self.shape.rule(rule)) else {
+            return Ok(());
+        };
+        let holds_container = at
+            .rule
+            .is_some_and(|rule| !matches!(self.shape.rule(rule), Rule::Scalar(_)));
         if map.seeded && holds_container {
             return refuse(Code::ShapeNotAllowed, "seeded container");
         }
@@ -673,7 +795,10 @@ impl Index {
         if let Some(place) = known {
             return Ok(place);
         }
-        let rule = match (container.rule.map(|rule| (rule, self.shape.rule(rule))), key) {
+        let rule = match (
+            container.rule.map(|rule| (rule, self.shape.rule(rule))),
+            key,
+        ) {
             (Some((_, Rule::Map(map))), Some(key)) => map.rule_of(key),
             (Some((rule, Rule::Text { .. })), None) => Some(rule),
             _ => None,
@@ -692,7 +817,11 @@ impl Index {
             }
         }
         let place = self.places.len() as u32;
-        self.places.push(Place { container: number, key: key.map(Into::into), rule });
+        self.places.push(Place {
+            container: number,
+            key: key.map(Into::into),
+            rule,
+        });
         let container = &mut self.containers[number as usize];
         match key {
             Some(key) => {
@@ -703,7 +832,13 @@ impl Index {
         Ok(place)
     }
 
-    fn add_container(&mut self, rule: Option<RuleId>, place: u32, at: ContainerAt, server_only: bool) -> u32 {
+    fn add_container(
+        &mut self,
+        rule: Option<RuleId>,
+        place: u32,
+        at: ContainerAt,
+        server_only: bool,
+    ) -> u32 {
         self.containers.push(Container {
             rule,
             place,
@@ -766,7 +901,9 @@ fn same_writer(a: &Author, b: &Author) -> bool {
 fn holds_personal_number(value: Plain<'_>, check: &crate::shape::PersonalNumberCheck) -> bool {
     match value {
         Plain::Text(text) => check(text),
-        Plain::Number(n) if n.fract() == 0.0 && n.abs() >= 1e11 && n.abs() < 1e12 => check(&format!("{:.0}", n.abs())),
+        Plain::Number(n) if n.fract() == 0.0 && n.abs() >= 1e11 && n.abs() < 1e12 => {
+            check(&format!("{:.0}", n.abs()))
+        }
         _ => false,
     }
 }
@@ -781,10 +918,13 @@ fn push_run(runs: &mut Vec<Run>, clock: u32, len: u32, place: u32) {
 /// The pieces of `[from, to)` with their places.
 fn segments(runs: &[Run], from: u32, to: u32) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
     let start = runs.partition_point(|run| run.clock + run.len <= from);
-    runs[start..].iter().take_while(move |run| run.clock < to).map(move |run| {
-        let first = run.clock.max(from);
-        (first, (run.clock + run.len).min(to) - first, run.place)
-    })
+    runs[start..]
+        .iter()
+        .take_while(move |run| run.clock < to)
+        .map(move |run| {
+            let first = run.clock.max(from);
+            (first, (run.clock + run.len).min(to) - first, run.place)
+        })
 }
 
 /// Sets of clocks per client as sorted, disjoint, non-touching ranges.

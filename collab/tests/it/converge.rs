@@ -32,7 +32,12 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn limits() -> Limits {
-    Limits { compact_entries: 15, compact_bytes: 1 << 20, outbox_frames: 24, ..Limits::default() }
+    Limits {
+        compact_entries: 15,
+        compact_bytes: 1 << 20,
+        outbox_frames: 24,
+        ..Limits::default()
+    }
 }
 
 async fn run(plan: Vec<Step>) {
@@ -42,7 +47,11 @@ async fn run(plan: Vec<Step>) {
     let name = |p: usize| format!("p{p}");
     let mut peers = Vec::new();
     for p in 0..4_usize {
-        peers.push(Peer::join(&w.hub, &name(p), &note, 1000 + p as u64).await.unwrap());
+        peers.push(
+            Peer::join(&w.hub, &name(p), &note, 1000 + p as u64)
+                .await
+                .unwrap(),
+        );
     }
     for step in plan {
         match step {
@@ -64,7 +73,11 @@ async fn run(plan: Vec<Step>) {
             Step::Barrier(p) => {
                 if !peers[p as usize].ended {
                     w.log.set_fault(Fault::None);
-                    assert!(peers[p as usize].barrier(b"x").await, "refused {:?}", peers[p as usize].refused);
+                    assert!(
+                        peers[p as usize].barrier(b"x").await,
+                        "refused {:?}",
+                        peers[p as usize].refused
+                    );
                 }
             }
             Step::Reconnect(p) => {
@@ -103,7 +116,10 @@ async fn run(plan: Vec<Step>) {
 
 /// A short set by default; `PLANS=2000` for the long one.
 fn cases() -> u32 {
-    std::env::var("PLANS").ok().and_then(|n| n.parse().ok()).unwrap_or(24)
+    std::env::var("PLANS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(24)
 }
 
 proptest! {

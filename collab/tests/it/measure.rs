@@ -24,10 +24,18 @@ fn judging_one_typed_character() {
     let me = author("me");
     let began = Instant::now();
     for update in &updates {
-        let writer = Writer { author: &me, may_edit: true, server: false };
+        let writer = Writer {
+            author: &me,
+            may_edit: true,
+            server: false,
+        };
         index.verify(update, writer, &mut |_| false).unwrap();
     }
-    println!("walker: {:.2} µs per character, {} run(s)", began.elapsed().as_secs_f64() * 1e6 / f64::from(N), index.runs());
+    println!(
+        "walker: {:.2} µs per character, {} run(s)",
+        began.elapsed().as_secs_f64() * 1e6 / f64::from(N),
+        index.runs()
+    );
 }
 
 #[tokio::test]
@@ -49,11 +57,18 @@ async fn a_room_with_one_writer() {
         a.send(frame).await;
     }
     assert!(a.barrier(b"").await);
-    println!("room, batched: {:.2} µs per update, {} appends", began.elapsed().as_secs_f64() * 1e6 / f64::from(N), w.log.calls().1);
+    println!(
+        "room, batched: {:.2} µs per update, {} appends",
+        began.elapsed().as_secs_f64() * 1e6 / f64::from(N),
+        w.log.calls().1
+    );
     let began = Instant::now();
     for i in 0..1000 {
         a.insert(N + i, "a").await;
         assert!(a.barrier(b"").await);
     }
-    println!("room, one at a time, edit to acknowledgement (client included): {:.2} µs", began.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "room, one at a time, edit to acknowledgement (client included): {:.2} µs",
+        began.elapsed().as_secs_f64() * 1e3
+    );
 }

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use yrs::{GetString, Map, Out, ReadTxn, Text};
 
 fn quick() -> Limits {
-    Limits { presence: Duration::from_millis(5), ..Limits::default() }
+    Limits {
+        presence: Duration::from_millis(5),
+        ..Limits::default()
+    }
 }
 
 #[tokio::test]
@@ -66,7 +69,11 @@ async fn what_arrives_during_an_append_shares_the_next() {
         a.insert(i, "y").await;
     }
     assert!(a.barrier(b"").await);
-    assert!(w.log.calls().1 - before <= 4, "{} appends", w.log.calls().1 - before);
+    assert!(
+        w.log.calls().1 - before <= 4,
+        "{} appends",
+        w.log.calls().1 - before
+    );
     assert_eq!(w.content(&note).await.len(), 100);
 }
 
@@ -85,7 +92,12 @@ async fn acknowledged_edits_survive_a_crash_at_any_append() {
             // The process dies here: what the disk holds, a new process reads.
             let after = world_on(w.log.after_crash(), quick());
             let text = after.content(&note).await;
-            assert!(text.len() > i, "acknowledged {} but kept {}", i + 1, text.len());
+            assert!(
+                text.len() > i,
+                "acknowledged {} but kept {}",
+                i + 1,
+                text.len()
+            );
             assert!(text.len() >= visible, "seen by others but not kept");
         }
     }
@@ -125,7 +137,10 @@ async fn a_commit_that_may_have_happened_is_not_done_twice() {
 
 #[tokio::test]
 async fn a_log_that_stays_away_closes_everybody_with_the_reason() {
-    let w = world(Limits { append_patience: Duration::from_millis(100), ..quick() });
+    let w = world(Limits {
+        append_patience: Duration::from_millis(100),
+        ..quick()
+    });
     let note = w.note().await;
     let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
     let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
@@ -176,7 +191,10 @@ async fn who_may_not_is_refused_with_the_code() {
         w.policy.set("x", Err(denial));
         assert_eq!(w.hub.connect(identity("x"), &note).await.err(), Some(code));
     }
-    assert_eq!(w.hub.connect(identity("y"), &"nowhere".into()).await.err(), Some(Code::Gone));
+    assert_eq!(
+        w.hub.connect(identity("y"), &"nowhere".into()).await.err(),
+        Some(Code::Gone)
+    );
 }
 
 #[tokio::test]
@@ -191,7 +209,8 @@ async fn a_reader_reads_and_is_refused_when_it_writes() {
     let mut r = Peer::join(&w.hub, "reader", &note, 12).await.unwrap();
     assert_eq!(r.content(), "ext");
     // A stock client answers with everything it has: no news, no refusal.
-    let all = yrs::Transact::transact(&r.doc).encode_state_as_update_v1(&yrs::StateVector::default());
+    let all =
+        yrs::Transact::transact(&r.doc).encode_state_as_update_v1(&yrs::StateVector::default());
     r.send(Frame::SyncStep2(&all).encode()).await;
     assert!(r.barrier(b"").await);
     r.insert(0, "no").await;
@@ -263,8 +282,14 @@ async fn forged_authors_are_refused_and_writing_is_attributed() {
     let who = w.hub.authors_of(&note).await.unwrap();
     let wrote = who.iter().find(|f| !f.authored.deletion).unwrap();
     let removed = who.iter().find(|f| f.authored.deletion).unwrap();
-    assert_eq!((wrote.field.as_deref(), &wrote.authored.author), (Some("content"), &author("a")));
-    assert_eq!((removed.authored.span.len, &removed.authored.author), (2, &author("b")));
+    assert_eq!(
+        (wrote.field.as_deref(), &wrote.authored.author),
+        (Some("content"), &author("a"))
+    );
+    assert_eq!(
+        (removed.authored.span.len, &removed.authored.author),
+        (2, &author("b"))
+    );
 }
 
 #[tokio::test]
@@ -275,19 +300,31 @@ async fn presence_is_stamped_and_cannot_be_forged() {
     let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
     let mut evil = Peer::join(&w.hub, "evil", &note, 13).await.unwrap();
     let frame = |client: u64, clock: u64, json: &str| {
-        let state = collab::presence::State { client, clock, json };
+        let state = collab::presence::State {
+            client,
+            clock,
+            json,
+        };
         Frame::Awareness(&collab::presence::encode([state].into_iter())).encode()
     };
     let seen = |peer: &Peer, client: u64| -> Option<String> {
         peer.awareness.iter().rev().find_map(|update| {
             let states = collab::presence::decode(update).unwrap();
-            states.iter().find(|s| s.client == client).map(|s| s.json.to_owned())
+            states
+                .iter()
+                .find(|s| s.client == client)
+                .map(|s| s.json.to_owned())
         })
     };
-    a.send(frame(4242, 1, r#"{"user":{"name":"議長"},"cursor":3}"#)).await;
+    a.send(frame(4242, 1, r#"{"user":{"name":"議長"},"cursor":3}"#))
+        .await;
     b.settle().await;
     let state = seen(&b, 4242).unwrap();
-    assert!(state.contains(r#""name":"a""#) && state.contains(r#""cursor":3"#) && !state.contains("議長"));
+    assert!(
+        state.contains(r#""name":"a""#)
+            && state.contains(r#""cursor":3"#)
+            && !state.contains("議長")
+    );
     evil.send(frame(4242, 50, r#"{"cursor":9}"#)).await;
     evil.send(frame(4242, 51, "null")).await;
     b.settle().await;
@@ -326,7 +363,12 @@ async fn hostile_messages_close_only_their_sender() {
     for (shot, code) in shots {
         let mut evil = Peer::join(&w.hub, "evil", &note, 66).await.unwrap();
         evil.send(Bytes::copy_from_slice(shot)).await;
-        assert_eq!(evil.read_to_end().await, Some(code as u64), "{:?}", &shot[..shot.len().min(10)]);
+        assert_eq!(
+            evil.read_to_end().await,
+            Some(code as u64),
+            "{:?}",
+            &shot[..shot.len().min(10)]
+        );
     }
     let mut big = Peer::join(&w.hub, "big", &note, 67).await.unwrap();
     big.insert(0, &"z".repeat((1 << 20) + 1)).await;
@@ -340,7 +382,11 @@ async fn a_personal_number_typed_digit_by_digit_is_stopped() {
     let w = world(quick());
     let note = w.note().await;
     let shape = Shape::note().with_personal_number_check(Arc::new(number_check));
-    w.policy.shapes.lock().unwrap().insert("note1".into(), Arc::new(shape));
+    w.policy
+        .shapes
+        .lock()
+        .unwrap()
+        .insert("note1".into(), Arc::new(shape));
     let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
     a.insert(0, "番号は").await;
     for (i, digit) in NUMBER.chars().enumerate().take(11) {
@@ -371,31 +417,58 @@ async fn the_server_writes_as_somebody_through_the_same_way() {
         .write_as(&author("b"), &sheet, |txn| {
             let fields = txn.get_map("fields").unwrap();
             fields.insert(txn, "route", "family");
-            let Some(Out::YText(text)) = fields.get(txn, "summary") else { panic!() };
+            let Some(Out::YText(text)) = fields.get(txn, "summary") else {
+                panic!()
+            };
             text.insert(txn, 0, "下書き");
         })
         .await
         .unwrap();
     assert_eq!(seq, 2);
-    w.hub.write_as(&author("b"), &sheet, |txn| {
-        let fields = txn.get_map("fields").unwrap();
-        let Some(Out::YText(text)) = fields.get(txn, "summary") else { panic!() };
-        text.insert(txn, 0, "再");
-    }).await.unwrap();
+    w.hub
+        .write_as(&author("b"), &sheet, |txn| {
+            let fields = txn.get_map("fields").unwrap();
+            let Some(Out::YText(text)) = fields.get(txn, "summary") else {
+                panic!()
+            };
+            text.insert(txn, 0, "再");
+        })
+        .await
+        .unwrap();
     a.settle().await;
     let txn = yrs::Transact::transact(&a.doc);
     assert_eq!(fields.get(&txn, "route").unwrap().to_string(&txn), "family");
-    let Some(Out::YText(text)) = fields.get(&txn, "summary") else { panic!() };
+    let Some(Out::YText(text)) = fields.get(&txn, "summary") else {
+        panic!()
+    };
     assert_eq!(text.get_string(&txn), "再下書き");
     drop(txn);
-    let refused = w.hub.write_as(&author("b"), &sheet, |txn| {
-        let fields = txn.get_map("fields").unwrap();
-        fields.insert(txn, "route", "nonsense");
-    }).await;
-    assert!(matches!(refused, Err(HubError::Refused { code: Code::ShapeNotAllowed, .. })));
+    let refused = w
+        .hub
+        .write_as(&author("b"), &sheet, |txn| {
+            let fields = txn.get_map("fields").unwrap();
+            fields.insert(txn, "route", "nonsense");
+        })
+        .await;
+    assert!(matches!(
+        refused,
+        Err(HubError::Refused {
+            code: Code::ShapeNotAllowed,
+            ..
+        })
+    ));
     let who = w.hub.authors_of(&sheet).await.unwrap();
-    assert!(who.iter().any(|f| f.field.as_deref() == Some("summary") && f.authored.author == author("b")));
-    let value = w.hub.read(&sheet, |view| collab::values::fields(&view.txn, &view.shape)).await.unwrap();
+    assert!(
+        who.iter()
+            .any(|f| f.field.as_deref() == Some("summary") && f.authored.author == author("b"))
+    );
+    let value = w
+        .hub
+        .read(&sheet, |view| {
+            collab::values::fields(&view.txn, &view.shape)
+        })
+        .await
+        .unwrap();
     assert_eq!(value["summary"], "再下書き");
     // Nothing to write: nothing appended.
     let (seq, ()) = w.hub.write_as(&author("b"), &sheet, |_| ()).await.unwrap();
@@ -404,7 +477,11 @@ async fn the_server_writes_as_somebody_through_the_same_way() {
 
 #[tokio::test]
 async fn a_slow_reader_is_resynchronised_and_a_dead_one_closed() {
-    let w = world(Limits { outbox_frames: 32, lag: Duration::from_millis(700), ..quick() });
+    let w = world(Limits {
+        outbox_frames: 32,
+        lag: Duration::from_millis(700),
+        ..quick()
+    });
     let note = w.note().await;
     let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
     let mut slow = Peer::join(&w.hub, "slow", &note, 12).await.unwrap();
@@ -424,13 +501,21 @@ async fn a_slow_reader_is_resynchronised_and_a_dead_one_closed() {
 async fn sixty_people_opening_at_once_load_once_and_lose_nothing() {
     let w = world(quick());
     let note = w.note().await;
-    w.hub.write_as(&author("s"), &note, |t| { let c = t.get_text("content").unwrap(); c.insert(t, 0, "stored"); }).await.unwrap();
+    w.hub
+        .write_as(&author("s"), &note, |t| {
+            let c = t.get_text("content").unwrap();
+            c.insert(t, 0, "stored");
+        })
+        .await
+        .unwrap();
     let w = world_on(w.log.after_crash(), quick());
     w.log.take(Duration::ZERO, Duration::from_millis(100));
     let joins = (0..60).map(|i| {
         let (hub, note) = (w.hub.clone(), note.clone());
         tokio::spawn(async move {
-            let mut peer = Peer::join(&hub, &format!("p{i}"), &note, 100 + i).await.unwrap();
+            let mut peer = Peer::join(&hub, &format!("p{i}"), &note, 100 + i)
+                .await
+                .unwrap();
             assert!(peer.content().ends_with("stored"), "answered before loaded");
             for _ in 0..5 {
                 peer.insert(0, "k").await;
@@ -447,7 +532,10 @@ async fn sixty_people_opening_at_once_load_once_and_lose_nothing() {
 
 #[tokio::test]
 async fn rooms_unload_when_idle_and_come_back() {
-    let w = world(Limits { idle: Duration::from_millis(80), ..quick() });
+    let w = world(Limits {
+        idle: Duration::from_millis(80),
+        ..quick()
+    });
     let note = w.note().await;
     let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
     a.insert(0, "abc").await;
@@ -461,7 +549,10 @@ async fn rooms_unload_when_idle_and_come_back() {
 
 #[tokio::test]
 async fn compaction_keeps_the_text_and_the_authors_and_forgets_the_deleted() {
-    let w = world(Limits { compact_entries: 20, ..quick() });
+    let w = world(Limits {
+        compact_entries: 20,
+        ..quick()
+    });
     let note = w.note().await;
     let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
     a.insert(0, "SECRET ").await;
@@ -479,11 +570,26 @@ async fn compaction_keeps_the_text_and_the_authors_and_forgets_the_deleted() {
     assert_eq!(after.content(&note).await, "m".repeat(40));
     let mut evil = Peer::join(&after.hub, "evil", &note, 11).await.unwrap();
     evil.insert(0, "forged").await;
-    assert_eq!(evil.read_to_end().await, Some(Code::ForeignAuthor as u64), "the binding survives compaction");
-    assert!(after.hub.authors_of(&note).await.unwrap().iter().any(|f| f.authored.author == author("a")));
+    assert_eq!(
+        evil.read_to_end().await,
+        Some(Code::ForeignAuthor as u64),
+        "the binding survives compaction"
+    );
+    assert!(
+        after
+            .hub
+            .authors_of(&note)
+            .await
+            .unwrap()
+            .iter()
+            .any(|f| f.authored.author == author("a"))
+    );
     let mut back = Peer::rejoin(&after.hub, "a", &note, a.doc).await.unwrap();
     back.insert(0, "n").await;
-    assert!(back.barrier(b"").await, "the owner goes on under the same client id");
+    assert!(
+        back.barrier(b"").await,
+        "the owner goes on under the same client id"
+    );
 }
 
 #[tokio::test]
@@ -493,9 +599,16 @@ async fn versions_and_a_new_epoch() {
     let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
     a.insert(0, "first").await;
     assert!(a.barrier(b"").await);
-    let version = w.hub.keep_version(&author("a"), &note, "会議前").await.unwrap();
+    let version = w
+        .hub
+        .keep_version(&author("a"), &note, "会議前")
+        .await
+        .unwrap();
     assert_eq!(w.log.versions(&note).await.unwrap().len(), 1);
-    let snapshot = collab::Snapshot { state: version.state, authors: Vec::new() };
+    let snapshot = collab::Snapshot {
+        state: version.state,
+        authors: Vec::new(),
+    };
     assert_eq!(w.hub.replace(&note, snapshot).await.unwrap(), 2);
     assert_eq!(a.read_to_end().await, Some(Code::Gone as u64));
     assert_eq!(w.hub.read(&note, |view| view.epoch).await.unwrap(), 2);
@@ -509,7 +622,10 @@ async fn consumers_hear_of_durable_changes() {
     let mut feed = w.hub.subscribe();
     let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
     a.insert(0, "x").await;
-    let changed = tokio::time::timeout(Duration::from_secs(2), feed.recv()).await.unwrap().unwrap();
+    let changed = tokio::time::timeout(Duration::from_secs(2), feed.recv())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((changed.document, changed.epoch, changed.seq), (note, 1, 1));
     assert_eq!(changed.authors, vec![author("a")]);
 }
@@ -525,16 +641,25 @@ async fn stopping_saves_and_acknowledges_first() {
     assert!(w.hub.shutdown(Duration::from_secs(3)).await);
     assert_eq!(a.read_to_end().await, Some(Code::Overloaded as u64));
     assert_eq!(a.acks.len(), 1);
-    assert_eq!(w.hub.connect(identity("b"), &note).await.err(), Some(Code::Overloaded));
+    assert_eq!(
+        w.hub.connect(identity("b"), &note).await.err(),
+        Some(Code::Overloaded)
+    );
     let after = world_on(w.log.after_crash(), quick());
     assert_eq!(after.content(&note).await, "last words");
 }
 
 #[tokio::test]
 async fn a_document_takes_so_many_connections() {
-    let w = world(Limits { connections_per_document: 2, ..quick() });
+    let w = world(Limits {
+        connections_per_document: 2,
+        ..quick()
+    });
     let note = w.note().await;
     let _a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
     let _b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
-    assert_eq!(Peer::join(&w.hub, "c", &note, 13).await.err(), Some(Code::Overloaded));
+    assert_eq!(
+        Peer::join(&w.hub, "c", &note, 13).await.err(),
+        Some(Code::Overloaded)
+    );
 }

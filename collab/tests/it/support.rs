@@ -23,10 +23,19 @@ pub fn number_check(text: &str) -> bool {
 }
 
 pub fn sheet() -> Shape {
-    let field = |id: &str, content| Field { id: id.into(), content };
+    let field = |id: &str, content| Field {
+        id: id.into(),
+        content,
+    };
     let name = field("name", FieldContent::LiveText { max: 100 });
-    let age = field("age", FieldContent::Scalar(Scalar::Integer { min: 0, max: 130 }));
-    let needs = field("needs", FieldContent::Options(vec!["care".into(), "school".into()]));
+    let age = field(
+        "age",
+        FieldContent::Scalar(Scalar::Integer { min: 0, max: 130 }),
+    );
+    let needs = field(
+        "needs",
+        FieldContent::Options(vec!["care".into(), "school".into()]),
+    );
     Shape::sheet(
         "intake",
         "intake_application",
@@ -36,7 +45,10 @@ pub fn sheet() -> Shape {
             field("route", FieldContent::Scalar(one_of(&["self", "family"]))),
             field("received_on", FieldContent::Scalar(Scalar::Date)),
             field("remark", FieldContent::Scalar(Scalar::Text { max: 50 })),
-            field("choices", FieldContent::Options(vec!["money".into(), "health".into()])),
+            field(
+                "choices",
+                FieldContent::Options(vec!["money".into(), "health".into()]),
+            ),
             field("household", FieldContent::Table(vec![name, age, needs])),
         ],
     )
@@ -74,13 +86,22 @@ impl Policy {
 #[async_trait]
 impl Access for Policy {
     async fn check(&self, identity: &Identity, _: &DocumentId) -> Result<Grant, Denial> {
-        let level = self.levels.lock().unwrap().get(&identity.name).copied().unwrap_or(Ok(Level::Edit));
+        let level = self
+            .levels
+            .lock()
+            .unwrap()
+            .get(&identity.name)
+            .copied()
+            .unwrap_or(Ok(Level::Edit));
         level.map(|level| Grant { level })
     }
 
     async fn shape(&self, document: &DocumentId) -> Result<Arc<Shape>, Denial> {
         let shapes = self.shapes.lock().unwrap();
-        Ok(shapes.get(document.as_str()).cloned().unwrap_or_else(|| Arc::new(Shape::note())))
+        Ok(shapes
+            .get(document.as_str())
+            .cloned()
+            .unwrap_or_else(|| Arc::new(Shape::note())))
     }
 }
 
@@ -97,7 +118,13 @@ pub fn world(limits: Limits) -> World {
 pub fn world_on(log: MemoryLog, limits: Limits) -> World {
     let policy = Arc::new(Policy::default());
     let access: Arc<dyn Access> = policy.clone();
-    let hub = Hub::new(Arc::new(log.clone()), access, Arc::new(SystemClock), limits, 7);
+    let hub = Hub::new(
+        Arc::new(log.clone()),
+        access,
+        Arc::new(SystemClock),
+        limits,
+        7,
+    );
     World { log, policy, hub }
 }
 
@@ -111,13 +138,22 @@ impl World {
     pub async fn sheet(&self) -> DocumentId {
         let document: DocumentId = "sheet1".into();
         let shape = Arc::new(sheet());
-        self.policy.shapes.lock().unwrap().insert("sheet1".into(), shape.clone());
+        self.policy
+            .shapes
+            .lock()
+            .unwrap()
+            .insert("sheet1".into(), shape.clone());
         self.hub.create(&document, &shape).await.unwrap();
         document
     }
 
     pub async fn content(&self, document: &DocumentId) -> String {
-        self.hub.read(document, |view| view.txn.get_text("content").unwrap().get_string(&view.txn)).await.unwrap()
+        self.hub
+            .read(document, |view| {
+                view.txn.get_text("content").unwrap().get_string(&view.txn)
+            })
+            .await
+            .unwrap()
     }
 }
 
@@ -140,11 +176,21 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub async fn join(hub: &Hub, name: &str, document: &DocumentId, client: u64) -> Result<Self, collab::Code> {
+    pub async fn join(
+        hub: &Hub,
+        name: &str,
+        document: &DocumentId,
+        client: u64,
+    ) -> Result<Self, collab::Code> {
         Self::rejoin(hub, name, document, doc(client)).await
     }
 
-    pub async fn rejoin(hub: &Hub, name: &str, document: &DocumentId, doc: Doc) -> Result<Self, collab::Code> {
+    pub async fn rejoin(
+        hub: &Hub,
+        name: &str,
+        document: &DocumentId,
+        doc: Doc,
+    ) -> Result<Self, collab::Code> {
         let connection: Connection = hub.connect(identity(name), document).await?;
         let (incoming, outgoing) = connection.split();
         let mut peer = Self {
@@ -233,8 +279,14 @@ impl Peer {
                 self.send(Frame::SyncStep2(&diff).encode()).await;
             }
             Frame::SyncStep2(update) | Frame::Update(update) => {
-                self.doc.transact_mut().apply_update(yrs::Update::decode_v1(update).unwrap()).unwrap();
-                assert!(!self.doc.transact().has_missing_updates(), "the server left a hole");
+                self.doc
+                    .transact_mut()
+                    .apply_update(yrs::Update::decode_v1(update).unwrap())
+                    .unwrap();
+                assert!(
+                    !self.doc.transact().has_missing_updates(),
+                    "the server left a hole"
+                );
             }
             Frame::Awareness(update) => self.awareness.push(update.to_vec()),
             Frame::Barrier(payload) => self.acks.push(payload.to_vec()),

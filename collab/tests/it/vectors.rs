@@ -49,7 +49,9 @@ fn bytes(text: &str) -> Vec<u8> {
 pub fn corpus() -> Vec<Vec<u8>> {
     let all = |v: &Vector| {
         let sent = v.updates.iter().map(|s| bytes(&s.update));
-        sent.chain(v.base.iter().map(|b| bytes(b))).chain([bytes(&v.full)]).collect::<Vec<_>>()
+        sent.chain(v.base.iter().map(|b| bytes(b)))
+            .chain([bytes(&v.full)])
+            .collect::<Vec<_>>()
     };
     vectors().iter().flat_map(all).collect()
 }
@@ -57,21 +59,35 @@ pub fn corpus() -> Vec<Vec<u8>> {
 #[test]
 fn real_updates_are_judged_as_meant() {
     for vector in vectors() {
-        let shape = Arc::new(if vector.shape == "note" { Shape::note() } else { sheet() });
+        let shape = Arc::new(if vector.shape == "note" {
+            Shape::note()
+        } else {
+            sheet()
+        });
         let mut index = Index::new(Arc::clone(&shape));
         let replica = doc(1);
         for base in &vector.base {
             index.replay(&bytes(base), &Author::system()).unwrap();
-            replica.transact_mut().apply_update(yrs::Update::decode_v1(&bytes(base)).unwrap()).unwrap();
+            replica
+                .transact_mut()
+                .apply_update(yrs::Update::decode_v1(&bytes(base)).unwrap())
+                .unwrap();
         }
         let mut verdicts = Vec::new();
         for sent in &vector.updates {
             let me = author(&sent.client.to_string());
-            let writer = Writer { author: &me, may_edit: true, server: false };
+            let writer = Writer {
+                author: &me,
+                may_edit: true,
+                server: false,
+            };
             let update = bytes(&sent.update);
             let verdict = index.verify(&update, writer, &mut |_| false);
             if verdict.is_ok() {
-                replica.transact_mut().apply_update(yrs::Update::decode_v1(&update).unwrap()).unwrap();
+                replica
+                    .transact_mut()
+                    .apply_update(yrs::Update::decode_v1(&update).unwrap())
+                    .unwrap();
             }
             verdicts.push(verdict);
         }
@@ -82,15 +98,32 @@ fn real_updates_are_judged_as_meant() {
             let txn = replica.transact();
             assert!(!txn.has_missing_updates(), "{}", vector.name);
             if let Value::String(expected) = &vector.result {
-                assert_eq!(&txn.get_text("content").unwrap().get_string(&txn), expected, "{}", vector.name);
+                assert_eq!(
+                    &txn.get_text("content").unwrap().get_string(&txn),
+                    expected,
+                    "{}",
+                    vector.name
+                );
             } else {
                 let fields = collab::values::fields(&txn, &shape);
                 let route = vector.result.get("route").filter(|v| !v.is_null());
                 assert_eq!(fields.get("route"), route, "{}", vector.name);
                 let summary = vector.result["summary"].as_str().unwrap();
-                assert_eq!(fields.get("summary").and_then(Value::as_str).unwrap_or(""), summary, "{}", vector.name);
-                let rows = vector.result["household"].as_object().map_or(0, |rows| rows.len());
-                assert_eq!(fields["household"].as_array().map_or(0, Vec::len), rows, "{}", vector.name);
+                assert_eq!(
+                    fields.get("summary").and_then(Value::as_str).unwrap_or(""),
+                    summary,
+                    "{}",
+                    vector.name
+                );
+                let rows = vector.result["household"]
+                    .as_object()
+                    .map_or(0, |rows| rows.len());
+                assert_eq!(
+                    fields["household"].as_array().map_or(0, Vec::len),
+                    rows,
+                    "{}",
+                    vector.name
+                );
             }
             // What a browser answers to our state vector holds no news any more, deletions included.
             drop(txn);
@@ -100,11 +133,23 @@ fn real_updates_are_judged_as_meant() {
                 }
             }
             let reader = author("reader");
-            let writer = Writer { author: &reader, may_edit: false, server: false };
+            let writer = Writer {
+                author: &reader,
+                may_edit: false,
+                server: false,
+            };
             let verdict = index.verify(&bytes(&vector.full), writer, &mut |_| false);
-            assert!(verdict.as_ref().is_ok_and(collab::walker::Verdict::is_empty), "{}: {verdict:?}", vector.name);
+            assert!(
+                verdict
+                    .as_ref()
+                    .is_ok_and(collab::walker::Verdict::is_empty),
+                "{}: {verdict:?}",
+                vector.name
+            );
             // And the index can be rebuilt from the state alone.
-            let state = replica.transact().encode_state_as_update_v1(&StateVector::default());
+            let state = replica
+                .transact()
+                .encode_state_as_update_v1(&StateVector::default());
             let mut again = Index::new(shape);
             again.replay(&state, &Author::system()).unwrap();
         } else {
@@ -122,7 +167,12 @@ fn the_parser_agrees_with_yrs() {
         let mut deletes: Vec<_> = theirs
             .delete_set()
             .iter()
-            .flat_map(|(client, ranges)| ranges.iter().map(|r| (client.get(), r.start, r.end - r.start)).collect::<Vec<_>>())
+            .flat_map(|(client, ranges)| {
+                ranges
+                    .iter()
+                    .map(|r| (client.get(), r.start, r.end - r.start))
+                    .collect::<Vec<_>>()
+            })
             .collect();
         let mut parsed = ours.deletes.clone();
         deletes.sort_unstable();
@@ -131,7 +181,12 @@ fn the_parser_agrees_with_yrs() {
         let units = |ranges: &[(u64, u32, u32)]| ranges.iter().map(|r| u64::from(r.2)).sum::<u64>();
         assert_eq!(units(&parsed), units(&deletes));
         for (client, clock) in theirs.state_vector().iter() {
-            let end = ours.structs.iter().filter(|s| s.id.client == client.get()).map(|s| s.end()).max();
+            let end = ours
+                .structs
+                .iter()
+                .filter(|s| s.id.client == client.get())
+                .map(|s| s.end())
+                .max();
             assert!(end.is_some_and(|end| end >= *clock), "{client}");
         }
     }
@@ -139,22 +194,43 @@ fn the_parser_agrees_with_yrs() {
 
 #[test]
 fn relative_positions_are_those_of_yjs() {
-    let vector = vectors().into_iter().find(|v| !v.anchors.is_empty()).unwrap();
+    let vector = vectors()
+        .into_iter()
+        .find(|v| !v.anchors.is_empty())
+        .unwrap();
     let replica = doc(1);
     let text = replica.get_or_insert_text("content");
-    replica.transact_mut().apply_update(yrs::Update::decode_v1(&bytes(&vector.full)).unwrap()).unwrap();
+    replica
+        .transact_mut()
+        .apply_update(yrs::Update::decode_v1(&bytes(&vector.full)).unwrap())
+        .unwrap();
     let txn = replica.transact();
     for anchor in &vector.anchors {
         let at = collab::anchor::offset(&txn, &text, &anchor.encoded);
-        assert_eq!(at.map(|at| at.0 as u32), Some(anchor.index), "assoc {}", anchor.assoc);
+        assert_eq!(
+            at.map(|at| at.0 as u32),
+            Some(anchor.index),
+            "assoc {}",
+            anchor.assoc
+        );
         let decoded = collab::anchor::decode(&anchor.encoded).unwrap();
         assert_eq!(collab::anchor::encode(&decoded), anchor.encoded);
-        let assoc = if anchor.assoc == 0 { Assoc::After } else { Assoc::Before };
+        let assoc = if anchor.assoc == 0 {
+            Assoc::After
+        } else {
+            Assoc::Before
+        };
         if let Some(ours) = text.sticky_index(&txn, anchor.index, assoc)
             && anchor.index > 0
             && (anchor.index as usize) < vector.result.as_str().unwrap().encode_utf16().count()
         {
-            assert_eq!(collab::anchor::encode(&ours), anchor.encoded, "index {} assoc {}", anchor.index, anchor.assoc);
+            assert_eq!(
+                collab::anchor::encode(&ours),
+                anchor.encoded,
+                "index {} assoc {}",
+                anchor.index,
+                anchor.assoc
+            );
         }
     }
 }

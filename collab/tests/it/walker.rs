@@ -10,7 +10,10 @@ use collab::{Author, Shape};
 use proptest::prelude::*;
 use std::sync::Arc;
 use yrs::updates::decoder::Decode;
-use yrs::{Doc, GetString, Map, MapPrelim, Out, ReadTxn, StateVector, Text, TextPrelim, Transact, TransactionMut};
+use yrs::{
+    Doc, GetString, Map, MapPrelim, Out, ReadTxn, StateVector, Text, TextPrelim, Transact,
+    TransactionMut,
+};
 
 struct Bench {
     index: Index,
@@ -27,7 +30,9 @@ impl Bench {
         }
         if let Some(seed) = seed(&shape) {
             index.replay(&seed, &Author::system()).unwrap();
-            doc.transact_mut().apply_update(yrs::Update::decode_v1(&seed).unwrap()).unwrap();
+            doc.transact_mut()
+                .apply_update(yrs::Update::decode_v1(&seed).unwrap())
+                .unwrap();
         }
         Self { index, doc }
     }
@@ -40,8 +45,14 @@ impl Bench {
 
     fn judge(&mut self, update: &[u8], who: &str) -> Result<Verdict, Code> {
         let me = author(who);
-        let writer = Writer { author: &me, may_edit: true, server: false };
-        self.index.verify(update, writer, &mut |_| false).map_err(|r| r.code)
+        let writer = Writer {
+            author: &me,
+            may_edit: true,
+            server: false,
+        };
+        self.index
+            .verify(update, writer, &mut |_| false)
+            .map_err(|r| r.code)
     }
 
     fn try_edit(&mut self, act: impl FnOnce(&mut TransactionMut<'_>)) -> Result<Verdict, Code> {
@@ -50,7 +61,9 @@ impl Bench {
     }
 }
 
-fn on_fields(act: impl FnOnce(&mut TransactionMut<'_>, yrs::MapRef)) -> impl FnOnce(&mut TransactionMut<'_>) {
+fn on_fields(
+    act: impl FnOnce(&mut TransactionMut<'_>, yrs::MapRef),
+) -> impl FnOnce(&mut TransactionMut<'_>) {
     |txn| {
         let fields = txn.get_map("fields").unwrap();
         act(txn, fields);
@@ -72,18 +85,42 @@ fn the_seed_is_deterministic_and_serves_the_shape() {
     let bench = Bench::new(sheet(), 5);
     let txn = bench.doc.transact();
     let meta = txn.get_map("meta").unwrap();
-    assert_eq!(meta.get(&txn, "form").unwrap().to_string(&txn), "intake_application");
+    assert_eq!(
+        meta.get(&txn, "form").unwrap().to_string(&txn),
+        "intake_application"
+    );
 }
 
 #[test]
 fn what_the_sheet_allows_goes_in() {
     let mut b = Bench::new(sheet(), 5);
-    assert!(b.try_edit(on_fields(|t, f| { f.insert(t, "route", "self"); })).is_ok());
-    assert!(b.try_edit(on_fields(|t, f| { f.insert(t, "route", yrs::Any::Null); })).is_ok());
-    assert!(b.try_edit(on_fields(|t, f| { f.remove(t, "route"); })).is_ok());
-    assert!(b.try_edit(on_fields(|t, f| { let c = inner(t, &f, "choices"); c.insert(t, "money", true); })).is_ok());
-    assert!(b
-        .try_edit(on_fields(|t, f| {
+    assert!(
+        b.try_edit(on_fields(|t, f| {
+            f.insert(t, "route", "self");
+        }))
+        .is_ok()
+    );
+    assert!(
+        b.try_edit(on_fields(|t, f| {
+            f.insert(t, "route", yrs::Any::Null);
+        }))
+        .is_ok()
+    );
+    assert!(
+        b.try_edit(on_fields(|t, f| {
+            f.remove(t, "route");
+        }))
+        .is_ok()
+    );
+    assert!(
+        b.try_edit(on_fields(|t, f| {
+            let c = inner(t, &f, "choices");
+            c.insert(t, "money", true);
+        }))
+        .is_ok()
+    );
+    assert!(
+        b.try_edit(on_fields(|t, f| {
             let table = inner(t, &f, "household");
             let row = table.insert(t, "row123456789", MapPrelim::default());
             row.insert(t, "order", "a0");
@@ -91,36 +128,131 @@ fn what_the_sheet_allows_goes_in() {
             row.insert(t, "age", 42_i64);
             row.insert(t, "needs", MapPrelim::from([("care", true)]));
         }))
-        .is_ok());
+        .is_ok()
+    );
     let clock = b.index.clock(5);
     assert!(clock > 5);
-    assert_eq!(b.index.path(5, clock - 1).as_deref(), Some("household/row123456789/needs/care"));
+    assert_eq!(
+        b.index.path(5, clock - 1).as_deref(),
+        Some("household/row123456789/needs/care")
+    );
 }
 
 #[test]
 fn what_the_sheet_does_not_allow_stays_out() {
     type Act = Box<dyn FnOnce(&mut TransactionMut<'_>)>;
     let cases: Vec<(&str, Act)> = vec![
-        ("unknown field", Box::new(on_fields(|t, f| { f.insert(t, "secret", "x"); }))),
-        ("unknown option", Box::new(on_fields(|t, f| { f.insert(t, "route", "police"); }))),
-        ("number for a code", Box::new(on_fields(|t, f| { f.insert(t, "route", 1_i64); }))),
-        ("no date", Box::new(on_fields(|t, f| { f.insert(t, "received_on", "昭和65年"); }))),
-        ("too long", Box::new(on_fields(|t, f| { f.insert(t, "remark", "長".repeat(51)); }))),
-        ("array", Box::new(on_fields(|t, f| { f.insert(t, "remark", vec!["a"]); }))),
-        ("container replaced", Box::new(on_fields(|t, f| { f.insert(t, "summary", TextPrelim::new("x")); }))),
-        ("container removed", Box::new(on_fields(|t, f| { f.remove(t, "summary"); }))),
-        ("text for a table", Box::new(on_fields(|t, f| { f.insert(t, "household", "x"); }))),
-        ("map for a value", Box::new(on_fields(|t, f| { f.insert(t, "route", MapPrelim::default()); }))),
-        ("unknown choice", Box::new(on_fields(|t, f| { let c = inner(t, &f, "choices"); c.insert(t, "other", true); }))),
-        ("choice not bool", Box::new(on_fields(|t, f| { let c = inner(t, &f, "choices"); c.insert(t, "money", "yes"); }))),
-        ("name as row id", Box::new(on_fields(|t, f| { let h = inner(t, &f, "household"); h.insert(t, "田中太郎", MapPrelim::default()); }))),
-        ("row is a text", Box::new(on_fields(|t, f| { let h = inner(t, &f, "household"); h.insert(t, "row12345678", TextPrelim::new("")); }))),
-        ("meta", Box::new(|t: &mut TransactionMut<'_>| { let meta = t.get_map("meta").unwrap(); meta.insert(t, "form", "x"); })),
-        ("meta removed", Box::new(|t: &mut TransactionMut<'_>| { let meta = t.get_map("meta").unwrap(); meta.remove(t, "form"); })),
-        ("format", Box::new(on_fields(|t, f| {
-            let Some(Out::YText(text)) = f.get(t, "summary") else { panic!() };
-            text.insert_with_attributes(t, 0, "x", [("bold".into(), true.into())].into());
-        }))),
+        (
+            "unknown field",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "secret", "x");
+            })),
+        ),
+        (
+            "unknown option",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "route", "police");
+            })),
+        ),
+        (
+            "number for a code",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "route", 1_i64);
+            })),
+        ),
+        (
+            "no date",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "received_on", "昭和65年");
+            })),
+        ),
+        (
+            "too long",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "remark", "長".repeat(51));
+            })),
+        ),
+        (
+            "array",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "remark", vec!["a"]);
+            })),
+        ),
+        (
+            "container replaced",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "summary", TextPrelim::new("x"));
+            })),
+        ),
+        (
+            "container removed",
+            Box::new(on_fields(|t, f| {
+                f.remove(t, "summary");
+            })),
+        ),
+        (
+            "text for a table",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "household", "x");
+            })),
+        ),
+        (
+            "map for a value",
+            Box::new(on_fields(|t, f| {
+                f.insert(t, "route", MapPrelim::default());
+            })),
+        ),
+        (
+            "unknown choice",
+            Box::new(on_fields(|t, f| {
+                let c = inner(t, &f, "choices");
+                c.insert(t, "other", true);
+            })),
+        ),
+        (
+            "choice not bool",
+            Box::new(on_fields(|t, f| {
+                let c = inner(t, &f, "choices");
+                c.insert(t, "money", "yes");
+            })),
+        ),
+        (
+            "name as row id",
+            Box::new(on_fields(|t, f| {
+                let h = inner(t, &f, "household");
+                h.insert(t, "田中太郎", MapPrelim::default());
+            })),
+        ),
+        (
+            "row is a text",
+            Box::new(on_fields(|t, f| {
+                let h = inner(t, &f, "household");
+                h.insert(t, "row12345678", TextPrelim::new(""));
+            })),
+        ),
+        (
+            "meta",
+            Box::new(|t: &mut TransactionMut<'_>| {
+                let meta = t.get_map("meta").unwrap();
+                meta.insert(t, "form", "x");
+            }),
+        ),
+        (
+            "meta removed",
+            Box::new(|t: &mut TransactionMut<'_>| {
+                let meta = t.get_map("meta").unwrap();
+                meta.remove(t, "form");
+            }),
+        ),
+        (
+            "format",
+            Box::new(on_fields(|t, f| {
+                let Some(Out::YText(text)) = f.get(t, "summary") else {
+                    panic!()
+                };
+                text.insert_with_attributes(t, 0, "x", [("bold".into(), true.into())].into());
+            })),
+        ),
     ];
     for (name, act) in cases {
         let mut b = Bench::new(sheet(), 5);
@@ -129,7 +261,9 @@ fn what_the_sheet_does_not_allow_stays_out() {
         assert_eq!(b.index.clock(5), 0, "{name}");
         let b2 = doc(6);
         let fields = b2.get_or_insert_map("fields");
-        b2.transact_mut().apply_update(yrs::Update::decode_v1(&seed(&sheet()).unwrap()).unwrap()).unwrap();
+        b2.transact_mut()
+            .apply_update(yrs::Update::decode_v1(&seed(&sheet()).unwrap()).unwrap())
+            .unwrap();
         let mut txn = b2.transact_mut();
         fields.insert(&mut txn, "route", "self");
         let update = txn.encode_update_v1();
@@ -151,10 +285,19 @@ fn masks_belong_to_reviewers_and_scans_to_the_server() {
             span.insert(t, "by", by);
         }
     };
-    assert_eq!(Bench::new(Shape::masks(), 5).judge(&b.edit(add("acc-somebody")), "me"), Err(Code::ShapeNotAllowed));
+    assert_eq!(
+        Bench::new(Shape::masks(), 5).judge(&b.edit(add("acc-somebody")), "me"),
+        Err(Code::ShapeNotAllowed)
+    );
     let mut b = Bench::new(Shape::masks(), 6);
     let own = b.doc.get_or_insert_map("spans");
-    assert!(b.try_edit(|t| { let s = own.insert(t, "span12345678", MapPrelim::default()); s.insert(t, "by", "acc-me"); }).is_ok());
+    assert!(
+        b.try_edit(|t| {
+            let s = own.insert(t, "span12345678", MapPrelim::default());
+            s.insert(t, "by", "acc-me");
+        })
+        .is_ok()
+    );
     let update = {
         let d = doc(9);
         let scans_of = d.get_or_insert_map("scans");
@@ -165,16 +308,23 @@ fn masks_belong_to_reviewers_and_scans_to_the_server() {
     };
     assert_eq!(b.judge(&update, "me"), Err(Code::ShapeNotAllowed));
     let server = author("me");
-    let writer = Writer { author: &server, may_edit: true, server: true };
+    let writer = Writer {
+        author: &server,
+        may_edit: true,
+        server: true,
+    };
     assert!(b.index.verify(&update, writer, &mut |_| false).is_ok());
 }
 
 #[test]
 fn networks_hold_people_and_ties() {
     let mut b = Bench::new(Shape::network(), 5);
-    let (nodes, homes) = (b.doc.get_or_insert_map("nodes"), b.doc.get_or_insert_map("households"));
-    assert!(b
-        .try_edit(|t| {
+    let (nodes, homes) = (
+        b.doc.get_or_insert_map("nodes"),
+        b.doc.get_or_insert_map("households"),
+    );
+    assert!(
+        b.try_edit(|t| {
             let node = nodes.insert(t, "node12345678", MapPrelim::default());
             node.insert(t, "kind", "person");
             node.insert(t, "label", "祖母");
@@ -184,8 +334,15 @@ fn networks_hold_people_and_ties() {
             let members = home.insert(t, "members", MapPrelim::default());
             members.insert(t, "node12345678", true);
         })
-        .is_ok());
-    assert_eq!(b.try_edit(|t| { let n = nodes.insert(t, "node87654321", MapPrelim::default()); n.insert(t, "kind", "robot"); }), Err(Code::ShapeNotAllowed));
+        .is_ok()
+    );
+    assert_eq!(
+        b.try_edit(|t| {
+            let n = nodes.insert(t, "node87654321", MapPrelim::default());
+            n.insert(t, "kind", "robot");
+        }),
+        Err(Code::ShapeNotAllowed)
+    );
 }
 
 #[test]
@@ -200,7 +357,9 @@ fn a_client_id_belongs_to_one_person_and_hat() {
     assert_eq!(b.judge(&more, "you"), Ok(Verdict::default()));
     // The server's own ids are bound too.
     let mut sheet_bench = Bench::new(sheet(), collab::seed::SEED_CLIENT);
-    let update = sheet_bench.edit(on_fields(|t, f| { f.insert(t, "route", "self"); }));
+    let update = sheet_bench.edit(on_fields(|t, f| {
+        f.insert(t, "route", "self");
+    }));
     assert_eq!(sheet_bench.judge(&update, "me"), Err(Code::ForeignAuthor));
 }
 
@@ -213,10 +372,22 @@ fn a_forged_beginning_of_a_known_run_changes_nothing() {
     let forged = doc(5);
     let forged_text = forged.get_or_insert_text("content");
     forged_text.insert(&mut forged.transact_mut(), 0, "XYZd");
-    let update = forged.transact().encode_state_as_update_v1(&StateVector::default());
+    let update = forged
+        .transact()
+        .encode_state_as_update_v1(&StateVector::default());
     let verdict = b.judge(&update, "me").unwrap();
-    assert_eq!(verdict.inserted, vec![collab::Span { client: 5, clock: 3, len: 1 }]);
-    b.doc.transact_mut().apply_update(yrs::Update::decode_v1(&update).unwrap()).unwrap();
+    assert_eq!(
+        verdict.inserted,
+        vec![collab::Span {
+            client: 5,
+            clock: 3,
+            len: 1
+        }]
+    );
+    b.doc
+        .transact_mut()
+        .apply_update(yrs::Update::decode_v1(&update).unwrap())
+        .unwrap();
     assert_eq!(text.get_string(&b.doc.transact()), "abcd");
 }
 
@@ -227,12 +398,29 @@ fn readers_change_nothing_but_may_repeat_what_is_known() {
     let first = b.edit(|t| text.insert(t, 0, "abc"));
     let cut = b.edit(|t| text.remove_range(t, 0, 1));
     let reader = author("reader");
-    let reads = Writer { author: &reader, may_edit: false, server: false };
-    assert_eq!(b.index.verify(&first, reads, &mut |_| false).map_err(|r| r.code), Err(Code::NoPermission));
+    let reads = Writer {
+        author: &reader,
+        may_edit: false,
+        server: false,
+    };
+    assert_eq!(
+        b.index
+            .verify(&first, reads, &mut |_| false)
+            .map_err(|r| r.code),
+        Err(Code::NoPermission)
+    );
     assert!(b.judge(&first, "me").is_ok());
-    assert_eq!(b.index.verify(&cut, reads, &mut |_| false).map_err(|r| r.code), Err(Code::NoPermission));
+    assert_eq!(
+        b.index
+            .verify(&cut, reads, &mut |_| false)
+            .map_err(|r| r.code),
+        Err(Code::NoPermission)
+    );
     assert!(b.judge(&cut, "me").is_ok());
-    assert_eq!(b.index.verify(&cut, reads, &mut |_| false), Ok(Verdict::default()));
+    assert_eq!(
+        b.index.verify(&cut, reads, &mut |_| false),
+        Ok(Verdict::default())
+    );
 }
 
 #[test]
@@ -245,23 +433,40 @@ fn holes_and_unknown_references_are_refused() {
     // Deleting what nobody wrote.
     assert_eq!(b.judge(&[0, 1, 77, 1, 0, 5], "me"), Err(Code::Malformed));
     // An origin that nobody wrote: client 9, clock 0, origin (8, 3), "x".
-    assert_eq!(b.judge(&[1, 1, 9, 0, 0x84, 8, 3, 1, b'x', 0], "me"), Err(Code::Malformed));
+    assert_eq!(
+        b.judge(&[1, 1, 9, 0, 0x84, 8, 3, 1, b'x', 0], "me"),
+        Err(Code::Malformed)
+    );
     // Two structs that need each other: clients 9 and 8.
-    assert_eq!(b.judge(&[2, 1, 9, 0, 0x84, 8, 0, 1, b'x', 1, 8, 0, 0x84, 9, 0, 1, b'y', 0], "me"), Err(Code::Malformed));
+    assert_eq!(
+        b.judge(
+            &[
+                2, 1, 9, 0, 0x84, 8, 0, 1, b'x', 1, 8, 0, 0x84, 9, 0, 1, b'y', 0
+            ],
+            "me"
+        ),
+        Err(Code::Malformed)
+    );
 }
 
 #[test]
 fn texts_have_a_length() {
     let mut b = Bench::new(sheet(), 5);
-    let insert = |len: usize| on_fields(move |t, f| {
-        let Some(Out::YText(text)) = f.get(t, "summary") else { panic!() };
-        text.insert(t, 0, &"x".repeat(len));
-    });
+    let insert = |len: usize| {
+        on_fields(move |t, f| {
+            let Some(Out::YText(text)) = f.get(t, "summary") else {
+                panic!()
+            };
+            text.insert(t, 0, &"x".repeat(len));
+        })
+    };
     assert!(b.try_edit(insert(990)).is_ok());
     let mut full = Bench::new(sheet(), 5);
     assert_eq!(full.try_edit(insert(1001)), Err(Code::TooLarge));
     let remove = on_fields(|t, f| {
-        let Some(Out::YText(text)) = f.get(t, "summary") else { panic!() };
+        let Some(Out::YText(text)) = f.get(t, "summary") else {
+            panic!()
+        };
         text.remove_range(t, 0, 500);
     });
     assert!(b.try_edit(remove).is_ok());
@@ -272,9 +477,17 @@ fn texts_have_a_length() {
 #[test]
 fn personal_numbers_in_values_are_refused() {
     let mut b = Bench::new(sheet(), 5);
-    assert_eq!(b.try_edit(on_fields(|t, f| { f.insert(t, "remark", NUMBER); })), Err(Code::PersonalNumber));
+    assert_eq!(
+        b.try_edit(on_fields(|t, f| {
+            f.insert(t, "remark", NUMBER);
+        })),
+        Err(Code::PersonalNumber)
+    );
     let mut b = Bench::new(sheet(), 5);
-    let as_key = on_fields(|t, f| { let h = inner(t, &f, "household"); h.insert(t, NUMBER, MapPrelim::default()); });
+    let as_key = on_fields(|t, f| {
+        let h = inner(t, &f, "household");
+        h.insert(t, NUMBER, MapPrelim::default());
+    });
     assert_eq!(b.try_edit(as_key), Err(Code::PersonalNumber));
 }
 
