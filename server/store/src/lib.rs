@@ -31,6 +31,10 @@ pub mod progress;
 pub mod projections;
 pub mod sessions;
 pub mod statistics;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod transcripts;
 pub mod vectors;
 
