@@ -31,6 +31,11 @@ function indexOf(doc: Y.Doc, text: Y.Text, position: unknown): number | null {
   }
 }
 
+/** A place in a text that moves with its surroundings, as JSON. */
+function place(text: Y.Text, index: number): unknown {
+  return Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(text, index));
+}
+
 /**
  * A text box bound to a Y.Text, with other people's carets drawn over it. The mirror under the
  * box has the same text in the same type: it gives the box its height and the carets their place.
@@ -80,8 +85,8 @@ export function LiveText({
         connection.setPresence({
           field: path,
           cursor: {
-            anchor: Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(text, anchor)),
-            head: Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(text, head)),
+            anchor: place(text, anchor),
+            head: place(text, head),
           },
         }),
     });

@@ -104,7 +104,7 @@ export function TableEditor({
             </div>
             <div className="sheet-table__cells">
               {(field.columns ?? []).map((column) => {
-                const cells = table.get(row.id);
+                const cells: unknown = table.get(row.id);
                 if (!(cells instanceof Y.Map)) return null;
                 const lookup = (name: string) => (name in row ? row[name] : lookupIn(values)(name));
                 const state = standing(column, lookup);

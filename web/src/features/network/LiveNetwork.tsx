@@ -1,0 +1,511 @@
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useMemo, useState } from 'react';
+import * as Y from 'yjs';
+import { useSession } from '../../app/session';
+import { api, apiUrl } from '../../api/client';
+import type { SeenBy } from '../../api/types';
+import { formatWareki } from '../../forms/wareki';
+import type { DocumentConnection } from '../../sync/connection';
+import { useConnectionState, useDocument, usePeers } from '../../sync/hooks';
+import {
+  Button,
+  Card,
+  ConfirmDialog,
+  Count,
+  Empty,
+  IconButton,
+  LinkButton,
+  Notice,
+  Progress,
+  Table,
+  Tag,
+  useToast,
+} from '../../ui';
+import {
+  BlockedNotice,
+  OnlineMembers,
+  RefusalDialog,
+  SaveStatus,
+  SeenBadge,
+  todayIn,
+} from '../sheet';
+import { NodeDialog, TieDialog, type Candidate } from './dialogs';
+import type { Point } from './geometry';
+import { Legend } from './Legend';
+import {
+  deleteNode,
+  deleteTie,
+  ECO_KINDS,
+  FLOWS,
+  GEN_KINDS,
+  MapEdit,
+  NODE_KINDS,
+  readNetwork,
+  writeNode,
+  writePositions,
+  writeTie,
+  type NetworkMap,
+} from './model';
+import { NetworkPicture, type Selection } from './NetworkPicture';
+import './network.css';
+
+/** The ecomap of a case: picture and tables of the same document. */
+export function LiveNetwork({
+  caseId,
+  documentId,
+  seenBy = [],
+  candidates = [],
+}: {
+  caseId: string;
+  documentId: string;
+  seenBy?: readonly SeenBy[];
+  /** People and agencies of the case, offered when adding. */
+  candidates?: readonly Candidate[];
+}) {
+  const { live, refusal, dismissRefusal } = useDocument(documentId);
+  return (
+    <>
+      <RefusalDialog refusal={refusal} onClose={dismissRefusal} />
+      {live.kind === 'loading' && <Progress label="図を読み込んでいます" />}
+      {live.kind === 'denied' && (
+        <Empty icon="lock" title="世帯・関係は、あなたの機関には開示されていません">
+          必要な場合は、主担当に連絡してください。
+        </Empty>
+      )}
+      {live.kind === 'masked' && <MaskedPicture caseId={caseId} />}
+      {live.kind === 'live' && (
+        <Board
+          caseId={caseId}
+          connection={live.connection}
+          seenBy={seenBy}
+          candidates={candidates}
+        />
+      )}
+    </>
+  );
+}
+
+/** Masked readers get the server's picture without names; never the document. */
+function MaskedPicture({ caseId }: { caseId: string }) {
+  return (
+    <Card title="マスク済み（個人情報として取扱い）" icon="mask" tone="purple">
+      <img
+        className="network__masked"
+        src={apiUrl(`cases/${caseId}/network.svg`, { masked: true }).href}
+        alt="世帯と関わりの図。氏名は続柄などに置き換えています。"
+      />
+    </Card>
+  );
+}
+
+/** The map, live. Answers keep their identity while nothing changed. */
+function useNetwork(connection: DocumentConnection): NetworkMap {
+  const [map, setMap] = useState(() => readNetwork(connection.doc));
+  useEffect(() => {
+    const { doc } = connection;
+    const roots = [doc.getMap('nodes'), doc.getMap('ties')];
+    const update = () => setMap(readNetwork(doc));
+    update();
+    for (const root of roots) root.observeDeep(update);
+    return () => {
+      for (const root of roots) root.unobserveDeep(update);
+    };
+  }, [connection]);
+  return map;
+}
+
+type Opened =
+  { kind: 'node'; id: string | null } | { kind: 'tie'; id: string | null; from?: string } | null;
+
+function Board({
+  caseId,
+  connection,
+  seenBy,
+  candidates,
+}: {
+  caseId: string;
+  connection: DocumentConnection;
+  seenBy: readonly SeenBy[];
+  candidates: readonly Candidate[];
+}) {
+  const { session } = useSession();
+  const showToast = useToast();
+  const { doc } = connection;
+  const state = useConnectionState(connection);
+  const map = useNetwork(connection);
+  const peers = usePeers(connection);
+  const today = todayIn(session.municipality.zone);
+  const editable = connection.writable;
+  const [selection, setSelection] = useState<Selection>(null);
+  const [opened, setOpened] = useState<Opened>(null);
+  const [asking, setAsking] = useState(false);
+
+  const undo = useMemo(
+    () =>
+      new Y.UndoManager([doc.getMap('nodes'), doc.getMap('ties')], {
+        trackedOrigins: new Set<unknown>([MapEdit]),
+        captureTimeout: 0,
+      }),
+    [doc],
+  );
+  const [steps, setSteps] = useState({ undo: 0, redo: 0 });
+  useEffect(() => {
+    const update = () => setSteps({ undo: undo.undoStack.length, redo: undo.redoStack.length });
+    undo.on('stack-item-added', update);
+    undo.on('stack-item-popped', update);
+    return () => {
+      undo.off('stack-item-added', update);
+      undo.off('stack-item-popped', update);
+      undo.destroy();
+    };
+  }, [undo]);
+
+  // The server places what nobody has moved, once it has everything.
+  const loose = map.nodes.filter((node) => node.x === undefined).map((node) => node.id);
+  const shape = JSON.stringify([
+    loose,
+    map.nodes.map(({ id, kind, label, index, x, y }) => [id, kind, label, index, x, y]),
+    map.ties.map(({ from, to, family }) => [from, to, family]),
+  ]);
+  const layout = useQuery({
+    queryKey: ['cases', caseId, 'network', 'layout', shape],
+    queryFn: () =>
+      api.post<{ positions: Record<string, Point> }>(`cases/${caseId}/network/layout`, {}),
+    enabled: state.synced && state.unsaved === 0 && loose.length > 0,
+    placeholderData: (before) => before,
+    staleTime: Infinity,
+    gcTime: 60_000,
+  });
+  const positions = layout.data?.positions ?? NOWHERE;
+
+  if (!state.synced) return <Progress label="図を読み込んでいます" />;
+
+  const nodeOf = (id: string) => map.nodes.find((node) => node.id === id);
+  const nameOf = (id: string) => nodeOf(id)?.label ?? '';
+  const removed = (text: string) =>
+    showToast(text, { tone: 'info', action: { label: '元に戻す', onPress: () => undo.undo() } });
+  const openedNode = opened?.kind === 'node' && opened.id ? (nodeOf(opened.id) ?? null) : null;
+  const openedTie =
+    opened?.kind === 'tie' && opened.id
+      ? (map.ties.find((tie) => tie.id === opened.id) ?? null)
+      : null;
+  const close = () => setOpened(null);
+
+  return (
+    <div
+      className="network"
+      onKeyDown={(event) => {
+        if (!(event.ctrlKey || event.metaKey) || event.nativeEvent.isComposing) return;
+        if ((event.target as HTMLElement).closest('input, textarea')) return;
+        const key = event.key.toLowerCase();
+        if (key === 'z' && !event.shiftKey) undo.undo();
+        else if (key === 'y' || key === 'z') undo.redo();
+        else return;
+        event.preventDefault();
+      }}
+    >
+      <div className="row row--between no-print">
+        <div className="row">
+          {editable && (
+            <>
+              <Button size="s" icon="plus" onClick={() => setOpened({ kind: 'node', id: null })}>
+                人・機関
+              </Button>
+              <Button
+                size="s"
+                icon="plus"
+                reason={map.nodes.length < 2 ? '人・機関を2つ以上足してください。' : undefined}
+                onClick={() =>
+                  setOpened({
+                    kind: 'tie',
+                    id: null,
+                    ...(selection?.kind === 'node' ? { from: selection.id } : {}),
+                  })
+                }
+              >
+                つながり
+              </Button>
+              <Button size="s" variant="quiet" onClick={() => setAsking(true)}>
+                整える
+              </Button>
+              <IconButton
+                icon="undo"
+                label="元に戻す（Ctrl+Z）"
+                aria-disabled={steps.undo === 0}
+                onClick={() => undo.undo()}
+              />
+              <IconButton
+                icon="redo"
+                label="やり直す（Ctrl+Y）"
+                aria-disabled={steps.redo === 0}
+                onClick={() => undo.redo()}
+              />
+            </>
+          )}
+          <span className="soft">時点 {formatWareki(today)}</span>
+        </div>
+        <div className="row">
+          <SeenBadge seenBy={seenBy} />
+          <OnlineMembers connection={connection} compact />
+          <SaveStatus connection={connection} />
+          <LinkButton
+            size="s"
+            variant="quiet"
+            icon="download"
+            href={apiUrl(`cases/${caseId}/network.svg`).href}
+            download
+          >
+            SVG
+          </LinkButton>
+          <LinkButton
+            size="s"
+            variant="quiet"
+            icon="download"
+            href={apiUrl(`cases/${caseId}/network.png`).href}
+            download
+          >
+            PNG
+          </LinkButton>
+          <LinkButton
+            size="s"
+            variant="quiet"
+            icon="mask"
+            href={apiUrl(`cases/${caseId}/network.svg`, { masked: true }).href}
+            download
+          >
+            続柄だけのSVG
+          </LinkButton>
+          <Button size="s" variant="quiet" icon="print" onClick={() => window.print()}>
+            印刷
+          </Button>
+        </div>
+      </div>
+      <BlockedNotice connection={connection} />
+      {layout.isError && (
+        <Notice tone="warning" live>
+          自動の配置ができませんでした。新しい人・機関は仮の場所に並べています。
+        </Notice>
+      )}
+      <figure className="network__figure" aria-label="世帯と関わりの図（エコマップ）">
+        {map.nodes.length === 0 ? (
+          <Empty
+            icon="people"
+            title="まだ誰も描かれていません"
+            action={
+              editable && (
+                <Button
+                  variant="primary"
+                  icon="plus"
+                  onClick={() => setOpened({ kind: 'node', id: null })}
+                >
+                  最初の人を足す
+                </Button>
+              )
+            }
+          >
+            まず支援対象者を足し、関わっている人や機関を足してから、つながりを引いてください。
+          </Empty>
+        ) : (
+          <div className="network__canvas">
+            <NetworkPicture
+              map={map}
+              layout={positions}
+              peers={peers}
+              today={today}
+              editable={editable}
+              selection={selection}
+              onSelect={setSelection}
+              onOpen={(target) => editable && setOpened(target)}
+              onDrag={(drag) => connection.setPresence({ focus: drag })}
+              onDrop={(moved) => writePositions(doc, moved)}
+            />
+          </div>
+        )}
+        <Legend />
+      </figure>
+      <div className="network__tables">
+        <Card
+          title={
+            <>
+              人・機関 <Count value={map.nodes.length} />
+            </>
+          }
+          icon="people"
+          flush
+        >
+          <Table
+            caption="人・機関の一覧"
+            captionHidden
+            rows={map.nodes}
+            rowKey={(node) => node.id}
+            selected={selection?.kind === 'node' ? selection.id : undefined}
+            empty={<span className="soft">まだありません。</span>}
+            columns={[
+              {
+                key: 'label',
+                head: '氏名・名称',
+                header: true,
+                cell: (node) => (
+                  <>
+                    {node.label}{' '}
+                    {node.index && (
+                      <Tag small tone="blue">
+                        支援対象者
+                      </Tag>
+                    )}{' '}
+                    {node.key_person && (
+                      <Tag small tone="yellow">
+                        ★ キーパーソン
+                      </Tag>
+                    )}
+                  </>
+                ),
+              },
+              { key: 'kind', head: '種類', cell: (node) => NODE_KINDS[node.kind] },
+              {
+                key: 'birth',
+                head: '生年月日',
+                cell: (node) => (
+                  <>
+                    {node.birth_date ? formatWareki(node.birth_date) : '—'}
+                    {node.deceased && '（死亡）'}
+                  </>
+                ),
+              },
+              {
+                key: 'edit',
+                head: <span className="visually-hidden">操作</span>,
+                cell: (node) =>
+                  editable && (
+                    <Button
+                      size="xs"
+                      aria-label={`${node.label}を直す`}
+                      onClick={() => setOpened({ kind: 'node', id: node.id })}
+                    >
+                      直す
+                    </Button>
+                  ),
+              },
+            ]}
+          />
+        </Card>
+        <Card
+          title={
+            <>
+              つながり <Count value={map.ties.length} />
+            </>
+          }
+          icon="link"
+          flush
+        >
+          <Table
+            caption="つながりの一覧"
+            captionHidden
+            rows={map.ties}
+            rowKey={(tie) => tie.id}
+            selected={selection?.kind === 'tie' ? selection.id : undefined}
+            empty={<span className="soft">まだありません。</span>}
+            columns={[
+              { key: 'from', head: 'だれ・どこ', header: true, cell: (tie) => nameOf(tie.from) },
+              { key: 'to', head: '相手', cell: (tie) => nameOf(tie.to) },
+              {
+                key: 'kind',
+                head: '種類',
+                cell: (tie) => (tie.family === 'eco' ? ECO_KINDS : GEN_KINDS)[tie.kind] ?? tie.kind,
+              },
+              {
+                key: 'direction',
+                head: '向き・頻度',
+                cell: (tie) =>
+                  [
+                    tie.family === 'eco' ? FLOWS[tie.direction ?? 'none'] : '家族関係',
+                    tie.frequency,
+                  ]
+                    .filter(Boolean)
+                    .join('、'),
+              },
+              {
+                key: 'edit',
+                head: <span className="visually-hidden">操作</span>,
+                cell: (tie) =>
+                  editable && (
+                    <Button
+                      size="xs"
+                      aria-label={`${nameOf(tie.from)}と${nameOf(tie.to)}のつながりを直す`}
+                      onClick={() => setOpened({ kind: 'tie', id: tie.id })}
+                    >
+                      直す
+                    </Button>
+                  ),
+              },
+            ]}
+          />
+        </Card>
+      </div>
+      {opened?.kind === 'node' && (opened.id === null || openedNode) && (
+        <NodeDialog
+          key={opened.id ?? 'new'}
+          node={openedNode}
+          candidates={candidates.filter(
+            (candidate) =>
+              !map.nodes.some(
+                (node) => node.person_id === candidate.id || node.agency_id === candidate.id,
+              ),
+          )}
+          onClose={close}
+          onSave={(values) => {
+            const id = writeNode(doc, opened.id, values);
+            setSelection({ kind: 'node', id });
+            close();
+          }}
+          {...(openedNode
+            ? {
+                onDelete: () => {
+                  deleteNode(doc, openedNode.id);
+                  removed(`「${openedNode.label}」とそのつながりを図から消しました。`);
+                  close();
+                },
+              }
+            : {})}
+        />
+      )}
+      {opened?.kind === 'tie' && (opened.id === null || openedTie) && (
+        <TieDialog
+          key={opened.id ?? 'new'}
+          tie={openedTie}
+          nodes={map.nodes}
+          from={opened.from}
+          onClose={close}
+          onSave={(values) => {
+            const id = writeTie(doc, opened.id, values);
+            setSelection({ kind: 'tie', id });
+            close();
+          }}
+          {...(openedTie
+            ? {
+                onDelete: () => {
+                  deleteTie(doc, openedTie.id);
+                  removed('つながりを消しました。');
+                  close();
+                },
+              }
+            : {})}
+        />
+      )}
+      <ConfirmDialog
+        title="図を整えます"
+        isOpen={asking}
+        onCancel={() => setAsking(false)}
+        confirmLabel="整える"
+        onConfirm={() => {
+          writePositions(doc, Object.fromEntries(map.nodes.map((node) => [node.id, null])));
+          setAsking(false);
+        }}
+      >
+        <p>手で動かした場所を取り消し、すべての人・機関を並べ直します。「元に戻す」で戻せます。</p>
+      </ConfirmDialog>
+    </div>
+  );
+}
+
+const NOWHERE: Readonly<Record<string, Point>> = {};

@@ -1,0 +1,375 @@
+import {
+  Background,
+  BackgroundVariant,
+  Controls,
+  Position,
+  ReactFlow,
+  useReactFlow,
+  ReactFlowProvider,
+  type Edge,
+  type EdgeProps,
+  type Node,
+  type NodeChange,
+  type NodeProps,
+} from '@xyflow/react';
+import '@xyflow/react/dist/base.css';
+import { memo, useEffect, useMemo, useState } from 'react';
+import { ageAt, spanOf } from '../../forms/wareki';
+import type { Peer } from '../../sync/hooks';
+import { arrows, halfSize, sideShift, span, strokes, SYMBOL, wrap, type Point } from './geometry';
+import { ECO_KINDS, NODE_KINDS, type MapNode, type MapTie, type NetworkMap } from './model';
+
+type SymbolNode = Node<{ node: MapNode; today: string; mover: Peer | null }, 'symbol'>;
+type HouseholdNode = Node<{ label: string }, 'household'>;
+type TieEdge = Edge<
+  { tie: MapTie; from: MapNode; to: MapNode; a: Point; b: Point; shift: number },
+  'tie'
+>;
+
+const LABELS = {
+  'node.a11yDescription.default': 'Enter で選び、矢印キーで動かします。内容は下の表から直せます。',
+  'node.a11yDescription.keyboardDisabled': 'Enter で選びます。内容は下の表から直せます。',
+  'node.a11yDescription.ariaLiveMessage': ({ x, y }: { direction: string; x: number; y: number }) =>
+    `動かしました。横 ${Math.round(x)}、縦 ${Math.round(y)}`,
+  'edge.a11yDescription.default': 'Enter で選びます。内容は下の表から直せます。',
+  'controls.ariaLabel': '図の操作',
+  'controls.zoomIn.ariaLabel': '大きくする',
+  'controls.zoomOut.ariaLabel': '小さくする',
+  'controls.fitView.ariaLabel': '全体を表示',
+  'controls.interactive.ariaLabel': '動かせるかどうかを切り替える',
+  'minimap.ariaLabel': '全体図',
+  'handle.ariaLabel': 'つなぎ目',
+};
+
+/** What a node is, in words, for those who do not see the symbol. */
+export function describe(node: MapNode, today: string): string {
+  const parts = [node.label || '名称なし', NODE_KINDS[node.kind]];
+  if (node.kind === 'person') {
+    parts.push({ '1': '男性', '2': '女性' }[node.sex ?? ''] ?? '性別 その他・不明');
+    if (node.birth_date) parts.push(`${ageOf(node, today)}歳`);
+  }
+  if (node.index) parts.push('支援対象者');
+  if (node.deceased) parts.push('死亡');
+  if (node.key_person) parts.push('キーパーソン');
+  return parts.join('、');
+}
+
+function ageOf(node: MapNode, today: string): number | null {
+  if (!node.birth_date) return null;
+  const on = node.deceased && node.death_date ? spanOf(node.death_date).first : today;
+  const age = ageAt(spanOf(node.birth_date).first, on);
+  return age >= 0 ? age : null;
+}
+
+const SymbolView = memo(function SymbolView({ data, selected }: NodeProps<SymbolNode>) {
+  const { node, today, mover } = data;
+  const half = halfSize(node);
+  const person = node.kind === 'person' || node.kind === 'pet';
+  const lines = wrap(node.label || '名称なし');
+  const [w, h] = [half.x * 2, half.y * 2];
+  const outline = (inset: number) => {
+    const [x, y] = [half.x - inset, half.y - inset];
+    if (!person || node.kind === 'pet' || node.sex === '2')
+      return <ellipse cx={half.x} cy={half.y} rx={x} ry={y} />;
+    if (node.sex === '1') return <rect x={inset} y={inset} width={x * 2} height={y * 2} />;
+    return (
+      <path
+        d={`M${half.x} ${inset}L${w - inset} ${half.y}L${half.x} ${h - inset}L${inset} ${half.y}Z`}
+      />
+    );
+  };
+  return (
+    <div
+      className={`map-node${selected ? ' map-node--selected' : ''}`}
+      style={mover ? { outline: `3px dashed ${mover.color}` } : undefined}
+    >
+      <svg
+        width={w}
+        height={h}
+        aria-hidden="true"
+        className={`map-node__shape map-node--${node.kind}`}
+      >
+        <g className="map-node__outline">
+          {outline(1)}
+          {node.index && outline(5)}
+        </g>
+        {node.deceased && person && (
+          <path className="map-node__death" d={`M2 2L${w - 2} ${h - 2}M${w - 2} 2L2 ${h - 2}`} />
+        )}
+        {node.kind === 'person' && ageOf(node, today) !== null && (
+          <text x={half.x} y={half.y} className="map-node__age">
+            {ageOf(node, today)}
+          </text>
+        )}
+        {!person &&
+          lines.map((line, index) => (
+            <text
+              key={index}
+              x={half.x}
+              y={half.y + (index - (lines.length - 1) / 2) * 19}
+              className="map-node__name"
+            >
+              {line}
+            </text>
+          ))}
+      </svg>
+      {person && (
+        <span className="map-node__label" aria-hidden="true">
+          {lines.join('')}
+        </span>
+      )}
+      {node.key_person && (
+        <span className="map-node__key" title="キーパーソン" aria-hidden="true">
+          ★
+        </span>
+      )}
+      {mover && (
+        <span className="map-node__mover" style={{ backgroundColor: mover.color }}>
+          {mover.name}
+        </span>
+      )}
+    </div>
+  );
+});
+
+function HouseholdView({ data }: NodeProps<HouseholdNode>) {
+  return (
+    <div className="map-household">
+      <span>{data.label}</span>
+    </div>
+  );
+}
+
+const TieView = memo(function TieView({ data, selected }: EdgeProps<TieEdge>) {
+  if (!data) return null;
+  const ends = span(data.from, data.to, data.a, data.b, data.shift);
+  if (!ends) return null;
+  const [p, q] = ends;
+  return (
+    <g className={selected ? 'map-tie map-tie--selected' : 'map-tie'}>
+      <path className="map-tie__target" d={`M${p.x} ${p.y}L${q.x} ${q.y}`} />
+      {strokes(data.tie, p, q, arrows(data.tie, data.from, data.to)).map((stroke, index) => (
+        <path
+          key={index}
+          d={stroke.d}
+          className={stroke.filled ? 'map-tie__head' : 'map-tie__line'}
+          strokeWidth={stroke.width}
+          strokeDasharray={stroke.dash}
+        />
+      ))}
+    </g>
+  );
+});
+
+const NODE_TYPES = { symbol: SymbolView, household: HouseholdView };
+const EDGE_TYPES = { tie: TieView };
+
+/** What is selected; never shared with others. */
+export type Selection = { kind: 'node' | 'tie'; id: string } | null;
+
+interface PictureProps {
+  map: NetworkMap;
+  /** Where nodes stand that nobody has moved. */
+  layout: Readonly<Record<string, Point>>;
+  peers: readonly Peer[];
+  today: string;
+  editable: boolean;
+  selection: Selection;
+  onSelect: (selection: Selection) => void;
+  onOpen: (selection: NonNullable<Selection>) => void;
+  /** While a node is dragged here; null when it was let go. */
+  onDrag: (drag: { node: string; x: number; y: number } | null) => void;
+  onDrop: (positions: Record<string, Point>) => void;
+}
+
+/** The ecomap. Drags are shown to others at once and kept only when they end. */
+export function NetworkPicture(props: PictureProps) {
+  return (
+    <ReactFlowProvider>
+      <Picture {...props} />
+    </ReactFlowProvider>
+  );
+}
+
+function Picture({
+  map,
+  layout,
+  peers,
+  today,
+  editable,
+  selection,
+  onSelect,
+  onOpen,
+  onDrag,
+  onDrop,
+}: PictureProps) {
+  const flow = useReactFlow();
+  const [dragged, setDragged] = useState<Record<string, Point>>({});
+  const placed = useMemo(() => {
+    const points = new Map<string, { at: Point; mover: Peer | null }>();
+    map.nodes.forEach((node, index) => {
+      const mover = peers.find((peer) => peer.focus?.node === node.id) ?? null;
+      const kept =
+        node.x !== undefined && node.y !== undefined ? { x: node.x, y: node.y } : layout[node.id];
+      const waiting = { x: (index % 6) * 150, y: Math.floor(index / 6) * 120 };
+      const at = dragged[node.id] ?? mover?.focus ?? kept ?? waiting;
+      points.set(node.id, { at: { x: at.x, y: at.y }, mover });
+    });
+    return points;
+  }, [map.nodes, layout, peers, dragged]);
+
+  const nodes = useMemo<(SymbolNode | HouseholdNode)[]>(() => {
+    const all: (SymbolNode | HouseholdNode)[] = map.nodes.map((node) => {
+      const half = halfSize(node);
+      const place = placed.get(node.id);
+      return {
+        id: node.id,
+        type: 'symbol',
+        position: place?.at ?? { x: 0, y: 0 },
+        origin: [0.5, 0.5],
+        width: half.x * 2,
+        height: half.y * 2,
+        // Ends of ties are computed; the library only wants to know that there are some.
+        handles: [
+          { type: 'source', position: Position.Top, x: half.x, y: half.y, width: 1, height: 1 },
+          { type: 'target', position: Position.Top, x: half.x, y: half.y, width: 1, height: 1 },
+        ],
+        data: { node, today, mover: place?.mover ?? null },
+        ariaLabel: describe(node, today),
+        selected: selection?.kind === 'node' && selection.id === node.id,
+        draggable: editable,
+        zIndex: 2,
+      };
+    });
+    const house = enclosure(map.nodes, placed);
+    if (house) all.unshift(house);
+    return all;
+  }, [map.nodes, placed, selection, today, editable]);
+
+  const edges = useMemo<TieEdge[]>(() => {
+    const seen = new Map<string, number>();
+    const byId = new Map(map.nodes.map((node) => [node.id, node]));
+    return map.ties.flatMap((tie): TieEdge[] => {
+      const [from, to] = [byId.get(tie.from), byId.get(tie.to)];
+      const [a, b] = [placed.get(tie.from)?.at, placed.get(tie.to)?.at];
+      if (tie.family !== 'eco' || !from || !to || !a || !b) return [];
+      const pair = [tie.from, tie.to].sort().join(' ');
+      const nth = seen.get(pair) ?? 0;
+      seen.set(pair, nth + 1);
+      return [
+        {
+          id: tie.id,
+          type: 'tie',
+          source: tie.from,
+          target: tie.to,
+          data: { tie, from, to, a, b, shift: sideShift(nth) },
+          ariaLabel: `${from.label}と${to.label}のつながり、${ECO_KINDS[tie.kind] ?? tie.kind}`,
+          selected: selection?.kind === 'tie' && selection.id === tie.id,
+        },
+      ];
+    });
+  }, [map, placed, selection]);
+
+  // Fit once everything has its place, and again when somebody asks for a new layout.
+  const arranged =
+    Object.keys(layout).length > 0 || map.nodes.every((node) => node.x !== undefined);
+  const count = map.nodes.length;
+  useEffect(() => {
+    if (!arranged) return;
+    const frame = requestAnimationFrame(() => void flow.fitView({ padding: 0.12, maxZoom: 1.2 }));
+    return () => cancelAnimationFrame(frame);
+  }, [arranged, count, layout, flow]);
+
+  const changed = (changes: NodeChange<SymbolNode | HouseholdNode>[]) => {
+    const moved: Record<string, Point> = {};
+    const dropped: Record<string, Point> = {};
+    for (const change of changes) {
+      if (change.type === 'select' && change.selected) onSelect({ kind: 'node', id: change.id });
+      if (change.type !== 'position' || !change.position) continue;
+      if (change.dragging) moved[change.id] = change.position;
+      else dropped[change.id] = change.position;
+    }
+    const [first] = Object.entries(moved);
+    if (first) {
+      setDragged((all) => ({ ...all, ...moved }));
+      onDrag({ node: first[0], x: Math.round(first[1].x), y: Math.round(first[1].y) });
+    }
+    if (Object.keys(dropped).length > 0) {
+      setDragged({});
+      onDrag(null);
+      onDrop(dropped);
+    }
+  };
+
+  return (
+    <ReactFlow
+      nodes={nodes}
+      edges={edges}
+      nodeTypes={NODE_TYPES}
+      edgeTypes={EDGE_TYPES}
+      onNodesChange={changed}
+      onEdgesChange={(changes) => {
+        for (const change of changes)
+          if (change.type === 'select' && change.selected) onSelect({ kind: 'tie', id: change.id });
+      }}
+      onPaneClick={() => onSelect(null)}
+      onNodeDoubleClick={(_, node) =>
+        node.type === 'symbol' && onOpen({ kind: 'node', id: node.id })
+      }
+      onEdgeDoubleClick={(_, edge) => onOpen({ kind: 'tie', id: edge.id })}
+      nodesConnectable={false}
+      nodesDraggable={editable}
+      deleteKeyCode={null}
+      zoomOnScroll={false}
+      preventScrolling={false}
+      zoomOnDoubleClick={false}
+      minZoom={0.2}
+      maxZoom={2}
+      snapToGrid
+      snapGrid={[10, 10]}
+      proOptions={{ hideAttribution: true }}
+      ariaLabelConfig={LABELS}
+      fitView
+      fitViewOptions={{ padding: 0.12, maxZoom: 1.2 }}
+    >
+      <Background variant={BackgroundVariant.Dots} gap={20} color="#d0d0d8" />
+      <Controls showInteractive={false} position="bottom-right" />
+    </ReactFlow>
+  );
+}
+
+/** A dashed enclosure around the 支援対象者 when there are several and nobody else stands inside. */
+function enclosure(
+  nodes: readonly MapNode[],
+  placed: ReadonlyMap<string, { at: Point }>,
+): HouseholdNode | null {
+  const clients = nodes.filter((node) => node.index);
+  if (clients.length < 2) return null;
+  const points = clients.flatMap((node) => placed.get(node.id)?.at ?? []);
+  const left = Math.min(...points.map((point) => point.x)) - SYMBOL;
+  const right = Math.max(...points.map((point) => point.x)) + SYMBOL;
+  const top = Math.min(...points.map((point) => point.y)) - SYMBOL;
+  const bottom = Math.max(...points.map((point) => point.y)) + SYMBOL + 22;
+  const crowded = nodes.some((node) => {
+    if (node.index) return false;
+    const at = placed.get(node.id)?.at;
+    if (!at) return false;
+    const half = halfSize(node);
+    return (
+      at.x + half.x > left && at.x - half.x < right && at.y + half.y > top && at.y - half.y < bottom
+    );
+  });
+  if (crowded) return null;
+  return {
+    id: 'household',
+    type: 'household',
+    position: { x: left, y: top },
+    width: right - left,
+    height: bottom - top,
+    data: { label: '支援対象者の世帯' },
+    draggable: false,
+    selectable: false,
+    focusable: false,
+    zIndex: 0,
+  };
+}

@@ -1,0 +1,333 @@
+import { useState } from 'react';
+import type { Choice } from '../../ui';
+import {
+  Button,
+  Checkbox,
+  DateInput,
+  Dialog,
+  ErrorSummary,
+  RadioGroup,
+  Select,
+  TextInput,
+} from '../../ui';
+import {
+  ECO_KINDS,
+  FLOWS,
+  GEN_KINDS,
+  NODE_KINDS,
+  type MapNode,
+  type MapTie,
+  type NodeKind,
+} from './model';
+
+const choices = (words: Readonly<Record<string, string>>): Choice[] =>
+  Object.entries(words).map(([code, label]) => ({ code, label }));
+
+const SEXES: readonly Choice[] = [
+  { code: '1', label: '男性' },
+  { code: '2', label: '女性' },
+  { code: '3', label: 'その他' },
+  { code: '9', label: '不明・回答しない' },
+];
+
+/** Somebody or something of the case that can be put on the map without typing. */
+export interface Candidate {
+  kind: 'person' | 'agency';
+  id: string;
+  label: string;
+  sex?: string;
+  birth_date?: string;
+  index?: boolean;
+}
+
+/** Adds or changes a person, agency or group. */
+export function NodeDialog({
+  node,
+  candidates,
+  onSave,
+  onDelete,
+  onClose,
+}: {
+  /** null: a new one. */
+  node: MapNode | null;
+  candidates: readonly Candidate[];
+  onSave: (values: Omit<MapNode, 'id'>) => void;
+  onDelete?: () => void;
+  onClose: () => void;
+}) {
+  const { id: _, ...start } = node ?? { id: '', kind: 'person' as NodeKind, label: '' };
+  const [draft, setDraft] = useState<Omit<MapNode, 'id'>>(start);
+  const [attempt, setAttempt] = useState(0);
+  const set = (change: Partial<MapNode>) => setDraft((now) => ({ ...now, ...change }));
+  const missing = draft.label.trim() === '';
+  const save = () => {
+    setAttempt((number) => number + 1);
+    if (!missing) onSave({ ...draft, label: draft.label.trim() });
+  };
+  const shown = candidates.filter((candidate) => candidate.kind === draft.kind);
+  return (
+    <Dialog
+      title={node ? '人・機関を直す' : '人・機関を足す'}
+      isOpen
+      onClose={onClose}
+      footer={
+        <>
+          {onDelete && (
+            <Button variant="danger" icon="trash" onClick={onDelete}>
+              図から消す
+            </Button>
+          )}
+          <Button variant="quiet" onClick={onClose}>
+            やめる
+          </Button>
+          <Button variant="primary" onClick={save}>
+            {node ? '直す' : '足す'}
+          </Button>
+        </>
+      }
+    >
+      <form
+        className="stack stack--wide"
+        onSubmit={(event) => {
+          event.preventDefault();
+          save();
+        }}
+      >
+        {missing && (
+          <ErrorSummary
+            attempt={attempt}
+            items={
+              attempt > 0
+                ? [{ target: 'map-node-label', message: '「氏名・名称」を入力してください。' }]
+                : []
+            }
+          />
+        )}
+        <RadioGroup
+          label="種類"
+          required
+          options={choices(NODE_KINDS)}
+          value={draft.kind}
+          onChange={(kind) => set({ kind: kind as NodeKind })}
+        />
+        {!node && shown.length > 0 && (
+          <Select
+            label="この事案の登録から選ぶ"
+            support="選ぶと氏名・名称などが入ります。図だけに足すときは選ばずに入力してください。"
+            options={shown.map(({ id, label }) => ({ code: id, label }))}
+            value={draft.person_id ?? draft.agency_id ?? ''}
+            onChange={(id) => {
+              const chosen = shown.find((candidate) => candidate.id === id);
+              if (!chosen) return;
+              set({
+                label: chosen.label,
+                ...(chosen.kind === 'person' ? { person_id: id } : { agency_id: id }),
+                ...(chosen.sex ? { sex: chosen.sex } : {}),
+                ...(chosen.birth_date ? { birth_date: chosen.birth_date } : {}),
+                ...(chosen.index ? { index: true } : {}),
+              });
+            }}
+          />
+        )}
+        <TextInput
+          id="map-node-label"
+          label="氏名・名称"
+          required
+          maxLength={200}
+          value={draft.label}
+          error={attempt > 0 && missing ? '「氏名・名称」を入力してください。' : undefined}
+          onChange={(label) => set({ label })}
+        />
+        {draft.kind === 'person' && (
+          <>
+            <RadioGroup
+              label="性別"
+              options={SEXES}
+              value={draft.sex ?? ''}
+              onChange={(sex) => set({ sex })}
+            />
+            <DateInput
+              label="生年月日"
+              support="年だけ、年と月だけでも入力できます。"
+              value={draft.birth_date ?? ''}
+              onChange={(birth_date) => set({ birth_date })}
+              limits={{ partial: true }}
+            />
+            <div>
+              <Checkbox
+                label="支援対象者（二重の線で囲みます）"
+                checked={draft.index ?? false}
+                onChange={(index) => set({ index })}
+              />
+              <Checkbox
+                label="キーパーソン"
+                checked={draft.key_person ?? false}
+                onChange={(key_person) => set({ key_person })}
+              />
+              <Checkbox
+                label="死亡"
+                checked={draft.deceased ?? false}
+                onChange={(deceased) => set({ deceased })}
+              />
+            </div>
+            {draft.deceased && (
+              <DateInput
+                label="死亡した日"
+                value={draft.death_date ?? ''}
+                onChange={(death_date) => set({ death_date })}
+                limits={{ partial: true }}
+              />
+            )}
+          </>
+        )}
+      </form>
+    </Dialog>
+  );
+}
+
+/** Adds or changes a tie. */
+export function TieDialog({
+  tie,
+  nodes,
+  from,
+  onSave,
+  onDelete,
+  onClose,
+}: {
+  tie: MapTie | null;
+  nodes: readonly MapNode[];
+  /** Node that was selected when the dialog was opened. */
+  from?: string | undefined;
+  onSave: (values: Omit<MapTie, 'id'>) => void;
+  onDelete?: () => void;
+  onClose: () => void;
+}) {
+  const client = nodes.find((node) => node.index && node.id !== from)?.id ?? '';
+  const { id: _, ...start } = tie ?? {
+    id: '',
+    family: 'eco' as const,
+    from: from ?? '',
+    to: client,
+    kind: 'normal',
+    direction: 'to_client',
+  };
+  const [draft, setDraft] = useState<Omit<MapTie, 'id'>>(start);
+  const [attempt, setAttempt] = useState(0);
+  const set = (change: Partial<MapTie>) => setDraft((now) => ({ ...now, ...change }));
+  const options = nodes.map((node) => ({ code: node.id, label: node.label }));
+  const errors = [
+    draft.from === '' && { target: 'map-tie-from', message: '「だれ・どこ」を選んでください。' },
+    draft.to === '' && { target: 'map-tie-to', message: '「相手」を選んでください。' },
+    draft.from !== '' &&
+      draft.from === draft.to && {
+        target: 'map-tie-to',
+        message: '「相手」には別の人・機関を選んでください。',
+      },
+  ].filter((error) => error !== false);
+  const errorAt = (target: string) =>
+    attempt > 0 ? errors.find((error) => error.target === target)?.message : undefined;
+  const save = () => {
+    setAttempt((number) => number + 1);
+    if (errors.length === 0) onSave(draft);
+  };
+  return (
+    <Dialog
+      title={tie ? 'つながりを直す' : 'つながりを足す'}
+      isOpen
+      onClose={onClose}
+      footer={
+        <>
+          {onDelete && (
+            <Button variant="danger" icon="trash" onClick={onDelete}>
+              消す
+            </Button>
+          )}
+          <Button variant="quiet" onClick={onClose}>
+            やめる
+          </Button>
+          <Button variant="primary" onClick={save}>
+            {tie ? '直す' : '足す'}
+          </Button>
+        </>
+      }
+    >
+      <form
+        className="stack stack--wide"
+        onSubmit={(event) => {
+          event.preventDefault();
+          save();
+        }}
+      >
+        <ErrorSummary attempt={attempt} items={attempt > 0 ? errors : []} />
+        <Select
+          id="map-tie-from"
+          label="だれ・どこ"
+          required
+          options={options}
+          value={draft.from}
+          error={errorAt('map-tie-from')}
+          onChange={(value) => set({ from: value })}
+        />
+        <Select
+          id="map-tie-to"
+          label="相手"
+          required
+          options={options}
+          value={draft.to}
+          error={errorAt('map-tie-to')}
+          onChange={(to) => set({ to })}
+        />
+        <RadioGroup
+          label="分類"
+          required
+          options={[
+            { code: 'eco', label: '関わり（エコマップ）' },
+            { code: 'gen', label: '家族関係' },
+          ]}
+          value={draft.family}
+          onChange={(family) =>
+            set(
+              family === 'gen'
+                ? { family: 'gen', kind: 'marriage', direction: 'none' }
+                : { family: 'eco', kind: 'normal' },
+            )
+          }
+        />
+        <Select
+          label="種類"
+          required
+          empty={null}
+          options={choices(draft.family === 'eco' ? ECO_KINDS : GEN_KINDS)}
+          value={draft.kind}
+          onChange={(kind) => set({ kind })}
+          support={
+            draft.family === 'gen' ? '親子のときは「だれ・どこ」に親を選んでください。' : undefined
+          }
+        />
+        {draft.family === 'eco' && (
+          <>
+            <RadioGroup
+              label="向き"
+              options={choices(FLOWS)}
+              value={draft.direction ?? 'none'}
+              onChange={(direction) => set({ direction })}
+            />
+            <TextInput
+              label="頻度"
+              support="例：週1回の訪問、月1回の電話"
+              maxLength={200}
+              value={draft.frequency ?? ''}
+              onChange={(frequency) => set({ frequency })}
+            />
+          </>
+        )}
+        <TextInput
+          label="メモ"
+          maxLength={1000}
+          value={draft.note ?? ''}
+          onChange={(note) => set({ note })}
+        />
+      </form>
+    </Dialog>
+  );
+}
