@@ -58,10 +58,6 @@ impl Warning {
         Self { code, line: Some(line), utterance: None, message_ja: format!("{line}行目: {message}") }
     }
 
-    pub(crate) fn file(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, line: None, utterance: None, message_ja: message.into() }
-    }
-
     pub(crate) fn utterance(code: &'static str, utterance: usize, message: &str) -> Self {
         Self { code, line: None, utterance: Some(utterance), message_ja: format!("発言{}: {message}", utterance + 1) }
     }

@@ -44,6 +44,7 @@ fn applies(conversation: &Conversation, complaint: &Complaint, cue: &Cue, at: us
     }
     match cue.about {
         About::Any => {}
+        About::Client if cue.field == "marital" && matches!(&clause.subject, Subject::Other(who) if matches!(who.as_str(), "spouse" | "ex_spouse" | "partner")) => {}
         About::Client if clause.subject != Subject::Client => return None,
         About::Household if clause.own_subject && clause.subject != Subject::Client => return None,
         About::Household if matches!(&clause.subject, Subject::Other(who) if who == "informant") => return None,
@@ -109,7 +110,7 @@ fn is_refusal(text: &str) -> bool {
         && !pattern!(r"わから|知らない|忘れ|他(に)?は|ほかは|それ以外").is_some_and(|p| p.is_match(text))
 }
 
-pub(super) fn fill(conversation: &Conversation, complaint: &Complaint, sheet: &mut Sheet, people: &[Person]) {
+pub(super) fn fill(conversation: &Conversation, complaint: &Complaint, sheet: &mut Sheet) {
     let young = sheet.number("estimated_age").is_some_and(|a| a <= 25);
     let found = hits(conversation, complaint, young);
     let mut by_field: BTreeMap<&str, BTreeMap<&str, (f64, usize, Vec<Evidence>)>> = BTreeMap::new();
@@ -142,7 +143,8 @@ pub(super) fn fill(conversation: &Conversation, complaint: &Complaint, sheet: &m
     for field in ["arrears", "debt"] {
         if let Some(codes) = by_field.get(field) {
             if field == "arrears" {
-                for (code, (weight, _, evidence)) in codes {
+                // "none" counts only where nothing else was named.
+                for (code, (weight, _, evidence)) in codes.iter().filter(|(code, _)| **code != "none" || codes.len() == 1) {
                     sheet.add_code("arrears", code, *weight, evidence.clone());
                 }
             } else if let Some((_, (weight, _, evidence))) = codes.iter().next() {
@@ -174,7 +176,6 @@ pub(super) fn fill(conversation: &Conversation, complaint: &Complaint, sheet: &m
     consent(conversation, &by_field, sheet);
     route(conversation, &by_field, sheet);
     medical(conversation, &found, sheet);
-    let _ = people;
 }
 
 fn multi_confidence(field: &str, weight: f64) -> f64 {
@@ -287,7 +288,7 @@ fn medical(conversation: &Conversation, found: &[Hit<'_>], sheet: &mut Sheet) {
 }
 
 /// What follows from other values; each carries the evidence of what it follows from.
-pub(super) fn derive(conversation: &Conversation, sheet: &mut Sheet, people: &[Person]) {
+pub(super) fn derive(sheet: &mut Sheet, people: &[Person]) {
     let age = sheet.number("estimated_age");
     let age_evidence = sheet.evidence("estimated_age");
     if let Some(age) = age {
@@ -301,10 +302,6 @@ pub(super) fn derive(conversation: &Conversation, sheet: &mut Sheet, people: &[P
         let evidence = sheet.evidence("handbooks");
         sheet.add_code("issues", "disability_cert", 0.8, evidence.clone());
         sheet.add_code("attributes", "disabled", 0.85, evidence);
-    }
-    if sheet.has_code("issues", "foreign") {
-        let evidence = sheet.evidence("issues");
-        let _ = evidence;
     }
     // ひとり親: a child in the household and no partner any more.
     let child = people.iter().find(|p| {
@@ -331,5 +328,4 @@ pub(super) fn derive(conversation: &Conversation, sheet: &mut Sheet, people: &[P
             drafted.value = json!(codes);
         }
     }
-    let _ = conversation;
 }

@@ -24,13 +24,24 @@ pub(super) fn fill(conversation: &Conversation, sheet: &mut Sheet) -> Complaint 
     let clauses = &conversation.clauses;
     let mut complaint = Complaint::default();
     let worry = pattern!(r"心配|このままだと|困っ|倒れたら|どうなる|どうしたら|どうしよう|助けて|限界|不安|できなく|行けなく|なくした|やめた|ほしい|くれ");
+    // Whoever answers first is the one who was asked.
+    let mut answers: Option<Option<Role>> = None;
     for (at, clause) in clauses.iter().enumerate() {
+        if conversation.meeting {
+            break;
+        }
         let own = clause.role == Some(Role::Client) || clause.role.is_none() && !conversation.client.absent;
         let staff = clause.role == Some(Role::Staff) || clause.role.is_none() && (clause.confirm || clause.question && !clause.text.trim_end_matches('。').ends_with("んか"));
-        if staff || !says_something(clause) {
+        if staff {
+            if clause.question {
+                answers = None;
+            }
             continue;
         }
-        let asked = clause.asked_about("complaint");
+        if !says_something(clause) {
+            continue;
+        }
+        let asked = clause.asked_about("complaint") && *answers.get_or_insert(clause.role) == clause.role;
         let list = if own { &mut complaint.own } else { &mut complaint.others };
         if asked && list.len() < if own { 3 } else { 4 } {
             list.push(at);

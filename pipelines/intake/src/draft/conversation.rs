@@ -248,14 +248,14 @@ fn asks(text: &str, role: Option<Role>) -> (bool, bool) {
     let explicit = text.contains('?') || pattern!(r"(です|ます|でしょう|ません|ました|ましょう|でした)(でしょう)?か(ね)?$|でしょう$|でしょうか$").is_some_and(|p| p.is_match(trimmed));
     let asking = match role {
         Some(Role::Client | Role::Family) => explicit,
+        Some(Role::Agency) => explicit || pattern!(r"(か|は|のほうは|ことは)$").is_some_and(|p| p.is_match(trimmed)),
         _ => {
             explicit
                 || pattern!(r"(か|かな|は|とか|って|のほうは|を|ください|お願いします|どのような|ことは|では|では、)$").is_some_and(|p| p.is_match(trimmed))
                     && (role.is_some() || !pattern!(r"(お願いします|って|とか|んか|を)$").is_some_and(|p| p.is_match(trimmed)) || trimmed.contains("お名前"))
         }
     };
-    // An agency reports in a meeting; 「…ないです、とか」 is no question there.
-    (asking && !confirm || explicit && !confirm, confirm)
+    (asking && !confirm, confirm)
 }
 
 fn says_yes(text: &str) -> bool {
@@ -290,7 +290,9 @@ fn subject_of(clause: &Clause, client: &Client) -> Option<Subject> {
         let rest = &text[at + kin.word.len()..];
         let rest = rest.strip_prefix("さん").or_else(|| rest.strip_prefix("さま")).unwrap_or(rest);
         let companion = rest.starts_with("と");
-        if companion || !marks(rest) {
+        // What a landlord or friend does, happens to the client.
+        let bystander = matches!(kin.code.as_str(), "landlord" | "friend" | "guardian");
+        if companion || bystander || !marks(rest) {
             continue;
         }
         let is_client = !speaks_client && client.kin.as_deref() == Some(kin.code.as_str()) && (client.words.iter().any(|w| w == &kin.word));

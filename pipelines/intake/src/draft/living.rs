@@ -104,7 +104,7 @@ pub(super) fn marital(conversation: &Conversation, sheet: &mut Sheet, people: &m
     if let Some(spouse) = people.iter().find(|p| p.kinship.as_deref() == Some("spouse")) {
         match spouse.living.as_deref() {
             Some("dead") => sheet.set("marital", json!("widowed"), 0.88, spouse.evidence.clone()),
-            _ if sheet.text("marital").is_none() && !conversation.client.absent => {
+            Some("cohabit") if sheet.text("marital").is_none() && !conversation.client.absent => {
                 sheet.set("marital", json!("married"), 0.6, spouse.evidence.clone());
             }
             _ => {}
@@ -154,7 +154,8 @@ fn income(conversation: &Conversation, sheet: &mut Sheet) {
     let mut zero: Option<Evidence> = None;
     for clause in &conversation.clauses {
         let asked = ["income", "pension", "benefits", "work"].iter().any(|t| clause.asked_about(t));
-        let context = asked || source.is_some_and(|p| p.is_match(&clause.text));
+        let is_total = total.is_some_and(|p| p.is_match(&clause.text));
+        let context = asked || source.is_some_and(|p| p.is_match(&clause.text)) || is_total && all.len() >= 2;
         if !context || clause.asked_about("debt") || clause.asked_about("arrears") || clause.asked_about("rent") {
             continue;
         }
@@ -167,7 +168,6 @@ fn income(conversation: &Conversation, sheet: &mut Sheet) {
             }
             continue;
         }
-        let is_total = total.is_some_and(|p| p.is_match(&clause.text));
         let staff = clause.role == Some(Role::Staff) || clause.role.is_none() && (clause.question || clause.confirm);
         if staff {
             let sum: i64 = all.iter().map(|a| a.0).sum();
@@ -227,7 +227,8 @@ fn debt(conversation: &Conversation, sheet: &mut Sheet) {
     let mut parts: Vec<(i64, Evidence)> = Vec::new();
     let mut whole: Option<(i64, Evidence)> = None;
     for clause in &conversation.clauses {
-        if !clause.asked_about("debt") || clause.subject != Subject::Client {
+        let named = pattern!(r"借金|キャッシング|リボ|サラ金|消費者金融|カードローン|借り入れ").is_some_and(|p| p.is_match(&clause.text));
+        if !(clause.asked_about("debt") || named) || clause.subject != Subject::Client {
             continue;
         }
         let staff = clause.role == Some(Role::Staff) || clause.role.is_none() && (clause.question || clause.confirm);

@@ -96,11 +96,11 @@ pub fn draft(transcript: Transcript, roles: &BTreeMap<String, Role>, names: Opti
     let complaint = complaint::fill(&conversation, &mut sheet);
     let mut people = people::find(&conversation, &sheet);
     living::household(&conversation, &mut sheet, &mut people);
-    codes::fill(&conversation, &complaint, &mut sheet, &people);
+    codes::fill(&conversation, &complaint, &mut sheet);
     living::marital(&conversation, &mut sheet, &mut people);
     living::money(&conversation, &mut sheet);
-    codes::derive(&conversation, &mut sheet, &people);
     people::complete(&conversation, &mut people, &sheet);
+    codes::derive(&mut sheet, &people);
     let relations = people::relations(&conversation, &people);
     let orgs = agencies::find(&conversation, &utterances, names);
     complaint::summarise(&conversation, &complaint, &mut sheet);

@@ -56,7 +56,12 @@ fn as_seen_from_client(conversation: &Conversation, clause: &Clause, kin: &Kin) 
         return Some(kin.code.clone());
     }
     let relative = clause.role == Some(Role::Family) || clause.role.is_none() && client.absent && !clause.question && !clause.confirm;
-    if !relative {
+    // The client said 「主人は、どこかに」; the niece goes on: 「主人は、十二年前に亡くなりました」.
+    let repeats = relative
+        && conversation.clauses.iter().any(|c| {
+            c.role == Some(Role::Client) && c.utterance < clause.utterance && clause.utterance - c.utterance <= 2 && c.text.contains(kin.word.as_str())
+        });
+    if !relative || repeats {
         let is_client = client.kin.as_deref() == Some(kin.code.as_str()) && clause.role != Some(Role::Client);
         return (!is_client).then(|| kin.code.clone());
     }
