@@ -27,8 +27,10 @@ impl Assets {
         if let Some(path) = std::env::var_os("MUSUBI_ASSETS") {
             return Self::existing(PathBuf::from(path));
         }
-        let exe = std::env::current_exe()
-            .map_err(|source| Error::Io { path: PathBuf::from("current_exe"), source })?;
+        let exe = std::env::current_exe().map_err(|source| Error::Io {
+            path: PathBuf::from("current_exe"),
+            source,
+        })?;
         exe.ancestors()
             .skip(1)
             .take(4)
@@ -39,7 +41,11 @@ impl Assets {
     }
 
     fn existing(root: PathBuf) -> Result<Self> {
-        if root.is_dir() { Ok(Self { root }) } else { Err(Error::AssetsMissing(root.display().to_string())) }
+        if root.is_dir() {
+            Ok(Self { root })
+        } else {
+            Err(Error::AssetsMissing(root.display().to_string()))
+        }
     }
 
     #[must_use]
@@ -49,18 +55,26 @@ impl Assets {
 
     /// `libonnxruntime.so.*` (or `.dylib`) in the assets directory.
     pub fn onnxruntime(&self) -> Result<PathBuf> {
-        let entries =
-            std::fs::read_dir(&self.root).map_err(|source| Error::Io { path: self.root.clone(), source })?;
+        let entries = std::fs::read_dir(&self.root).map_err(|source| Error::Io {
+            path: self.root.clone(),
+            source,
+        })?;
         let mut found: Vec<PathBuf> = entries
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .filter(|path| {
-                path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
-                    name.starts_with("libonnxruntime.so") || name == "libonnxruntime.dylib" || name == "onnxruntime.dll"
-                })
+                path.file_name()
+                    .and_then(|name| name.to_str())
+                    .is_some_and(|name| {
+                        name.starts_with("libonnxruntime.so")
+                            || name == "libonnxruntime.dylib"
+                            || name == "onnxruntime.dll"
+                    })
             })
             .collect();
         found.sort();
-        found.pop().ok_or_else(|| Error::AssetsMissing("libonnxruntime".to_owned()))
+        found
+            .pop()
+            .ok_or_else(|| Error::AssetsMissing("libonnxruntime".to_owned()))
     }
 
     /// The folder with the built morphological dictionary.
@@ -83,7 +97,10 @@ impl Assets {
         if installed.join("manifest.json").is_file() {
             return Ok(installed);
         }
-        let root = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        let root = self
+            .root
+            .canonicalize()
+            .unwrap_or_else(|_| self.root.clone());
         root.ancestors()
             .map(|folder| folder.join("models/artifacts"))
             .find(|folder| folder.join("manifest.json").is_file())

@@ -26,7 +26,9 @@ pub struct Embedder {
 
 impl std::fmt::Debug for Embedder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Embedder").field("pool", &self.pool).finish_non_exhaustive()
+        f.debug_struct("Embedder")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
     }
 }
 
@@ -38,7 +40,11 @@ impl Embedder {
         Self::with_pool(&manifest, dir, Arc::new(pool))
     }
 
-    pub(crate) fn with_pool(manifest: &Manifest, dir: &Path, pool: Arc<SessionPool>) -> Result<Self> {
+    pub(crate) fn with_pool(
+        manifest: &Manifest,
+        dir: &Path,
+        pool: Arc<SessionPool>,
+    ) -> Result<Self> {
         let model = &manifest.embedding;
         Ok(Self {
             pool,
@@ -77,7 +83,9 @@ impl Embedder {
         let mut sum = vec![0.0; self.dimension];
         for piece in chars.chunks(PIECE) {
             let piece = format!("{prefix}{}", piece.iter().collect::<String>());
-            let vector = self.embed_piece(&piece)?.ok_or_else(|| Error::Shape("tokens".to_owned()))?;
+            let vector = self
+                .embed_piece(&piece)?
+                .ok_or_else(|| Error::Shape("tokens".to_owned()))?;
             for (total, value) in sum.iter_mut().zip(vector) {
                 *total += value;
             }
@@ -88,8 +96,10 @@ impl Embedder {
 
     /// `None` when the text is too long for one inference.
     fn embed_piece(&self, text: &str) -> Result<Option<Vec<f32>>> {
-        let encoding =
-            self.tokenizer.encode_fast(text, true).map_err(|error| Error::Tokenizer(error.to_string()))?;
+        let encoding = self
+            .tokenizer
+            .encode_fast(text, true)
+            .map_err(|error| Error::Tokenizer(error.to_string()))?;
         let count = encoding.len();
         if count > MAX_TOKENS {
             return Ok(None);

@@ -28,7 +28,10 @@ pub enum Error {
     #[error("資産フォルダが見つかりません（{0}）。`make setup` を実行してください")]
     AssetsMissing(String),
     #[error("{path}: {source}")]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{path}: {message}")]
     Format { path: PathBuf, message: String },
     #[error("{path}: SHA-256 が manifest.json と一致しません。モデルを入れ直してください")]
@@ -63,11 +66,19 @@ impl Models {
     /// (each holds about 100 MB); two suit a machine with two cores.
     pub fn load(runtime: &Runtime, dir: &Path, sessions: usize) -> Result<Self> {
         let manifest = Manifest::open(dir)?;
-        let ner_pool = Arc::new(SessionPool::new(runtime, &dir.join(&manifest.ner.model), sessions)?);
+        let ner_pool = Arc::new(SessionPool::new(
+            runtime,
+            &dir.join(&manifest.ner.model),
+            sessions,
+        )?);
         let embedding_pool = if manifest.ner.model == manifest.embedding.model {
             Arc::clone(&ner_pool)
         } else {
-            Arc::new(SessionPool::new(runtime, &dir.join(&manifest.embedding.model), sessions)?)
+            Arc::new(SessionPool::new(
+                runtime,
+                &dir.join(&manifest.embedding.model),
+                sessions,
+            )?)
         };
         Ok(Self {
             ner: Arc::new(Ner::with_pool(&manifest, dir, ner_pool)?),

@@ -68,9 +68,14 @@ impl Manifest {
     /// Reads the manifest in `dir` and checks size and SHA-256 of every file it names.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join("manifest.json");
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        let manifest: Self = serde_json::from_str(&text)
-            .map_err(|error| Error::Format { path: path.clone(), message: error.to_string() })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let manifest: Self = serde_json::from_str(&text).map_err(|error| Error::Format {
+            path: path.clone(),
+            message: error.to_string(),
+        })?;
         for used in [
             &manifest.ner.model,
             &manifest.ner.tokenizer,
@@ -78,7 +83,10 @@ impl Manifest {
             &manifest.embedding.tokenizer,
         ] {
             if !manifest.files.iter().any(|artifact| artifact.file == *used) {
-                return Err(Error::Format { path, message: format!("{used}: files に記載がありません") });
+                return Err(Error::Format {
+                    path,
+                    message: format!("{used}: files に記載がありません"),
+                });
             }
         }
         for artifact in &manifest.files {
@@ -101,7 +109,10 @@ impl Artifact {
 }
 
 fn sha256(path: &Path) -> Result<(u64, String)> {
-    let io = |source| Error::Io { path: PathBuf::from(path), source };
+    let io = |source| Error::Io {
+        path: PathBuf::from(path),
+        source,
+    };
     let mut file = std::fs::File::open(path).map_err(io)?;
     let mut digest = Sha256::new();
     let mut buffer = vec![0_u8; 1 << 16];
@@ -117,7 +128,6 @@ fn sha256(path: &Path) -> Result<(u64, String)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failing step is a failing test")]
 mod tests {
     use super::*;
 
@@ -144,9 +154,15 @@ mod tests {
         write(dir.path(), "hello");
         Manifest::open(dir.path()).unwrap();
         write(dir.path(), "hellO");
-        assert!(matches!(Manifest::open(dir.path()), Err(Error::HashMismatch { .. })));
+        assert!(matches!(
+            Manifest::open(dir.path()),
+            Err(Error::HashMismatch { .. })
+        ));
         write(dir.path(), "hello!");
-        assert!(matches!(Manifest::open(dir.path()), Err(Error::HashMismatch { .. })));
+        assert!(matches!(
+            Manifest::open(dir.path()),
+            Err(Error::HashMismatch { .. })
+        ));
     }
 
     #[test]
@@ -155,8 +171,15 @@ mod tests {
         manifest(dir.path(), HELLO);
         write(dir.path(), "hello");
         let path = dir.path().join("manifest.json");
-        let text = std::fs::read_to_string(&path).unwrap().replacen("\"tokenizer\":\"m.onnx\"", "\"tokenizer\":\"t.json\"", 1);
+        let text = std::fs::read_to_string(&path).unwrap().replacen(
+            "\"tokenizer\":\"m.onnx\"",
+            "\"tokenizer\":\"t.json\"",
+            1,
+        );
         std::fs::write(&path, text).unwrap();
-        assert!(matches!(Manifest::open(dir.path()), Err(Error::Format { .. })));
+        assert!(matches!(
+            Manifest::open(dir.path()),
+            Err(Error::Format { .. })
+        ));
     }
 }

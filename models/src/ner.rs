@@ -67,7 +67,9 @@ pub struct Ner {
 
 impl std::fmt::Debug for Ner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ner").field("pool", &self.pool).finish_non_exhaustive()
+        f.debug_struct("Ner")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +81,11 @@ impl Ner {
         Self::with_pool(&manifest, dir, Arc::new(pool))
     }
 
-    pub(crate) fn with_pool(manifest: &Manifest, dir: &Path, pool: Arc<SessionPool>) -> Result<Self> {
+    pub(crate) fn with_pool(
+        manifest: &Manifest,
+        dir: &Path,
+        pool: Arc<SessionPool>,
+    ) -> Result<Self> {
         let tokenizer = Tokenizer::from_file(dir.join(&manifest.ner.tokenizer))
             .map_err(|error| Error::Tokenizer(error.to_string()))?;
         let mut names = Vec::new();
@@ -89,8 +95,17 @@ impl Ner {
             .iter()
             .map(|class| Class::parse(class, &mut names))
             .collect::<Result<Vec<_>>>()?;
-        let labels = names.iter().map(|name| manifest.ner.labels.get(name).copied()).collect();
-        Ok(Self { pool, tokenizer, grammar: Grammar::new(classes), labels, outside_bias: manifest.ner.outside_bias })
+        let labels = names
+            .iter()
+            .map(|name| manifest.ner.labels.get(name).copied())
+            .collect();
+        Ok(Self {
+            pool,
+            tokenizer,
+            grammar: Grammar::new(classes),
+            labels,
+            outside_bias: manifest.ner.outside_bias,
+        })
     }
 
     /// Entities of `text`, sorted and without overlap. Blocks for about 0.2 ms per character.
@@ -123,8 +138,18 @@ impl Ner {
             if middle == window.start {
                 return Ok(());
             }
-            let first = Window { from: window.from, start: window.start, end: middle, to: (middle + 20).min(window.to) };
-            let second = Window { from: middle.saturating_sub(20).max(window.from), start: middle, end: window.end, to: window.to };
+            let first = Window {
+                from: window.from,
+                start: window.start,
+                end: middle,
+                to: (middle + 20).min(window.to),
+            };
+            let second = Window {
+                from: middle.saturating_sub(20).max(window.from),
+                start: middle,
+                end: window.end,
+                to: window.to,
+            };
             self.tag_window(chars, first, found)?;
             return self.tag_window(chars, second, found);
         }
@@ -141,7 +166,10 @@ impl Ner {
             if shape.len() != 3 || logits.len() != count * classes {
                 return Err(Error::Shape(format!("logits {shape}")));
             }
-            Ok(logits.chunks_exact(classes).map(|row| self.log_softmax(row)).collect::<Vec<_>>())
+            Ok(logits
+                .chunks_exact(classes)
+                .map(|row| self.log_softmax(row))
+                .collect::<Vec<_>>())
         })?;
         // Without <s> and </s>.
         let inner = 1..count.saturating_sub(1);
@@ -162,12 +190,19 @@ impl Ner {
                 Class::End(kind) => kind,
                 Class::Outside | Class::Inside(_) => continue,
             };
-            let Some(label) = self.labels[kind] else { continue };
-            let probability: f32 =
-                (open..=token).map(|at| scores[at][path[at]].exp()).sum::<f32>() / (token + 1 - open) as f32;
+            let Some(label) = self.labels[kind] else {
+                continue;
+            };
+            let probability: f32 = (open..=token)
+                .map(|at| scores[at][path[at]].exp())
+                .sum::<f32>()
+                / (token + 1 - open) as f32;
             let (Some(first), Some(last)) = (
                 prepared.origin.get(offsets[open].0),
-                offsets[token].1.checked_sub(1).and_then(|at| prepared.origin.get(at)),
+                offsets[token]
+                    .1
+                    .checked_sub(1)
+                    .and_then(|at| prepared.origin.get(at)),
             ) else {
                 continue;
             };
@@ -179,7 +214,12 @@ impl Ner {
                 end -= 1;
             }
             if start < end && start >= window.start && start < window.end {
-                found.push(Entity { start: CodePoint(start), end: CodePoint(end), label, score: probability });
+                found.push(Entity {
+                    start: CodePoint(start),
+                    end: CodePoint(end),
+                    label,
+                    score: probability,
+                });
             }
         }
         Ok(())
@@ -193,7 +233,12 @@ impl Ner {
             }
         }
         let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum = row.iter().map(|value| (value - top).exp()).sum::<f32>().ln() + top;
+        let sum = row
+            .iter()
+            .map(|value| (value - top).exp())
+            .sum::<f32>()
+            .ln()
+            + top;
         row.iter().map(|value| value - sum).collect()
     }
 }
@@ -216,11 +261,22 @@ fn windows(chars: &[char]) -> Vec<Window> {
         } else {
             let limit = start + WINDOW;
             let cut = |marks: &[char]| {
-                (start + WINDOW / 2..limit).rev().find(|&at| marks.contains(&chars[at])).map(|at| at + 1)
+                (start + WINDOW / 2..limit)
+                    .rev()
+                    .find(|&at| marks.contains(&chars[at]))
+                    .map(|at| at + 1)
             };
-            cut(&['\n']).or_else(|| cut(&['。', '！', '？', '!', '?', '｡'])).or_else(|| cut(&['、', ',', ' ', '　', '､'])).unwrap_or(limit)
+            cut(&['\n'])
+                .or_else(|| cut(&['。', '！', '？', '!', '?', '｡']))
+                .or_else(|| cut(&['、', ',', ' ', '　', '､']))
+                .unwrap_or(limit)
         };
-        out.push(Window { from: sentence_start(chars, start), start, end, to: sentence_end(chars, end) });
+        out.push(Window {
+            from: sentence_start(chars, start),
+            start,
+            end,
+            to: sentence_end(chars, end),
+        });
         start = end;
     }
     out
@@ -232,7 +288,9 @@ fn sentence_start(chars: &[char], at: usize) -> usize {
     if low == 0 {
         return 0;
     }
-    (low..at).find(|&i| matches!(chars[i - 1], '。' | '\n' | '！' | '？')).unwrap_or(low)
+    (low..at)
+        .find(|&i| matches!(chars[i - 1], '。' | '\n' | '！' | '？'))
+        .unwrap_or(low)
 }
 
 fn sentence_end(chars: &[char], at: usize) -> usize {
@@ -240,7 +298,10 @@ fn sentence_end(chars: &[char], at: usize) -> usize {
     if high == chars.len() {
         return high;
     }
-    (at + 1..high).rev().find(|&i| matches!(chars[i - 1], '。' | '\n' | '！' | '？')).unwrap_or(high)
+    (at + 1..high)
+        .rev()
+        .find(|&i| matches!(chars[i - 1], '。' | '\n' | '！' | '？'))
+        .unwrap_or(high)
 }
 
 #[cfg(test)]
@@ -255,7 +316,11 @@ mod tests {
                 let mut next = 0;
                 for window in windows(&chars) {
                     assert_eq!(window.start, next);
-                    assert!(window.from <= window.start && window.start < window.end && window.end <= window.to);
+                    assert!(
+                        window.from <= window.start
+                            && window.start < window.end
+                            && window.end <= window.to
+                    );
                     assert!(window.to <= length);
                     next = window.end;
                 }

@@ -37,8 +37,8 @@ pub fn with_sound_mark(kana: char, mark: char) -> Option<char> {
     let composed = match mark {
         '\u{FF9E}' | '゛' | '\u{3099}' => match kana {
             'ウ' => return Some('ヴ'),
-            'カ' | 'キ' | 'ク' | 'ケ' | 'コ' | 'サ' | 'シ' | 'ス' | 'セ' | 'ソ' | 'タ' | 'チ' | 'ツ' | 'テ' | 'ト' | 'ハ'
-            | 'ヒ' | 'フ' | 'ヘ' | 'ホ' => at + 1,
+            'カ' | 'キ' | 'ク' | 'ケ' | 'コ' | 'サ' | 'シ' | 'ス' | 'セ' | 'ソ' | 'タ' | 'チ'
+            | 'ツ' | 'テ' | 'ト' | 'ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ' => at + 1,
             _ => return None,
         },
         '\u{FF9F}' | '゜' | '\u{309A}' => match kana {
@@ -70,7 +70,10 @@ pub fn prepare(text: &[char]) -> Prepared {
         let mut length = 1;
         if let Some(full) = full_width_kana(c) {
             c = full;
-            if let Some(composed) = text.get(at + 1).and_then(|&mark| with_sound_mark(full, mark)) {
+            if let Some(composed) = text
+                .get(at + 1)
+                .and_then(|&mark| with_sound_mark(full, mark))
+            {
                 c = composed;
                 length = 2;
             }

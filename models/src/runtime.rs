@@ -1,7 +1,6 @@
 //! ONNX Runtime, loaded from a library file, and a bounded pool of sessions.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use ort::environment::Environment;
 use ort::session::Session;
@@ -15,24 +14,25 @@ pub struct Runtime {
     environment: Environment,
 }
 
-static ENVIRONMENT: OnceLock<std::result::Result<Environment, String>> = OnceLock::new();
+static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
 impl Runtime {
-    /// Loads the shared library at `library`. Later calls return the environment of the first one:
-    /// a process can hold only one.
+    /// Loads the shared library at `library`. Once one is loaded, later calls return its environment:
+    /// a process can hold only one. A failure may be tried again with another path.
     pub fn init(library: &Path) -> Result<Self> {
-        ENVIRONMENT
-            .get_or_init(|| {
-                ort::init_from(library)
-                    .map_err(|error| error.to_string())?
-                    .with_name("musubi")
-                    .with_telemetry(false)
-                    .build()
-                    .map_err(|error| error.to_string())
-            })
-            .clone()
-            .map(|environment| Self { environment })
-            .map_err(Error::Runtime)
+        let mut loaded = ENVIRONMENT.lock();
+        if let Some(environment) = loaded.as_ref() {
+            return Ok(Self {
+                environment: environment.clone(),
+            });
+        }
+        let environment = ort::init_from(library)
+            .map_err(|error| Error::Runtime(error.to_string()))?
+            .with_name("musubi")
+            .with_telemetry(false)
+            .build()?;
+        *loaded = Some(environment.clone());
+        Ok(Self { environment })
     }
 }
 
@@ -52,7 +52,10 @@ struct State {
 
 impl std::fmt::Debug for SessionPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionPool").field("model", &self.model).field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("SessionPool")
+            .field("model", &self.model)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,7 +66,10 @@ impl SessionPool {
             environment: runtime.environment.clone(),
             model: model.to_path_buf(),
             limit: limit.max(1),
-            state: Mutex::new(State { idle: Vec::new(), made: 1 }),
+            state: Mutex::new(State {
+                idle: Vec::new(),
+                made: 1,
+            }),
             returned: Condvar::new(),
         };
         let first = pool.open()?;
@@ -86,7 +92,10 @@ impl SessionPool {
     /// Runs `work` with a session, waiting until one is free. Blocks: never call it from an async
     /// worker thread.
     pub fn with<T>(&self, work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
-        let mut lease = Lease { pool: self, session: Some(self.take()?) };
+        let mut lease = Lease {
+            pool: self,
+            session: Some(self.take()?),
+        };
         match lease.session.as_mut() {
             Some(session) => work(session),
             None => Err(Error::Runtime("session".to_owned())),

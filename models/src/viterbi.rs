@@ -18,12 +18,16 @@ impl Class {
         if text == "O" {
             return Ok(Self::Outside);
         }
-        let (prefix, name) =
-            text.split_once('-').ok_or_else(|| Error::Shape(format!("class {text}")))?;
-        let kind = names.iter().position(|known| known == name).unwrap_or_else(|| {
-            names.push(name.to_owned());
-            names.len() - 1
-        });
+        let (prefix, name) = text
+            .split_once('-')
+            .ok_or_else(|| Error::Shape(format!("class {text}")))?;
+        let kind = names
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or_else(|| {
+                names.push(name.to_owned());
+                names.len() - 1
+            });
         match prefix {
             "B" => Ok(Self::Begin(kind)),
             "I" => Ok(Self::Inside(kind)),
@@ -62,17 +66,29 @@ impl Grammar {
     pub(crate) fn new(classes: Vec<Class>) -> Self {
         let allowed = classes
             .iter()
-            .map(|&next| (0..classes.len()).filter(|&before| classes[before].may_precede(next)).collect())
+            .map(|&next| {
+                (0..classes.len())
+                    .filter(|&before| classes[before].may_precede(next))
+                    .collect()
+            })
             .collect();
         Self { classes, allowed }
     }
 
     /// The best legal path through `scores` (tokens × classes, log probabilities).
     pub(crate) fn decode(&self, scores: &[Vec<f32>]) -> Vec<usize> {
-        let Some((first, rest)) = scores.split_first() else { return Vec::new() };
+        let Some((first, rest)) = scores.split_first() else {
+            return Vec::new();
+        };
         let count = self.classes.len();
         let mut best: Vec<f32> = (0..count)
-            .map(|class| if self.classes[class].opens() { first[class] } else { f32::NEG_INFINITY })
+            .map(|class| {
+                if self.classes[class].opens() {
+                    first[class]
+                } else {
+                    f32::NEG_INFINITY
+                }
+            })
             .collect();
         let mut back: Vec<Vec<usize>> = Vec::with_capacity(rest.len());
         for row in rest {
@@ -105,7 +121,6 @@ impl Grammar {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failing step is a failing test")]
 mod tests {
     use super::*;
 
@@ -118,9 +133,15 @@ mod tests {
             .collect();
         let grammar = Grammar::new(classes);
         // Greedy would say B O: illegal.
-        let scores = vec![vec![-1.0, -0.1, -9.0, -9.0, -3.0], vec![-0.1, -9.0, -9.0, -2.0, -9.0]];
+        let scores = vec![
+            vec![-1.0, -0.1, -9.0, -9.0, -3.0],
+            vec![-0.1, -9.0, -9.0, -2.0, -9.0],
+        ];
         assert_eq!(grammar.decode(&scores), vec![0, 0]);
-        let scores = vec![vec![-5.0, -0.1, -9.0, -9.0, -7.0], vec![-0.1, -9.0, -9.0, -2.0, -9.0]];
+        let scores = vec![
+            vec![-5.0, -0.1, -9.0, -9.0, -7.0],
+            vec![-0.1, -9.0, -9.0, -2.0, -9.0],
+        ];
         assert_eq!(grammar.decode(&scores), vec![1, 3]);
         assert!(grammar.decode(&[]).is_empty());
     }

@@ -155,7 +155,7 @@ fn employers(text: &Text, out: &mut Vec<Candidate>) {
                     break;
                 }
                 proper |= word.pos[1] == "固有名詞" || !word.known;
-                common |= !(word.pos[1] == "固有名詞") && word.pos[1] != "接尾";
+                common |= (word.pos[1] != "固有名詞") && word.pos[1] != "接尾";
                 start = word.start;
             }
             let found = text.slice(start, end);
@@ -185,8 +185,9 @@ fn schools(text: &Text, out: &mut Vec<Candidate>) {
     for kind in ["小", "中", "高"] {
         for (at, end) in text.find_all(kind) {
             let closed = text.at(end).is_none_or(|c| {
-                !(is_kanji(c) || is_katakana(c))
-                    && !matches!(c, 'さ' | 'い' | 'く' | 'か' | 'っ' | 'け' | 'ま')
+                !(is_kanji(c)
+                    || is_katakana(c)
+                    || matches!(c, 'さ' | 'い' | 'く' | 'か' | 'っ' | 'け' | 'ま'))
             }) || WORDS.roles.starts(text, end).is_some()
                 || ["在籍", "卒業", "入学", "通学", "転校"]
                     .iter()
@@ -203,11 +204,10 @@ fn schools(text: &Text, out: &mut Vec<Candidate>) {
                     text.slice(start, at),
                     "東" | "西" | "南" | "北" | "中央" | "第一" | "第二" | "第三"
                 )
+                && let Some(before) = text.word_until(start)
             {
-                if let Some(before) = text.word_until(start) {
-                    start = text.words[before].start;
-                    proper = text.words[before].is_place() || text.words[before].is_surname();
-                }
+                start = text.words[before].start;
+                proper = text.words[before].is_place() || text.words[before].is_surname();
             }
             if proper
                 && closed
@@ -392,9 +392,9 @@ fn right(text: &Text, at: usize) -> Option<usize> {
     let name = text.slice(start, end);
     let spaced = start > at;
     if end - start < 2
-        && !text
+        && text
             .word_at(start)
-            .is_some_and(|word| word.pos[1] == "固有名詞")
+            .is_none_or(|word| word.pos[1] != "固有名詞")
     {
         return None;
     }
@@ -466,16 +466,15 @@ fn quoted(text: &Text, out: &mut Vec<Candidate>) {
             };
             if let Some(stop) =
                 (end + 1..text.len().min(end + 16)).find(|&at| text.chars[at] == close)
+                && stop > end + 1
             {
-                if stop > end + 1 {
-                    out.push(Candidate::new(
-                        end + 1,
-                        stop,
-                        Label::Facility,
-                        0.8,
-                        Source::Rule,
-                    ));
-                }
+                out.push(Candidate::new(
+                    end + 1,
+                    stop,
+                    Label::Facility,
+                    0.8,
+                    Source::Rule,
+                ));
             }
         }
     }

@@ -44,7 +44,7 @@ fn trapped(text: &Text) -> Vec<bool> {
     let mut out = vec![false; text.len()];
     for trap in TRAPS.iter() {
         for found in trap.find_iter(&text.string) {
-            out[text.from_byte(found.start())..text.from_byte(found.end())].fill(true);
+            out[text.index_at(found.start())..text.index_at(found.end())].fill(true);
         }
     }
     out
@@ -79,6 +79,27 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
                 || !is_free_form(candidate.label)
                 || !trapped[candidate.start..candidate.end].iter().all(|&t| t))
     });
+    // Long role words are never part of a name, wherever a source cut (「城民生」 + 「委員」).
+    let roles: Vec<(usize, usize)> = WORDS
+        .roles
+        .iter()
+        .filter(|role| role.chars().count() >= 3)
+        .flat_map(|role| text.find_all(role))
+        .collect();
+    for candidate in &mut found {
+        if candidate.label != Label::Person
+            || matches!(candidate.source, Source::Manual | Source::Register)
+        {
+            continue;
+        }
+        for &(start, end) in &roles {
+            if candidate.start < start && start < candidate.end {
+                candidate.end = start;
+            } else if start <= candidate.start && candidate.start < end {
+                candidate.start = end.min(candidate.end);
+            }
+        }
+    }
     // What is partly trapped loses that part (「○○県の一時保護所」 found as a place).
     for candidate in &mut found {
         if matches!(candidate.source, Source::Manual | Source::Register)
@@ -93,6 +114,7 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
             candidate.end -= 1;
         }
     }
+    found.retain(|candidate| candidate.start < candidate.end);
     found.sort_by(|a, b| {
         rank(b)
             .total_cmp(&rank(a))
@@ -190,7 +212,6 @@ pub(crate) fn spans(text: &Text, kept: Vec<Candidate>) -> Vec<Span> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failing step is a failing test")]
 mod tests {
     use super::*;
 
@@ -216,6 +237,7 @@ mod tests {
 
     #[test]
     fn public_bodies_and_tests_stay_readable() {
+        let mut wrong = Vec::new();
         for phrase in [
             "青葉市役所",
             "青葉市福祉事務所",
@@ -234,7 +256,10 @@ mod tests {
         ] {
             let text = Text::new(phrase, None).unwrap();
             let all = candidate(0, text.len(), Label::Facility, 0.99, Source::Model);
-            assert!(merge(&text, vec![all]).is_empty(), "{phrase}");
+            if !merge(&text, vec![all]).is_empty() {
+                wrong.push(phrase);
+            }
         }
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
 }

@@ -87,7 +87,32 @@ fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> 
     while end > start && edge(text.chars[end - 1]) {
         end -= 1;
     }
+    if label == Label::Address {
+        // 「○○町のアパート」「○○のほう」: only the place.
+        for tail in [
+            "のアパート",
+            "のマンション",
+            "の自宅",
+            "の実家",
+            "の家",
+            "のほう",
+            "の方",
+            "の奥",
+            "の近く",
+            "付近",
+            "周辺",
+        ] {
+            if text.slice(start, end).ends_with(tail) {
+                end -= tail.chars().count();
+            }
+        }
+    }
     if label == Label::Person {
+        while start < end
+            && (text.chars[start].is_ascii_digit() || matches!(text.chars[start], ' ' | '/' | '-'))
+        {
+            start += 1;
+        }
         // Honorifics and roles are read, not masked.
         while let Some(length) = WORDS
             .honorifics

@@ -2,7 +2,7 @@
 //! surname and a given name side by side, a reading in brackets.
 
 use crate::text::{Text, is_hiragana, is_kana, is_kanji, is_katakana};
-use crate::words::{WORDS, honorific_ends, name_cue_before};
+use crate::words::{WORDS, honorific_ends, name_cue_after, name_cue_before};
 use crate::{Candidate, Label, Source};
 
 /// Longest name part in characters.
@@ -16,6 +16,8 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
         after_cue(text, at, &mut out);
     }
     called(text, &mut out);
+    foreign(text, &mut out);
+    mixed_given(text, &mut out);
     full_names(text, &mut out);
     readings(text, &mut out);
     out
@@ -385,10 +387,10 @@ fn after_cue(text: &Text, at: usize, out: &mut Vec<Candidate>) {
     let bare = start == at + length;
     // 「相談者 父 沢井哲夫」「担当：主任 青木」: the inner cue comes on its own turn.
     for list in [&WORDS.kinship, &WORDS.name_labels, &WORDS.roles] {
-        if let Some(inner) = list.starts(text, start) {
-            if !text.at(start + inner).is_some_and(is_kanji) || inner > 1 {
-                return;
-            }
+        if let Some(inner) = list.starts(text, start)
+            && (!text.at(start + inner).is_some_and(is_kanji) || inner > 1)
+        {
+            return;
         }
     }
     let Some(end) = name_end(text, start) else {
@@ -522,6 +524,20 @@ fn name_end(text: &Text, start: usize) -> Option<usize> {
             break;
         }
     }
+    // 「宇佐美同席」: an everyday word behind a known name is no part of it.
+    if let Some(last) = text.word_until(end).map(|word| &text.words[word]) {
+        let name_before = last.start > start
+            && text
+                .word_until(last.start)
+                .is_some_and(|word| text.words[word].is_name());
+        if name_before
+            && last.known
+            && matches!(last.pos[1].as_str(), "サ変接続" | "副詞可能" | "一般")
+            && last.end - last.start >= 2
+        {
+            end = last.start;
+        }
+    }
     if matches!(text.at(end), Some(' ' | '・')) && end - start <= 5 {
         let next = text.at(end + 1)?;
         let class: Option<fn(char) -> bool> = if is_kanji(next) {
@@ -561,6 +577,12 @@ fn looks_like_given(text: &Text, start: usize, end: usize) -> bool {
         .iter()
         .filter(|word| word.start < end && start < word.end)
         .collect();
+    if let [word] = words.as_slice() {
+        // 「久保田 内容」: one everyday word of two or more characters.
+        if word.known && word.pos[1] != "固有名詞" && word.end - word.start >= 2 {
+            return false;
+        }
+    }
     words
         .iter()
         .any(|word| word.is_name() || !word.known || word.pos[1] == "固有名詞")
@@ -568,6 +590,75 @@ fn looks_like_given(text: &Text, start: usize, end: usize) -> bool {
             && !words
                 .iter()
                 .any(|word| matches!(word.pos[1].as_str(), "サ変接続" | "副詞可能")))
+}
+
+/// 「ビシュヌ・タパ」: katakana parts joined by ・ of which one is no word of the dictionary.
+fn foreign(text: &Text, out: &mut Vec<Candidate>) {
+    for (at, _) in text.find_all("・") {
+        let start = run_start(text, at, |c| is_katakana(c) || c == '・');
+        if text.chars[start..at].contains(&'・') {
+            continue;
+        }
+        let mut end = at;
+        while text.at(end).is_some_and(|c| is_katakana(c) || c == '・') {
+            end += 1;
+        }
+        let parts: Vec<&str> = text.slice(start, end).split('・').collect();
+        let long = parts.iter().all(|part| part.chars().count() >= 2) || parts.len() >= 3;
+        let words: Vec<_> = text
+            .words
+            .iter()
+            .filter(|word| word.start < end && start < word.end && word.pos[0] != "記号")
+            .collect();
+        let strange = words.iter().any(|word| !word.known || word.is_name());
+        let joined = text.before(start).is_some_and(is_kanji)
+            || text.at(end).is_some_and(is_kanji) && !name_cue_after(text, end);
+        if start < at
+            && long
+            && strange
+            && !joined
+            && end - start <= 20
+            && WORDS.facility_prefixes.ends(text, at).is_none()
+            && WORDS.building_words.ends(text, at).is_none()
+        {
+            push(out, start, end, 0.6, Source::Rule);
+        }
+    }
+}
+
+/// 「妻とも子」「長女みち代」: hiragana with one last kanji of given names, after a cue.
+fn mixed_given(text: &Text, out: &mut Vec<Candidate>) {
+    for end in 2..=text.len() {
+        if !matches!(
+            text.chars[end - 1],
+            '子' | '美' | '江' | '代' | '恵' | '乃' | '菜' | '奈' | '香' | '佳' | '花' | '枝'
+        ) || !is_hiragana(text.chars[end - 2])
+        {
+            continue;
+        }
+        for length in 2..=4 {
+            let Some(start) = end.checked_sub(length) else {
+                break;
+            };
+            if !text.chars[start..end - 1].iter().all(|&c| is_hiragana(c)) {
+                break;
+            }
+            let cue = WORDS.kinship.ends(text, start).is_some()
+                || text.before(start) == Some('の')
+                    && WORDS.kinship.ends(text, start - 1).is_some();
+            let open = !text.at(end).is_some_and(is_kanji) || name_cue_after(text, end);
+            if cue
+                && open
+                && !(length == 2
+                    && matches!(
+                        text.chars[start],
+                        'が' | 'は' | 'を' | 'に' | 'で' | 'も' | 'の' | 'と' | 'へ' | 'や'
+                    ))
+            {
+                push(out, start, end, 0.6, Source::Rule);
+            }
+        }
+    }
 }
 
 /// 「○○と呼ばれ」「○○と名乗る」「友だちの○○っち」
@@ -668,7 +759,10 @@ fn full_names(text: &Text, out: &mut Vec<Candidate>) {
         {
             let closed = text.at(given.end).is_none_or(|c| !c.is_alphanumeric())
                 || WORDS.honorifics.starts(text, given.end).is_some();
-            if closed && !is_common(text.slice(given.start, given.end)) {
+            if closed
+                && !is_common(text.slice(given.start, given.end))
+                && looks_like_given(text, given.start, given.end)
+            {
                 push(out, word.start, given.end, 0.7, Source::Dictionary);
             }
         }

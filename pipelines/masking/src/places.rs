@@ -57,7 +57,46 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
 
 /// What is said of a place found before: 「○○町の会社寮」「○○の集落」「○○川の河川敷」.
 pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
-    if candidate.label != Label::Address || text.at(candidate.end) != Some('の') {
+    if candidate.label != Label::Address {
+        return;
+    }
+    // 「○○町1234」: a lot number right behind the place.
+    let mut end = candidate.end;
+    while end - candidate.end < 12
+        && text.at(end).is_some_and(|c| {
+            c.is_ascii_digit() || (matches!(c, '-' | '‐' | '−' | '–') && end > candidate.end)
+        })
+    {
+        end += 1;
+    }
+    let unit = matches!(
+        text.at(end),
+        Some(
+            '年' | '月'
+                | '日'
+                | '時'
+                | '分'
+                | '円'
+                | '人'
+                | '名'
+                | '歳'
+                | '件'
+                | '回'
+                | '度'
+                | '点'
+                | '/'
+                | ':'
+                | '.'
+                | '%'
+        )
+    );
+    if end > candidate.end && !unit {
+        while matches!(text.at(end), Some('番' | '地' | '号' | '室')) {
+            end += 1;
+        }
+        candidate.end = end;
+    }
+    if text.at(candidate.end) != Some('の') {
         return;
     }
     for kind in [
@@ -102,7 +141,7 @@ fn push(out: &mut Vec<Candidate>, start: usize, end: usize, score: f32, source: 
 
 fn blocks(text: &Text, out: &mut Vec<Candidate>) {
     for found in BLOCK.find_iter(&text.string) {
-        let (start, mut end) = (text.from_byte(found.start()), text.from_byte(found.end()));
+        let (start, mut end) = (text.index_at(found.start()), text.index_at(found.end()));
         let left = address_start(text, start);
         if left == start {
             continue;
@@ -120,7 +159,7 @@ fn blocks(text: &Text, out: &mut Vec<Candidate>) {
             continue;
         }
         if let Some(building) = BUILDING.find(text.tail(end)) {
-            end = text.from_byte(text.byte(end) + building.end());
+            end = text.index_at(text.byte(end) + building.end());
         } else if let Some(length) = named_building(text, end) {
             end += length;
         }
@@ -249,7 +288,7 @@ fn is_place_inside(text: &Text, at: usize) -> bool {
 
 fn rooms(text: &Text, out: &mut Vec<Candidate>) {
     for found in ROOM.find_iter(&text.string) {
-        let (start, end) = (text.from_byte(found.start()), text.from_byte(found.end()));
+        let (start, end) = (text.index_at(found.start()), text.index_at(found.end()));
         if text
             .before(start)
             .is_some_and(|c| c.is_ascii_alphanumeric() || c == '第')

@@ -182,7 +182,7 @@ impl Register {
             for address in &person.addresses {
                 let whole = key(address, address_key);
                 for (start, end) in addresses.find(&whole) {
-                    push(start, end, Label::Address, 1.0);
+                    push(start, address_end(text, end), Label::Address, 1.0);
                 }
                 // The address without its prefecture, and without its number: still the person's home.
                 if let Some(short) = crate::words::WORDS.prefectures.iter().find_map(|name| {
@@ -190,7 +190,7 @@ impl Register {
                     whole.strip_prefix(name.as_slice())
                 }) {
                     for (start, end) in addresses.find(short) {
-                        push(start, end, Label::Address, 1.0);
+                        push(start, address_end(text, end), Label::Address, 1.0);
                     }
                 }
             }
@@ -234,6 +234,14 @@ impl Register {
         }
         out
     }
+}
+
+/// The key leaves 号, 番地 and 室 out: the span must not.
+fn address_end(text: &Text, mut end: usize) -> usize {
+    while matches!(text.at(end), Some('号' | '室' | '番' | '地')) {
+        end += 1;
+    }
+    end
 }
 
 fn is_inside_kana(text: &Text, start: usize, end: usize) -> bool {

@@ -125,7 +125,7 @@ pub(crate) fn is_whole_name(text: &Text, start: usize, end: usize) -> bool {
         && after.is_some_and(is_kanji)
         && !cue_after
         && !AFTER.iter().any(|word| text.tail(end).starts_with(word))
-        && !WORDS.kinship.starts(text, end).is_some()
+        && WORDS.kinship.starts(text, end).is_none()
         && !text
             .word_from(end)
             .is_some_and(|word| text.words[word].is_name())

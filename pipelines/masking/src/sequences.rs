@@ -41,15 +41,13 @@ pub(crate) fn find(text: &Text, kept: &[Candidate]) -> Vec<Candidate> {
 fn birth_date(text: &Text, person: &Candidate, out: &mut Vec<Candidate>) {
     let mut end = person.end;
     // The reading in brackets stands between.
-    if text.at(end) == Some('(') {
-        if let Some(close) = (end..text.len().min(end + 16)).find(|&at| text.chars[at] == ')') {
-            if text.chars[end + 1..close]
-                .iter()
-                .all(|&c| is_hiragana(c) || is_katakana(c) || c == ' ')
-            {
-                end = close + 1;
-            }
-        }
+    if text.at(end) == Some('(')
+        && let Some(close) = (end..text.len().min(end + 16)).find(|&at| text.chars[at] == ')')
+        && text.chars[end + 1..close]
+            .iter()
+            .all(|&c| is_hiragana(c) || is_katakana(c) || c == ' ')
+    {
+        end = close + 1;
     }
     if !matches!(text.at(end), Some(' ' | '(')) {
         return;
@@ -62,8 +60,8 @@ fn birth_date(text: &Text, person: &Candidate, out: &mut Vec<Candidate>) {
     };
     let offset = text.byte(end);
     let (start, stop) = (
-        text.from_byte(offset + found.start()),
-        text.from_byte(offset + found.end()),
+        text.index_at(offset + found.start()),
+        text.index_at(offset + found.end()),
     );
     // A date of contact is followed by what was done; a birth date ends its field.
     let closed = text
@@ -88,7 +86,7 @@ fn next_in_list(text: &Text, end: usize, out: &mut Vec<Candidate>) {
     let Some(found) = NEXT.find(text.tail(end)) else {
         return;
     };
-    let start = text.from_byte(text.byte(end) + found.end());
+    let start = text.index_at(text.byte(end) + found.end());
     let start = crate::model::skip_cues(text, start, text.len());
     let Some(first) = text.at(start) else { return };
     let class: fn(char) -> bool = if is_kanji(first) {

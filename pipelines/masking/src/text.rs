@@ -167,7 +167,7 @@ impl Text {
     }
 
     /// Character that starts at `byte`.
-    pub fn from_byte(&self, byte: usize) -> usize {
+    pub fn index_at(&self, byte: usize) -> usize {
         self.byte_at.partition_point(|&start| start < byte)
     }
 
@@ -218,7 +218,7 @@ impl Text {
         let length = needle.chars().count();
         self.string
             .match_indices(needle)
-            .map(|(byte, _)| self.from_byte(byte))
+            .map(|(byte, _)| self.index_at(byte))
             .map(|start| (start, start + length))
             .collect()
     }

@@ -1,5 +1,5 @@
 //! The masking figures on the development set, by the same count as its score.py, without register.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failing step is a failing test")]
+#![expect(clippy::unwrap_used, reason = "a failing step is a failing test")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use serde_json::Value;
 
 fn masker() -> Masker {
     let assets = models::Assets::locate(None).expect("run `make setup` first");
-    let runtime = models::Runtime::init(&assets.onnxruntime().expect("run `make setup` first")).unwrap();
+    let runtime =
+        models::Runtime::init(&assets.onnxruntime().expect("run `make setup` first")).unwrap();
     let ner = models::Ner::load(&runtime, &assets.models().unwrap(), 1).unwrap();
     Masker::new(Some(Arc::new(ner)), analyzer())
 }
@@ -23,23 +24,33 @@ fn analyzer() -> search::Analyzer {
 #[test]
 fn few_names_and_addresses_stay_visible_and_little_else_is_hidden() {
     let masker = masker();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/evaluation/masking-dev/notes.jsonl");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../datasets/evaluation/masking-dev/notes.jsonl");
     let (mut entities, mut leaking, mut others, mut hidden) = (0, 0, 0, 0);
     for line in std::fs::read_to_string(path).unwrap().lines() {
         let note: Value = serde_json::from_str(line).unwrap();
         let chars: Vec<char> = note["text"].as_str().unwrap().chars().collect();
         let mut covered = vec![false; chars.len()];
-        for span in masker.suggest(note["text"].as_str().unwrap(), &Register::default()).unwrap() {
+        for span in masker
+            .suggest(note["text"].as_str().unwrap(), &Register::default())
+            .unwrap()
+        {
             covered[span.start.0..span.end.0].fill(true);
         }
         let mut gold = vec![false; chars.len()];
         for span in note["spans"].as_array().unwrap() {
-            let range = span["start"].as_u64().unwrap() as usize..span["end"].as_u64().unwrap() as usize;
+            let range =
+                span["start"].as_u64().unwrap() as usize..span["end"].as_u64().unwrap() as usize;
             gold[range.clone()].fill(true);
-            let counted = matches!(span["label"].as_str(), Some("PERSON" | "ADDRESS")) && span["optional"] != true;
+            let counted = matches!(span["label"].as_str(), Some("PERSON" | "ADDRESS"))
+                && span["optional"] != true;
             if counted {
                 entities += 1;
-                leaking += usize::from(range.into_iter().any(|at| chars[at].is_alphanumeric() && !covered[at]));
+                leaking += usize::from(
+                    range
+                        .into_iter()
+                        .any(|at| chars[at].is_alphanumeric() && !covered[at]),
+                );
             }
         }
         for at in (0..chars.len()).filter(|&at| chars[at].is_alphanumeric() && !gold[at]) {
@@ -47,7 +58,10 @@ fn few_names_and_addresses_stay_visible_and_little_else_is_hidden() {
             hidden += usize::from(covered[at]);
         }
     }
-    let (leak, over) = (f64::from(leaking as u32) / f64::from(entities), f64::from(hidden as u32) / f64::from(others as u32));
+    let (leak, over) = (
+        f64::from(leaking as u32) / f64::from(entities),
+        f64::from(hidden as u32) / f64::from(others as u32),
+    );
     assert!(entities > 150, "{entities} entities: the set is not whole");
     assert!(leak <= 0.035, "PERSON+ADDRESS leak {leak:.3}");
     assert!(over <= 0.025, "over-masking {over:.3}");
@@ -69,9 +83,15 @@ fn the_register_finds_every_form_of_a_name() {
         ("渡辺美緒（旧姓）", vec!["渡辺美緒"]),
         ("みおぽんと呼ぶ", vec!["みおぽん"]),
         ("架空台3-4-5から", vec![]),
-        ("千葉県架空市架空台３－４－５", vec!["千葉県架空市架空台３－４－５"]),
+        (
+            "千葉県架空市架空台３－４－５",
+            vec!["千葉県架空市架空台３－４－５"],
+        ),
         ("架空市架空台3丁目4番5号", vec!["架空市架空台3丁目4番5号"]),
-        ("電話は０８０(１１１１)２２２２", vec!["０８０(１１１１)２２２２"]),
+        (
+            "電話は０８０(１１１１)２２２２",
+            vec!["０８０(１１１１)２２２２"],
+        ),
         ("平成2年4月5日", vec!["平成2年4月5日"]),
         ("H2.4.5", vec!["H2.4.5"]),
         ("番号 Ａ－７７８８", vec!["Ａ－７７８８"]),
@@ -121,12 +141,33 @@ fn lines_come_out_in_order_and_a_broken_one_is_named() {
     let mut out = Vec::new();
     let input = "{\"id\":\"a\",\"text\":\"℡090-1234-5678\",\"more\":1}\n{\"id\":2,\"text\":\"\"}\n";
     masking::lines::run(&masker, &Register::default(), input.as_bytes(), &mut out).unwrap();
-    let lines: Vec<Value> = String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = String::from_utf8(out)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines[0]["masked"], "℡［電話1］");
-    assert_eq!(lines[0]["spans"][0], serde_json::json!({"start": 1, "end": 14, "label": "PHONE", "score": lines[0]["spans"][0]["score"], "source": "rule"}));
-    assert_eq!(lines[1], serde_json::json!({"id": 2, "spans": [], "masked": ""}));
-    let error = masking::lines::run(&masker, &Register::default(), "{\"id\":1,\"text\":\"山\"}\n{\"id\":秘密}\n".as_bytes(), &mut Vec::new()).unwrap_err();
-    assert!(error.is_input() && error.to_string().starts_with("2 行目") && !error.to_string().contains("秘密"), "{error}");
+    assert_eq!(
+        lines[0]["spans"][0],
+        serde_json::json!({"start": 1, "end": 14, "label": "PHONE", "score": lines[0]["spans"][0]["score"], "source": "rule"})
+    );
+    assert_eq!(
+        lines[1],
+        serde_json::json!({"id": 2, "spans": [], "masked": ""})
+    );
+    let error = masking::lines::run(
+        &masker,
+        &Register::default(),
+        "{\"id\":1,\"text\":\"山\"}\n{\"id\":秘密}\n".as_bytes(),
+        &mut Vec::new(),
+    )
+    .unwrap_err();
+    assert!(
+        error.is_input()
+            && error.to_string().starts_with("2 行目")
+            && !error.to_string().contains("秘密"),
+        "{error}"
+    );
 }
 
 proptest! {

@@ -52,9 +52,13 @@ impl std::fmt::Debug for Analyzer {
 impl Analyzer {
     /// Loads the dictionary folder made by [`crate::dictionary::build`]; its files are mapped, not read.
     pub fn load(dictionary: &Path) -> Result<Self> {
-        let loaded = load_fs_dictionary(dictionary)
-            .map_err(|cause| Error::Dictionary { path: dictionary.to_path_buf(), message: cause.to_string() })?;
-        Ok(Self { segmenter: Arc::new(Segmenter::new(Mode::Normal, loaded, None)) })
+        let loaded = load_fs_dictionary(dictionary).map_err(|cause| Error::Dictionary {
+            path: dictionary.to_path_buf(),
+            message: cause.to_string(),
+        })?;
+        Ok(Self {
+            segmenter: Arc::new(Segmenter::new(Mode::Normal, loaded, None)),
+        })
     }
 
     /// All words of `text`, spaces left out.
@@ -77,11 +81,17 @@ impl Analyzer {
             }
             let first = code_point_at[token.byte_start];
             let last = first + surface.chars().count() - 1;
-            let (Some(start), Some(end)) = (normal.origin.get(first), normal.origin.get(last)) else { continue };
+            let (Some(start), Some(end)) = (normal.origin.get(first), normal.origin.get(last))
+            else {
+                continue;
+            };
             let details = token.details();
             let known = details.len() > 4;
             let detail = |at: usize| {
-                details.get(at).filter(|value| **value != "*").map_or_else(String::new, |value| (*value).to_owned())
+                details
+                    .get(at)
+                    .filter(|value| **value != "*")
+                    .map_or_else(String::new, |value| (*value).to_owned())
             };
             let base = detail(6);
             let reading = detail(7);
@@ -89,7 +99,11 @@ impl Analyzer {
                 start: CodePoint(start.0),
                 end: CodePoint(end.1),
                 pos: [detail(0), detail(1), detail(2), detail(3)],
-                base: if base.is_empty() { surface.clone() } else { base },
+                base: if base.is_empty() {
+                    surface.clone()
+                } else {
+                    base
+                },
                 reading: (!reading.is_empty()).then_some(reading),
                 known,
                 surface,
@@ -103,8 +117,12 @@ impl Analyzer {
         Ok(self
             .morphemes(text)?
             .into_iter()
-            .filter(|word| carries_meaning(word))
-            .map(|word| Term { text: word.base, start: word.start, end: word.end })
+            .filter(carries_meaning)
+            .map(|word| Term {
+                text: word.base,
+                start: word.start,
+                end: word.end,
+            })
             .collect())
     }
 }
@@ -114,9 +132,14 @@ fn carries_meaning(word: &Morpheme) -> bool {
         return false;
     }
     match (word.pos[0].as_str(), word.pos[1].as_str()) {
-        ("助詞" | "助動詞" | "記号" | "フィラー" | "感動詞" | "接続詞" | "連体詞", _) => false,
+        ("助詞" | "助動詞" | "記号" | "フィラー" | "感動詞" | "接続詞" | "連体詞", _) => {
+            false
+        }
         ("名詞", "非自立" | "代名詞") | ("動詞", "非自立" | "接尾") => false,
-        ("動詞", _) => !matches!(word.base.as_str(), "する" | "ある" | "いる" | "なる" | "できる" | "思う" | "言う" | "行う"),
+        ("動詞", _) => !matches!(
+            word.base.as_str(),
+            "する" | "ある" | "いる" | "なる" | "できる" | "思う" | "言う" | "行う"
+        ),
         _ => true,
     }
 }
@@ -126,12 +149,19 @@ fn carries_meaning(word: &Morpheme) -> bool {
 pub fn bigrams(text: &str) -> Vec<Term> {
     let chars: Vec<char> = text.chars().collect();
     let normal = normalise(&chars);
-    let kept: Vec<(char, (usize, usize))> =
-        normal.text.chars().zip(normal.origin.iter().copied()).collect();
+    let kept: Vec<(char, (usize, usize))> = normal
+        .text
+        .chars()
+        .zip(normal.origin.iter().copied())
+        .collect();
     let mut out = Vec::new();
     for run in kept.split(|(c, _)| !(c.is_alphanumeric() || *c == 'ー')) {
         if let [(c, (start, end))] = run {
-            out.push(Term { text: c.to_string(), start: CodePoint(*start), end: CodePoint(*end) });
+            out.push(Term {
+                text: c.to_string(),
+                start: CodePoint(*start),
+                end: CodePoint(*end),
+            });
         }
         for pair in run.windows(2) {
             out.push(Term {

@@ -11,7 +11,10 @@ use crate::{Error, Result};
 /// Builds the CSV and `.def` files in `source` into the folder `out` (46 MB, some seconds). `out`
 /// appears complete or not at all.
 pub fn build(source: &Path, out: &Path) -> Result<()> {
-    let error = |message: String| Error::Dictionary { path: source.to_path_buf(), message };
+    let error = |message: String| Error::Dictionary {
+        path: source.to_path_buf(),
+        message,
+    };
     if !source.join("matrix.def").is_file() {
         return Err(error("matrix.def がありません".to_owned()));
     }

@@ -7,8 +7,12 @@ use domain::offset::CodePoint;
 use serde::Serialize;
 use tantivy::collector::{Count, TopDocs};
 use tantivy::directory::MmapDirectory;
-use tantivy::query::{BooleanQuery, BoostQuery, EmptyQuery, Occur, Query as TantivyQuery, TermQuery, TermSetQuery};
-use tantivy::schema::{Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _};
+use tantivy::query::{
+    BooleanQuery, BoostQuery, EmptyQuery, Occur, Query as TantivyQuery, TermQuery, TermSetQuery,
+};
+use tantivy::schema::{
+    Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _,
+};
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument};
 
@@ -69,7 +73,9 @@ pub struct Index {
 
 impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Index").field("fields", &self.fields.keys()).finish_non_exhaustive()
+        f.debug_struct("Index")
+            .field("fields", &self.fields.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,10 +94,24 @@ impl Index {
         Self::with(index, analyzer, id, fields)
     }
 
-    fn with(index: tantivy::Index, analyzer: Analyzer, id: Field, fields: BTreeMap<String, Pair>) -> Result<Self> {
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+    fn with(
+        index: tantivy::Index,
+        analyzer: Analyzer,
+        id: Field,
+        fields: BTreeMap<String, Pair>,
+    ) -> Result<Self> {
+        let reader = index
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .try_into()?;
         let writer = index.writer_with_num_threads(1, WRITER_HEAP)?;
-        Ok(Self { analyzer, reader, writer, id, fields })
+        Ok(Self {
+            analyzer,
+            reader,
+            writer,
+            id,
+            fields,
+        })
     }
 
     /// Adds `entry` in place of what stood under its id. Visible after [`Index::commit`].
@@ -109,7 +129,8 @@ impl Index {
     }
 
     pub fn remove(&mut self, id: &str) {
-        self.writer.delete_term(tantivy::Term::from_field_text(self.id, id));
+        self.writer
+            .delete_term(tantivy::Term::from_field_text(self.id, id));
     }
 
     /// Makes all changes visible (and durable in a folder). Takes milliseconds: not for an async worker.
@@ -125,13 +146,18 @@ impl Index {
         }
         let parsed = self.parse(query)?;
         let searcher = self.reader.searcher();
-        let (top, total) =
-            searcher.search(&parsed, &(TopDocs::with_limit(query.limit).order_by_score(), Count))?;
+        let (top, total) = searcher.search(
+            &parsed,
+            &(TopDocs::with_limit(query.limit).order_by_score(), Count),
+        )?;
         let mut hits = Vec::with_capacity(top.len());
         for (score, address) in top {
             let document: TantivyDocument = searcher.doc(address)?;
             if let Some(id) = document.get_first(self.id).and_then(|value| value.as_str()) {
-                hits.push(Hit { id: id.to_owned(), score });
+                hits.push(Hit {
+                    id: id.to_owned(),
+                    score,
+                });
             }
         }
         // Equal scores in the order of the ids: the same question has the same answer on every node.
@@ -140,8 +166,16 @@ impl Index {
     }
 
     fn parse(&self, query: &Query<'_>) -> Result<Box<dyn TantivyQuery>> {
-        let words: HashSet<String> = self.analyzer.terms(query.text)?.into_iter().map(|term| term.text).collect();
-        let pairs: HashSet<String> = bigrams(query.text).into_iter().map(|term| term.text).collect();
+        let words: HashSet<String> = self
+            .analyzer
+            .terms(query.text)?
+            .into_iter()
+            .map(|term| term.text)
+            .collect();
+        let pairs: HashSet<String> = bigrams(query.text)
+            .into_iter()
+            .map(|term| term.text)
+            .collect();
         let mut clauses: Vec<(Occur, Box<dyn TantivyQuery>)> = Vec::new();
         for &(name, weight) in query.fields {
             let pair = self.pair(name)?;
@@ -164,11 +198,19 @@ impl Index {
             return Ok(Box::new(EmptyQuery));
         }
         let wanted: Box<dyn TantivyQuery> = Box::new(BooleanQuery::new(clauses));
-        let Some(permitted) = query.permitted else { return Ok(wanted) };
-        let ids = permitted.iter().map(|id| tantivy::Term::from_field_text(self.id, id));
+        let Some(permitted) = query.permitted else {
+            return Ok(wanted);
+        };
+        let ids = permitted
+            .iter()
+            .map(|id| tantivy::Term::from_field_text(self.id, id));
         // A constant filter: it must not add to the score.
-        let filter: Box<dyn TantivyQuery> = Box::new(BoostQuery::new(Box::new(TermSetQuery::new(ids)), 0.0));
-        Ok(Box::new(BooleanQuery::new(vec![(Occur::Must, filter), (Occur::Must, wanted)])))
+        let filter: Box<dyn TantivyQuery> =
+            Box::new(BoostQuery::new(Box::new(TermSetQuery::new(ids)), 0.0));
+        Ok(Box::new(BooleanQuery::new(vec![
+            (Occur::Must, filter),
+            (Occur::Must, wanted),
+        ])))
     }
 
     /// Where words of `query` stand in `text` (code points, sorted, without overlap).
@@ -177,13 +219,24 @@ impl Index {
     }
 
     fn pair(&self, name: &str) -> Result<Pair> {
-        self.fields.get(name).copied().ok_or_else(|| Error::UnknownField(name.to_owned()))
+        self.fields
+            .get(name)
+            .copied()
+            .ok_or_else(|| Error::UnknownField(name.to_owned()))
     }
 }
 
 /// Where words of `query` stand in `text` (code points, sorted, without overlap).
-pub fn highlight(analyzer: &Analyzer, text: &str, query: &str) -> Result<Vec<(CodePoint, CodePoint)>> {
-    let wanted: HashSet<String> = analyzer.terms(query)?.into_iter().map(|term| term.text).collect();
+pub fn highlight(
+    analyzer: &Analyzer,
+    text: &str,
+    query: &str,
+) -> Result<Vec<(CodePoint, CodePoint)>> {
+    let wanted: HashSet<String> = analyzer
+        .terms(query)?
+        .into_iter()
+        .map(|term| term.text)
+        .collect();
     let mut out: Vec<(CodePoint, CodePoint)> = Vec::new();
     for term in analyzer.terms(text)? {
         if !wanted.contains(&term.text) {
@@ -202,7 +255,9 @@ fn schema(names: &[&str]) -> (Schema, Field, BTreeMap<String, Pair>) {
     let id = builder.add_text_field("id", STRING | STORED);
     // Every value is added with its tokens, so the tokenizer named here never runs.
     let options = TextOptions::default().set_indexing_options(
-        TextFieldIndexing::default().set_tokenizer("raw").set_index_option(IndexRecordOption::WithFreqs),
+        TextFieldIndexing::default()
+            .set_tokenizer("raw")
+            .set_index_option(IndexRecordOption::WithFreqs),
     );
     let fields = names
         .iter()
@@ -227,5 +282,8 @@ fn pre_tokenized(terms: Vec<Term>) -> PreTokenizedString {
             position_length: 1,
         })
         .collect();
-    PreTokenizedString { text: String::new(), tokens }
+    PreTokenizedString {
+        text: String::new(),
+        tokens,
+    }
 }

@@ -1,0 +1,88 @@
+//! The shipped models, loaded as the binary loads them.
+
+use models::{Assets, Models, NerLabel};
+
+fn models() -> Models {
+    let assets = Assets::locate(None).expect("run `make setup` first");
+    Models::from_assets(&assets, 2).expect("run `make setup` first")
+}
+
+#[test]
+fn names_are_found_at_their_code_points() {
+    let models = models();
+    // A surrogate pair, half-width kana with sound marks and a variant character before the name.
+    let text = "𠮷のﾊﾟﾝ屋で、髙橋健一さんが青森県八戸市から来た。";
+    let chars: Vec<char> = text.chars().collect();
+    let found: Vec<(String, NerLabel)> = models
+        .ner
+        .tag(text)
+        .unwrap()
+        .into_iter()
+        .map(|entity| {
+            (
+                chars[entity.start.0..entity.end.0].iter().collect(),
+                entity.label,
+            )
+        })
+        .collect();
+    assert!(
+        found.contains(&("髙橋健一".to_owned(), NerLabel::Person)),
+        "{found:?}"
+    );
+    assert!(
+        found
+            .iter()
+            .any(|(surface, label)| surface.contains("八戸市") && *label == NerLabel::Address),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_result_does_not_depend_on_neighbours_or_threads() {
+    let models = models();
+    let alone = models.ner.tag("山本花子さんは長野市に住む。").unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                assert_eq!(
+                    models.ner.tag("山本花子さんは長野市に住む。").unwrap(),
+                    alone
+                )
+            });
+        }
+    });
+    // Far away in a long text the same sentence gives the same entities.
+    let filler = "今日は天気がよく、特に変わったことはなかった。".repeat(40);
+    let long = format!("{filler}\n山本花子さんは長野市に住む。\n{filler}");
+    let shift = filler.chars().count() + 1;
+    let found = models.ner.tag(&long).unwrap();
+    for entity in &alone {
+        assert!(found.iter().any(|other| other.start.0 == entity.start.0 + shift && other.label == entity.label), "{found:?}");
+    }
+}
+
+#[test]
+fn vectors_are_unit_vectors_of_fixed_length() {
+    let models = models();
+    for text in ["", "家賃を滞納している", &"長い記録。".repeat(400)] {
+        let vector = models.embedder.embed_passage(text).unwrap();
+        assert_eq!(vector.len(), 384);
+        let norm: f32 = vector.iter().map(|value| value * value).sum();
+        assert!((norm - 1.0).abs() < 1e-3, "{norm}");
+    }
+}
+
+#[test]
+fn empty_and_strange_texts_are_no_error() {
+    let models = models();
+    for text in [
+        "",
+        " \n　",
+        "😀😀",
+        "\u{0}",
+        &"9".repeat(2000),
+        &"𠮷".repeat(700),
+    ] {
+        models.ner.tag(text).unwrap();
+    }
+}
