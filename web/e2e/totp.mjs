@@ -12,7 +12,8 @@ export function base32(text) {
     bits += value.toString(2).padStart(5, '0');
   }
   const bytes = [];
-  for (let at = 0; at + 8 <= bits.length; at += 8) bytes.push(Number.parseInt(bits.slice(at, at + 8), 2));
+  for (let at = 0; at + 8 <= bits.length; at += 8)
+    bytes.push(Number.parseInt(bits.slice(at, at + 8), 2));
   return Buffer.from(bytes);
 }
 

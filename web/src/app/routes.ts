@@ -46,6 +46,14 @@ export const ROUTES: readonly RouteDefinition[] = [
     example: { tab: 'overview' },
   },
   {
+    id: 'case-item',
+    path: '/cases/:caseId/:tab/:itemId',
+    page: 'cases/CasePage',
+    title: '事案',
+    nav: 'cases',
+    example: { tab: 'progress' },
+  },
+  {
     id: 'transcript',
     path: '/transcripts/:transcriptId',
     page: 'transcript/TranscriptPage',

@@ -57,7 +57,7 @@ export default function CaseListPage() {
           )
         }
       />
-      <section className="card" aria-label="事案の一覧">
+      <div className="card">
         <form
           className="filters"
           role="search"
@@ -146,8 +146,17 @@ export default function CaseListPage() {
                 rows={items}
                 rowKey={(item) => item.id}
                 columns={[
-                  { key: 'who', head: '対象者・事案番号', header: true, cell: (item) => <CaseLink item={item} /> },
-                  { key: 'urgency', head: '緊急性', cell: (item) => <UrgencyChip code={item.urgency} /> },
+                  {
+                    key: 'who',
+                    head: '対象者・事案番号',
+                    header: true,
+                    cell: (item) => <CaseLink item={item} />,
+                  },
+                  {
+                    key: 'urgency',
+                    head: '緊急性',
+                    cell: (item) => <UrgencyChip code={item.urgency} />,
+                  },
                   { key: 'stage', head: '段階', cell: (item) => <StageMeter stage={item.stage} /> },
                   { key: 'consent', head: '同意', cell: (item) => <ConsentChips item={item} /> },
                   { key: 'flags', head: '注意', cell: (item) => <FlagChips flags={item.flags} /> },
@@ -157,11 +166,14 @@ export default function CaseListPage() {
                     cell: (item) => {
                       if (!item.last_progress_on) return <span className="soft">なし</span>;
                       const late =
-                        !isEnded(item.stage) && (daysSince(item.last_progress_on, today) ?? 0) >= QUIET_DAYS;
+                        !isEnded(item.stage) &&
+                        (daysSince(item.last_progress_on, today) ?? 0) >= QUIET_DAYS;
                       return (
                         <>
                           <span className="nowrap">{monthDay(item.last_progress_on, today)}</span>
-                          <div className={late ? 'late' : 'soft'}>{ago(item.last_progress_on, today)}</div>
+                          <div className={late ? 'late' : 'soft'}>
+                            {ago(item.last_progress_on, today)}
+                          </div>
                         </>
                       );
                     },
@@ -179,7 +191,9 @@ export default function CaseListPage() {
                   {
                     key: 'received',
                     head: '受付',
-                    cell: (item) => <span className="nowrap">{monthDay(item.received_on, today)}</span>,
+                    cell: (item) => (
+                      <span className="nowrap">{monthDay(item.received_on, today)}</span>
+                    ),
                   },
                 ]}
               />
@@ -211,7 +225,7 @@ export default function CaseListPage() {
             </div>
           </>
         )}
-      </section>
+      </div>
     </>
   );
 }

@@ -71,7 +71,9 @@ export default function NewCasePage() {
   const errorAt = (target: string): string | undefined =>
     problems.find((problem) => problem.target === target)?.message;
 
-  const dirty = draft.clients.some((person) => person.name || person.kana || person.known) || draft.title !== '';
+  const dirty =
+    draft.clients.some((person) => person.name || person.kana || person.known) ||
+    draft.title !== '';
   const saved = useRef(false);
   useEffect(() => {
     const warn = (event: BeforeUnloadEvent): void => {
@@ -101,7 +103,8 @@ export default function NewCasePage() {
   const submit = (): void => {
     setAttempt((count) => count + 1);
     setRefused(null);
-    if (allProblems(draft, today, unreadable.current).length === 0 && !create.isPending) create.mutate();
+    if (allProblems(draft, today, unreadable.current).length === 0 && !create.isPending)
+      create.mutate();
   };
   const change = (part: Partial<ReceptionDraft>): void => setDraft((old) => ({ ...old, ...part }));
   const changePerson = (key: string, part: Partial<PersonDraft>): void =>
@@ -140,38 +143,44 @@ export default function NewCasePage() {
           </Notice>
         )}
         <Card title="相談を受けた日と緊急性" icon="clock">
-          <div className="two">
-            <DateInput
-              id="received-on"
-              label="受付日"
+          <div className="stack--wide">
+            <div className="two">
+              <DateInput
+                id="received-on"
+                label="受付日"
+                required
+                value={draft.receivedOn}
+                onChange={(receivedOn) => change({ receivedOn })}
+                onUnreadable={(text) => readable('received-on', text)}
+                error={errorAt('received-on')}
+              />
+              <Select
+                label="相談の経路"
+                value={draft.route}
+                options={ROUTES}
+                empty="あとで選ぶ"
+                onChange={(route) => change({ route })}
+              />
+            </div>
+            <RadioGroup
+              id="urgency"
+              label="緊急性"
               required
-              value={draft.receivedOn}
-              onChange={(receivedOn) => change({ receivedOn })}
-              onUnreadable={(text) => readable('received-on', text)}
-              error={errorAt('received-on')}
+              options={URGENCY_CODES.map((code) => ({ code, label: urgencyLong(code) }))}
+              value={draft.urgency}
+              onChange={(urgency) => change({ urgency })}
+              error={errorAt('urgency')}
             />
-            <Select
-              label="相談の経路"
-              value={draft.route}
-              options={ROUTES}
-              empty="あとで選ぶ"
-              onChange={(route) => change({ route })}
-            />
+            {draft.urgency === 's' && (
+              <Notice
+                tone="warning"
+                live
+                title="生命・身体の危険があるときは、先に通報・救急・虐待対応部署へ連絡してください"
+              >
+                受付はあとからでも続けられます。
+              </Notice>
+            )}
           </div>
-          <RadioGroup
-            id="urgency"
-            label="緊急性"
-            required
-            options={URGENCY_CODES.map((code) => ({ code, label: urgencyLong(code) }))}
-            value={draft.urgency}
-            onChange={(urgency) => change({ urgency })}
-            error={errorAt('urgency')}
-          />
-          {draft.urgency === 's' && (
-            <Notice tone="warning" live title="生命・身体の危険があるときは、先に通報・救急・虐待対応部署へ連絡してください">
-              受付はあとからでも続けられます。
-            </Notice>
-          )}
         </Card>
         <Card
           title="対象者"
@@ -197,7 +206,9 @@ export default function NewCasePage() {
               today={today}
               chosen={draft.clients.flatMap((other) => (other.known ? [other.known.id] : []))}
               onChange={(part) => changePerson(person.key, part)}
-              onRemove={() => change({ clients: draft.clients.filter((other) => other.key !== person.key) })}
+              onRemove={() =>
+                change({ clients: draft.clients.filter((other) => other.key !== person.key) })
+              }
               onUnreadable={readable}
               errorAt={errorAt}
             />
@@ -226,12 +237,19 @@ export default function NewCasePage() {
   );
 }
 
-function allProblems(draft: ReceptionDraft, today: string, unreadable: ReadonlyMap<string, string>) {
-  const problems = receptionProblems(draft, today).filter((problem) => !unreadable.has(problem.target));
+function allProblems(
+  draft: ReceptionDraft,
+  today: string,
+  unreadable: ReadonlyMap<string, string>,
+) {
+  const problems = receptionProblems(draft, today).filter(
+    (problem) => !unreadable.has(problem.target),
+  );
   for (const target of unreadable.keys())
     problems.push({
       target,
-      message: '日付として読めません。令和8年11月24日、R8.11.24、2026-11-24 のように入力してください。',
+      message:
+        '日付として読めません。令和8年11月24日、R8.11.24、2026-11-24 のように入力してください。',
     });
   return problems;
 }
@@ -261,7 +279,9 @@ function PersonBlock({
   const age = ageOn(person.birth, today);
   return (
     <fieldset className="person-block stack">
-      <legend className="visually-hidden">{count > 1 ? `${index + 1}人目の対象者` : '対象者'}</legend>
+      <legend className="visually-hidden">
+        {count > 1 ? `${index + 1}人目の対象者` : '対象者'}
+      </legend>
       {count > 1 && (
         <div className="row row--between">
           <strong>{index + 1}人目</strong>
@@ -291,6 +311,7 @@ function PersonBlock({
               id={`name-${key}`}
               label="氏名"
               required={!person.anonymous}
+              support="異体字（髙・﨑など）はそのまま残ります。"
               value={person.name}
               autoFocus={index === 0}
               onChange={(name) => onChange({ name })}
@@ -331,6 +352,7 @@ function PersonBlock({
             )}
             <Select
               label="性別"
+              support="分からないときはあとで"
               value={person.gender}
               empty="あとで選ぶ"
               options={['1', '2', '3', '9'].map((code) => ({ code, label: genderLabel(code) }))}
@@ -342,7 +364,12 @@ function PersonBlock({
             checked={person.anonymous}
             onChange={(anonymous) => onChange({ anonymous })}
           />
-          <Duplicates person={person} chosen={chosen} today={today} onChoose={(known) => onChange({ known })} />
+          <Duplicates
+            person={person}
+            chosen={chosen}
+            today={today}
+            onChoose={(known) => onChange({ known })}
+          />
         </>
       )}
     </fieldset>
@@ -377,10 +404,15 @@ function Duplicates({
   return (
     <div role="status">
       {wanted !== null && query.isError && (
-        <p className="soft">台帳を調べられませんでした（{problemText(query.error)}）。このまま受け付けられます。</p>
+        <p className="soft">
+          台帳を調べられませんでした（{problemText(query.error)}）。このまま受け付けられます。
+        </p>
       )}
       {wanted !== null && found.length > 0 && (
-        <Notice tone="warning" title="台帳に似た方がいます。同じ方なら選んでください（二重登録を防ぎます）">
+        <Notice
+          tone="warning"
+          title="台帳に似た方がいます。同じ方なら選んでください（二重登録を防ぎます）"
+        >
           <ul>
             {found.map(({ entry, match }) => {
               const age = entry.age ?? ageOn(entry.birth_date, today);
@@ -391,7 +423,9 @@ function Duplicates({
                     <span className="soft">
                       {entry.birth_date && wareki(entry.birth_date)}
                       {age !== null && `（${age}歳）`} {genderLabel(entry.gender)}
-                      {entry.cases && entry.cases.length > 0 && `　事案 ${entry.cases.map((item) => item.case_no).join('、')}`}
+                      {entry.cases &&
+                        entry.cases.length > 0 &&
+                        `　事案 ${entry.cases.map((item) => item.case_no).join('、')}`}
                     </span>
                   </span>
                   <Tag tone={match === 'near' ? 'plain' : 'orange'} small>

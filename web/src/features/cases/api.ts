@@ -111,7 +111,12 @@ export interface ProgressRecord {
   visibility?: string;
   level?: string;
   version?: number;
-  amendments?: { at?: string; by?: Named | null; reason?: string | null; content?: string | null }[];
+  amendments?: {
+    at?: string;
+    by?: Named | null;
+    reason?: string | null;
+    content?: string | null;
+  }[];
 }
 
 export interface Person {
@@ -142,7 +147,7 @@ export const caseKeys = {
   list: ['cases'] as const,
   detail: (id: string) => ['case', id] as const,
   part: (id: string, part: string) => ['case', id, part] as const,
-  projection: (document: string) => ['projection', document] as const,
+  projection: (document: string) => ['documents', document, 'projection'] as const,
 };
 
 export function useCase(id: string) {
@@ -155,7 +160,8 @@ export function useCase(id: string) {
 export function useProjection(document: string | null | undefined) {
   return useQuery({
     queryKey: caseKeys.projection(document ?? ''),
-    queryFn: ({ signal }) => api.get<Projection>(`documents/${document}/projection`, undefined, signal),
+    queryFn: ({ signal }) =>
+      api.get<Projection>(`documents/${document}/projection`, undefined, signal),
     enabled: Boolean(document),
     refetchInterval: 20_000,
   });
@@ -186,13 +192,22 @@ export function useCaseEvents(id: string): void {
     timer.current ??= setTimeout(() => {
       timer.current = null;
       void client.invalidateQueries({ queryKey: ['case', id] });
-      void client.invalidateQueries({ queryKey: ['projection'] });
+      void client.invalidateQueries({ queryKey: ['documents'] });
     }, COLLECT);
   }, [client, id]);
   useEffect(() => {
     if (typeof EventSource === 'undefined') return;
     const source = new EventSource(apiUrl(`cases/${id}/events`));
-    const names = ['message', 'projection', 'document', 'case', 'progress', 'masks', 'disclosure', 'consent', 'network'];
+    const names = [
+      'message',
+      'projection',
+      'masks',
+      'case',
+      'progress',
+      'transcripts',
+      'refetch',
+      'lagged',
+    ];
     for (const name of names) source.addEventListener(name, refresh);
     return () => {
       source.close();

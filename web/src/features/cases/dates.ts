@@ -31,6 +31,7 @@ export function monthDay(iso: string | null | undefined, today?: string): string
 
 /** Calendar date of an instant in the municipality's zone, as `YYYY-MM-DD`. */
 export function localDate(instant: Date, zone = 'Asia/Tokyo'): string {
+  if (Number.isNaN(instant.getTime())) return '';
   const parts = new Intl.DateTimeFormat('en-CA', {
     timeZone: zone,
     year: 'numeric',

@@ -133,6 +133,8 @@ export interface Base {
   label: string;
   note?: string;
   verified?: boolean;
+  /** Covers the members of one meeting only: the meeting and its last day must be named. */
+  meetingBound?: boolean;
 }
 
 /** Fallback wording when the server names a base by its code only (notes.md 2.3, share_basis). */
@@ -183,27 +185,36 @@ export function base(value: unknown): Base | null {
   const text = (name: string): string | undefined =>
     typeof record[name] === 'string' && record[name] !== '' ? record[name] : undefined;
   const label = text('label') ?? text('name') ?? text('title') ?? words?.label ?? code;
-  const note = text('note') ?? text('description') ?? text('explanation') ?? words?.note;
+  const note =
+    text('note') ?? text('caution') ?? text('description') ?? text('explanation') ?? words?.note;
   return {
     code,
     label,
     ...(note === undefined ? {} : { note }),
     ...(typeof record['verified'] === 'boolean' ? { verified: record['verified'] } : {}),
+    ...(record['meeting_bound'] === true ? { meetingBound: true } : {}),
   };
 }
 
 export interface Confirmation {
   basis: string;
   reason: string;
+  /** With a basis bound to a meeting. */
+  meeting?: string;
+  until?: string;
 }
 
 /** Missing parts of a confirmation, in words that stand in the error summary. */
-export function confirmationErrors(confirmation: Confirmation): {
-  basis?: string;
-  reason?: string;
-} {
-  const errors: { basis?: string; reason?: string } = {};
+export function confirmationErrors(
+  confirmation: Confirmation,
+  meetingBound = false,
+): { basis?: string; reason?: string; meeting?: string; until?: string } {
+  const errors: { basis?: string; reason?: string; meeting?: string; until?: string } = {};
   if (confirmation.basis === '') errors.basis = '共有の根拠を1つ選んでください。';
+  if (meetingBound && (confirmation.meeting ?? '').trim() === '')
+    errors.meeting = '会議名と回を入力してください。';
+  if (meetingBound && (confirmation.until ?? '') === '')
+    errors.until = '会議での共有が終わる日を入力してください。';
   const length = [...confirmation.reason.trim()].length;
   if (length === 0)
     errors.reason = '理由を書いてください。だれが・何のために必要かが分かるように書きます。';

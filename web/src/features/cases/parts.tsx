@@ -3,7 +3,16 @@ import { Link } from 'wouter';
 import { Icon, Notice, Button, Progress, Tag } from '../../ui';
 import { problemText } from '../../i18n/problems';
 import type { CaseSummary } from './api';
-import { consent, flag, isEnded, stageLabel, STEPS, stepIndex, stepStates, urgency } from './vocabulary';
+import {
+  consent,
+  flag,
+  isEnded,
+  stageLabel,
+  STEPS,
+  stepIndex,
+  stepStates,
+  urgency,
+} from './vocabulary';
 import './cases.css';
 
 /** Loading, error with a way to try again, or nothing. */
@@ -72,7 +81,9 @@ export function StageMeter({ stage }: { stage: string }) {
         {STEPS.map((step, index) => (
           <i
             key={step.label}
-            className={isEnded(stage) || index < at ? 'is-done' : index === at ? 'is-now' : undefined}
+            className={
+              isEnded(stage) || index < at ? 'is-done' : index === at ? 'is-now' : undefined
+            }
           />
         ))}
       </span>
@@ -81,7 +92,13 @@ export function StageMeter({ stage }: { stage: string }) {
 }
 
 /** The way of a case, as a list that is also read out in words. */
-export function StageSteps({ stage, consents }: { stage: string; consents: readonly { status: string }[] }) {
+export function StageSteps({
+  stage,
+  consents,
+}: {
+  stage: string;
+  consents: readonly { status: string }[];
+}) {
   const states = stepStates(stage, consents);
   const words = { done: '済み', now: 'いまここ', part: '未了あり', todo: 'これから' } as const;
   return (
@@ -89,7 +106,11 @@ export function StageSteps({ stage, consents }: { stage: string; consents: reado
       {STEPS.map((step, index) => {
         const state = states[index] ?? 'todo';
         return (
-          <li key={step.label} className={`steps__step is-${state}`} aria-current={state === 'now' ? 'step' : undefined}>
+          <li
+            key={step.label}
+            className={`steps__step is-${state}`}
+            aria-current={state === 'now' ? 'step' : undefined}
+          >
             <span className="steps__mark" aria-hidden="true">
               {state === 'done' ? '✓' : state === 'part' ? '!' : index + 1}
             </span>
@@ -135,7 +156,8 @@ export function ConsentChips({ item }: { item: CaseSummary }) {
         <span key={entry.person_id} className="chips__one">
           {several && (
             <span className="soft chips__who">
-              {item.clients.find((client) => client.person_id === entry.person_id)?.display ?? `${index + 1}人目`}
+              {item.clients.find((client) => client.person_id === entry.person_id)?.display ??
+                `${index + 1}人目`}
             </span>
           )}
           <ConsentChip status={entry.status} />

@@ -25,9 +25,10 @@ describe('reception', () => {
   it('asks only for what is needed', () => {
     expect(receptionProblems(draft(), '2026-11-22')).toEqual([]);
     expect(
-      receptionProblems(draft({ receivedOn: '', urgency: '', clients: [emptyPerson('1')] }), '2026-11-22').map(
-        (problem) => problem.target,
-      ),
+      receptionProblems(
+        draft({ receivedOn: '', urgency: '', clients: [emptyPerson('1')] }),
+        '2026-11-22',
+      ).map((problem) => problem.target),
     ).toEqual(['received-on', 'urgency', 'name-1']);
   });
 
@@ -38,13 +39,17 @@ describe('reception', () => {
   });
 
   it('keeps the code points of a name and turns the reading into katakana', () => {
-    const body = receptionBody(draft()) as { clients: { person: { name: string; kana: string } }[] };
+    const body = receptionBody(draft()) as {
+      clients: { person: { name: string; kana: string } }[];
+    };
     expect(body.clients[0]!.person).toMatchObject({ name: '髙橋　隆', kana: 'タカハシ タカシ' });
   });
 
   it('sends the id of a known person and nothing else', () => {
     const known = { id: 'p1', name: '髙橋 隆' };
-    const body = receptionBody(draft({ clients: [{ ...emptyPerson('1'), known }] })) as { clients: unknown[] };
+    const body = receptionBody(draft({ clients: [{ ...emptyPerson('1'), known }] })) as {
+      clients: unknown[];
+    };
     expect(body.clients).toEqual([{ person_id: 'p1' }]);
   });
 
@@ -67,7 +72,9 @@ describe('duplicates', () => {
   });
 
   it('tells how strong the likeness is', () => {
-    expect(matchOf({ ...emptyPerson('1'), name: '高橋', birth: '1965-01-02' }, person)).toBe('birth');
+    expect(matchOf({ ...emptyPerson('1'), name: '高橋', birth: '1965-01-02' }, person)).toBe(
+      'birth',
+    );
     expect(matchOf({ ...emptyPerson('1'), name: '髙橋隆' }, person)).toBe('name');
     expect(matchOf({ ...emptyPerson('1'), kana: 'たかはしたかし' }, person)).toBe('name');
     expect(matchOf({ ...emptyPerson('1'), name: '高橋' }, person)).toBe('near');

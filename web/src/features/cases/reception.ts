@@ -35,10 +35,15 @@ export interface Problem {
 /** Everything that must be mended before sending, in screen order. */
 export function receptionProblems(draft: ReceptionDraft, today: string): Problem[] {
   const problems: Problem[] = [];
-  if (draft.receivedOn === '') problems.push({ target: 'received-on', message: '受付日を入力してください。' });
+  if (draft.receivedOn === '')
+    problems.push({ target: 'received-on', message: '受付日を入力してください。' });
   else if (draft.receivedOn > today)
-    problems.push({ target: 'received-on', message: '受付日が先の日付です。今日までの日付を入力してください。' });
-  if (draft.urgency === '') problems.push({ target: 'urgency', message: '緊急性を選んでください。' });
+    problems.push({
+      target: 'received-on',
+      message: '受付日が先の日付です。今日までの日付を入力してください。',
+    });
+  if (draft.urgency === '')
+    problems.push({ target: 'urgency', message: '緊急性を選んでください。' });
   draft.clients.forEach((client, index) => {
     if (client.known) return;
     const who = draft.clients.length > 1 ? `${index + 1}人目の` : '';
@@ -48,12 +53,18 @@ export function receptionProblems(draft: ReceptionDraft, today: string): Problem
         message: `${who}氏名を入力してください。分からないときは「氏名が分からない・匿名の相談」を選びます。`,
       });
     if (client.kana.trim() !== '' && toKatakana(client.kana) === null)
-      problems.push({ target: `kana-${client.key}`, message: `${who}ふりがなは、ひらがなかカタカナで入力してください。` });
+      problems.push({
+        target: `kana-${client.key}`,
+        message: `${who}ふりがなは、ひらがなかカタカナで入力してください。`,
+      });
     if (client.birth !== '' && client.birth > today)
       problems.push({ target: `birth-${client.key}`, message: `${who}生年月日が先の日付です。` });
     const age = halfWidthNumber(client.age);
     if (client.age.trim() !== '' && (age === null || age > 130))
-      problems.push({ target: `age-${client.key}`, message: `${who}年齢は0から130までの数字で入力してください。` });
+      problems.push({
+        target: `age-${client.key}`,
+        message: `${who}年齢は0から130までの数字で入力してください。`,
+      });
   });
   return problems;
 }
@@ -110,7 +121,8 @@ export type Match = 'birth' | 'name' | 'near';
 
 /** How strongly a register entry resembles what was typed; strongest first on the screen. */
 export function matchOf(client: PersonDraft, person: Person): Match {
-  const plain = (text: string | null | undefined): string => (text ?? '').normalize('NFKC').replace(/\s/g, '');
+  const plain = (text: string | null | undefined): string =>
+    (text ?? '').normalize('NFKC').replace(/\s/g, '');
   const birth = readDate(client.birth);
   if (birth.ok && person.birth_date === birth.iso) return 'birth';
   if (plain(person.name) !== '' && plain(person.name) === plain(client.name)) return 'name';

@@ -6,7 +6,14 @@ import { useSession } from '../../app/session';
 import { Button, Card, Count, Empty, LinkButton, Table, Tag } from '../../ui';
 import { itemsOf, type CasePage, type CaseSummary, type Many } from '../cases/api';
 import { ago, daysSince, localDate, monthDay, QUIET_DAYS, wareki } from '../cases/dates';
-import { CaseLink, ConsentChip, FlagChips, QueryState, StageMeter, UrgencyChip } from '../cases/parts';
+import {
+  CaseLink,
+  ConsentChip,
+  FlagChips,
+  QueryState,
+  StageMeter,
+  UrgencyChip,
+} from '../cases/parts';
 import { covers, isEnded, sectionLabel } from '../cases/vocabulary';
 import type { MaskReview } from '../masks/api';
 import { forgetMissing, readRecent } from './recent';
@@ -25,7 +32,8 @@ export default function HomePage() {
       <div className="page-head">
         <div className="home-greeting">
           <h1 tabIndex={-1}>
-            {greeting(new Date(), session.municipality.zone)}、{session.account.name.split(/[\s　]/)[0]}さん
+            {greeting(new Date(), session.municipality.zone)}、
+            {session.account.name.split(/[\s　]/)[0]}さん
           </h1>
           <p className="soft">{wareki(today)}</p>
         </div>
@@ -42,7 +50,9 @@ export default function HomePage() {
 
 function greeting(now: Date, zone: string): string {
   const hour = Number(
-    new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: 'numeric', hourCycle: 'h23' }).format(now),
+    new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: 'numeric', hourCycle: 'h23' }).format(
+      now,
+    ),
   );
   if (hour < 11) return 'おはようございます';
   return hour < 18 ? 'こんにちは' : 'おつかれさまです';
@@ -67,45 +77,92 @@ function CaseHome({ today }: { today: string }) {
 }
 
 /** Cases of mine that should not wait: urgent, silent for long, or with consent to be asked. */
-function Attention({ cases, today, loaded }: { cases: readonly CaseSummary[]; today: string; loaded: boolean }) {
+function Attention({
+  cases,
+  today,
+  loaded,
+}: {
+  cases: readonly CaseSummary[];
+  today: string;
+  loaded: boolean;
+}) {
   const open = cases.filter((item) => !isEnded(item.stage));
   const urgent = open.filter((item) => item.urgency === 's' || item.urgency === 'a');
-  const quiet = open.filter((item) => (daysSince(item.last_progress_on ?? item.received_on, today) ?? 0) >= QUIET_DAYS);
+  const quiet = open.filter(
+    (item) => (daysSince(item.last_progress_on ?? item.received_on, today) ?? 0) >= QUIET_DAYS,
+  );
   const consent = open.filter((item) => item.consent.some((entry) => !covers(entry.status)));
   const columns = [
-    { key: 'urgent', title: '緊急性が高い', tone: 'red' as const, items: urgent, none: '緊急性の高い担当事案はありません。' },
-    { key: 'quiet', title: '連絡が空いている', tone: 'red' as const, items: quiet, none: `${QUIET_DAYS}日以上空いた事案はありません。` },
-    { key: 'consent', title: '同意の確認', tone: 'blue' as const, items: consent, none: '確認の残る事案はありません。' },
+    {
+      key: 'urgent',
+      title: '緊急性が高い',
+      tone: 'red' as const,
+      items: urgent,
+      none: '緊急性の高い担当事案はありません。',
+    },
+    {
+      key: 'quiet',
+      title: '連絡が空いている',
+      tone: 'red' as const,
+      items: quiet,
+      none: `${QUIET_DAYS}日以上空いた事案はありません。`,
+    },
+    {
+      key: 'consent',
+      title: '同意の確認',
+      tone: 'blue' as const,
+      items: consent,
+      none: '確認の残る事案はありません。',
+    },
   ];
   return (
     <Card title="気をつける担当事案" icon="warning" flush>
       <div className="attention">
         {columns.map((column) => (
-          <section key={column.key} className="attention__column" aria-labelledby={`attention-${column.key}`}>
+          <section
+            key={column.key}
+            className="attention__column"
+            aria-labelledby={`attention-${column.key}`}
+          >
             <h3 id={`attention-${column.key}`}>
-              {column.title} <Count value={column.items.length} tone={column.items.length ? column.tone : 'grey'} />
+              {column.title}{' '}
+              <Count
+                value={column.items.length}
+                tone={column.items.length ? column.tone : 'grey'}
+              />
             </h3>
             {column.items.length === 0 && loaded && <p className="soft">{column.none}</p>}
             <ul>
               {column.items.slice(0, 3).map((item) => (
                 <li key={item.id}>
-                  <Link href={`/cases/${item.id}/${column.key === 'consent' ? 'sharing' : 'overview'}`}>
+                  <Link
+                    href={`/cases/${item.id}/${column.key === 'consent' ? 'sharing' : 'overview'}`}
+                  >
                     {item.clients.map((client) => client.display).join('・')}さん
                   </Link>
                   <span className="soft">
                     {column.key === 'urgent' && <UrgencyChip code={item.urgency} />}
                     {column.key === 'quiet' && (
-                      <span className="late">{ago(item.last_progress_on ?? item.received_on, today)}</span>
+                      <span className="late">
+                        {ago(item.last_progress_on ?? item.received_on, today)}
+                      </span>
                     )}
                     {column.key === 'consent' && (
-                      <ConsentChip status={item.consent.find((entry) => !covers(entry.status))?.status ?? 'unconfirmed'} />
+                      <ConsentChip
+                        status={
+                          item.consent.find((entry) => !covers(entry.status))?.status ??
+                          'unconfirmed'
+                        }
+                      />
                     )}{' '}
                     <span className="number">{item.case_no}</span>
                   </span>
                 </li>
               ))}
             </ul>
-            {column.items.length > 3 && <p className="soft">ほか {column.items.length - 3}件（下の一覧）</p>}
+            {column.items.length > 3 && (
+              <p className="soft">ほか {column.items.length - 3}件（下の一覧）</p>
+            )}
           </section>
         ))}
       </div>
@@ -123,7 +180,10 @@ function Reviews() {
     <Card
       title={
         <>
-          マスク確認待ち {query.isSuccess && <Count value={waiting.length} tone={waiting.length ? 'red' : 'grey'} />}
+          マスク確認待ち{' '}
+          {query.isSuccess && (
+            <Count value={waiting.length} tone={waiting.length ? 'red' : 'grey'} />
+          )}
         </>
       }
       icon="mask"
@@ -158,16 +218,24 @@ function Recent({ today }: { today: string }) {
   const opened = readRecent(session.account.id)
     .map((id) => all.find((item) => item.id === id))
     .filter((item): item is CaseSummary => item !== undefined);
-  if (query.isSuccess) forgetMissing(session.account.id, all.map((item) => item.id), query.data.next_cursor === null);
+  if (query.isSuccess)
+    forgetMissing(
+      session.account.id,
+      all.map((item) => item.id),
+      query.data.next_cursor === null,
+    );
   const moved = [...all].sort((a, b) => (a.updated_at < b.updated_at ? 1 : -1));
-  const shown = [...new Map([...opened, ...moved].map((item) => [item.id, item])).values()].slice(0, 5);
+  const shown = [...new Map([...opened, ...moved].map((item) => [item.id, item])).values()].slice(
+    0,
+    4,
+  );
   return (
     <Card title="最近開いた・動きのあった事案" icon="clock">
       <QueryState query={query} what="最近の事案" />
       {query.isSuccess && shown.length === 0 && <p className="soft">まだありません。</p>}
       <ul className="plain-list">
         {shown.map((item) => (
-          <li key={item.id}>
+          <li key={item.id} className="plain-list__line">
             <span>
               <Link href={`/cases/${item.id}/overview`}>
                 {item.clients.map((client) => client.display).join('・')}さん
@@ -175,7 +243,9 @@ function Recent({ today }: { today: string }) {
               <span className="soft number">{item.case_no}</span>
             </span>
             <span className="soft nowrap">
-              {opened.includes(item) ? '開いた事案' : `更新 ${ago(localDate(new Date(item.updated_at), session.municipality.zone), today)}`}
+              {opened.includes(item)
+                ? '開いた事案'
+                : `更新 ${ago(localDate(new Date(item.updated_at), session.municipality.zone), today)}`}
             </span>
           </li>
         ))}
@@ -188,25 +258,35 @@ function MyCases({
   query,
   today,
 }: {
-  query: { data?: CasePage | undefined; isPending: boolean; isError: boolean; isSuccess: boolean; error: unknown; refetch: () => unknown };
+  query: {
+    data?: CasePage | undefined;
+    isPending: boolean;
+    isError: boolean;
+    isSuccess: boolean;
+    error: unknown;
+    refetch: () => unknown;
+  };
   today: string;
 }) {
   const { can } = useSession();
   const [order, setOrder] = useState<Order>('moved');
-  const cases = sortCases(query.data?.items ?? [], order, today).filter((item) => !isEnded(item.stage));
+  const cases = sortCases(query.data?.items ?? [], order, today).filter(
+    (item) => !isEnded(item.stage),
+  );
   return (
     <Card
       flush
       icon="folder"
-      title={
-        <>
-          わたしの事案 {query.isSuccess && <Count value={cases.length} />}
-        </>
-      }
+      title={<>わたしの事案 {query.isSuccess && <Count value={cases.length} />}</>}
       aside={
         <div className="segmented" role="group" aria-label="並び順">
           {ORDERS.map((entry) => (
-            <Button key={entry.code} size="s" aria-pressed={order === entry.code} onClick={() => setOrder(entry.code)}>
+            <Button
+              key={entry.code}
+              size="s"
+              aria-pressed={order === entry.code}
+              onClick={() => setOrder(entry.code)}
+            >
               {entry.label}
             </Button>
           ))}
@@ -243,8 +323,17 @@ function MyCases({
             rows={cases.slice(0, SHOWN)}
             rowKey={(item) => item.id}
             columns={[
-              { key: 'who', head: '対象者・事案番号', header: true, cell: (item) => <CaseLink item={item} /> },
-              { key: 'urgency', head: '緊急性', cell: (item) => <UrgencyChip code={item.urgency} /> },
+              {
+                key: 'who',
+                head: '対象者・事案番号',
+                header: true,
+                cell: (item) => <CaseLink item={item} />,
+              },
+              {
+                key: 'urgency',
+                head: '緊急性',
+                cell: (item) => <UrgencyChip code={item.urgency} />,
+              },
               {
                 key: 'stage',
                 head: '段階',
@@ -268,7 +357,9 @@ function MyCases({
           />
           <div className="list-foot">
             <span className="soft">終結・他機関へつないだ事案は「事案」の一覧にあります。</span>
-            <Link href="/cases">{cases.length > SHOWN ? `残り${cases.length - SHOWN}件を見る` : '事案の一覧へ'}</Link>
+            <Link href="/cases">
+              {cases.length > SHOWN ? `残り${cases.length - SHOWN}件を見る` : '事案の一覧へ'}
+            </Link>
           </div>
         </>
       )}
@@ -277,7 +368,8 @@ function MyCases({
 }
 
 function LastContact({ item, today }: { item: CaseSummary; today: string }) {
-  if (!item.last_progress_on) return <span className="soft">記録なし（受付 {monthDay(item.received_on, today)}）</span>;
+  if (!item.last_progress_on)
+    return <span className="soft">記録なし（受付 {monthDay(item.received_on, today)}）</span>;
   const late = (daysSince(item.last_progress_on, today) ?? 0) >= QUIET_DAYS;
   return (
     <>
@@ -291,10 +383,30 @@ function LastContact({ item, today }: { item: CaseSummary; today: string }) {
 function OtherHome() {
   const { can } = useSession();
   const places = [
-    { can: can('admin_accounts') || can('admin_own_agency'), href: '/admin/accounts', label: '利用者と所属', text: '登録、変更、停止、認証の再設定' },
-    { can: can('admin_agencies'), href: '/admin/agencies', label: '機関', text: '登録、変更、停止' },
-    { can: can('read_statistics'), href: '/statistics', label: '統計', text: '新規相談の件数、グラフ、CSV' },
-    { can: can('read_audit'), href: '/admin/audit', label: '監査ログ', text: 'だれが・いつ・何をしたか' },
+    {
+      can: can('admin_accounts') || can('admin_own_agency'),
+      href: '/admin/accounts',
+      label: '利用者と所属',
+      text: '登録、変更、停止、認証の再設定',
+    },
+    {
+      can: can('admin_agencies'),
+      href: '/admin/agencies',
+      label: '機関',
+      text: '登録、変更、停止',
+    },
+    {
+      can: can('read_statistics'),
+      href: '/statistics',
+      label: '統計',
+      text: '新規相談の件数、グラフ、CSV',
+    },
+    {
+      can: can('read_audit'),
+      href: '/admin/audit',
+      label: '監査ログ',
+      text: 'だれが・いつ・何をしたか',
+    },
   ].filter((place) => place.can);
   if (places.length === 0)
     return (

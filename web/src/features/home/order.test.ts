@@ -25,9 +25,21 @@ function item(id: string, more: Partial<CaseSummary>): CaseSummary {
 
 describe('order of my cases', () => {
   const cases = [
-    item('old', { urgency: 'c', last_progress_on: '2026-10-01', updated_at: '2026-11-03T00:00:00Z' }),
-    item('urgent', { urgency: 's', last_progress_on: '2026-11-20', updated_at: '2026-11-02T00:00:00Z' }),
-    item('unset', { urgency: null, last_progress_on: '2026-11-10', updated_at: '2026-11-01T00:00:00Z' }),
+    item('old', {
+      urgency: 'c',
+      last_progress_on: '2026-10-01',
+      updated_at: '2026-11-03T00:00:00Z',
+    }),
+    item('urgent', {
+      urgency: 's',
+      last_progress_on: '2026-11-20',
+      updated_at: '2026-11-02T00:00:00Z',
+    }),
+    item('unset', {
+      urgency: null,
+      last_progress_on: '2026-11-10',
+      updated_at: '2026-11-01T00:00:00Z',
+    }),
   ];
   const ids = (order: Parameters<typeof sortCases>[1]): string[] =>
     sortCases(cases, order, '2026-11-22').map((entry) => entry.id);

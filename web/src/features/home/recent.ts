@@ -11,7 +11,9 @@ function key(account: string): string {
 export function readRecent(account: string): string[] {
   try {
     const parsed: unknown = JSON.parse(localStorage.getItem(key(account)) ?? '[]');
-    return Array.isArray(parsed) ? parsed.filter((id): id is string => typeof id === 'string').slice(0, KEEP) : [];
+    return Array.isArray(parsed)
+      ? parsed.filter((id): id is string => typeof id === 'string').slice(0, KEEP)
+      : [];
   } catch {
     return [];
   }
@@ -22,7 +24,11 @@ export function rememberCase(account: string, id: string): void {
 }
 
 /** Drops ids that are no longer visible, when the whole list is known. */
-export function forgetMissing(account: string, visible: readonly string[], complete: boolean): void {
+export function forgetMissing(
+  account: string,
+  visible: readonly string[],
+  complete: boolean,
+): void {
   if (!complete) return;
   const before = readRecent(account);
   const after = before.filter((id) => visible.includes(id));

@@ -1,12 +1,27 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { ApiError, appUrl, request } from '../../api/client';
 import type { Session } from '../../api/types';
 import type { PageProps } from '../../app/routes';
 import { SESSION_KEY } from '../../app/session';
 import { useTitle } from '../../app/title';
-import { Button, Checkbox, ErrorSummary, Notice, Progress, TextInput, type SummaryItem } from '../../ui';
-import { checkPassword, checkRecovery, checkTotp, groupSecret, refusalText, remaining } from './rules';
+import {
+  Button,
+  Checkbox,
+  ErrorSummary,
+  Notice,
+  Progress,
+  TextInput,
+  type SummaryItem,
+} from '../../ui';
+import {
+  checkPassword,
+  checkRecovery,
+  checkTotp,
+  groupSecret,
+  refusalText,
+  remaining,
+} from './rules';
 import './signin.css';
 
 type Stage = 'credentials' | 'totp' | 'recovery' | 'enrolment' | 'password';
@@ -24,9 +39,13 @@ interface Failure {
   until?: number;
 }
 
-function failureOf(error: unknown, target: string): Failure {
+/** A step's own words for a code that the server shares between steps. */
+type Words = Readonly<Record<string, string>>;
+
+function failureOf(error: unknown, target: string, words: Words = {}): Failure {
   if (!(error instanceof ApiError)) return { text: refusalText({ code: '' }), target };
-  const text = refusalText({ code: error.code, retryAfter: error.retryAfter });
+  const code = error.code === 'invalid' ? (error.fields[0]?.code ?? error.code) : error.code;
+  const text = refusalText({ code: words[code] ?? code, retryAfter: error.retryAfter });
   return error.code === 'locked' && error.retryAfter
     ? { text, target, until: Date.now() + error.retryAfter * 1000 }
     : { text, target };
@@ -42,8 +61,7 @@ export default function SignInPage({ params }: PageProps) {
   const [loginId, setLoginId] = useState('');
   const [lost, setLost] = useState(false);
   // A reload in the middle of signing in goes on where it was.
-  const known = useQuery<Session | null>({ queryKey: SESSION_KEY, enabled: false });
-  const waiting = known.data?.stage;
+  const waiting = client.getQueryData<Session | null>(SESSION_KEY)?.stage;
   const [resumed, setResumed] = useState(false);
   if (!resumed && waiting && waiting !== 'ready') {
     setResumed(true);
@@ -86,14 +104,22 @@ export default function SignInPage({ params }: PageProps) {
         {stage === 'credentials' && (
           <Credentials loginId={loginId} onLoginId={setLoginId} onDone={advance} />
         )}
-        {stage === 'totp' && <Totp onDone={advance} onLost={restart} onRecovery={() => setStage('recovery')} />}
-        {stage === 'recovery' && <Recovery onDone={advance} onLost={restart} onBack={() => setStage('totp')} />}
+        {stage === 'totp' && (
+          <Totp onDone={advance} onLost={restart} onRecovery={() => setStage('recovery')} />
+        )}
+        {stage === 'recovery' && (
+          <Recovery onDone={advance} onLost={restart} onBack={() => setStage('totp')} />
+        )}
         {stage === 'enrolment' && <Enrolment onDone={advance} onLost={restart} />}
-        {stage === 'password' && <NewPassword loginId={loginId} onDone={advance} onLost={restart} />}
+        {stage === 'password' && (
+          <NewPassword loginId={loginId} onDone={advance} onLost={restart} />
+        )}
       </main>
-      <p className="signin__foot">
-        サインインできないときは、所属機関の管理者にお問い合わせください。個人情報を扱う画面です。離席するときは必ずサインアウトしてください。
-      </p>
+      <footer className="signin__foot">
+        <p>
+          サインインできないときは、所属機関の管理者にお問い合わせください。個人情報を扱う画面です。離席するときは必ずサインアウトしてください。
+        </p>
+      </footer>
     </div>
   );
 }
@@ -127,7 +153,12 @@ function Step({
   useTitle(title);
   const left = useCountdown(failure?.until);
   const items = failure
-    ? [{ target: failure.target, message: left > 0 ? refusalText({ code: 'locked', retryAfter: left }) : failure.text }]
+    ? [
+        {
+          target: failure.target,
+          message: left > 0 ? refusalText({ code: 'locked', retryAfter: left }) : failure.text,
+        },
+      ]
     : errors;
   return (
     <form
@@ -173,7 +204,11 @@ function useCountdown(until: number | undefined): number {
 }
 
 /** Sends one step and sorts the answer: on, again, or back to the beginning. */
-function useSend(onDone: (stage: StageAnswer['stage']) => void, onLost: (() => void) | null) {
+function useSend(
+  onDone: (stage: StageAnswer['stage']) => void,
+  onLost: (() => void) | null,
+  words: Words = {},
+) {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
   const [attempt, setAttempt] = useState(0);
@@ -181,14 +216,17 @@ function useSend(onDone: (stage: StageAnswer['stage']) => void, onLost: (() => v
     setBusy(true);
     setFailure(null);
     try {
-      const answer = await request<StageAnswer>('POST', path, { body, expectUnauthenticated: true });
+      const answer = await request<StageAnswer>('POST', path, {
+        body,
+        expectUnauthenticated: true,
+      });
       if (!answer.recovery_codes) onDone(answer.stage);
       return answer;
     } catch (error) {
       const code = error instanceof ApiError ? error.code : '';
       if (onLost && (code === 'unauthenticated' || code === 'session_expired')) onLost();
       else {
-        setFailure(failureOf(error, target));
+        setFailure(failureOf(error, target, words));
         setAttempt((count) => count + 1);
       }
       return null;
@@ -223,7 +261,8 @@ function Credentials({
     };
     setErrors(found);
     if (Object.keys(found).length > 0) refuse();
-    else void send('session', { login_id: loginId.normalize('NFKC').trim(), password }, 'signin-id');
+    else
+      void send('session', { login_id: loginId.normalize('NFKC').trim(), password }, 'signin-id');
   };
   return (
     <Step
@@ -332,7 +371,9 @@ function Recovery({
 }) {
   const [code, setCode] = useState('');
   const [error, setError] = useState<string | undefined>();
-  const { busy, failure, attempt, send, refuse } = useSend(onDone, onLost);
+  const { busy, failure, attempt, send, refuse } = useSend(onDone, onLost, {
+    totp_invalid: 'recovery_invalid',
+  });
   const input = useFocus();
   const submit = (): void => {
     const checked = checkRecovery(code);
@@ -385,7 +426,13 @@ interface EnrolmentSecret {
 }
 
 /** The secret is made anew by each POST, so it is asked for once per visit, not per render. */
-function Enrolment({ onDone, onLost }: { onDone: (stage: StageAnswer['stage']) => void; onLost: () => void }) {
+function Enrolment({
+  onDone,
+  onLost,
+}: {
+  onDone: (stage: StageAnswer['stage']) => void;
+  onLost: () => void;
+}) {
   const [secret, setSecret] = useState<EnrolmentSecret | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [again, setAgain] = useState(0);
@@ -415,10 +462,12 @@ function Enrolment({ onDone, onLost }: { onDone: (stage: StageAnswer['stage']) =
       return;
     }
     setError(undefined);
-    void send('session/enrolment/confirm', { code: checked.code }, 'signin-enrol').then((answer) => {
-      if (answer?.recovery_codes) setCodes({ list: answer.recovery_codes, next: answer.stage });
-      else if (!answer) setCode('');
-    });
+    void send('session/enrolment/confirm', { code: checked.code }, 'signin-enrol').then(
+      (answer) => {
+        if (answer?.recovery_codes) setCodes({ list: answer.recovery_codes, next: answer.stage });
+        else if (!answer) setCode('');
+      },
+    );
   };
   return (
     <Step
@@ -434,7 +483,8 @@ function Enrolment({ onDone, onLost }: { onDone: (stage: StageAnswer['stage']) =
     >
       <ol className="signin__steps">
         <li>
-          認証アプリ（Google Authenticator、Microsoft Authenticator など）で「追加」を選び、下の図を読み取ります。
+          認証アプリ（Google Authenticator、Microsoft Authenticator
+          など）で「追加」を選び、下の図を読み取ります。
           {problem && (
             <Notice
               tone="error"
@@ -459,7 +509,9 @@ function Enrolment({ onDone, onLost }: { onDone: (stage: StageAnswer['stage']) =
                 height="200"
               />
               <div>
-                <p className="soft">読み取れないときは、この文字をアプリに入力します（種類は「時間ベース」）。</p>
+                <p className="soft">
+                  読み取れないときは、この文字をアプリに入力します（種類は「時間ベース」）。
+                </p>
                 <p className="signin__secret" data-testid="totp-secret">
                   {groupSecret(secret.secret)}
                 </p>
@@ -498,7 +550,10 @@ function RecoveryCodes({ codes, onConfirm }: { codes: readonly string[]; onConfi
       onSubmit={(event) => {
         event.preventDefault();
         if (kept) onConfirm();
-        else setError('印刷またはコピーして保管したら、チェックを入れてください。この画面は二度と出ません。');
+        else
+          setError(
+            '印刷またはコピーして保管したら、チェックを入れてください。この画面は二度と出ません。',
+          );
       }}
     >
       <p className="soft no-print">はじめてのサインイン　2 / 2</p>
@@ -554,11 +609,15 @@ function NewPassword({
   const [again, setAgain] = useState('');
   const [shown, setShown] = useState(false);
   const [errors, setErrors] = useState<{ current?: string; next?: string; again?: string }>({});
-  const { busy, failure, attempt, send, refuse } = useSend(onDone, onLost);
+  const { busy, failure, attempt, send, refuse } = useSend(onDone, onLost, {
+    invalid_credentials: 'password_wrong',
+  });
   const submit = (): void => {
     const found: typeof errors = checkPassword(next, again, loginId);
-    if (current === '') found.current = 'いまのパスワード（渡された一時パスワード）を入力してください。';
-    else if (!found.next && current === next) found.next = 'いまと同じパスワードは使えません。別のものにしてください。';
+    if (current === '')
+      found.current = 'いまのパスワード（渡された一時パスワード）を入力してください。';
+    else if (!found.next && current === next)
+      found.next = 'いまと同じパスワードは使えません。別のものにしてください。';
     setErrors(found);
     if (Object.keys(found).length > 0) refuse();
     else void send('session/password', { current, next }, 'password-next');
@@ -648,5 +707,7 @@ function useFocus() {
 }
 
 function summaryOf(errors: Readonly<Record<string, string | undefined>>): SummaryItem[] {
-  return Object.entries(errors).flatMap(([target, message]) => (message ? [{ target, message }] : []));
+  return Object.entries(errors).flatMap(([target, message]) =>
+    message ? [{ target, message }] : [],
+  );
 }

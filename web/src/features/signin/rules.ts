@@ -77,13 +77,20 @@ export function refusalText(refusal: Refusal): string {
     case 'session_expired':
     case 'unauthenticated':
       return '操作のない時間が続いたため、サインアウトしました。もう一度サインインすると、見ていた画面に戻ります。';
+    case 'password_too_short':
+      return '短すぎます。12文字以上にしてください。';
+    case 'password_too_long':
+      return '長すぎます。128文字以内にしてください。';
+    case 'password_is_login_id':
+      return 'ログインIDを含まないものにしてください。';
+    case 'password_repetitive':
+      return '同じ文字や並びのくり返しは使えません。';
+    case 'password_unchanged':
+      return 'いまと同じパスワードは使えません。別のものにしてください。';
     case 'password_weak':
-    case 'weak_password':
       return 'このパスワードは使えません。12文字以上で、推測されやすい語やログインIDを含まないものにしてください。';
     case 'password_wrong':
       return 'いまのパスワードが違います。もう一度入力してください。';
-    case 'password_reused':
-      return 'いまと同じパスワードは使えません。別のものにしてください。';
     case 'offline':
       return 'サーバーにつながりません。ネットワークを確かめて、もう一度押してください。入力した内容は残っています。';
     default:

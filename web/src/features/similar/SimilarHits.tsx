@@ -36,7 +36,13 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Like cases with the reasons; `from` tells the list apart for readers. */
-export function SimilarHits({ hits, emptyText }: { hits: readonly SimilarHit[]; emptyText: string }) {
+export function SimilarHits({
+  hits,
+  emptyText,
+}: {
+  hits: readonly SimilarHit[];
+  emptyText: string;
+}) {
   if (hits.length === 0)
     return (
       <Empty icon="search" title="似た事案は見つかりませんでした">

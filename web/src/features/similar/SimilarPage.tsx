@@ -45,7 +45,10 @@ export default function SimilarPage() {
             submit();
           }}
         >
-          <ErrorSummary items={error ? [{ target: 'similar-text', message: error }] : []} attempt={attempt} />
+          <ErrorSummary
+            items={error ? [{ target: 'similar-text', message: error }] : []}
+            attempt={attempt}
+          />
           <Card title="どんな状況ですか" icon="search">
             <TextArea
               id="similar-text"
@@ -57,7 +60,8 @@ export default function SimilarPage() {
               onChange={setText}
               error={error}
               onKeyDown={(event) => {
-                if (event.key === 'Enter' && event.ctrlKey && !event.nativeEvent.isComposing) submit();
+                if (event.key === 'Enter' && event.ctrlKey && !event.nativeEvent.isComposing)
+                  submit();
               }}
             />
             <div className="row similar-page__send">

@@ -31,7 +31,9 @@ export function SimilarFilters({
           { code: 'open', label: '支援中のもの' },
           { code: 'ended', label: '終結・つないだもの' },
         ]}
-        onChange={(outcome) => onChange({ ...filter, outcome: outcome as SimilarFilter['outcome'] })}
+        onChange={(outcome) =>
+          onChange({ ...filter, outcome: outcome as SimilarFilter['outcome'] })
+        }
       />
     </div>
   );

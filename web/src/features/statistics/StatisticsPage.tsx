@@ -2,7 +2,18 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, apiUrl } from '../../api/client';
 import { useSession } from '../../app/session';
-import { Button, Card, Empty, LinkButton, Menu, Notice, PageHead, RadioGroup, Table, Unverified } from '../../ui';
+import {
+  Button,
+  Card,
+  Empty,
+  LinkButton,
+  Menu,
+  Notice,
+  PageHead,
+  RadioGroup,
+  Table,
+  Unverified,
+} from '../../ui';
 import { localDate } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { chartText, monthLabel, periodError, periods, pivot, type Period, type Row } from './table';
@@ -36,7 +47,9 @@ export default function StatisticsPage() {
   const today = localDate(new Date(), session.municipality.zone);
   const named = periods(today);
   const [by, setBy] = useState<By>('route');
-  const [period, setPeriod] = useState<Period>(named[3]?.period ?? { from: today.slice(0, 7), to: today.slice(0, 7) });
+  const [period, setPeriod] = useState<Period>(
+    named[3]?.period ?? { from: today.slice(0, 7), to: today.slice(0, 7) },
+  );
   const problem = periodError(period);
   const query = useQuery({
     queryKey: ['statistics', 'new-consultations', by, period.from, period.to],
@@ -67,14 +80,16 @@ export default function StatisticsPage() {
                     label: 'UTF-8（BOM付き）',
                     support: 'いまのExcelや他のソフト向け',
                     icon: 'download',
-                    onSelect: () => download(address('.csv', { encoding: 'utf-8-bom' }), `${file}.csv`),
+                    onSelect: () =>
+                      download(address('.csv', { encoding: 'utf-8-bom' }), `${file}.csv`),
                   },
                   {
                     id: 'cp932',
                     label: 'Shift_JIS（CP932）',
                     support: '古いExcel・庁内システム向け',
                     icon: 'download',
-                    onSelect: () => download(address('.csv', { encoding: 'cp932' }), `${file}_cp932.csv`),
+                    onSelect: () =>
+                      download(address('.csv', { encoding: 'cp932' }), `${file}_cp932.csv`),
                   },
                 ]}
               />
@@ -103,9 +118,19 @@ export default function StatisticsPage() {
             />
             <div>
               <div className="statistics__months">
-                <MonthField label="はじめの月" value={period.from} invalid={problem !== null} onChange={(from) => setPeriod({ ...period, from })} />
+                <MonthField
+                  label="はじめの月"
+                  value={period.from}
+                  invalid={problem !== null}
+                  onChange={(from) => setPeriod({ ...period, from })}
+                />
                 <span aria-hidden="true">〜</span>
-                <MonthField label="終わりの月" value={period.to} invalid={problem !== null} onChange={(to) => setPeriod({ ...period, to })} />
+                <MonthField
+                  label="終わりの月"
+                  value={period.to}
+                  invalid={problem !== null}
+                  onChange={(to) => setPeriod({ ...period, to })}
+                />
               </div>
               <div role="alert">{problem && <p className="statistics__error">{problem}</p>}</div>
               <div className="row" role="group" aria-label="期間をまとめて選ぶ">
@@ -114,7 +139,9 @@ export default function StatisticsPage() {
                     key={entry.code}
                     size="s"
                     variant="quiet"
-                    aria-pressed={entry.period.from === period.from && entry.period.to === period.to}
+                    aria-pressed={
+                      entry.period.from === period.from && entry.period.to === period.to
+                    }
                     onClick={() => setPeriod(entry.period)}
                   >
                     {entry.label}
@@ -148,27 +175,45 @@ export default function StatisticsPage() {
                   <Table
                     caption={`${BY[by].title}（${monthLabel(period.from)}〜${monthLabel(period.to)}）`}
                     dense
-                    rows={[...table.lines, { category: '__total', label: '合計', counts: table.totals, total: null }]}
+                    rows={[
+                      ...table.lines,
+                      { category: '__total', label: '合計', counts: table.totals, total: null },
+                    ]}
                     rowKey={(line) => line.category}
                     columns={[
-                      { key: 'label', head: BY[by].noun.replace('別', ''), header: true, cell: (line) => (line.category === '__total' ? <strong>合計</strong> : line.label) },
+                      {
+                        key: 'label',
+                        head: BY[by].noun.replace('別', ''),
+                        header: true,
+                        cell: (line) =>
+                          line.category === '__total' ? <strong>合計</strong> : line.label,
+                      },
                       ...table.months.map((month, index) => ({
                         key: month,
                         head: <span className="nowrap">{shortMonth(month, index)}</span>,
                         number: true,
-                        cell: (line: (typeof table.lines)[number]) => countText(line.counts[index], line.category === '__total'),
+                        cell: (line: (typeof table.lines)[number]) =>
+                          countText(line.counts[index], line.category === '__total'),
                       })),
                       {
                         key: 'total',
                         head: '計',
                         number: true,
-                        cell: (line) => <strong>{line.category === '__total' ? grand(table.totals) : countText(line.total, true)}</strong>,
+                        cell: (line) => (
+                          <strong>
+                            {line.category === '__total'
+                              ? grand(table.totals)
+                              : countText(line.total, true)}
+                          </strong>
+                        ),
                       },
                     ]}
                   />
                   <p className="soft">
-                    この期間の新規相談　実数 <strong className="number">{query.data.total_cases}</strong> 件
-                    {by === 'issue' && '（1件の相談に課題が複数あるため、合計は実数と一致しません）'}
+                    この期間の新規相談　実数{' '}
+                    <strong className="number">{query.data.total_cases}</strong> 件
+                    {by === 'issue' &&
+                      '（1件の相談に課題が複数あるため、合計は実数と一致しません）'}
                   </p>
                 </>
               )}
@@ -193,7 +238,9 @@ function DefinitionNotice({ answer }: { answer: Answer }) {
       <p>{definition.text}</p>
       {definition.note && <p>{definition.note}</p>}
       {!definition.verified && (
-        <p>国の報告様式との照合が済んでいないため「未検証」です。提出前に定義を確かめてください。</p>
+        <p>
+          国の報告様式との照合が済んでいないため「未検証」です。提出前に定義を確かめてください。
+        </p>
       )}
     </Notice>
   );
@@ -266,7 +313,9 @@ function countText(count: number | null | undefined, strong: boolean) {
 }
 
 function grand(totals: readonly (number | null)[]): string {
-  return totals.some((total) => total === null) ? 'X' : String(totals.reduce<number>((sum, total) => sum + (total ?? 0), 0));
+  return totals.some((total) => total === null)
+    ? 'X'
+    : String(totals.reduce<number>((sum, total) => sum + (total ?? 0), 0));
 }
 
 /** Saves an address under a name; the server's own file name wins when it sends one. */

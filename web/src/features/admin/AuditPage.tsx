@@ -1,0 +1,136 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api } from '../../api/client';
+import { useSession } from '../../app/session';
+import { Button, DateInput, Empty, PageHead, Table, Tag } from '../../ui';
+import { itemsOf, nextOf, type Many } from '../cases/api';
+import { dateTime } from '../cases/dates';
+import { QueryState } from '../cases/parts';
+import { actionLabel, nameIn, type AuditEvent } from './api';
+import { AdminTabs } from './form';
+import './admin.css';
+
+/** 「監査ログ」: who did what and when. Ids only; the log holds no names of clients and no text. */
+export default function AuditPage() {
+  const { session } = useSession();
+  const [from, setFrom] = useState('');
+  const [to, setTo] = useState('');
+  const [trail, setTrail] = useState<string[]>([]);
+  const cursor = trail.at(-1);
+  const query = useQuery({
+    queryKey: ['audit', from, to, cursor],
+    queryFn: ({ signal }) =>
+      api.get<Many<AuditEvent>>('audit', { from, to, cursor, limit: 50 }, signal),
+    placeholderData: keepPreviousData,
+  });
+  const next = nextOf(query.data);
+  return (
+    <>
+      <PageHead
+        title="監査ログ"
+        lead="だれが・いつ・何をしたかの記録です。相談の内容と対象者の氏名は含みません。"
+      />
+      <AdminTabs current="audit" />
+      <div className="card">
+        <div className="filters">
+          <DateInput
+            label="いつから"
+            value={from}
+            onChange={(value) => {
+              setFrom(value);
+              setTrail([]);
+            }}
+          />
+          <DateInput
+            label="いつまで"
+            value={to}
+            onChange={(value) => {
+              setTo(value);
+              setTrail([]);
+            }}
+          />
+        </div>
+        {!query.data && (
+          <div className="card__body">
+            <QueryState query={query} what="監査ログ" />
+          </div>
+        )}
+        {query.data && (
+          <>
+            <Table
+              caption="監査ログ"
+              captionHidden
+              dense
+              rows={itemsOf(query.data)}
+              rowKey={(event) => String(event.seq)}
+              empty={
+                <Empty icon="list" title="この期間の記録はありません">
+                  期間を広げてください。
+                </Empty>
+              }
+              columns={[
+                {
+                  key: 'at',
+                  head: '日時',
+                  header: true,
+                  cell: (event) => (
+                    <span className="nowrap number">
+                      {dateTime(event.at, session.municipality.zone)}
+                    </span>
+                  ),
+                },
+                { key: 'who', head: '利用者', cell: (event) => nameIn(event.account) },
+                { key: 'agency', head: '所属', cell: (event) => nameIn(event.agency) },
+                { key: 'action', head: '操作', cell: (event) => actionLabel(event.action) },
+                {
+                  key: 'target',
+                  head: '対象',
+                  cell: (event) =>
+                    event.target ? (
+                      <code className="soft">{`${event.target_kind ? `${event.target_kind} ` : ''}${event.target}`}</code>
+                    ) : (
+                      '—'
+                    ),
+                },
+                {
+                  key: 'outcome',
+                  head: '結果',
+                  cell: (event) =>
+                    !event.outcome || event.outcome === 'ok' || event.outcome === 'done' ? (
+                      '完了'
+                    ) : (
+                      <Tag tone="orange" icon="warning" small>
+                        {event.outcome === 'refused' || event.outcome === 'denied'
+                          ? '拒否'
+                          : event.outcome}
+                      </Tag>
+                    ),
+                },
+              ]}
+            />
+            <div className="list-foot">
+              <span className="soft">新しい順</span>
+              <span className="row">
+                {trail.length > 0 && (
+                  <Button size="s" icon="left" onClick={() => setTrail(trail.slice(0, -1))}>
+                    新しい方へ
+                  </Button>
+                )}
+                {next && (
+                  <Button
+                    size="s"
+                    iconAfter="right"
+                    busy={query.isFetching}
+                    onClick={() => setTrail([...trail, next])}
+                  >
+                    古い方へ
+                  </Button>
+                )}
+              </span>
+            </div>
+          </>
+        )}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,209 @@
+import { useId, useState } from 'react';
+import { useSession } from '../../app/session';
+import { problemText } from '../../i18n/problems';
+import {
+  Button,
+  DateInput,
+  Dialog,
+  ErrorSummary,
+  Notice,
+  TextArea,
+  TextInput,
+  Unverified,
+  type SummaryItem,
+} from '../../ui';
+import { base, confirmationErrors, type Base, type Confirmation } from './disclosure';
+import { ConsentChip } from './parts';
+import { covers, sectionLabel } from './vocabulary';
+
+/** Body of 409 `consent_confirmation_required`. */
+export interface ConfirmationAsked {
+  persons?: readonly { person_id: string; display: string; status: string }[];
+  agencies?: readonly (
+    { id?: string; agency_id?: string; name?: string; display?: string } | string
+  )[];
+  sections?: readonly string[];
+  bases?: readonly unknown[];
+}
+
+/**
+ * 「同意を確認できていない方の情報が渡ります」. The first focus and Esc are やめる; nothing is chosen
+ * beforehand; without basis and reason nothing is sent, and the missing part is said in words.
+ */
+export function ConsentDialog({
+  asked,
+  what,
+  onCancel,
+  onConfirm,
+}: {
+  asked: ConfirmationAsked;
+  what: string;
+  onCancel: () => void;
+  onConfirm: (confirmation: Confirmation) => Promise<void>;
+}) {
+  const { session } = useSession();
+  const name = useId();
+  const [confirmation, setConfirmation] = useState<Confirmation>({ basis: '', reason: '' });
+  const [items, setItems] = useState<SummaryItem[]>([]);
+  const [attempt, setAttempt] = useState(0);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const bases = (asked.bases ?? []).map(base).filter((entry): entry is Base => entry !== null);
+  const chosen = bases.find((entry) => entry.code === confirmation.basis);
+  const agencies = (asked.agencies ?? []).map((entry) =>
+    typeof entry === 'string' ? entry : (entry.name ?? entry.display ?? entry.id ?? ''),
+  );
+  const open = (asked.persons ?? []).filter((person) => !covers(person.status));
+
+  const submit = async (): Promise<void> => {
+    const errors = confirmationErrors(confirmation, chosen?.meetingBound ?? false);
+    const found: SummaryItem[] = [
+      ...(errors.basis ? [{ target: 'basis', message: errors.basis }] : []),
+      ...(errors.meeting ? [{ target: 'basis-meeting', message: errors.meeting }] : []),
+      ...(errors.until ? [{ target: 'basis-until', message: errors.until }] : []),
+      ...(errors.reason ? [{ target: 'basis-reason', message: errors.reason }] : []),
+    ];
+    setItems(found);
+    setProblem(null);
+    setAttempt((count) => count + 1);
+    if (found.length > 0 || busy) return;
+    setBusy(true);
+    try {
+      await onConfirm({
+        basis: confirmation.basis,
+        reason: confirmation.reason.trim(),
+        ...(chosen?.meetingBound
+          ? { meeting: (confirmation.meeting ?? '').trim(), until: confirmation.until ?? '' }
+          : {}),
+      });
+    } catch (error) {
+      setProblem(problemText(error));
+      setBusy(false);
+    }
+  };
+  const errorAt = (target: string): string | undefined =>
+    items.find((item) => item.target === target)?.message;
+  return (
+    <Dialog
+      title="同意を確認できていない方の情報が渡ります"
+      isOpen
+      onClose={onCancel}
+      role="alertdialog"
+      width="l"
+      footer={
+        <>
+          <span className="soft">この操作は記録され、管理者が確認できます。</span>
+          <Button busy={busy} onClick={() => void submit()}>
+            この根拠で共有する
+          </Button>
+          <Button variant="primary" autoFocus onClick={onCancel}>
+            やめる
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <ErrorSummary items={items} attempt={attempt} />
+        {problem && (
+          <Notice tone="error" live title="共有できませんでした">
+            {problem}
+          </Notice>
+        )}
+        <table className="confirm-table">
+          <tbody>
+            <tr>
+              <th scope="row">しようとしたこと</th>
+              <td>{what}</td>
+            </tr>
+            {agencies.length > 0 && (
+              <tr>
+                <th scope="row">渡る先・記録</th>
+                <td>
+                  {agencies.join('、')}
+                  {asked.sections &&
+                    asked.sections.length > 0 &&
+                    `　「${asked.sections.map(sectionLabel).join('」「')}」`}
+                </td>
+              </tr>
+            )}
+            <tr>
+              <th scope="row">同意の状況</th>
+              <td>
+                <span className="chips">
+                  {(asked.persons ?? []).map((person) => (
+                    <span key={person.person_id} className="chips__one">
+                      {person.display}さん <ConsentChip status={person.status} />
+                    </span>
+                  ))}
+                </span>
+              </td>
+            </tr>
+          </tbody>
+        </table>
+        {bases.length === 0 ? (
+          <Notice tone="warning" title="選べる根拠がありません">
+            {open.map((person) => `${person.display}さん`).join('、')}
+            の同意を得るか、マスク済みで開示してください。
+          </Notice>
+        ) : (
+          <fieldset id="basis" className={errorAt('basis') ? 'field field--error' : 'field'}>
+            <legend className="field__legend">
+              共有の根拠 <span className="field__required">※必須</span>
+            </legend>
+            {bases.map((entry) => (
+              <label key={entry.code} className="basis">
+                <input
+                  type="radio"
+                  name={name}
+                  checked={confirmation.basis === entry.code}
+                  onChange={() => setConfirmation((old) => ({ ...old, basis: entry.code }))}
+                />
+                <span>
+                  <b>
+                    {entry.label}{' '}
+                    {entry.verified === false && (
+                      <Unverified title="法令・通知の本文との照合が済んでいない説明です。" />
+                    )}
+                  </b>
+                  {entry.note && <span className="soft">{entry.note}</span>}
+                </span>
+              </label>
+            ))}
+            {errorAt('basis') && <p className="field__error">{errorAt('basis')}</p>}
+          </fieldset>
+        )}
+        {chosen?.meetingBound && (
+          <div className="two">
+            <TextInput
+              id="basis-meeting"
+              label="会議名・回"
+              required
+              value={confirmation.meeting ?? ''}
+              onChange={(meeting) => setConfirmation((old) => ({ ...old, meeting }))}
+              error={errorAt('basis-meeting')}
+            />
+            <DateInput
+              id="basis-until"
+              label="共有が終わる日"
+              required
+              support={`会議の外では使えません（${session.municipality.name}の定めに従います）`}
+              value={confirmation.until ?? ''}
+              onChange={(until) => setConfirmation((old) => ({ ...old, until }))}
+              error={errorAt('basis-until')}
+            />
+          </div>
+        )}
+        <TextArea
+          id="basis-reason"
+          label="理由"
+          required
+          rows={3}
+          support="だれが・何のために必要か"
+          value={confirmation.reason}
+          onChange={(reason) => setConfirmation((old) => ({ ...old, reason }))}
+          error={errorAt('basis-reason')}
+        />
+      </div>
+    </Dialog>
+  );
+}

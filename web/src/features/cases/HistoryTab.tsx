@@ -1,0 +1,78 @@
+import { useQuery } from '@tanstack/react-query';
+import { api } from '../../api/client';
+import { useSession } from '../../app/session';
+import { Card, Empty, Table } from '../../ui';
+import { actionLabel, nameIn, type AuditEvent } from '../admin/api';
+import { caseKeys, itemsOf, type CaseDetail, type Many } from './api';
+import { dateTime } from './dates';
+import { QueryState } from './parts';
+import { sectionLabel } from './vocabulary';
+
+/** 「履歴」: who opened and changed this case. */
+export function HistoryTab({ detail }: { detail: CaseDetail }) {
+  return <AccessLog detail={detail} />;
+}
+
+interface AccessEvent extends Omit<AuditEvent, 'seq'> {
+  seq?: number | string;
+  section?: string | null;
+}
+
+/** 閲覧履歴: every reading and change of the case, newest first. */
+export function AccessLog({ detail }: { detail: CaseDetail }) {
+  const { session } = useSession();
+  const query = useQuery({
+    queryKey: caseKeys.part(detail.id, 'access-log'),
+    queryFn: ({ signal }) =>
+      api.get<Many<AccessEvent>>(`cases/${detail.id}/access-log`, undefined, signal),
+  });
+  return (
+    <Card
+      title="閲覧と変更の履歴"
+      icon="clock"
+      flush
+      aside={<span className="soft">新しい順</span>}
+    >
+      {!query.data && (
+        <div className="card__body">
+          <QueryState query={query} what="履歴" />
+        </div>
+      )}
+      {query.data && itemsOf(query.data).length === 0 && (
+        <Empty icon="clock" title="履歴はまだありません" />
+      )}
+      {query.data && itemsOf(query.data).length > 0 && (
+        <Table
+          caption="閲覧と変更の履歴"
+          captionHidden
+          dense
+          rows={itemsOf(query.data).map((event, index) => ({
+            ...event,
+            key: String(event.seq ?? index),
+          }))}
+          rowKey={(event) => event.key}
+          columns={[
+            {
+              key: 'at',
+              head: '日時',
+              header: true,
+              cell: (event) => (
+                <span className="nowrap number">
+                  {dateTime(event.at, session.municipality.zone)}
+                </span>
+              ),
+            },
+            { key: 'who', head: '利用者', cell: (event) => nameIn(event.account) },
+            { key: 'agency', head: '機関', cell: (event) => nameIn(event.agency) },
+            { key: 'action', head: 'したこと', cell: (event) => actionLabel(event.action) },
+            {
+              key: 'section',
+              head: '記録',
+              cell: (event) => (event.section ? sectionLabel(event.section) : '—'),
+            },
+          ]}
+        />
+      )}
+    </Card>
+  );
+}
