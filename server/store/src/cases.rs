@@ -1157,6 +1157,10 @@ impl CaseAccess {
     /// Forbidden, conflict, a step of stages that is not allowed, closing before reception.
     pub async fn update(&self, tx: &mut Tx, version: i64, patch: &CasePatch) -> Result<i64> {
         self.require(Capability::EditCase)?;
+        // The step of stages is checked against the row that was loaded: it must be the same one.
+        if version != self.row.version {
+            return Err(StoreError::Conflict);
+        }
         if let Some(stage) = patch.stage
             && stage != self.row.stage
             && !self.row.stage.may_become(stage)
@@ -1174,12 +1178,11 @@ impl CaseAccess {
             Some(Stage::Reopened) => None,
             _ => self.row.closed_on,
         };
-        let seal = |text: &Option<String>| text.clone();
-        let title = match seal(&patch.title) {
+        let title = match &patch.title {
             Some(text) => Some(tx.seal(self.municipality(), &self.purpose(), TITLE, self.id().as_str(), text.as_bytes()).await?),
             None => None,
         };
-        let outcome = match seal(&patch.outcome) {
+        let outcome = match &patch.outcome {
             Some(text) => Some(tx.seal(self.municipality(), &self.purpose(), OUTCOME, self.id().as_str(), text.as_bytes()).await?),
             None => None,
         };

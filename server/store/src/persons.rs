@@ -9,6 +9,7 @@ use domain::role::Capability;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::access::Caller;
 use crate::cases;
@@ -132,15 +133,13 @@ impl Person {
     }
 }
 
-/// Normal form for look-ups: NFKC-like width folding, katakana to hiragana, no blanks, lower case,
-/// common variant characters folded.
+/// Normal form for look-ups: NFKC (widths), katakana to hiragana, no blanks, lower case, common
+/// variant characters folded.
 #[must_use]
 pub fn normal(text: &str) -> String {
-    text.chars()
+    text.nfkc()
         .filter(|c| !c.is_whitespace() && *c != '・' && *c != '-' && *c != '－' && *c != '‐')
         .map(|c| match c {
-            // Full-width ASCII.
-            '！'..='～' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
             'ァ'..='ヶ' => char::from_u32(c as u32 - 0x60).unwrap_or(c),
             '髙' => '高',
             '﨑' | '嵜' | '碕' => '崎',
@@ -861,6 +860,7 @@ mod tests {
     #[test]
     fn look_ups_fold_width_kana_and_variants() {
         assert_eq!(normal("ヤマダ　タロウ"), "やまだたろう");
+        assert_eq!(normal("ｶﾞﾄｳ"), "がとう");
         assert_eq!(normal("髙橋"), "高橋");
         assert_eq!(normal("渡邉 Ａｎｎａ"), "渡辺anna");
         assert_eq!(digits("０９０-1234－5678"), "09012345678");

@@ -1,1 +1,554 @@
-//! placeholder
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::consent::ConsentStatus;
+use domain::disclosure::{Confirmation, Disclosure, Excluded, Exclusion, Level};
+use domain::id::PersonId;
+use domain::section::{DocumentKind, Section};
+use domain::stage::Stage;
+use jiff::SignedDuration;
+use jiff::civil::date;
+
+use super::on_both;
+use super::world::{CANARY, World, agency, caller, municipality, person};
+use crate::cases::{self, CaseFilter, CasePatch, CaseRole, ClientRef, CreatedCase};
+use crate::masking::{self, ScanState};
+use crate::persons::{self, PersonPatch};
+use crate::progress::{NewProgress, Visibility};
+use crate::projections::Audience;
+use crate::statistics::{self, By, Facts};
+use crate::testing::noon;
+use crate::vectors::{self, Embedded};
+use crate::{AdminAccess, Caller, Sharing, StoreError, audit, documents};
+
+async fn list(world: &World, caller: &Caller, q: Option<&str>) -> cases::CasePage {
+    let mut tx = world.db.read().await.unwrap();
+    let filter = CaseFilter { q: q.map(str::to_owned), limit: 50, ..CaseFilter::default() };
+    tx.cases(caller, &filter, None).await.unwrap()
+}
+
+fn document(created: &CreatedCase, kind: DocumentKind) -> domain::id::DocumentId {
+    created.documents.iter().find(|(k, _)| *k == kind).unwrap().1.clone()
+}
+
+fn content(text: &str) -> serde_json::Map<String, serde_json::Value> {
+    serde_json::json!({ "title": "電話", "content": text, "private_note": format!("機微 {text}") }).as_object().unwrap().clone()
+}
+
+fn entry(visibility: Visibility, text: &str) -> NewProgress {
+    NewProgress {
+        performed_on: date(2026, 11, 10), method: "tel".into(), visibility, persons: Vec::new(), agencies: Vec::new(), content: content(text),
+    }
+}
+
+on_both! {
+    async fn nothing_is_seen_without_disclosure(world: &World) {
+        let created = world.case(CANARY).await;
+        for stranger in [&world.agency, &world.other, &world.viewer, &world.sysadmin, &world.auditor, &world.stat] {
+            assert!(world.access(stranger, &created).await.is_none(), "{:?}", stranger.viewer.role);
+            assert_eq!(list(world, stranger, None).await.total, 0);
+            assert_eq!(list(world, stranger, Some(CANARY)).await.total, 0);
+            let mut tx = world.db.read().await.unwrap();
+            for (_, id) in &created.documents {
+                assert!(tx.document_for(stranger, id).await.unwrap().is_none());
+            }
+            for (_, masks) in &created.masks {
+                assert!(tx.document_for(stranger, masks).await.unwrap().is_none());
+            }
+            assert!(tx.person_for(stranger, &created.clients[0]).await.unwrap().is_none());
+        }
+        assert_eq!(list(world, &world.coordinator, None).await.total, 1);
+        assert_eq!(list(world, &world.department, None).await.total, 1);
+    }
+
+    async fn another_municipality_never_sees_anything(world: &World) {
+        let created = world.shared_case(CANARY, Level::Edit).await;
+        let mut tx = world.db.write().await.unwrap();
+        let town = municipality(&mut tx, "elsewhere").await;
+        let admin = AdminAccess::of_installation(&town);
+        let there = agency(&mut tx, &admin, "多機関協働センター", domain::agency::AgencyClass::Coordinator).await;
+        let mut foreign = caller(&mut tx, &admin, "foreign", &there, domain::role::Role::CoordMgr).await;
+        tx.commit().await.unwrap();
+        // Even one who forges the agency of the other municipality.
+        for forged in [false, true] {
+            if forged {
+                foreign.viewer.agency = world.coordinator.viewer.agency.clone();
+            }
+            let mut tx = world.db.read().await.unwrap();
+            assert!(tx.case_for(&foreign, &created.case).await.unwrap().is_none());
+            assert!(tx.document_for(&foreign, &document(&created, DocumentKind::Intake)).await.unwrap().is_none());
+            assert!(tx.person_for(&foreign, &created.clients[0]).await.unwrap().is_none());
+            assert!(tx.find_persons(&foreign, CANARY, 10).await.unwrap().is_empty());
+            assert_eq!(list(world, &foreign, None).await.total, 0);
+            assert!(tx.admin_for(&foreign).unwrap().accounts(&mut tx).await.unwrap().iter().all(|a| a.login_id == "foreign"));
+        }
+    }
+
+    async fn levels_say_what_is_shown(world: &World) {
+        let masked = world.shared_case(CANARY, Level::Masked).await;
+        let access = world.access(&world.agency, &masked).await.unwrap();
+        assert_eq!(access.level(), Level::Masked);
+        let mut tx = world.db.read().await.unwrap();
+        let people = access.persons(&mut tx).await.unwrap();
+        assert_eq!(people[0].display, "［氏名1］");
+        assert!(people[0].person_id.is_none() && people[0].person.is_none() && people[0].age.is_none());
+        let summary = access.summary(&mut tx).await.unwrap();
+        assert_eq!(summary.title, None);
+        assert!(!serde_json::to_string(&(summary, people)).unwrap().contains(CANARY));
+        assert!(tx.person_for(&world.agency, &masked.clients[0]).await.unwrap().is_none());
+        assert!(tx.find_persons(&world.agency, CANARY, 10).await.unwrap().is_empty());
+        drop(tx);
+        assert_eq!(list(world, &world.agency, None).await.total, 1);
+        assert_eq!(list(world, &world.agency, Some(CANARY)).await.total, 0, "no oracle for hidden names");
+        assert_eq!(list(world, &world.agency, Some("かなりあ")).await.total, 0);
+
+        let read = world.shared_case("夜間飛行子", Level::Read).await;
+        let access = world.access(&world.agency, &read).await.unwrap();
+        let mut tx = world.db.read().await.unwrap();
+        let people = access.persons(&mut tx).await.unwrap();
+        assert_eq!(people[0].display, "夜間飛行子");
+        assert_eq!(people[0].age, Some(68));
+        assert_eq!(list(world, &world.agency, Some("夜間")).await.total, 1);
+        let sheet = access.document(&mut tx, Section::Intake).await.unwrap().unwrap();
+        assert_eq!(sheet.level(), Level::Read);
+        assert!(sheet.masks().is_none() && !sheet.may_review());
+        assert!(tx.document_for(&world.agency, &read.masks[0].1).await.unwrap().is_none(), "masks are for reviewers");
+        assert!(tx.document_for(&world.coordinator, &read.masks[0].1).await.unwrap().unwrap().may_review());
+        let section = access.sections(&mut tx).await.unwrap();
+        let intake = section.iter().find(|s| s.section == Section::Intake).unwrap();
+        assert!(intake.seen_by.iter().any(|a| a.agency_id == world.agency.viewer.agency && a.level == Level::Read));
+    }
+
+    async fn taking_a_disclosure_or_membership_away_hides(world: &World) {
+        let created = world.shared_case(CANARY, Level::Read).await;
+        assert!(world.access(&world.agency, &created).await.is_some());
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let rows: Vec<_> = Section::ALL.iter().map(|section| Disclosure {
+            agency: world.agency.viewer.agency.clone(), section: *section, level: Level::None, comment: false,
+        }).collect();
+        assert_eq!(owner.set_disclosures(&mut tx, &rows, None).await.unwrap(), Sharing::Done);
+        tx.commit().await.unwrap();
+        assert!(world.access(&world.agency, &created).await.is_none());
+        assert_eq!(list(world, &world.agency, None).await.total, 0);
+
+        let created = world.shared_case("別件", Level::Read).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        owner.remove_member(&mut tx, &world.agency.viewer.agency).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(world.access(&world.agency, &created).await.is_none());
+    }
+
+    async fn exclusion_hides_existence(world: &World) {
+        let created = world.shared_case(CANARY, Level::Edit).await;
+        for who in [Excluded::Agency(world.agency.viewer.agency.clone()), Excluded::Account(world.agency.viewer.account.clone())] {
+            let exclusion = Exclusion { who, about: None };
+            let mut tx = world.db.write().await.unwrap();
+            let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+            owner.exclude(&mut tx, &exclusion, "加害者が利用する機関").await.unwrap();
+            tx.commit().await.unwrap();
+            assert!(world.access(&world.agency, &created).await.is_none());
+            assert_eq!(list(world, &world.agency, None).await.total, 0);
+            let mut tx = world.db.write().await.unwrap();
+            assert!(tx.person_for(&world.agency, &created.clients[0]).await.unwrap().is_none());
+            owner.include(&mut tx, &exclusion).await.unwrap();
+            tx.commit().await.unwrap();
+            assert!(world.access(&world.agency, &created).await.is_some());
+        }
+        // A coordinator's account that is excluded does not find the person in the register either.
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let exclusion = Exclusion { who: Excluded::Account(world.department.viewer.account.clone()), about: None };
+        owner.exclude(&mut tx, &exclusion, "親族").await.unwrap();
+        assert!(tx.find_persons(&world.department, CANARY, 10).await.unwrap().is_empty());
+        // A colleague who is the client sees neither the case nor the own entry.
+        world.admin.link_person(&mut tx, &world.coordinator.viewer.account, Some(&created.clients[0])).await.unwrap();
+        assert!(tx.case_for(&world.coordinator, &created.case).await.unwrap().is_none());
+        assert!(tx.person_for(&world.coordinator, &created.clients[0]).await.unwrap().is_none());
+    }
+
+    async fn sharing_without_consent_wants_a_confirmation(world: &World) {
+        let created = world.case(CANARY).await;
+        let agency = world.agency.viewer.agency.clone();
+        let rows = vec![Disclosure { agency: agency.clone(), section: Section::Intake, level: Level::Read, comment: false }];
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let Sharing::ConfirmationRequired(required) =
+            access.add_member(&mut tx, &agency, "member", date(2026, 11, 2), None, &rows, None).await.unwrap() else { panic!() };
+        assert_eq!(required.persons[0].person, created.clients[0]);
+        assert_eq!(required.persons[0].status, ConsentStatus::Unconfirmed);
+        let basis = required.bases.iter().find(|basis| !basis.meeting_bound && basis.ceiling >= Level::Read).unwrap().id.clone();
+        let empty = Confirmation { basis: basis.clone(), reason: "  ".into(), meeting: None, until: None };
+        assert!(matches!(
+            access.add_member(&mut tx, &agency, "member", date(2026, 11, 2), None, &rows, Some(&empty)).await.unwrap(),
+            Sharing::ConfirmationRefused(_)
+        ));
+        tx.commit().await.unwrap();
+        assert!(world.access(&world.agency, &created).await.is_none(), "nothing was shared");
+        let mut tx = world.db.write().await.unwrap();
+        let yes = Confirmation { basis, reason: format!("{CANARY}の生命に危険"), meeting: None, until: Some(date(2026, 12, 20)) };
+        assert_eq!(access.add_member(&mut tx, &agency, "member", date(2026, 11, 2), None, &rows, Some(&yes)).await.unwrap(), Sharing::Done);
+        tx.commit().await.unwrap();
+        let seen = world.access(&world.agency, &created).await.unwrap();
+        assert_eq!(seen.decision(Section::Intake).level, Level::Read);
+        assert_eq!(seen.decision(Section::Assessment).level, Level::None);
+        let mut tx = world.db.read().await.unwrap();
+        let overrides = access.overrides(&mut tx).await.unwrap();
+        assert_eq!((overrides.len(), overrides[0].operation.as_str()), (1, "members"));
+        assert!(overrides[0].reason.contains(CANARY));
+        drop(tx);
+        // After the basis has run out the agency is down to masked.
+        let mut later = world.agency.clone();
+        later.viewer.today = date(2026, 12, 21);
+        assert_eq!(world.access(&later, &created).await.unwrap().level(), Level::Masked);
+    }
+
+    async fn withdrawn_consent_masks_at_once(world: &World) {
+        let created = world.shared_case(CANARY, Level::Edit).await;
+        assert_eq!(world.access(&world.agency, &created).await.unwrap().level(), Level::Edit);
+        world.store.clock.set(noon() + SignedDuration::from_secs(1));
+        world.consent(&created, &created.clients[0], ConsentStatus::Withdrawn).await;
+        let access = world.access(&world.agency, &created).await.unwrap();
+        assert_eq!(access.level(), Level::Masked);
+        let mut tx = world.db.read().await.unwrap();
+        assert_eq!(access.persons(&mut tx).await.unwrap()[0].display, "［氏名1］");
+        let all = world.access(&world.coordinator, &created).await.unwrap().consents(&mut tx).await.unwrap();
+        assert_eq!(all.iter().map(|c| (c.consent.status, c.current)).collect::<Vec<_>>(), [(ConsentStatus::Withdrawn, true), (ConsentStatus::Full, false)]);
+        assert!(access.consents(&mut tx).await.unwrap().is_empty());
+    }
+
+    async fn a_protected_address_is_for_the_listed_only(world: &World) {
+        let created = world.shared_case("保護花子", Level::Edit).await;
+        let id = created.clients[0].clone();
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        assert!(access.person(&mut tx).await.unwrap().unwrap().fields.contains_key("address"));
+        let patch = PersonPatch { address_confidential: Some(true), ..PersonPatch::default() };
+        access.update(&mut tx, 1, &patch).await.unwrap();
+        tx.commit().await.unwrap();
+        // Also the coordinator in charge must be listed.
+        for caller in [&world.coordinator, &world.department] {
+            let mut tx = world.db.read().await.unwrap();
+            let person = tx.person_for(caller, &id).await.unwrap().unwrap().person(&mut tx).await.unwrap().unwrap();
+            assert!(person.address_withheld && !serde_json::to_string(&person).unwrap().contains(CANARY));
+            assert!(tx.find_persons(caller, "09000001234", 10).await.unwrap().is_empty(), "the number is no way in");
+        }
+        // An agency that is not listed is capped at masked.
+        assert_eq!(world.access(&world.agency, &created).await.unwrap().level(), Level::Masked);
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        let overwrite = PersonPatch { set: BTreeMap::from([("address".into(), Some("x".into()))]), ..PersonPatch::default() };
+        assert!(matches!(access.update(&mut tx, 2, &overwrite).await, Err(StoreError::Forbidden)));
+        let allow = vec![world.agency.viewer.agency.clone(), world.coordinator.viewer.agency.clone()];
+        access.update(&mut tx, 2, &PersonPatch { address_allow: Some(allow), ..PersonPatch::default() }).await.unwrap();
+        tx.commit().await.unwrap();
+        let seen = world.access(&world.agency, &created).await.unwrap();
+        let mut tx = world.db.read().await.unwrap();
+        let people = seen.persons(&mut tx).await.unwrap();
+        assert!(people[0].person.as_ref().unwrap().fields["address"].contains(CANARY));
+    }
+
+    async fn the_register_keeps_the_past_and_finds_it(world: &World) {
+        let mut tx = world.db.write().await.unwrap();
+        let id = persons::create(&mut tx, &world.coordinator, &person("髙橋 花子", "タカハシ ハナコ")).await.unwrap();
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        let patch = PersonPatch {
+            set: BTreeMap::from([("name".into(), Some("佐藤 花子".into())), ("name_kana".into(), Some("さとう はなこ".into()))]),
+            corrections: BTreeSet::new(),
+            from: Some(date(2026, 10, 1)),
+            ..PersonPatch::default()
+        };
+        access.update(&mut tx, 1, &patch).await.unwrap();
+        assert!(matches!(access.update(&mut tx, 1, &patch).await, Err(StoreError::Conflict)));
+        let person = access.person(&mut tx).await.unwrap().unwrap();
+        assert_eq!(person.name(), "佐藤 花子");
+        let former = person.former.iter().find(|fact| fact.field == "name").unwrap();
+        assert_eq!((former.value.as_str(), former.valid_to), ("髙橋 花子", Some(date(2026, 9, 30))));
+        for q in ["佐藤", "さと", "はなこ", "花子", "高橋", "たかはし", "ﾀｶﾊｼ", "1958-05-06", "090-0000-1234"] {
+            let found = tx.find_persons(&world.coordinator, q, 10).await.unwrap();
+            assert_eq!(found.len(), 1, "{q}");
+        }
+        assert!(tx.find_persons(&world.coordinator, "田中", 10).await.unwrap().is_empty());
+        assert!(tx.find_persons(&world.coordinator, &"あ".repeat(1000), 10).await.unwrap().is_empty());
+        assert!(matches!(tx.find_persons(&world.stat, "佐藤", 10).await, Err(StoreError::Forbidden)));
+        let twin = persons::create(&mut tx, &world.coordinator, &super::super::world::person("佐藤 華子", "さとう はなこ")).await.unwrap();
+        let twins = tx.person_for(&world.coordinator, &twin).await.unwrap().unwrap().duplicates(&mut tx).await.unwrap();
+        assert_eq!(twins, [(id.clone(), vec!["birth_date", "kana", "phone"])]);
+        // A correction leaves no past.
+        let access = tx.person_for(&world.coordinator, &twin).await.unwrap().unwrap();
+        let patch = PersonPatch {
+            set: BTreeMap::from([("name".into(), Some("佐藤 花代".into()))]),
+            corrections: BTreeSet::from(["name".into()]),
+            ..PersonPatch::default()
+        };
+        access.update(&mut tx, 1, &patch).await.unwrap();
+        assert!(access.person(&mut tx).await.unwrap().unwrap().former.is_empty());
+        assert!(tx.find_persons(&world.coordinator, "佐藤華子", 10).await.unwrap().is_empty());
+        let _ = persons::create_household(&mut tx, &world.coordinator, persons::HouseholdKind::Actual, "佐藤家", &[(id.clone(), None), (twin.clone(), Some("younger_sis".into()))]).await.unwrap();
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        let homes = access.households(&mut tx).await.unwrap();
+        assert_eq!((homes[0].name.as_str(), homes[0].members.len()), ("佐藤家", 2));
+    }
+
+    async fn cases_move_by_the_rules(world: &World) {
+        let created = world.case("山田").await;
+        assert_eq!(created.case_no, "2026-0001");
+        assert_eq!(world.case("川田").await.case_no, "2026-0002");
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let step = |stage| CasePatch { stage: Some(stage), ..CasePatch::default() };
+        assert!(matches!(access.update(&mut tx, 1, &step(Stage::Decided)).await, Err(StoreError::Invalid("stage"))));
+        assert!(matches!(access.update(&mut tx, 1, &step(Stage::Closed)).await, Err(StoreError::Invalid("closed_on"))));
+        let early = CasePatch { closed_on: Some(date(2026, 11, 1)), ..step(Stage::Closed) };
+        assert!(matches!(access.update(&mut tx, 1, &early).await, Err(StoreError::Invalid("closed_on"))));
+        assert_eq!(access.update(&mut tx, 1, &step(Stage::Assessing)).await.unwrap(), 2);
+        assert!(matches!(access.update(&mut tx, 1, &step(Stage::Screening)).await, Err(StoreError::Conflict)));
+        let child = persons::create(&mut tx, &world.coordinator, &person("山田 一郎", "やまだ いちろう")).await.unwrap();
+        access.add_person(&mut tx, &child, CaseRole::Household, Some("son")).await.unwrap();
+        let access = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        assert_eq!(access.persons(&mut tx).await.unwrap().iter().map(|p| p.number).collect::<Vec<_>>(), [1, 2]);
+        // An agency hands a reception in: the coordinator owns it.
+        let handed = cases::create(&mut tx, &world.agency, &world.new_case("引継")).await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &handed.case).await.unwrap().unwrap();
+        assert!(owner.is_owner());
+        assert!(tx.case_for(&world.agency, &handed.case).await.unwrap().is_some());
+        assert!(matches!(cases::create(&mut tx, &world.viewer, &world.new_case("x")).await, Err(StoreError::Forbidden)));
+    }
+
+    async fn lists_page_and_filter(world: &World) {
+        for n in 0..7 {
+            world.store.clock.set(noon() + SignedDuration::from_secs(n));
+            world.shared_case(&format!("頁{n}"), if n % 2 == 0 { Level::Read } else { Level::None }).await;
+        }
+        let mut seen = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut tx = world.db.read().await.unwrap();
+            let page = tx.cases(&world.agency, &CaseFilter { limit: 3, ..CaseFilter::default() }, cursor.as_deref()).await.unwrap();
+            assert_eq!(page.total, 4);
+            seen.extend(page.items.iter().map(|item| item.clients[0].display.clone()));
+            cursor = page.next_cursor;
+            if cursor.is_none() { break }
+        }
+        assert_eq!(seen, ["頁6", "頁4", "頁2", "頁0"]);
+        let mut tx = world.db.read().await.unwrap();
+        let filter = CaseFilter { stages: vec![Stage::Closed], limit: 10, ..CaseFilter::default() };
+        assert_eq!(tx.cases(&world.coordinator, &filter, None).await.unwrap().total, 0);
+        let filter = CaseFilter { mine: true, limit: 10, ..CaseFilter::default() };
+        assert_eq!(tx.cases(&world.coordinator, &filter, None).await.unwrap().total, 7);
+        assert_eq!(list(world, &world.coordinator, Some("2026-0003")).await.total, 1);
+        assert!(matches!(tx.cases(&world.coordinator, &filter, Some("bad")).await, Err(StoreError::Invalid("cursor"))));
+    }
+
+    async fn entries_keep_to_their_visibility(world: &World) {
+        let created = world.shared_case("経過", Level::Edit).await;
+        world.disclose(&created, &world.other, Level::Read, Section::ALL).await;
+        let mut tx = world.db.write().await.unwrap();
+        let by_agency = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        let mut ids = Vec::new();
+        for visibility in [Visibility::OwnOrg, Visibility::Kotaki, Visibility::CaseMembers] {
+            ids.push(by_agency.add_progress(&mut tx, &entry(visibility, CANARY)).await.unwrap());
+        }
+        let named = NewProgress { agencies: vec![world.other.viewer.agency.clone()], ..entry(Visibility::Custom, "名指し") };
+        by_agency.add_progress(&mut tx, &named).await.unwrap();
+        let viewer = tx.case_for(&world.viewer, &created.case).await.unwrap().unwrap();
+        assert!(matches!(viewer.add_progress(&mut tx, &entry(Visibility::CaseMembers, "x")).await, Err(StoreError::Forbidden)));
+        let count = async |tx: &mut crate::Tx, caller: &Caller| {
+            tx.case_for(caller, &created.case).await.unwrap().unwrap().progress_records(tx).await.unwrap()
+        };
+        assert_eq!(count(&mut tx, &world.agency).await.len(), 4);
+        assert_eq!(count(&mut tx, &world.coordinator).await.len(), 2);
+        let others = count(&mut tx, &world.other).await;
+        assert_eq!(others.len(), 2);
+        let own = count(&mut tx, &world.agency).await;
+        assert!(own.iter().all(|entry| entry.content.as_ref().unwrap().contains_key("private_note")));
+        assert!(others.iter().all(|entry| !entry.content.as_ref().unwrap().contains_key("private_note")), "機微メモ stays");
+        let reader = tx.case_for(&world.other, &created.case).await.unwrap().unwrap();
+        let amendment = serde_json::json!({ "reason": "誤記", "content": "訂正" }).as_object().unwrap().clone();
+        assert!(matches!(reader.amend_progress(&mut tx, &ids[2], &amendment).await, Err(StoreError::Forbidden)));
+        assert!(matches!(reader.amend_progress(&mut tx, &ids[0], &amendment).await, Err(StoreError::NotFound)));
+        by_agency.amend_progress(&mut tx, &ids[2], &amendment).await.unwrap();
+        let amended = reader.progress_record(&mut tx, &ids[2]).await.unwrap().unwrap();
+        assert_eq!(amended.amendments[0].content["content"], "訂正");
+        assert_eq!(amended.account.name, "職員 agency");
+        tx.commit().await.unwrap();
+        // Masked: that there was a call, not what was said.
+        world.store.clock.set(noon() + SignedDuration::from_secs(9));
+        world.consent(&created, &created.clients[0], ConsentStatus::Refused).await;
+        let mut tx = world.db.read().await.unwrap();
+        let masked = count(&mut tx, &world.other).await;
+        assert!(masked.iter().all(|entry| entry.content.is_none() && entry.persons.is_none() && entry.amendments.is_empty()));
+        // One's own entries stay readable.
+        assert!(count(&mut tx, &world.agency).await.iter().all(|entry| entry.content.is_some()));
+    }
+
+    async fn projections_are_for_their_audience_and_epoch(world: &World) {
+        let created = world.shared_case("投影", Level::Masked).await;
+        let id = document(&created, DocumentKind::Intake);
+        let mut tx = world.db.write().await.unwrap();
+        let masked = tx.document_for(&world.agency, &id).await.unwrap().unwrap();
+        assert!(masked.projection(&mut tx).await.unwrap().is_none(), "nothing yet, nothing shown");
+        let work = tx.work_on(&id).await.unwrap().unwrap();
+        assert_eq!(work.register(&mut tx).await.unwrap()[0].1.name(), "投影");
+        let (full, view) = (serde_json::json!({ "t": CANARY }), serde_json::json!({ "t": "［氏名1］" }));
+        assert!(work.store_projection(&mut tx, Audience::Full, 1, 5, &full).await.unwrap());
+        assert!(masked.projection(&mut tx).await.unwrap().is_none(), "the full one is not for masked readers");
+        assert!(work.store_projection(&mut tx, Audience::Masked, 1, 5, &view).await.unwrap());
+        assert!(!work.store_projection(&mut tx, Audience::Masked, 1, 4, &full).await.unwrap(), "an older one does not win");
+        assert_eq!(masked.projection(&mut tx).await.unwrap().unwrap().value, view);
+        assert!(matches!(masked.masked_projection(&mut tx).await, Err(StoreError::Forbidden)));
+        assert!(matches!(masked.scan(&mut tx).await, Err(StoreError::Forbidden)));
+        let owner = tx.document_for(&world.coordinator, &id).await.unwrap().unwrap();
+        assert_eq!(owner.projection(&mut tx).await.unwrap().unwrap().value, full);
+        assert_eq!(owner.masked_projection(&mut tx).await.unwrap().unwrap().value, view);
+        // Scan and review.
+        work.store_scan(&mut tx, 1, 5, ScanState::Done, 2, &full).await.unwrap();
+        assert_eq!(masking::reviews(&mut tx, &world.coordinator).await.unwrap()[0].pending, 2);
+        assert!(matches!(masking::reviews(&mut tx, &world.agency).await, Err(StoreError::Forbidden)));
+        assert!(matches!(owner.release_masks(&mut tx, 5, 2, None, &view).await, Err(StoreError::Invalid("pending"))));
+        owner.release_masks(&mut tx, 5, 2, Some("急ぎ"), &view).await.unwrap();
+        let release = masked.last_release(&mut tx).await.unwrap().unwrap();
+        assert_eq!((release.value, release.reason), (view.clone(), None));
+        // A new epoch (erasure) makes everything derived before invisible.
+        work.set_epoch(&mut tx, 2).await.unwrap();
+        assert!(masked.projection(&mut tx).await.unwrap().is_none());
+        assert!(owner.scan(&mut tx).await.unwrap().is_none());
+        assert!(masked.last_release(&mut tx).await.unwrap().is_none());
+        assert!(!work.store_projection(&mut tx, Audience::Masked, 1, 9, &view).await.unwrap());
+    }
+
+    async fn finals_are_kept_and_notes_shared(world: &World) {
+        let created = world.shared_case("確定", Level::Edit).await;
+        let id = document(&created, DocumentKind::Assessment);
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.document_for(&world.agency, &id).await.unwrap().unwrap();
+        assert_eq!(access.finalise(&mut tx, 3, &serde_json::json!({ "summary": CANARY })).await.unwrap(), 1);
+        let access = tx.document_for(&world.agency, &id).await.unwrap().unwrap();
+        assert_eq!(access.level(), Level::Read, "a final document is read");
+        assert!(matches!(access.finalise(&mut tx, 3, &serde_json::Value::Null).await, Err(StoreError::Forbidden)));
+        assert_eq!(access.finals(&mut tx).await.unwrap()[0].value["summary"], CANARY);
+        access.reopen(&mut tx).await.unwrap();
+        assert_eq!(tx.document_for(&world.agency, &id).await.unwrap().unwrap().level(), Level::Edit);
+        let note = documents::create_note(&mut tx, &world.agency).await.unwrap();
+        assert!(tx.document_for(&world.other, &note).await.unwrap().is_none());
+        let access = tx.document_for(&world.agency, &note).await.unwrap().unwrap();
+        access.share_note(&mut tx, &world.other.viewer.agency, None, Level::Read).await.unwrap();
+        let shared = tx.document_for(&world.other, &note).await.unwrap().unwrap();
+        assert_eq!(shared.level(), Level::Read);
+        assert!(matches!(shared.share_note(&mut tx, &world.other.viewer.agency, None, Level::Edit).await, Err(StoreError::Forbidden)));
+        access.share_note(&mut tx, &world.other.viewer.agency, None, Level::None).await.unwrap();
+        assert!(tx.document_for(&world.other, &note).await.unwrap().is_none());
+        assert!(matches!(documents::create_note(&mut tx, &world.auditor).await, Err(StoreError::Forbidden)));
+    }
+
+    async fn subjects_narrow_whom_a_sheet_is_about(world: &World) {
+        let created = world.shared_case("本人", Level::Read).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let child = persons::create(&mut tx, &world.coordinator, &person("こども", "こども")).await.unwrap();
+        owner.add_person(&mut tx, &child, CaseRole::Household, None).await.unwrap();
+        // A person without consent joins: sheets about everybody fall to masked.
+        assert_eq!(tx.case_for(&world.agency, &created.case).await.unwrap().unwrap().decision(Section::Intake).level, Level::Masked);
+        let sheet = tx.document_for(&world.coordinator, &document(&created, DocumentKind::Intake)).await.unwrap().unwrap();
+        assert!(matches!(sheet.set_subjects(&mut tx, &[PersonId::from("unknown")]).await, Err(StoreError::Invalid("person"))));
+        sheet.set_subjects(&mut tx, &created.clients).await.unwrap();
+        let access = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        assert_eq!(access.decision(Section::Intake).level, Level::Read);
+        assert_eq!(access.decision(Section::Assessment).level, Level::Masked);
+        let people = access.persons(&mut tx).await.unwrap();
+        assert_eq!(people.iter().map(|p| p.display.as_str()).collect::<Vec<_>>(), ["本人", "［氏名2］"]);
+    }
+
+    async fn seeing_as_another_shows_and_changes_nothing(world: &World) {
+        let created = world.shared_case(CANARY, Level::Masked).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let seen = owner.view_as(&mut tx, &world.agency.viewer.agency).await.unwrap().unwrap();
+        assert!(!serde_json::to_string(&seen.persons(&mut tx).await.unwrap()).unwrap().contains(CANARY));
+        assert!(matches!(seen.add_progress(&mut tx, &entry(Visibility::CaseMembers, "x")).await, Err(StoreError::Forbidden)));
+        assert!(owner.view_as(&mut tx, &world.other.viewer.agency).await.unwrap().is_none());
+        // Seeing as the agency in charge does not hand its rights out either.
+        let own = owner.view_as(&mut tx, &world.coordinator.viewer.agency).await.unwrap().unwrap();
+        assert!(matches!(own.update(&mut tx, 1, &CasePatch::default()).await, Err(StoreError::Forbidden)));
+        assert!(own.document(&mut tx, Section::Intake).await.unwrap().unwrap().level() < Level::Edit);
+        let partner = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        assert!(matches!(partner.view_as(&mut tx, &world.other.viewer.agency).await, Err(StoreError::Forbidden)));
+        assert!(matches!(partner.access_log(&mut tx, None, 10).await, Err(StoreError::Forbidden)));
+        audit::record(&mut tx, audit::Event::by(&world.agency, "case.view", "case", created.case.as_str()).in_case(&created.case));
+        tx.commit().await.unwrap();
+        let mut tx = world.db.read().await.unwrap();
+        assert!(owner.access_log(&mut tx, None, 10).await.unwrap().iter().any(|e| e.action == "case.view"));
+    }
+
+    async fn transcripts_and_attachments_are_for_readers_of_the_original(world: &World) {
+        let created = world.shared_case("文字", Level::Masked).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let value = serde_json::json!({ "utterances": [CANARY] });
+        let id = owner.add_transcript(&mut tx, "txt", "utf-8", &value).await.unwrap();
+        let blob = owner.add_blob(&mut tx, &format!("{CANARY}.pdf"), "application/pdf", CANARY.as_bytes()).await.unwrap();
+        let (access, transcript) = tx.transcript_for(&world.coordinator, &id).await.unwrap().unwrap();
+        assert_eq!(transcript.content, value);
+        access.update_transcript(&mut tx, &id, 1, &value).await.unwrap();
+        assert!(matches!(access.update_transcript(&mut tx, &id, 1, &value).await, Err(StoreError::Conflict)));
+        let partner = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        assert!(tx.transcript_for(&world.agency, &id).await.unwrap().is_none());
+        assert!(partner.transcripts(&mut tx).await.unwrap().is_empty());
+        assert!(partner.blobs(&mut tx).await.unwrap().is_empty());
+        assert!(partner.blob(&mut tx, &blob).await.unwrap().is_none());
+        assert!(matches!(partner.add_transcript(&mut tx, "txt", "utf-8", &value).await, Err(StoreError::Forbidden)));
+        assert_eq!(owner.blob(&mut tx, &blob).await.unwrap().unwrap(), CANARY.as_bytes());
+    }
+
+    async fn likenesses_are_opted_in_and_never_of_hidden_cases(world: &World) {
+        let created = world.case("類似").await;
+        let embedded = Embedded { text: "［氏名1］は".into(), vector: vec![0.5, -1.0] };
+        let mut tx = world.db.write().await.unwrap();
+        assert!(!vectors::store(&mut tx, &world.town, &created.case, "digest", "m", &embedded).await.unwrap(), "no opt-in");
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        owner.update(&mut tx, 1, &CasePatch { similar_ok: Some(true), ..CasePatch::default() }).await.unwrap();
+        assert!(vectors::store(&mut tx, &world.town, &created.case, "digest", "m", &embedded).await.unwrap());
+        let found = vectors::likenesses(&mut tx, &world.department, "m").await.unwrap();
+        assert_eq!((found.len(), found[0].visible, &found[0].embedded), (1, true, &embedded));
+        assert!(matches!(vectors::likenesses(&mut tx, &world.agency, "m").await, Err(StoreError::Forbidden)));
+        let out = Exclusion { who: Excluded::Account(world.department.viewer.account.clone()), about: Some(created.clients[0].clone()) };
+        owner.exclude(&mut tx, &out, "親族").await.unwrap();
+        assert!(vectors::likenesses(&mut tx, &world.department, "m").await.unwrap().is_empty());
+    }
+
+    async fn statistics_count_by_the_day_of_reception(world: &World) {
+        for (n, (month, route)) in [(9, Some("agency")), (10, Some("agency")), (10, Some("self_tel")), (10, None), (11, Some("agency"))].into_iter().enumerate() {
+            let mut new = world.new_case(&format!("統計{n}"));
+            new.received_on = date(2026, month, 30);
+            let mut tx = world.db.write().await.unwrap();
+            let created = cases::create(&mut tx, &world.coordinator, &new).await.unwrap();
+            let facts = Facts { route: route.map(str::to_owned), issues: Some(vec!["poverty".into(), "debt".into()]), ..Facts::default() };
+            statistics::set_facts(&mut tx, &world.town, &created.case, &facts).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let mut tx = world.db.read().await.unwrap();
+        let counts = statistics::new_consultations(&mut tx, &world.stat, "2026-10", "2026-11", By::Route).await.unwrap();
+        let rows: Vec<_> = counts.rows.iter().map(|r| (r.month.as_str(), r.code.as_deref(), r.count)).collect();
+        assert_eq!(rows, [("2026-10", Some("agency"), 1), ("2026-10", Some("self_tel"), 1), ("2026-10", None, 1), ("2026-11", Some("agency"), 1)]);
+        assert_eq!(counts.total_cases, 4);
+        let issues = statistics::new_consultations(&mut tx, &world.coordinator, "2026-09", "2026-09", By::Issue).await.unwrap();
+        assert_eq!((issues.rows.len(), issues.total_cases), (2, 1));
+        assert!(matches!(statistics::new_consultations(&mut tx, &world.agency, "2026-09", "2026-09", By::Issue).await, Err(StoreError::Forbidden)));
+        assert!(matches!(statistics::new_consultations(&mut tx, &world.stat, "2026-13", "2026-14", By::Issue).await, Err(StoreError::Invalid("month"))));
+    }
+
+    async fn only_the_agency_in_charge_manages(world: &World) {
+        let created = world.shared_case("権限", Level::Edit).await;
+        let mut tx = world.db.write().await.unwrap();
+        let partner = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        let row = Disclosure { agency: world.other.viewer.agency.clone(), section: Section::Intake, level: Level::Edit, comment: true };
+        assert!(matches!(partner.set_disclosures(&mut tx, std::slice::from_ref(&row), None).await, Err(StoreError::Forbidden)));
+        assert!(matches!(partner.remove_member(&mut tx, &world.agency.viewer.agency).await, Err(StoreError::Forbidden)));
+        assert!(matches!(partner.update(&mut tx, 1, &CasePatch::default()).await, Err(StoreError::Forbidden)));
+        let known = ClientRef::Known { person_id: created.clients[0].clone() };
+        let mut stolen = world.new_case("x");
+        stolen.clients = vec![known];
+        assert!(matches!(cases::create(&mut tx, &world.other, &stolen).await, Err(StoreError::NotFound)), "ids are no keys");
+        assert_eq!(partner.disclosures().iter().map(|d| &d.agency).collect::<BTreeSet<_>>().len(), 1);
+    }
+}
