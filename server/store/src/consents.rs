@@ -367,6 +367,7 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden, an unknown agency, an empty period.
+    #[expect(clippy::too_many_arguments, reason = "each is a field of the form that is sent; a struct would only rename them")]
     pub async fn add_member(
         &self,
         tx: &mut Tx,
@@ -440,10 +441,11 @@ impl CaseAccess {
     /// # Errors
     /// Forbidden, an unknown basis, or a meeting without its last day.
     pub async fn register_basis(&self, tx: &mut Tx, basis: &SharingBasis) -> Result<String> {
-        if !self.may(Capability::ConfirmSharing) && !(self.caller.may(Capability::HostMeeting) && self.level() >= Level::Read) {
+        self.writable()?;
+        let hosts = self.caller.may(Capability::HostMeeting) && self.level() >= Level::Read;
+        if !hosts && !self.may(Capability::ConfirmSharing) {
             return Err(StoreError::Forbidden);
         }
-        self.writable()?;
         let legal = domain::legal_basis::find(&basis.basis).ok_or(StoreError::Invalid("basis"))?;
         if legal.meeting_bound && (basis.meeting.is_none() || basis.until.is_none()) {
             return Err(StoreError::Invalid("meeting"));

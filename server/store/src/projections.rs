@@ -130,7 +130,8 @@ impl DocumentAccess {
     /// # Errors
     /// Forbidden.
     pub async fn masked_projection(&self, tx: &mut Tx) -> Result<Option<Projection>> {
-        if !self.may_review() && !(self.decision().level == Level::Edit && self.caller.may(Capability::ManageDisclosure)) {
+        let manages = self.decision().level == Level::Edit && self.caller.may(Capability::ManageDisclosure);
+        if !manages && !self.may_review() {
             return Err(StoreError::Forbidden);
         }
         load(tx, &self.info, Audience::Masked).await
