@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use collab::{
     access::{Access, Denial, Grant, Level as Allowed},
     identity::Identity,
+    shape::Shape,
 };
 use domain::{disclosure::Level, id::DocumentId};
 use store::{Caller, Database, documents::DocumentState, sessions};
@@ -33,7 +34,6 @@ impl PolicyAccess {
             return Ok(Err(Denial::NoPermission));
         };
         let Some(access) = tx.document_for(&caller, document).await? else { return Ok(Err(Denial::NoPermission)) };
-        let Some(shape) = shapes::of(access.info().kind) else { return Ok(Err(Denial::Gone)) };
         let level = match access.level() {
             Level::Edit if access.info().state == DocumentState::Draft => Allowed::Edit,
             Level::Edit | Level::Read if access.comment() => Allowed::Comment,
@@ -41,7 +41,7 @@ impl PolicyAccess {
             Level::Masked => return Ok(Err(Denial::Masked)),
             _ => return Ok(Err(Denial::NoPermission)),
         };
-        Ok(Ok(Grant { level, shape }))
+        Ok(Ok(Grant { level }))
     }
 }
 
@@ -52,6 +52,20 @@ impl Access for PolicyAccess {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(%error, "access check failed");
+                Err(Denial::Unavailable)
+            }
+        }
+    }
+
+    async fn shape(&self, document: &DocumentId) -> Result<Arc<Shape>, Denial> {
+        let kind = async {
+            let mut tx = self.db.read().await?;
+            Ok::<_, store::StoreError>(tx.work_on(document).await?.map(|work| work.info().kind))
+        };
+        match kind.await {
+            Ok(kind) => kind.and_then(shapes::of).ok_or(Denial::Gone),
+            Err(error) => {
+                tracing::warn!(%error, "shape of a document not known");
                 Err(Denial::Unavailable)
             }
         }

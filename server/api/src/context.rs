@@ -35,7 +35,7 @@ pub struct AnySession(pub Session);
 #[derive(Debug, Clone)]
 pub struct Source(pub String);
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
 }
 

@@ -47,6 +47,12 @@ impl EngineSlot {
             .map_or_else(|error| tracing::error!(%error, "no thread for loading the models"), drop);
     }
 
+    /// Says that there is nothing to load (no assets folder).
+    pub fn fail(&self, why: &str) {
+        let _only_once = self.state.set(Err(why.to_owned()));
+        self.ready.notify_waiters();
+    }
+
     #[must_use]
     pub fn get(&self) -> Option<Arc<Engines>> {
         self.state.get()?.as_ref().ok().cloned()

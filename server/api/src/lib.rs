@@ -7,6 +7,7 @@ pub mod drafting;
 pub mod engines;
 pub mod error;
 pub mod events;
+pub mod filling;
 mod headers;
 pub mod operations;
 pub mod scanning;

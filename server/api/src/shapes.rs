@@ -71,7 +71,7 @@ fn scalar(kind: &ScalarKind) -> Scalar {
         ScalarKind::Number => Scalar::Number { min: -9.0e15, max: 9.0e15 },
         ScalarKind::Bool => Scalar::Bool,
         ScalarKind::Date { .. } => Scalar::Date,
-        ScalarKind::Datetime => Scalar::Text { max: 20 },
+        ScalarKind::Datetime => Scalar::DateTime,
         ScalarKind::Choice { codes } => one_of(codes),
         ScalarKind::Reference => Scalar::Code,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use collab::hub::Hub;
+use collab::{hub::Hub, log::UpdateLog};
 use domain::clock::Clock;
 use store::Database;
 
@@ -21,14 +21,20 @@ pub struct ApiConfig {
     pub font: Option<Arc<[u8]>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AppState(Arc<Parts>);
 
-#[derive(Debug)]
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
 struct Parts {
     config: ApiConfig,
     db: Database,
     hub: Hub,
+    log: Arc<dyn UpdateLog>,
     engines: Arc<EngineSlot>,
     events: Events,
     scans: tokio::sync::Mutex<()>,
@@ -37,8 +43,8 @@ struct Parts {
 
 impl AppState {
     #[must_use]
-    pub fn new(config: ApiConfig, db: Database, hub: Hub, engines: Arc<EngineSlot>) -> Self {
-        Self(Arc::new(Parts { config, db, hub, engines, events: Events::default(), scans: tokio::sync::Mutex::new(()), suggestions: SuggestionCache::default() }))
+    pub fn new(config: ApiConfig, db: Database, hub: Hub, log: Arc<dyn UpdateLog>, engines: Arc<EngineSlot>) -> Self {
+        Self(Arc::new(Parts { config, db, hub, log, engines, events: Events::default(), scans: tokio::sync::Mutex::new(()), suggestions: SuggestionCache::default() }))
     }
 
     #[must_use]
@@ -54,6 +60,12 @@ impl AppState {
     #[must_use]
     pub fn hub(&self) -> &Hub {
         &self.0.hub
+    }
+
+    /// The documents' log, for versions.
+    #[must_use]
+    pub fn log(&self) -> &dyn UpdateLog {
+        &*self.0.log
     }
 
     #[must_use]

@@ -118,7 +118,7 @@ async fn everything(state: &AppState, due: &mut HashMap<DocumentId, Due>) {
         for municipality in municipalities::list(&mut tx).await? {
             all.extend(tx.documents_with_masks(&municipality.id).await?);
         }
-        store::Result::Ok(all)
+        Ok::<_, store::StoreError>(all)
     };
     match listed.await {
         Ok(documents) => {

@@ -95,6 +95,7 @@ pub struct Person {
     pub gender: Option<String>,
     #[serde(default, with = "toml_date::option")]
     pub birth_date: Option<Date>,
+    pub estimated_age: Option<u32>,
     pub postal_code: Option<String>,
     pub address: Option<String>,
     pub phone_home: Option<String>,
@@ -135,6 +136,8 @@ pub struct Member {
     pub agency: String,
     #[serde(with = "toml_date")]
     pub from: Date,
+    #[serde(default, with = "toml_date::option")]
+    pub to: Option<Date>,
     pub role: String,
 }
 

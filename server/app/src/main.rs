@@ -4,7 +4,7 @@
 mod command;
 mod config;
 mod dataset;
-mod worker;
+mod opening;
 
 use std::process::ExitCode;
 

@@ -108,8 +108,14 @@ fn close_frame(code: Option<Code>) -> Message {
 async fn carry(socket: WebSocket, connection: Connection) {
     let (sink, mut stream) = socket.split();
     let (mut incoming, outgoing) = connection.split();
-    let writing = tokio::spawn(write(sink, outgoing));
-    while let Some(Ok(message)) = stream.next().await {
+    let mut writing = tokio::spawn(write(sink, outgoing));
+    loop {
+        let message = tokio::select! {
+            message = stream.next() => message,
+            // The server ended it: a client that ignores the close does not keep the socket.
+            _ = &mut writing => return,
+        };
+        let Some(Ok(message)) = message else { break };
         match message {
             Message::Binary(bytes) => {
                 if incoming.receive(bytes).await.is_err() {

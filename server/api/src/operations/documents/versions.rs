@@ -4,7 +4,6 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use collab::log::UpdateLog;
 use domain::{clock::instant_text, disclosure::Level, id::DocumentId};
 use serde::Serialize;
 
@@ -34,7 +33,7 @@ pub async fn versions(State(state): State<AppState>, Path(id): Path<String>, con
     if access.level() < Level::Read {
         return Err(ApiError::forbidden());
     }
-    let kept = state.db().document_log().versions(&id).await.map_err(ApiError::internal)?;
+    let kept = state.log().versions(&id).await.map_err(ApiError::internal)?;
     let accounts: Vec<_> = kept.iter().map(|version| version.author.account.clone()).collect();
     let names = store::accounts::names(&mut tx, &access.info().municipality, &accounts).await?;
     let items = kept

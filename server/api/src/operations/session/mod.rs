@@ -48,7 +48,7 @@ impl CodeRequest {
             .filter(|c| !c.is_whitespace())
             .map(|c| match c {
                 '！'..='～' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
-                'ー' | '－' | '‐' | '−' => '-',
+                'ー' | '‐' | '−' => '-',
                 other => other,
             })
             .collect()

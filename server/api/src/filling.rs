@@ -1,0 +1,103 @@
+//! Writes plain values into an empty live sheet or network: demo data, imports.
+
+use std::collections::HashMap;
+
+use domain::form::{ColumnShape, FieldShape, FormShape};
+use serde_json::{Map as Object, Value};
+use yrs::{Any, Map, MapPrelim, MapRef, Out, Text, TextPrelim, TransactionMut, WriteTxn};
+
+use crate::scanning::fresh_key;
+
+/// Writes `values` (field id → value as in `collab::values::fields`) into the seeded `fields` of a
+/// sheet. Fields that the form does not keep, and values that do not fit, are left out.
+pub fn fill_sheet(txn: &mut TransactionMut<'_>, shape: &FormShape, values: &Object<String, Value>) {
+    let fields = txn.get_or_insert_map("fields");
+    for (id, value) in values {
+        match shape.fields.get(id) {
+            Some(FieldShape::Text { .. }) => {
+                if let (Some(text), Some(Out::YText(live))) = (value.as_str(), fields.get(txn, id)) {
+                    live.push(txn, text);
+                }
+            }
+            Some(FieldShape::Scalar(kind)) if kind.accepts(value) => {
+                fields.insert(txn, id.as_str(), any(value));
+            }
+            Some(FieldShape::Options { codes }) => {
+                if let Some(Out::YMap(options)) = fields.get(txn, id) {
+                    choose(txn, &options, codes, value);
+                }
+            }
+            Some(FieldShape::Table { columns, .. }) => {
+                let Some(Out::YMap(table)) = fields.get(txn, id) else { continue };
+                for (at, row) in value.as_array().into_iter().flatten().enumerate() {
+                    let Some(cells) = row.as_object() else { continue };
+                    let order = format!("a{at:03}");
+                    let live = table.insert(txn, fresh_key(), MapPrelim::from_iter([("order", Any::from(order))]));
+                    for (column, shape) in columns {
+                        let Some(cell) = cells.get(column).filter(|cell| !cell.is_null()) else {
+                            // Text cells exist from the start, so that two browsers never create one.
+                            if matches!(shape, ColumnShape::Text { .. }) {
+                                live.insert(txn, column.as_str(), TextPrelim::new(""));
+                            }
+                            continue;
+                        };
+                        match shape {
+                            ColumnShape::Text { .. } => {
+                                live.insert(txn, column.as_str(), TextPrelim::new(cell.as_str().unwrap_or_default()));
+                            }
+                            ColumnShape::Scalar(kind) if kind.accepts(cell) => {
+                                live.insert(txn, column.as_str(), any(cell));
+                            }
+                            ColumnShape::Scalar(_) => {}
+                            ColumnShape::Options { codes } => {
+                                let options = live.insert(txn, column.as_str(), MapPrelim::default());
+                                choose(txn, &options, codes, cell);
+                            }
+                        }
+                    }
+                }
+            }
+            Some(FieldShape::Scalar(_)) | None => {}
+        }
+    }
+}
+
+fn choose(txn: &mut TransactionMut<'_>, options: &MapRef, codes: &[String], value: &Value) {
+    let chosen = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    for code in chosen.iter().filter_map(Value::as_str).filter(|code| codes.iter().any(|known| known == code)) {
+        options.insert(txn, code, true);
+    }
+}
+
+fn any(value: &Value) -> Any {
+    match value {
+        Value::Null => Any::Null,
+        Value::Bool(flag) => Any::from(*flag),
+        Value::Number(number) => Any::from(number.as_f64().unwrap_or_default()),
+        Value::String(text) => Any::from(text.as_str()),
+        Value::Array(_) | Value::Object(_) => Any::Null,
+    }
+}
+
+/// Writes nodes and ties into an empty network. `ends` of a tie name nodes by their key in `nodes`.
+pub fn fill_network(txn: &mut TransactionMut<'_>, nodes: &[(String, Object<String, Value>)], ties: &[Object<String, Value>]) {
+    let live_nodes = txn.get_or_insert_map("nodes");
+    let live_ties = txn.get_or_insert_map("ties");
+    let mut keys: HashMap<&str, String> = HashMap::new();
+    let record = |values: &Object<String, Value>| {
+        values.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), any(value))).collect::<Vec<_>>()
+    };
+    for (name, values) in nodes {
+        let key = fresh_key();
+        live_nodes.insert(txn, key.as_str(), MapPrelim::from_iter(record(values)));
+        keys.insert(name, key);
+    }
+    for tie in ties {
+        let end = |which: &str| tie.get(which).and_then(Value::as_str).and_then(|name| keys.get(name)).cloned();
+        let (Some(from), Some(to)) = (end("from"), end("to")) else { continue };
+        let mut values = tie.clone();
+        values.insert("from".to_owned(), from.into());
+        values.insert("to".to_owned(), to.into());
+        live_ties.insert(txn, fresh_key(), MapPrelim::from_iter(record(&values)));
+    }
+}

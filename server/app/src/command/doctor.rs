@@ -1,0 +1,75 @@
+//! `musubi doctor`: looks at everything that must be right, and says what to do where it is not.
+
+use models::{Assets, Models};
+use store::{
+    audit::{self, Chain},
+    municipalities,
+};
+
+use crate::{
+    config::{Config, Options},
+    opening,
+};
+
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let config = Config::load(&options)?;
+    let mut wrong = 0_usize;
+    let mut check = |what: &str, result: Result<String, String>| match result {
+        Ok(good) => println!("良好  {what}: {good}"),
+        Err(bad) => {
+            wrong += 1;
+            println!("要対応 {what}: {bad}");
+        }
+    };
+
+    match Assets::locate(config.assets.as_deref()) {
+        Ok(assets) => {
+            check("モデル", Models::from_assets(&assets, 1).map(|models| models.version).map_err(|error| error.to_string()));
+            check(
+                "辞書",
+                assets.dictionary().map_err(|error| error.to_string()).and_then(|path| {
+                    search::Analyzer::load(&path).map(|_| "読めます".to_owned()).map_err(|error| error.to_string())
+                }),
+            );
+            let font = assets.root().join("fonts/BIZUDPGothic-Regular.ttf");
+            check("図表の書体", if font.exists() { Ok("あります".into()) } else { Err("ありません。make setup を実行してください".into()) });
+        }
+        Err(error) => check("資産フォルダ", Err(error.to_string())),
+    }
+
+    opening::runtime()?.block_on(async {
+        let db = match opening::database(&config).await {
+            Ok(db) => {
+                check("データベース", Ok(format!("{:?}", db.dialect())));
+                db
+            }
+            Err(error) => {
+                check("データベース", Err(format!("{error:#}")));
+                return Ok(());
+            }
+        };
+        let findings = db.durability_findings().await?;
+        check(
+            "書込みの確実さ",
+            if findings.is_empty() { Ok("確定してから応答します".into()) } else { Err(format!("設定を直してください: {}", findings.join(", "))) },
+        );
+        let mut tx = db.read().await?;
+        for municipality in municipalities::list(&mut tx).await? {
+            let chain = audit::verify_chain(&mut tx, &municipality.id).await?;
+            check(
+                &format!("監査記録 {}", municipality.id),
+                match chain {
+                    Chain::Intact { rows } => Ok(format!("{rows} 件、改ざんはありません")),
+                    Chain::Broken { seq } => Err(format!("{seq} 件目から鎖がつながりません。控えと照合してください")),
+                },
+            );
+        }
+        drop(tx);
+        db.close().await;
+        anyhow::Ok(())
+    })?;
+    if wrong > 0 {
+        anyhow::bail!("{wrong} 件の要対応があります");
+    }
+    Ok(())
+}

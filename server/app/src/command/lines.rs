@@ -1,0 +1,101 @@
+//! `musubi mask`, `embed`, `similar`: JSON Lines in, JSON Lines out.
+
+use std::{
+    fs::File,
+    io::{BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use masking::{Masker, Register};
+use models::{Assets, Models};
+use search::Analyzer;
+
+use crate::InputError;
+
+#[derive(Debug, clap::Args)]
+pub struct MaskArguments {
+    /// 台帳 (JSON): {"persons":[{"id","names","kana","aliases","addresses","phones","birth_date"}]}
+    #[arg(long, value_name = "FILE")]
+    register: Option<PathBuf>,
+    /// モデル・辞書の置き場所
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct EmbedArguments {
+    /// モデル・辞書の置き場所
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SimilarArguments {
+    /// 探す対象 (JSONL): 1 行に {"id","text"}
+    #[arg(long, value_name = "FILE")]
+    corpus: PathBuf,
+    /// モデル・辞書の置き場所
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
+}
+
+struct Loaded {
+    models: Models,
+    analyzer: Analyzer,
+}
+
+fn load(assets: Option<&Path>) -> anyhow::Result<Loaded> {
+    let assets = Assets::locate(assets)?;
+    let models = Models::from_assets(&assets, 1)?;
+    let analyzer = Analyzer::load(&assets.dictionary()?)?;
+    Ok(Loaded { models, analyzer })
+}
+
+pub fn mask(arguments: MaskArguments) -> anyhow::Result<()> {
+    let register: Register = match &arguments.register {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| InputError(format!("台帳 {} を読めません: {error}", path.display())))?;
+            serde_json::from_str(&text).map_err(|error| {
+                InputError(format!("台帳 {} の {} 行目 {} 文字目が正しくありません", path.display(), error.line(), error.column()))
+            })?
+        }
+        None => Register::default(),
+    };
+    let Loaded { models, analyzer } = load(arguments.assets.as_deref())?;
+    let masker = Masker::new(Some(models.ner), analyzer);
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let done = masking::lines::run(&masker, &register, std::io::stdin().lock(), &mut output);
+    output.flush()?;
+    done.map_err(|error| if error.is_input() { InputError(error.to_string()).into() } else { anyhow::Error::new(error) })
+}
+
+pub fn embed(arguments: EmbedArguments) -> anyhow::Result<()> {
+    let Loaded { models, .. } = load(arguments.assets.as_deref())?;
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let done = similar::lines::embed(&models.embedder, std::io::stdin().lock(), &mut output);
+    output.flush()?;
+    done.map_err(input_or_failure)
+}
+
+pub fn similar(arguments: SimilarArguments) -> anyhow::Result<()> {
+    let corpus = File::open(&arguments.corpus)
+        .map_err(|error| InputError(format!("{} を読めません: {error}", arguments.corpus.display())))?;
+    let Loaded { models, analyzer } = load(arguments.assets.as_deref())?;
+    let name = arguments.corpus.file_name().context("corpus")?.to_string_lossy().into_owned();
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let done = similar::lines::similar(
+        &analyzer,
+        &models.embedder,
+        &name,
+        BufReader::new(corpus),
+        std::io::stdin().lock(),
+        &mut output,
+    );
+    output.flush()?;
+    done.map_err(input_or_failure)
+}
+
+fn input_or_failure(error: similar::Error) -> anyhow::Error {
+    if error.is_input() { InputError(error.to_string()).into() } else { error.into() }
+}
