@@ -1,33 +1,64 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Button, Dialog } from '../ui';
 import { useSession } from './session';
 
-/** Warn this long before the end, in ms. */
-const WARN_BEFORE = 3 * 60_000;
+/** The server ends a session that made no request for this long, ms (`store::sessions::IDLE`). */
+const IDLE = 60 * 60_000;
+/** Warn this long before an idle session ends, ms. */
+const WARN_IDLE = 5 * 60_000;
+/** Warn this long before the session's last moment, which nothing prolongs, ms. */
+const WARN_END = 10 * 60_000;
+/** Somebody who only types into live sheets makes no requests: say that they are here, ms. */
+const TOUCH_EVERY = 5 * 60_000;
 
-/** Warns before the session ends and offers to go on. What was typed stays either way. */
+/**
+ * Keeps the session alive while somebody works, and warns before it ends otherwise. What was typed
+ * stays either way: after signing in again the same screens are there.
+ */
 export function SessionExpiry() {
   const { session, refresh, signOut } = useSession();
-  const [left, setLeft] = useState<number | null>(null);
+  const [warning, setWarning] = useState<{ kind: 'idle' | 'end'; minutes: number } | null>(null);
+  const seenEnd = useRef(false);
   const ends = Date.parse(session.expires_at);
   useEffect(() => {
-    if (!Number.isFinite(ends)) return;
-    const check = () => {
-      const remaining = ends - Date.now();
-      setLeft(remaining < WARN_BEFORE ? Math.max(0, remaining) : null);
-      // At the end ask the server: another tab may have prolonged it.
-      if (remaining <= 0) void refresh();
+    let active = Date.now();
+    let touched = Date.now();
+    const touch = () => {
+      active = Date.now();
+      if (active - touched < TOUCH_EVERY) return;
+      touched = active;
+      void refresh();
     };
+    const check = () => {
+      const now = Date.now();
+      const idle = Math.max(active, touched) + IDLE - now;
+      const minutes = (left: number) => Math.max(1, Math.ceil(left / 60_000));
+      if (ends - now < WARN_END && !seenEnd.current)
+        setWarning({ kind: 'end', minutes: minutes(ends - now) });
+      else if (idle < WARN_IDLE) setWarning({ kind: 'idle', minutes: minutes(idle) });
+      else setWarning(null);
+      if (ends <= now || idle <= 0) void refresh();
+    };
+    const timer = setInterval(check, 15_000);
     check();
-    const timer = setInterval(check, 10_000);
-    return () => clearInterval(timer);
+    for (const name of ['keydown', 'pointerdown']) window.addEventListener(name, touch);
+    return () => {
+      clearInterval(timer);
+      for (const name of ['keydown', 'pointerdown']) window.removeEventListener(name, touch);
+    };
   }, [ends, refresh]);
-  if (left === null) return null;
+  if (!warning) return null;
+  const idle = warning.kind === 'idle';
+  const close = () => {
+    if (!idle) seenEnd.current = true;
+    setWarning(null);
+    void refresh();
+  };
   return (
     <Dialog
       title="まもなく自動でサインアウトします"
       isOpen
-      onClose={() => void refresh()}
+      onClose={close}
       width="s"
       role="alertdialog"
       footer={
@@ -35,15 +66,17 @@ export function SessionExpiry() {
           <Button variant="quiet" onClick={() => void signOut()}>
             サインアウト
           </Button>
-          <Button variant="primary" autoFocus onClick={() => void refresh()}>
-            作業を続ける
+          <Button variant="primary" autoFocus onClick={close}>
+            {idle ? '作業を続ける' : 'わかりました'}
           </Button>
         </>
       }
     >
       <p>
-        操作がないため、あと約{Math.max(1, Math.ceil(left / 60_000))}
-        分でサインアウトします。入力した内容は消えません。もう一度サインインすると続きから作業できます。
+        {idle
+          ? `操作がないため、あと約${warning.minutes}分でサインアウトします。`
+          : `サインインしてから長い時間がたったため、あと約${warning.minutes}分でサインアウトします。`}
+        入力した内容は消えません。もう一度サインインすると続きから作業できます。
       </p>
     </Dialog>
   );

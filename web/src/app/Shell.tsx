@@ -18,10 +18,10 @@ export function Shell({ nav, children }: { nav: string | undefined; children: Re
         本文へ移動
       </a>
       {session.municipality.demo && (
-        <p className="demo-ribbon">
+        <aside className="demo-ribbon" aria-label="デモ環境のお知らせ">
           <strong>デモ</strong>
           架空の自治体・架空の人物です。本物の個人情報を入力しないでください。
-        </p>
+        </aside>
       )}
       <div className="shell">
         <header className="shell__top">

@@ -12,7 +12,6 @@ import {
   type NodeChange,
   type NodeProps,
 } from '@xyflow/react';
-import '@xyflow/react/dist/base.css';
 import { memo, useEffect, useMemo, useState } from 'react';
 import { ageAt, spanOf } from '../../forms/wareki';
 import type { Peer } from '../../sync/hooks';
@@ -229,6 +228,7 @@ function Picture({
         origin: [0.5, 0.5],
         width: half.x * 2,
         height: half.y * 2,
+        measured: { width: half.x * 2, height: half.y * 2 },
         // Ends of ties are computed; the library only wants to know that there are some.
         handles: [
           { type: 'source', position: Position.Top, x: half.x, y: half.y, width: 1, height: 1 },
@@ -366,10 +366,12 @@ function enclosure(
     position: { x: left, y: top },
     width: right - left,
     height: bottom - top,
+    measured: { width: right - left, height: bottom - top },
     data: { label: '支援対象者の世帯' },
     draggable: false,
     selectable: false,
     focusable: false,
-    zIndex: 0,
+    // Below the ties.
+    zIndex: -1,
   };
 }

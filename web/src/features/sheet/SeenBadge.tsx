@@ -25,7 +25,8 @@ export function SeenBadge({ seenBy }: { seenBy: readonly SeenBy[] }) {
       {masked.length > 0 && (
         <span className="seen__masked">
           <Icon name="mask" size="s" />
-          {masked.length}機関はマスク済み
+          {masked.length}
+          <span className="visually-hidden">機関はマスク済み</span>
         </span>
       )}
     </span>

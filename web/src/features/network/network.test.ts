@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import * as Y from 'yjs';
+import { arrows, span, strokes, wrap } from './geometry';
+import {
+  deleteNode,
+  readNetwork,
+  writeNode,
+  writePositions,
+  writeTie,
+  type MapNode,
+  type MapTie,
+} from './model';
+
+const person = (id: string, index = false): MapNode => ({ id, kind: 'person', label: id, index });
+
+describe('the network document', () => {
+  it('merges a label and a move by two people', () => {
+    const here = new Y.Doc();
+    const id = writeNode(here, null, { kind: 'agency', label: '東包括' });
+    const there = new Y.Doc();
+    Y.applyUpdate(there, Y.encodeStateAsUpdate(here));
+    writeNode(here, id, { kind: 'agency', label: '東地域包括支援センター' });
+    writePositions(there, { [id]: { x: 10.4, y: -20 } });
+    Y.applyUpdate(there, Y.encodeStateAsUpdate(here));
+    Y.applyUpdate(here, Y.encodeStateAsUpdate(there));
+    expect(readNetwork(here).nodes[0]).toMatchObject({
+      label: '東地域包括支援センター',
+      x: 10,
+      y: -20,
+    });
+    expect(readNetwork(there)).toEqual(readNetwork(here));
+  });
+
+  it('removes ties with their node and hides ties whose end another person removed', () => {
+    const doc = new Y.Doc();
+    const a = writeNode(doc, null, { kind: 'person', label: '甲', index: true });
+    const b = writeNode(doc, null, { kind: 'agency', label: '乙' });
+    writeTie(doc, null, { family: 'eco', from: b, to: a, kind: 'strong', direction: 'to_client' });
+    const late = new Y.Doc();
+    Y.applyUpdate(late, Y.encodeStateAsUpdate(doc));
+    writeTie(late, null, { family: 'eco', from: b, to: a, kind: 'weak' });
+    deleteNode(doc, b);
+    expect(doc.getMap('ties').size).toBe(0);
+    Y.applyUpdate(doc, Y.encodeStateAsUpdate(late));
+    expect(readNetwork(doc).ties).toEqual([]);
+    expect(readNetwork(doc).nodes).toHaveLength(1);
+  });
+
+  it('clears what is emptied and writes nothing unknown', () => {
+    const doc = new Y.Doc();
+    const id = writeNode(doc, null, { kind: 'person', label: '甲', birth_date: '1970' });
+    writeNode(doc, id, { kind: 'person', label: '甲', birth_date: '' });
+    expect((doc.getMap('nodes').get(id) as Y.Map<unknown>).has('birth_date')).toBe(false);
+  });
+});
+
+describe('lines', () => {
+  const tie = (direction: string): MapTie => ({
+    id: 't',
+    family: 'eco',
+    from: 'a',
+    to: 'b',
+    kind: 'normal',
+    direction,
+  });
+
+  it('points arrows by the client, whichever end it is', () => {
+    expect(arrows(tie('to_client'), person('a'), person('b', true))).toEqual({
+      from: false,
+      to: true,
+    });
+    expect(arrows(tie('to_client'), person('a', true), person('b'))).toEqual({
+      from: true,
+      to: false,
+    });
+    expect(arrows(tie('from_client'), person('a', true), person('b'))).toEqual({
+      from: false,
+      to: true,
+    });
+    expect(arrows(tie('both'), person('a'), person('b'))).toEqual({ from: true, to: true });
+  });
+
+  it('draws every kind differently without colour', () => {
+    const kinds = [
+      'strong',
+      'normal',
+      'weak',
+      'stress',
+      'conflict',
+      'broken',
+      'planned',
+      'unknown',
+    ];
+    const drawn = kinds.map((kind) =>
+      JSON.stringify(
+        strokes({ kind }, { x: 0, y: 0 }, { x: 100, y: 0 }, { from: false, to: false }),
+      ),
+    );
+    expect(new Set(drawn).size).toBe(kinds.length);
+  });
+
+  it('stops at the symbols and vanishes where they touch', () => {
+    const ends = span(person('a'), person('b'), { x: 0, y: 0 }, { x: 200, y: 0 }, 0);
+    expect(ends?.[0].x).toBeCloseTo(27);
+    expect(ends?.[1].x).toBeCloseTo(173);
+    expect(span(person('a'), person('b'), { x: 0, y: 0 }, { x: 40, y: 0 }, 0)).toBeNull();
+  });
+
+  it('wraps labels in at most three lines and says when something is cut', () => {
+    expect(wrap('東地域包括支援センター')).toHaveLength(2);
+    const long = wrap('とても長い名前の特定非営利活動法人みどり野くらしの応援団');
+    expect(long).toHaveLength(3);
+    expect(long[2]).toMatch(/…$/);
+  });
+});
