@@ -264,7 +264,7 @@ fn left(text: &Text, at: usize, suffix: &str) -> Option<usize> {
             break;
         }
         // A label in front is no part of the name: 「勤務先 ○○工業」.
-        if WORDS.kinship.contains(surface)
+        if (WORDS.kinship.contains(surface) && !matches!(surface, "こども" | "子ども"))
             || WORDS.name_labels.contains(surface)
             || WORDS.honorifics.contains(surface)
             || matches!(
@@ -285,31 +285,43 @@ fn left(text: &Text, at: usize, suffix: &str) -> Option<usize> {
         words += 1;
     }
     // 「青葉こばと幼稚園」「ひだまりの診療所」: hiragana right before the suffix, after a place or a border.
-    if start == at || (start < at && is_hiragana(text.chars[start])) {
+    let hiragana_before = start > 0 && is_hiragana(text.chars[start - 1]);
+    if start == at || hiragana_before || is_hiragana(text.chars[start]) {
+        let belongs = |c: char| is_hiragana(c) || c == 'ー';
         let mut run = start;
-        while run > 0 && (is_hiragana(text.chars[run - 1]) || text.chars[run - 1] == 'ー') {
+        while run > 0 && belongs(text.chars[run - 1]) {
             run -= 1;
+        }
+        let mut stop = run;
+        while stop < at && belongs(text.chars[stop]) {
+            stop += 1;
         }
         let place = text
             .word_until(run)
             .map(|word| &text.words[word])
             .filter(|word| word.pos[1] == "固有名詞" && is_kanji(text.chars[word.start]));
-        let length = at - run - usize::from(text.before(at) == Some('の'));
+        let ends_in_no = text.before(stop) == Some('の');
+        let length = stop - run - usize::from(ends_in_no);
         let border = run == 0
             || matches!(
                 text.chars[run - 1],
                 '\n' | '。' | '、' | '「' | '(' | ' ' | ':' | '・' | '→' | '='
             );
-        let first_particle = text.word_at(run).is_some_and(|word| word.pos[0] == "助詞");
-        if (3..=6).contains(&length) && !first_particle {
+        let opens = text.word_at(run).is_some_and(|word| {
+            !matches!(
+                word.pos[0].as_str(),
+                "助詞" | "助動詞" | "副詞" | "接続詞" | "連体詞" | "形容詞" | "感動詞"
+            ) && word.pos[1] != "代名詞"
+        });
+        let closes = !text
+            .word_at(stop.saturating_sub(1))
+            .is_some_and(|word| word.is_particle());
+        if (3..=6).contains(&length) && opens {
             if let Some(place) = place {
                 start = place.start;
                 proper = true;
                 kinds = false;
-            } else if border
-                && text.word_at(run).is_some_and(|word| !word.is_particle())
-                && text.before(at) != Some('の')
-            {
+            } else if border && closes && !ends_in_no {
                 start = run;
                 kinds = false;
             }

@@ -643,6 +643,10 @@ fn mixed_given(text: &Text, out: &mut Vec<Candidate>) {
             if !text.chars[start..end - 1].iter().all(|&c| is_hiragana(c)) {
                 break;
             }
+            // 「祖父さんが代わりに」: the honorific of what stands before.
+            if WORDS.honorifics.starts(text, start).is_some() {
+                continue;
+            }
             let cue = WORDS.kinship.ends(text, start).is_some()
                 || text.before(start) == Some('の')
                     && WORDS.kinship.ends(text, start - 1).is_some();
