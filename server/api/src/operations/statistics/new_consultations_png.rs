@@ -1,0 +1,33 @@
+//! `GET /statistics/new-consultations/chart.png`: the figures as a picture.
+
+use ::statistics::{Chart, Format, draw};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+
+use super::{Question, count, file_headers, file_name, fonts};
+use crate::{
+    context::{CallContext, blocking},
+    error::{ApiError, Query},
+    state::AppState,
+};
+
+/// Stacked months for routes, totals for issues. Needs `read_statistics`.
+#[utoipa::path(get, path = "/statistics/new-consultations/chart.png", tag = "statistics", params(Question),
+    responses((status = 200, description = "chart", content_type = "image/png"), (status = 403, description = "forbidden"),
+        (status = 422, description = "invalid"), (status = 503, description = "font_unavailable")))]
+pub async fn new_consultations_png(
+    State(state): State<AppState>,
+    call: CallContext,
+    Query(question): Query<Question>,
+) -> Result<Response, ApiError> {
+    let table = count(&state, &call, &question, "statistics.export", "png").await?;
+    let name = file_name(&table, "png");
+    let picture = blocking(move || {
+        let fonts = fonts(&state)?;
+        draw(&table, &Chart::usual(table.by, Format::Png), fonts).map_err(ApiError::internal)
+    })
+    .await??;
+    Ok((file_headers("image/png", "inline", &name)?, picture).into_response())
+}
