@@ -124,7 +124,7 @@ describe('TextBinding', () => {
   it('converges and keeps every composed word under random remote edits', () => {
     let seed = 42;
     const random = (n: number) => (seed = (seed * 1103515245 + 12345) % 2147483648) % n;
-    for (let round = 0; round < 400; round += 1) {
+    for (let round = 0; round < 150; round += 1) {
       const s = scene('0123456789'.slice(0, random(11)));
       for (let step = 0; step < 12; step += 1) {
         const composing = random(2) === 0;
@@ -173,5 +173,5 @@ describe('TextBinding', () => {
       s.binding.destroy();
       s.box.remove();
     }
-  });
+  }, 60_000);
 });
