@@ -12,7 +12,7 @@ use store::{
 };
 
 use super::consents::{ConsentAnswer, consent_answers};
-use crate::error::ApiError;
+use crate::{error::ApiError, operations::persons::closed};
 
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct NamedAnswer {
@@ -26,8 +26,10 @@ impl From<Named> for NamedAnswer {
     }
 }
 
+closed!(ClientSummary, CasePersonAnswer);
+
 /// A client as a list shows it.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Serialize, utoipa::ToSchema)]
 pub struct ClientSummary {
     /// For a masked reader `n1`, `n2` …: good for telling rows apart, good for nothing else.
     pub person_id: String,

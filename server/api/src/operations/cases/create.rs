@@ -17,7 +17,7 @@ use super::{
 use crate::{
     context::CallContext,
     error::{ApiError, Body, FieldProblem},
-    operations::persons::{PersonInput, personal_number},
+    operations::persons::{PersonInput, closed, personal_number},
     state::AppState,
 };
 
@@ -44,12 +44,6 @@ pub struct Reception {
     pub lead_agency_id: Option<String>,
 }
 
-impl std::fmt::Debug for Reception {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Reception")
-    }
-}
-
 /// Somebody of the register, or somebody new: exactly one of the two.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +51,8 @@ pub struct ReceptionClient {
     pub person_id: Option<String>,
     pub person: Option<PersonInput>,
 }
+
+closed!(Reception, ReceptionClient);
 
 fn unknown(list: &str, code: Option<&str>) -> bool {
     let list = domain::form::catalogue().list(list);

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{
-    disclosure::Level,
-    id::ProgressRecordId,
-};
+use domain::{disclosure::Level, id::ProgressRecordId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{
@@ -18,7 +15,7 @@ use super::{
     answers::{NamedAnswer, person_key},
     masked::{self, Material, MaskedEntry},
 };
-use crate::{error::ApiError, state::AppState};
+use crate::{error::ApiError, operations::persons::closed, state::AppState};
 
 /// An entry as the caller sees it.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -80,6 +77,8 @@ pub struct AmendmentAnswer {
     pub title: Option<String>,
     pub content: Option<String>,
 }
+
+closed!(PersonRef, AmendmentAnswer);
 
 /// Entries out of the store, with what masks those the caller sees masked. Nothing of it is shown
 /// before [`Entries::finish`].

@@ -24,6 +24,20 @@ pub mod search;
 pub mod show;
 pub mod update;
 
+/// `Debug` that names the type alone: these values are personal and must not reach a log.
+macro_rules! closed {
+    ($($name:ident),+ $(,)?) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )+};
+}
+pub(crate) use closed;
+
+closed!(PersonInput, PersonSummary, PersonAnswer, FormerValue, PersonFlag, HouseholdAnswer, HouseholdMember, Duplicate);
+
 /// The operations on the register.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -69,12 +83,6 @@ pub struct PersonInput {
     pub address_allow: Vec<String>,
     /// Option list `risk_flag`.
     pub risk_flags: Vec<String>,
-}
-
-impl std::fmt::Debug for PersonInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PersonInput")
-    }
 }
 
 /// Names that the register uses where the web app's are shorter.
@@ -222,12 +230,6 @@ pub struct PersonSummary {
     pub cases: Vec<PersonCase>,
 }
 
-impl std::fmt::Debug for PersonSummary {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PersonSummary")
-    }
-}
-
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct PersonCase {
     pub id: String,
@@ -252,12 +254,6 @@ pub struct PersonAnswer {
     pub duplicates: Vec<Duplicate>,
     pub may_edit: bool,
     pub updated_at: String,
-}
-
-impl std::fmt::Debug for PersonAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PersonAnswer")
-    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

@@ -17,7 +17,7 @@ use store::{
     persons::{Flag, PersonPatch},
 };
 
-use super::{FIELDS, PersonAnswer, answer, cases_by_client, check_agencies, is_risk_flag, personal_number, stored_name, value_problem};
+use super::{FIELDS, PersonAnswer, answer, cases_by_client, check_agencies, closed, is_risk_flag, personal_number, stored_name, value_problem};
 use crate::{
     context::CallContext,
     error::{ApiError, Body, FieldProblem},
@@ -49,12 +49,6 @@ pub struct UpdatePerson {
     pub end_flags: Vec<String>,
 }
 
-impl std::fmt::Debug for UpdatePerson {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UpdatePerson")
-    }
-}
-
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewFlag {
@@ -64,6 +58,8 @@ pub struct NewFlag {
     #[schema(value_type = Option<String>)]
     pub review_on: Option<Date>,
 }
+
+closed!(UpdatePerson, NewFlag);
 
 impl UpdatePerson {
     fn check(self, today: Date) -> Result<(i64, PersonPatch), ApiError> {
