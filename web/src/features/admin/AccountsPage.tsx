@@ -18,7 +18,7 @@ import {
   type SummaryItem,
 } from '../../ui';
 import { itemsOf, type Many } from '../cases/api';
-import { dateTime, localDate } from '../cases/dates';
+import { localDate } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { PROFESSIONS, ROLES_BY_CLASS, type Account, type Agency, type Membership } from './api';
 import { actionProblem, AdminTabs, FormDialog } from './form';
@@ -238,15 +238,6 @@ export default function AccountsPage() {
                   ),
                 },
                 {
-                  key: 'last',
-                  head: '最後のサインイン',
-                  cell: (account) => (
-                    <span className="nowrap">
-                      {dateTime(account.last_sign_in_at, session.municipality.zone) || '—'}
-                    </span>
-                  ),
-                },
-                {
                   key: 'act',
                   head: '操作',
                   cell: (account) => (
@@ -432,7 +423,8 @@ function Hats({
             <span>
               {entry.agency.name}
               <span className="soft">
-                　{labelOf(ROLES, entry.role)}　{entry.valid_from.replaceAll('-', '/')}〜
+                {'　'}
+                {labelOf(ROLES, entry.role)}　{entry.valid_from.replaceAll('-', '/')}〜
                 {entry.valid_to?.replaceAll('-', '/') ?? ''}
               </span>
               {(over || !entry.active) && (
@@ -546,11 +538,11 @@ function NewAccount({
           },
         }),
         ...(form.login_id.trim() !== '' &&
-        !/^[a-z0-9._@-]{2,64}$/i.test(form.login_id.normalize('NFKC').trim())
+        !/^[a-z0-9._@-]{3,64}$/i.test(form.login_id.normalize('NFKC').trim())
           ? [
               {
                 target: 'account-login',
-                message: 'ログインIDは半角の英数字と . _ - @ で、2文字以上にしてください。',
+                message: 'ログインIDは半角の英数字と . _ - @ で、3文字以上にしてください。',
               },
             ]
           : []),

@@ -12,7 +12,6 @@ export interface Account {
   /** A second factor is registered. */
   enrolled: boolean;
   must_change_password?: boolean;
-  last_sign_in_at?: string | null;
   version?: number;
   memberships?: Membership[];
 }

@@ -101,7 +101,8 @@ function codeText(error: unknown): string {
     return 'この機関では選べない役割です。役割を選び直してください。';
   if (code === 'last_sysadmin' || code === 'last_admin')
     return '最後のシステム管理者は停止できません。先に別の管理者を登録してください。';
-  if (code === 'self') return '自分自身は停止できません。別の管理者に依頼してください。';
+  if (code === 'own_account' || code === 'self')
+    return '自分自身は停止できません。別の管理者に依頼してください。';
   return problemText(error);
 }
 

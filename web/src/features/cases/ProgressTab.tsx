@@ -11,6 +11,7 @@ import {
   Dialog,
   Empty,
   ErrorSummary,
+  Icon,
   Notice,
   Select,
   Tag,
@@ -325,6 +326,7 @@ export function ProgressEntry({ detail, short = false }: { detail: CaseDetail; s
                   </option>
                 ))}
               </select>
+              <Icon name="down" size="s" />
             </span>
           </div>
           {errorAt('progress-method') && (

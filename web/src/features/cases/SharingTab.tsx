@@ -161,7 +161,7 @@ function Consents({ detail }: { detail: CaseDetail }) {
           return (
             <Card
               key={person.person_id}
-              level={3}
+              level={2}
               icon="person"
               title={
                 <>
@@ -824,10 +824,11 @@ function ViewAs({ detail }: { detail: CaseDetail }) {
   const projections: readonly (Projection & { section: string })[] = !seen?.projections
     ? []
     : Array.isArray(seen.projections)
-      ? (seen.projections as (Projection & { section: string })[])
-      : Object.entries(seen.projections as Readonly<Record<string, Projection>>).map(
-          ([section, projection]) => ({ ...projection, section }),
-        );
+      ? seen.projections
+      : Object.entries(seen.projections).map(([section, projection]) => ({
+          ...projection,
+          section,
+        }));
   return (
     <div className="stack">
       <Select
@@ -899,7 +900,7 @@ function ProjectionCard({
   );
   return (
     <Card
-      level={3}
+      level={2}
       title={sectionLabel(projection.section)}
       icon="doc"
       aside={<LevelTag level={level} />}

@@ -154,6 +154,7 @@ export function useCase(id: string) {
   return useQuery({
     queryKey: caseKeys.detail(id),
     queryFn: ({ signal }) => api.get<CaseDetail>(`cases/${id}`, undefined, signal),
+    enabled: id !== '',
   });
 }
 

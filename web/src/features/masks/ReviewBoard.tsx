@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import * as Y from 'yjs';
+import type * as Y from 'yjs';
 import { ApiError, api } from '../../api/client';
 import type { DocumentInfo, Projection } from '../../api/types';
 import { useSession } from '../../app/session';
@@ -1005,7 +1005,13 @@ function FinishDialog({
         const body = cause.body['pending'];
         setCounted(typeof body === 'number' && body > 0 ? body : 1);
       }
-      setProblem(problemText(cause));
+      setProblem(
+        cause instanceof ApiError && cause.code === 'masks_pending'
+          ? '新しく見つかった候補があります。確認を続けるか、残して終える理由を書いてください。'
+          : cause instanceof ApiError && cause.code === 'models_not_ready'
+            ? '言語モデルの準備中です。少し待ってから、もう一度押してください。'
+            : problemText(cause),
+      );
     } finally {
       setBusy(false);
     }

@@ -33,6 +33,15 @@ export interface FieldText {
   text: string;
 }
 
+function textOf(value: unknown, missing: string): string {
+  return typeof value === 'string' ? value : missing;
+}
+
+function orderKey(row: Y.Map<unknown>): string {
+  const key = row.get('order');
+  return typeof key === 'string' ? key : '';
+}
+
 export function encodePosition(position: Y.RelativePosition): string {
   let binary = '';
   for (const byte of Y.encodeRelativePosition(position)) binary += String.fromCharCode(byte);
@@ -83,8 +92,8 @@ export function fieldTexts(parent: Y.Doc, order: readonly string[] = []): FieldT
       (entry): entry is [string, Y.Map<unknown>] => entry[1] instanceof Y.Map,
     );
     rows.sort(([idA, a], [idB, b]) => {
-      const orderA = String(a.get('order') ?? '');
-      const orderB = String(b.get('order') ?? '');
+      const orderA = orderKey(a);
+      const orderB = orderKey(b);
       return orderA === orderB ? (idA < idB ? -1 : 1) : orderA < orderB ? -1 : 1;
     });
     for (const [rowId, row] of rows)
@@ -110,8 +119,9 @@ function statusOf(value: unknown): Status {
 export function readSpans(masks: Y.Doc, parent: Y.Doc, fields: readonly FieldText[]): Span[] {
   const byField = new Map(fields.map((entry, index) => [entry.field, { ...entry, index }]));
   const spans: (Span & { fieldIndex: number })[] = [];
-  masks.getMap('spans').forEach((value, id) => {
-    if (!(value instanceof Y.Map)) return;
+  masks.getMap('spans').forEach((entryValue, id) => {
+    if (!(entryValue instanceof Y.Map)) return;
+    const value = entryValue as Y.Map<unknown>;
     const entry = byField.get(String(value.get('field')));
     if (!entry) return;
     const start = resolve(parent, value.get('start'), entry.ytext);
@@ -128,9 +138,9 @@ export function readSpans(masks: Y.Doc, parent: Y.Doc, fields: readonly FieldTex
       start,
       end,
       surface: entry.text.slice(start, end),
-      label: String(value.get('label') ?? 'OTHER_ID'),
+      label: textOf(value.get('label'), 'OTHER_ID'),
       score: Number.isFinite(score) ? score : 0,
-      source: String(value.get('source') ?? 'model'),
+      source: textOf(value.get('source'), 'model'),
       person: typeof person === 'string' ? person : null,
       status: statusOf(value.get('status')),
       by: typeof by === 'string' ? by : null,

@@ -1,10 +1,12 @@
 import { Link } from 'wouter';
-import { Card, Icon, Notice, Progress } from '../../ui';
-import { useForm } from '../cases/fieldNames';
-import type { CaseDetail, SectionInfo } from '../cases/api';
+import { useSession } from '../../app/session';
+import { Card, Icon, Notice } from '../../ui';
+import { useProjection, type CaseDetail, type SectionInfo } from '../cases/api';
+import { dateTime } from '../cases/dates';
+import { QueryState } from '../cases/parts';
 import { ProgressEntry, ProgressList } from '../cases/ProgressTab';
 import { levelOf, sectionLabel } from '../cases/vocabulary';
-import { MaskedSheet } from '../sheet';
+import { SheetView, useForm } from '../sheet';
 import './partner.css';
 
 const FORMS: Readonly<Record<string, string>> = {
@@ -29,14 +31,12 @@ export function PartnerOverview({ detail }: { detail: CaseDetail }) {
       {detail.permissions.includes('edit_case') && <ProgressEntry detail={detail} short />}
       {sheets.map((section) =>
         levelOf(section.level) === 'masked' && section.document_id ? (
-          <div key={section.section} className="partner-sheet">
-            <h2>
-              <Link href={`/cases/${detail.id}/${section.section}`}>
-                {sectionLabel(section.section)}
-              </Link>
-            </h2>
-            <Sheet section={section} documentId={section.document_id} />
-          </div>
+          <MaskedCard
+            key={section.section}
+            detail={detail}
+            section={section}
+            documentId={section.document_id}
+          />
         ) : null,
       )}
       {levelOf(progress?.level) !== 'none' && (
@@ -59,8 +59,43 @@ export function PartnerOverview({ detail }: { detail: CaseDetail }) {
   );
 }
 
-function Sheet({ section, documentId }: { section: SectionInfo; documentId: string }) {
+/** One sheet as its projection; newer words stand there only as 「確認中」. */
+function MaskedCard({
+  detail,
+  section,
+  documentId,
+}: {
+  detail: CaseDetail;
+  section: SectionInfo;
+  documentId: string;
+}) {
+  const { session } = useSession();
   const form = useForm(FORMS[section.section]);
-  if (!form.data) return <Progress label="様式を読み込んでいます" />;
-  return <MaskedSheet documentId={documentId} definition={form.data} />;
+  const query = useProjection(documentId);
+  const name = sectionLabel(section.section);
+  return (
+    <Card
+      title={`${name}（マスク済み）`}
+      icon="mask"
+      tone="purple"
+      aside={
+        <span className="soft">
+          {query.data?.generated_at &&
+            `${dateTime(query.data.generated_at, session.municipality.zone)} の版　`}
+          <Link href={`/cases/${detail.id}/${section.section}`}>{`${name}を開く`}</Link>
+        </span>
+      }
+    >
+      {!query.data && <QueryState query={query} what={name} />}
+      {query.data && !form.data && <QueryState query={form} what="様式" />}
+      {query.data?.notice === 'not_scanned' && (
+        <Notice tone="warning">
+          まだ伏せることばの検出が終わっていません。終わると、ここに表示されます。
+        </Notice>
+      )}
+      {query.data && form.data && query.data.notice !== 'not_scanned' && (
+        <SheetView definition={form.data} fields={query.data.fields} />
+      )}
+    </Card>
+  );
 }

@@ -124,7 +124,7 @@ export function checkPassword(next: string, again: string, loginId: string): Pas
 export function returnPath(wanted: string | null | undefined): string {
   if (!wanted || !wanted.startsWith('/') || wanted.startsWith('//') || wanted.includes('\\'))
     return '/';
-  if (/[\u0000-\u001f]/.test(wanted)) return '/';
+  if ([...wanted].some((character) => character < ' ')) return '/';
   if (wanted === '/signin' || wanted.startsWith('/signin?')) return '/';
   return wanted;
 }

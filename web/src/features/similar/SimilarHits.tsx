@@ -54,7 +54,7 @@ export function SimilarHits({
       {hits.map((hit, index) => (
         <li key={hit.case_id ?? `${hit.case_no ?? ''}-${index}`}>
           <Card
-            level={3}
+            level={2}
             title={
               <>
                 <span className="similar__rank">{index + 1}</span>
@@ -79,7 +79,7 @@ export function SimilarHits({
           >
             {hit.reasons.length > 0 && (
               <div className="similar__why">
-                <h4>似ている理由</h4>
+                <h3>似ている理由</h3>
                 <ul>
                   {hit.reasons.map((reason) => (
                     <li key={`${reason.kind}-${reason.text}`}>

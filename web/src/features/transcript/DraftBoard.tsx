@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useReducer, useRef, useState } from 'react';
 import { Link } from 'wouter';
-import * as Y from 'yjs';
+import type * as Y from 'yjs';
 import { api } from '../../api/client';
 import { fieldAt, type Field, type FormDefinition } from '../../forms/definition';
 import { problemText } from '../../i18n/problems';

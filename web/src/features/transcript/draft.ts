@@ -284,7 +284,7 @@ export function warningText(warning: unknown): string {
     default: {
       const message =
         typeof warning === 'object' && warning !== null && 'message' in warning
-          ? (warning as { message: unknown }).message
+          ? warning.message
           : null;
       return typeof message === 'string' ? message : code || '確かめてほしいところがあります。';
     }
@@ -293,7 +293,7 @@ export function warningText(warning: unknown): string {
 
 function codeOf(warning: unknown): string {
   if (typeof warning === 'object' && warning !== null && 'code' in warning) {
-    const { code } = warning as { code: unknown };
+    const { code } = warning;
     return typeof code === 'string' ? code : '';
   }
   return '';
@@ -301,7 +301,7 @@ function codeOf(warning: unknown): string {
 
 function countOf(warning: unknown): number | null {
   if (typeof warning === 'object' && warning !== null && 'count' in warning) {
-    const { count } = warning as { count: unknown };
+    const { count } = warning;
     return typeof count === 'number' ? count : null;
   }
   return null;
