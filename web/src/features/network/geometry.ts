@@ -50,6 +50,15 @@ export function halfSize(node: MapNode): Point {
 /** How far the symbol's edge lies from its middle in a direction (unit vector). */
 function reach(node: MapNode, ux: number, uy: number): number {
   const half = halfSize(node);
+  if ((node.kind === 'person' || node.kind === 'pet') && uy > 0) {
+    // The name stands below the symbol: a line from there ends under the name, not behind it.
+    const bottom = half.y + LINE + 4;
+    const side = widthOf(wrap(node.label).join('')) / 2 + 3;
+    const down = bottom / uy;
+    if (Math.abs(ux * down) <= side) return down;
+    const across = side / Math.max(Math.abs(ux), 1e-6);
+    if (uy * across >= half.y && uy * across <= bottom) return across;
+  }
   if (node.kind === 'person' && node.sex === '1')
     return Math.min(half.x / Math.max(Math.abs(ux), 1e-6), half.y / Math.max(Math.abs(uy), 1e-6));
   if (node.kind === 'person' && node.sex !== '2') return half.x / (Math.abs(ux) + Math.abs(uy));

@@ -103,6 +103,9 @@ describe('lines', () => {
     const ends = span(person('a'), person('b'), { x: 0, y: 0 }, { x: 200, y: 0 }, 0);
     expect(ends?.[0].x).toBeCloseTo(27);
     expect(ends?.[1].x).toBeCloseTo(173);
+    // From below a line ends under the name.
+    const below = span(person('a'), person('b'), { x: 0, y: 0 }, { x: 0, y: 200 }, 0);
+    expect(below?.[0].y).toBeCloseTo(50);
     expect(span(person('a'), person('b'), { x: 0, y: 0 }, { x: 40, y: 0 }, 0)).toBeNull();
   });
 
