@@ -86,8 +86,8 @@ export default function AuditPage() {
                   key: 'target',
                   head: '対象',
                   cell: (event) =>
-                    event.target ? (
-                      <code className="soft">{`${event.target_kind ? `${event.target_kind} ` : ''}${event.target}`}</code>
+                    event.object_id ? (
+                      <code className="soft">{`${event.object_kind ?? ''} ${event.object_id}`}</code>
                     ) : (
                       '—'
                     ),

@@ -1,5 +1,6 @@
 import { useId, useState } from 'react';
 import { useSession } from '../../app/session';
+import { ApiError } from '../../api/client';
 import { problemText } from '../../i18n/problems';
 import {
   Button,
@@ -25,6 +26,23 @@ export interface ConfirmationAsked {
   sections?: readonly string[];
   bases?: readonly unknown[];
 }
+
+/** Parts of the confirmation that the server may refuse, and their controls. */
+const TARGETS: Readonly<Record<string, string>> = {
+  'confirmation.basis': 'basis',
+  'confirmation.reason': 'basis-reason',
+  'confirmation.meeting': 'basis-meeting',
+  'confirmation.until': 'basis-until',
+};
+
+const REFUSED: Readonly<Record<string, string>> = {
+  unknown_basis: 'この根拠は選べません。ほかの根拠を選んでください。',
+  level_too_high:
+    'この根拠では、この範囲まで開示できません。範囲を狭めるか、ほかの根拠を選んでください。',
+  reason_missing: '理由を書いてください。だれが・何のために必要かが分かるように書きます。',
+  meeting_missing: '会議名と回を入力してください。',
+  period_invalid: '終わる日は、今日以後の日付にしてください。',
+};
 
 /**
  * 「同意を確認できていない方の情報が渡ります」. The first focus and Esc are やめる; nothing is chosen
@@ -77,7 +95,16 @@ export function ConsentDialog({
           : {}),
       });
     } catch (error) {
-      setProblem(problemText(error));
+      const refused = error instanceof ApiError ? error.fields : [];
+      const named = refused.flatMap((field) => {
+        const target = TARGETS[field.path];
+        return target
+          ? [{ target, message: REFUSED[field.code] ?? '内容を確かめてください。' }]
+          : [];
+      });
+      setItems(named);
+      if (named.length === 0) setProblem(problemText(error));
+      setAttempt((count) => count + 1);
       setBusy(false);
     }
   };

@@ -4,14 +4,26 @@ import { Link } from 'wouter';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
-import { Button, Card, Dialog, LevelTag, Notice, Select, Table, useToast } from '../../ui';
+import {
+  Button,
+  Card,
+  Dialog,
+  LevelTag,
+  Notice,
+  Select,
+  Table,
+  TextInput,
+  useToast,
+} from '../../ui';
 import { personName, type CaseDetail } from './api';
 import { ago, dateTime, localDate, monthDay, wareki } from './dates';
 import { ConsentChip, FlagChips } from './parts';
 import {
   CASE_ROLES,
   genderLabel,
+  isEnded,
   KINSHIPS,
+  kinshipLabel,
   sectionLabel,
   stageLabel,
   STAGES,
@@ -94,7 +106,10 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
             {
               key: 'role',
               head: '立場',
-              cell: (person) => person.kinship ?? KINSHIPS[person.role] ?? person.role,
+              cell: (person) =>
+                (person.kinship ? kinshipLabel(person.kinship) : undefined) ??
+                KINSHIPS[person.role] ??
+                person.role,
             },
             {
               key: 'age',
@@ -111,7 +126,7 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
               key: 'consent',
               head: '同意',
               cell: (person) => {
-                const status = consents.get(person.person_id);
+                const status = person.consent ?? consents.get(person.person_id);
                 return status ? <ConsentChip status={status} /> : <span className="soft">—</span>;
               },
             },
@@ -193,14 +208,22 @@ function StageDialog({ detail, onClose }: { detail: CaseDetail; onClose: () => v
   const toast = useToast();
   const [stage, setStage] = useState(detail.stage);
   const [urgency, setUrgency] = useState(detail.urgency ?? '');
+  const [outcome, setOutcome] = useState(detail.outcome ?? '');
   const codes = detail.next_stages ? [detail.stage, ...detail.next_stages] : Object.keys(STAGES);
   const save = useMutation({
-    mutationFn: () =>
-      api.patch(`cases/${detail.id}`, {
-        ...(stage === detail.stage ? {} : { stage }),
-        ...(urgency === '' || urgency === detail.urgency ? {} : { urgency }),
-        ...(detail.version === undefined ? {} : { version: detail.version }),
-      }),
+    mutationFn: async () => {
+      let version = detail.version;
+      if (urgency !== '' && urgency !== detail.urgency) {
+        const changed = await api.patch<CaseDetail>(`cases/${detail.id}`, { urgency, version });
+        version = changed.version;
+      }
+      if (stage !== detail.stage)
+        await api.post(`cases/${detail.id}/stage`, {
+          stage,
+          ...(outcome.trim() ? { outcome: outcome.trim() } : {}),
+          ...(version === undefined ? {} : { version }),
+        });
+    },
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: ['case', detail.id] });
       void client.invalidateQueries({ queryKey: ['cases'] });
@@ -245,6 +268,14 @@ function StageDialog({ detail, onClose }: { detail: CaseDetail; onClose: () => v
           options={codes.map((code) => ({ code, label: stageLabel(code) }))}
           onChange={setStage}
         />
+        {stage !== detail.stage && isEnded(stage) && (
+          <TextInput
+            label="結果"
+            support="どのように終わったかを短く。氏名は書かないでください。"
+            value={outcome}
+            onChange={setOutcome}
+          />
+        )}
         <Select
           label="緊急性"
           value={urgency}

@@ -45,7 +45,7 @@ export function ProgressTab({
   section: SectionInfo | undefined;
   item: string | undefined;
 }) {
-  const writable = detail.permissions.includes('edit_case');
+  const writable = detail.permissions.includes('write_progress');
   return (
     <>
       {writable && <ProgressEntry detail={detail} />}
@@ -145,7 +145,7 @@ export function ProgressList({
                 </Tag>
               )}
               {own && <Tag small>自機関の記録</Tag>}
-              {record.visibility && record.visibility !== 'case_members' && (
+              {typeof record.visibility === 'string' && record.visibility !== 'case_members' && (
                 <Tag icon="lock" small>
                   {VISIBILITIES[record.visibility]?.label ?? record.visibility}
                 </Tag>
@@ -172,7 +172,7 @@ export function ProgressList({
                 {amendment.content && <p>{amendment.content}</p>}
               </details>
             ))}
-            {own && level !== 'masked' && detail.permissions.includes('edit_case') && !limit && (
+            {record.may_amend && !limit && (
               <Button size="xs" variant="text" icon="pencil" onClick={() => setAmending(record)}>
                 訂正する
               </Button>
@@ -392,7 +392,6 @@ function AmendDialog({
       api.post(`cases/${detail.id}/progress-records/${record.id}/amendments`, {
         content: content.trim(),
         reason: reason.trim(),
-        ...(record.version === undefined ? {} : { version: record.version }),
       }),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: ['case', detail.id] });

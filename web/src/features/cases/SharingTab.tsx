@@ -22,7 +22,7 @@ import {
   useToast,
   type SummaryItem,
 } from '../../ui';
-import { SheetView, useForm } from '../sheet';
+import { MaskedText, SheetView, useForm, Withheld } from '../sheet';
 import {
   caseKeys,
   itemsOf,
@@ -32,6 +32,7 @@ import {
   type Consent,
   type Many,
   type Named,
+  type ProgressRecord,
 } from './api';
 import { ConsentDialog, type ConfirmationAsked } from './ConsentDialog';
 import { localDate, monthDay, wareki } from './dates';
@@ -57,6 +58,7 @@ import {
   consent,
   LEVEL_LABELS,
   LEVELS,
+  METHODS,
   levelOf,
   sectionLabel,
   widens,
@@ -155,7 +157,7 @@ function Consents({ detail }: { detail: CaseDetail }) {
           const own = all.filter((entry) => entry.person_id === person.person_id);
           const status =
             detail.consent.find((entry) => entry.person_id === person.person_id)?.status ??
-            own.at(-1)?.status ??
+            own[0]?.status ??
             'unconfirmed';
           const given = ['full', 'limited', 'verbal'].includes(status);
           return (
@@ -197,7 +199,7 @@ function Consents({ detail }: { detail: CaseDetail }) {
                 </p>
               ) : (
                 <ul className="event-list">
-                  {[...own].reverse().map((entry) => (
+                  {own.map((entry) => (
                     <li key={entry.id}>
                       <strong>{consent(entry.status).long}</strong>
                       <span>
@@ -481,7 +483,9 @@ function Members({ detail }: { detail: CaseDetail }) {
     .filter(
       (entry) =>
         entry.active !== false &&
-        !detail.members.some((member) => member.agency.id === entry.id && member.to === null),
+        !detail.members.some(
+          (member) => member.agency.id === entry.id && (member.active ?? member.to === null),
+        ),
     )
     .map((entry) => ({ code: entry.id, label: entry.name }));
   return (
@@ -507,7 +511,7 @@ function Members({ detail }: { detail: CaseDetail }) {
               head: '操作',
               cell: (member) =>
                 writable &&
-                member.to === null &&
+                (member.active ?? member.to === null) &&
                 member.agency.id !== detail.lead_agency?.id &&
                 member.agency.id !== session.membership.agency.id ? (
                   <Button
@@ -619,7 +623,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
   const toast = useToast();
   const [draft, setDraft] = useState<Matrix>(saved);
   const sections = detail.sections.map((entry) => entry.section);
-  const members = detail.members.filter((member) => member.to === null);
+  const members = detail.members.filter((member) => member.active ?? member.to === null);
   const changed = changes(saved, draft);
   const count = summary(changed);
   const writable = detail.permissions.includes('manage_disclosure');
@@ -776,7 +780,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                   void confirmed.run(
                     (confirmation) =>
                       api.put(`cases/${detail.id}/disclosures`, {
-                        disclosures: entries(draft),
+                        entries: entries(draft),
                         ...(confirmation ? { confirmation } : {}),
                       }),
                     what || '開示の設定を変える',
@@ -798,14 +802,20 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
 
 // ── 見え方の確認 ──
 
-interface ViewAsAnswer extends CaseDetail {
-  projections?: (Projection & { section: string })[] | Readonly<Record<string, Projection>>;
+interface ViewAsAnswer {
+  agency: Named;
+  /** false: for this agency the case does not exist. */
+  visible: boolean;
+  case: CaseDetail | null;
+  projections: { section: string; projection: Projection }[];
+  progress: ProgressRecord[];
 }
 
 function ViewAs({ detail }: { detail: CaseDetail }) {
   const { session } = useSession();
   const others = detail.members.filter(
-    (member) => member.to === null && member.agency.id !== session.membership.agency.id,
+    (member) =>
+      (member.active ?? member.to === null) && member.agency.id !== session.membership.agency.id,
   );
   const [agency, setAgency] = useState(others[0]?.agency.id ?? '');
   const query = useQuery({
@@ -821,14 +831,7 @@ function ViewAs({ detail }: { detail: CaseDetail }) {
         支援機関を加えると、その機関からどう見えるかを確かめられます。
       </Empty>
     );
-  const projections: readonly (Projection & { section: string })[] = !seen?.projections
-    ? []
-    : Array.isArray(seen.projections)
-      ? seen.projections
-      : Object.entries(seen.projections).map(([section, projection]) => ({
-          ...projection,
-          section,
-        }));
+  const shown = seen?.case;
   return (
     <div className="stack">
       <Select
@@ -839,21 +842,22 @@ function ViewAs({ detail }: { detail: CaseDetail }) {
         onChange={setAgency}
       />
       {!seen && <QueryState query={query} what="見え方" />}
-      {seen && (
+      {seen && !shown && (
+        <Empty icon="lock" title="この機関には、事案そのものが見えません">
+          一覧にも検索にも出ません。開示するには「開示の設定」で見える範囲を選びます。
+        </Empty>
+      )}
+      {seen && shown && (
         <>
-          <Card
-            title={`${others.find((member) => member.agency.id === agency)?.agency.name ?? ''}からの見え方`}
-            icon="eye"
-            tone="purple"
-          >
+          <Card title={`${seen.agency.name}からの見え方`} icon="eye" tone="purple">
             <dl className="facts">
               <div>
                 <dt>対象者</dt>
-                <dd>{seen.clients.map((client) => client.display).join('、') || '表示なし'}</dd>
+                <dd>{shown.clients.map((client) => client.display).join('、') || '表示なし'}</dd>
               </div>
               <div>
                 <dt>事案名</dt>
-                <dd>{seen.title || '表示なし'}</dd>
+                <dd>{shown.title || '表示なし'}</dd>
               </div>
               {detail.sections.map((section) => (
                 <div key={section.section}>
@@ -861,7 +865,7 @@ function ViewAs({ detail }: { detail: CaseDetail }) {
                   <dd>
                     <LevelTag
                       level={levelOf(
-                        seen.sections.find((other) => other.section === section.section)?.level,
+                        shown.sections.find((other) => other.section === section.section)?.level,
                       )}
                     />
                   </dd>
@@ -869,15 +873,37 @@ function ViewAs({ detail }: { detail: CaseDetail }) {
               ))}
             </dl>
           </Card>
-          {projections.map((projection) => (
+          {seen.projections.map((entry) => (
             <ProjectionCard
-              key={projection.section}
-              projection={projection}
+              key={entry.section}
+              section={entry.section}
+              projection={entry.projection}
               level={levelOf(
-                seen.sections.find((other) => other.section === projection.section)?.level,
+                shown.sections.find((other) => other.section === entry.section)?.level,
               )}
             />
           ))}
+          <Card title="支援経過" icon="list" flush>
+            {seen.progress.length === 0 && (
+              <p className="card__body soft">この機関に見える記録はありません。</p>
+            )}
+            {seen.progress.map((record) => (
+              <div key={record.id} className="record">
+                <p>
+                  <strong>
+                    {monthDay(record.performed_on)} {METHODS[record.method] ?? record.method}
+                  </strong>{' '}
+                  <span className="soft">{record.agency?.name}</span>
+                </p>
+                {record.content && (
+                  <p className="record__text">
+                    <MaskedText text={record.content} />
+                  </p>
+                )}
+                {record.withheld && <Withheld />}
+              </div>
+            ))}
+          </Card>
         </>
       )}
     </div>
@@ -885,27 +911,26 @@ function ViewAs({ detail }: { detail: CaseDetail }) {
 }
 
 function ProjectionCard({
+  section,
   projection,
   level,
 }: {
-  projection: Projection & { section: string };
+  section: string;
+  projection: Projection;
   level: Level;
 }) {
   const form = useForm(
-    projection.section === 'intake'
+    section === 'intake'
       ? 'intake_application'
-      : projection.section === 'assessment'
+      : section === 'assessment'
         ? 'intake_assessment'
         : null,
   );
   return (
-    <Card
-      level={2}
-      title={sectionLabel(projection.section)}
-      icon="doc"
-      aside={<LevelTag level={level} />}
-    >
-      {form.data ? (
+    <Card title={sectionLabel(section)} icon="doc" aside={<LevelTag level={level} />}>
+      {projection.notice === 'not_scanned' ? (
+        <p className="soft">伏せることばの検出が終わっていないため、まだ何も見えません。</p>
+      ) : form.data ? (
         <SheetView definition={form.data} fields={projection.fields} />
       ) : (
         <QueryState query={form} what="様式" />

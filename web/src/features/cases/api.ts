@@ -48,6 +48,7 @@ export interface CasePerson extends ClientSummary {
   birth_date?: string | null;
   risk_flags?: string[];
   address_confidential?: boolean;
+  consent?: string | null;
 }
 
 export interface Member {
@@ -55,6 +56,8 @@ export interface Member {
   role: string;
   from: string;
   to: string | null;
+  /** Today lies within the period. */
+  active?: boolean;
 }
 
 export interface SectionInfo {
@@ -88,6 +91,7 @@ export interface CaseDetail extends CaseSummary {
   permissions: string[];
   /** Stages the case may go to from here; absent when the server leaves it to its own check. */
   next_stages?: string[];
+  outcome?: string | null;
   version?: number;
 }
 
@@ -105,10 +109,11 @@ export interface ProgressRecord {
   title?: string | null;
   content: string | null;
   withheld?: boolean;
+  may_amend?: boolean;
   persons?: { person_id: string; display: string }[];
   staff?: Named | null;
   agency?: Named | null;
-  visibility?: string;
+  visibility?: unknown;
   level?: string;
   version?: number;
   amendments?: {

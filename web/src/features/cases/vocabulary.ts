@@ -236,11 +236,32 @@ export const VISIBILITIES: Readonly<Record<string, { label: string; note: string
   own_org: { label: '自機関のみ', note: 'ほかの機関には存在も出ません' },
 };
 
+/** Standing of a person in a case. */
 export const KINSHIPS: Readonly<Record<string, string>> = {
-  client: '本人',
-  family: '家族・親族',
+  client: '支援対象者',
+  household: '同居の家族',
+  relative: '親族',
   related: '関係者',
 };
+
+const KIN: Readonly<Record<string, string>> = {
+  self: '本人',
+  spouse: '配偶者',
+  partner: '内縁・パートナー',
+  ex_spouse: '元配偶者',
+  father: '父',
+  mother: '母',
+  step_father: '継父',
+  step_mother: '継母',
+  foster_parent: '養父母・里親',
+  son: '子（男）',
+  daughter: '子（女）',
+};
+
+/** Kinship in words; the register also holds plain words (長女, 叔父). */
+export function kinshipLabel(code: string): string {
+  return KIN[code] ?? code;
+}
 
 export const GENDERS: Readonly<Record<string, string>> = {
   '1': '男性',

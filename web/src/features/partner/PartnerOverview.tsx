@@ -28,7 +28,7 @@ export function PartnerOverview({ detail }: { detail: CaseDetail }) {
         氏名・住所などは［氏名1］のように伏せてあります。伏せてあっても個人情報です。印刷・転記・ほかの機関への提供はしないでください。
         主担当：{detail.lead_agency?.name ?? ''} {detail.owner?.name ?? ''}
       </Notice>
-      {detail.permissions.includes('edit_case') && <ProgressEntry detail={detail} short />}
+      {detail.permissions.includes('write_progress') && <ProgressEntry detail={detail} short />}
       {sheets.map((section) =>
         levelOf(section.level) === 'masked' && section.document_id ? (
           <MaskedCard

@@ -19,6 +19,20 @@ export interface SimilarHit {
   digest: string | null;
 }
 
+export interface SimilarAnswer {
+  hits: SimilarHit[];
+  notice?: string | null;
+}
+
+/** Why there is nothing to show, when the server knows. */
+export function noticeText(notice: string | null | undefined): string | null {
+  if (notice === 'not_scanned')
+    return 'この事案の文をまだ調べ終わっていません。少し待ってから、もう一度開いてください。';
+  if (notice === 'no_candidates')
+    return '比べる事案がまだありません。類似検索に使うことを認めた事案だけが対象です。';
+  return null;
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   topic: '困りごと',
   issue: '課題',

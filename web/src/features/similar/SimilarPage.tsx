@@ -3,7 +3,13 @@ import { useState } from 'react';
 import { api } from '../../api/client';
 import { problemText } from '../../i18n/problems';
 import { Button, Card, Empty, ErrorSummary, Notice, PageHead, Progress, TextArea } from '../../ui';
-import { filterHits, SimilarHits, type SimilarFilter, type SimilarHit } from './SimilarHits';
+import {
+  filterHits,
+  noticeText,
+  SimilarHits,
+  type SimilarFilter,
+  type SimilarAnswer,
+} from './SimilarHits';
 import { ALL, SimilarFilters } from './SimilarTools';
 
 /** 「類似事案」 from free text. The text goes in the body of a request, never into an address. */
@@ -13,7 +19,7 @@ export default function SimilarPage() {
   const [error, setError] = useState<string | undefined>();
   const [filter, setFilter] = useState<SimilarFilter>(ALL);
   const search = useMutation({
-    mutationFn: (words: string) => api.post<{ hits: SimilarHit[] }>('similar', { text: words }),
+    mutationFn: (words: string) => api.post<SimilarAnswer>('similar', { text: words }),
     onSuccess: () => setFilter(ALL),
   });
   const submit = (): void => {
@@ -86,7 +92,10 @@ export default function SimilarPage() {
             {hits.length > 0 && <SimilarFilters hits={hits} filter={filter} onChange={setFilter} />}
             <SimilarHits
               hits={filterHits(hits, filter)}
-              emptyText="状況をもう少しくわしく書くか、絞り込みを外してみてください。類似検索に使うことを認めた事案だけが対象です。"
+              emptyText={
+                noticeText(search.data.notice) ??
+                '状況をもう少しくわしく書くか、絞り込みを外してみてください。類似検索に使うことを認めた事案だけが対象です。'
+              }
             />
           </>
         )}

@@ -4,15 +4,20 @@ import { Link } from 'wouter';
 import { api } from '../../api/client';
 import { QueryState } from '../cases/parts';
 import { Notice } from '../../ui';
-import { filterHits, SimilarHits, type SimilarFilter, type SimilarHit } from './SimilarHits';
+import {
+  filterHits,
+  noticeText,
+  SimilarHits,
+  type SimilarFilter,
+  type SimilarAnswer,
+} from './SimilarHits';
 import { ALL, SimilarFilters } from './SimilarTools';
 
 /** 「類似事案」 of the open case. */
 export function SimilarTab({ caseId }: { caseId: string }) {
   const query = useQuery({
     queryKey: ['case', caseId, 'similar'],
-    queryFn: ({ signal }) =>
-      api.get<{ hits: SimilarHit[] }>(`cases/${caseId}/similar`, undefined, signal),
+    queryFn: ({ signal }) => api.get<SimilarAnswer>(`cases/${caseId}/similar`, undefined, signal),
     staleTime: 60_000,
   });
   const [filter, setFilter] = useState<SimilarFilter>(ALL);
@@ -30,7 +35,10 @@ export function SimilarTab({ caseId }: { caseId: string }) {
       {query.data && (
         <SimilarHits
           hits={filterHits(hits, filter)}
-          emptyText="記録がまだ少ないか、絞り込みに合うものがありません。類似検索に使うことを認めた事案だけが対象です。"
+          emptyText={
+            noticeText(query.data.notice) ??
+            '記録がまだ少ないか、絞り込みに合うものがありません。類似検索に使うことを認めた事案だけが対象です。'
+          }
         />
       )}
     </>

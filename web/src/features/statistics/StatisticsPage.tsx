@@ -30,6 +30,8 @@ interface Answer {
   definition: string | Definition;
   rows: Row[];
   total_cases: number;
+  /** Cases per month: with several issues each, the sum over the issues says more than there are. */
+  months?: { month: string; cases: number }[];
 }
 
 interface Definition {
@@ -59,6 +61,12 @@ export default function StatisticsPage() {
     placeholderData: keepPreviousData,
   });
   const table = query.data ? pivot(query.data.rows, period.from, period.to) : null;
+  const perMonth = query.data?.months;
+  const totals =
+    table && perMonth
+      ? table.months.map((month) => perMonth.find((entry) => entry.month === month)?.cases ?? 0)
+      : (table?.totals ?? []);
+  const totalLabel = by === 'issue' && perMonth ? '相談の実数' : '合計';
   const address = (path: string, more: Record<string, string> = {}): string =>
     apiUrl(`statistics/new-consultations${path}`, { ...period, by, ...more }).href;
   const file = `新規相談_${BY[by].noun}_${period.from}_${period.to}`;
@@ -177,7 +185,7 @@ export default function StatisticsPage() {
                     dense
                     rows={[
                       ...table.lines,
-                      { category: '__total', label: '合計', counts: table.totals, total: null },
+                      { category: '__total', label: totalLabel, counts: totals, total: null },
                     ]}
                     rowKey={(line) => line.category}
                     columns={[
@@ -186,7 +194,7 @@ export default function StatisticsPage() {
                         head: BY[by].noun.replace('別', ''),
                         header: true,
                         cell: (line) =>
-                          line.category === '__total' ? <strong>合計</strong> : line.label,
+                          line.category === '__total' ? <strong>{totalLabel}</strong> : line.label,
                       },
                       ...table.months.map((month, index) => ({
                         key: month,
@@ -202,7 +210,7 @@ export default function StatisticsPage() {
                         cell: (line) => (
                           <strong>
                             {line.category === '__total'
-                              ? grand(table.totals)
+                              ? grand(totals)
                               : countText(line.total, true)}
                           </strong>
                         ),

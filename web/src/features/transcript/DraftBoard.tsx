@@ -3,6 +3,7 @@ import { useEffect, useMemo, useReducer, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import type * as Y from 'yjs';
 import { api } from '../../api/client';
+import { useSession } from '../../app/session';
 import { fieldAt, type Field, type FormDefinition } from '../../forms/definition';
 import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
@@ -51,6 +52,7 @@ interface Done {
 export function DraftBoard({ transcript, detail }: { transcript: Transcript; detail: CaseDetail }) {
   const client = useQueryClient();
   const toast = useToast();
+  const { can } = useSession();
   const documentOf = (section: string): string | null =>
     detail.sections.find((entry) => entry.section === section)?.document_id ?? null;
   const intake = useDocument(documentOf('intake'));
@@ -96,8 +98,8 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
   const plan = planAll(transcript, stateOf, (name) => isFilled(existing(name)));
   const settled = order.filter((name) => stateOf(name) === 'accepted').length;
   const writable =
-    detail.permissions.includes('edit_case') &&
-    (connections['intake'] !== null || connections['assessment'] !== null);
+    can('edit_case') &&
+    detail.sections.some((entry) => entry.section === 'intake' && entry.level === 'edit');
 
   const accept = async (names: readonly string[], mode: Mode): Promise<void> => {
     setBusy(new Set(names));

@@ -23,7 +23,7 @@ interface Line {
 
 /** 「文字起こし」: bring one in by file or by pasting, and the ones brought in before. */
 export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
-  const { session } = useSession();
+  const { session, can } = useSession();
   const client = useQueryClient();
   const toast = useToast();
   const [, navigate] = useLocation();
@@ -39,7 +39,9 @@ export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
     queryFn: ({ signal }) =>
       api.get<Many<Line>>(`cases/${detail.id}/transcripts`, undefined, signal),
   });
-  const writable = detail.permissions.includes('edit_case') && detail.level === 'edit';
+  const writable =
+    can('edit_case') &&
+    detail.sections.some((entry) => entry.section === 'intake' && entry.level === 'edit');
 
   const send = async (body: FormData | { text: string }): Promise<void> => {
     setProblem(null);
