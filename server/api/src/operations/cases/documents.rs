@@ -148,8 +148,6 @@ fn place(txn: &mut TransactionMut<'_>, people: Vec<ClientNode>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_fields_filled_at_reception_exist_in_the_forms() {
         for (form, fields) in [
