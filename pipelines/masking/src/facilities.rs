@@ -114,7 +114,6 @@ fn employers(text: &Text, out: &mut Vec<Candidate>) {
         "の寮",
         "の社員",
         "の正社員",
-        "の班長",
         "の従業員",
         "の工員",
         "に通所",

@@ -79,7 +79,7 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
                 || !is_free_form(candidate.label)
                 || !trapped[candidate.start..candidate.end].iter().all(|&t| t))
     });
-    // Long role words are never part of a name, wherever a source cut (「城民生」 + 「委員」).
+    // Long role words are never part of a name, wherever a source cut (「架民生」 + 「委員」).
     let roles: Vec<(usize, usize)> = WORDS
         .roles
         .iter()

@@ -172,7 +172,7 @@ fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> 
     ))
 }
 
-/// 「妻ロサ」「保護司田中」: past kinship words, labels and roles in front of a name.
+/// 「妻アナ」「保護司田中」: past kinship words, labels and roles in front of a name.
 pub(crate) fn skip_cues(text: &Text, mut start: usize, end: usize) -> usize {
     if start < end && text.chars[start] == 'の' && WORDS.kinship.ends(text, start).is_some() {
         start += 1;

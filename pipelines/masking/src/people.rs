@@ -226,7 +226,7 @@ fn kanji_start(text: &Text, end: usize) -> Option<usize> {
     if start == end || end - start > 6 {
         return None;
     }
-    // 「岡 政則さん」
+    // 「山野 一郎さん」
     if text.before(start) == Some(' ') && start >= 2 {
         let left_end = start - 1;
         let left = run_start(text, left_end, is_kanji);
@@ -273,7 +273,7 @@ fn hiragana_start(text: &Text, end: usize) -> Option<usize> {
     {
         start += 1;
     }
-    // Written together with a kanji surname: 「永井よしろう」.
+    // Written together with a kanji surname: 「架空よしお」.
     if start == run && run > 0 && is_kanji(text.chars[run - 1]) {
         let word = text.word_at(run - 1)?;
         if word.is_name() || word.is_place() || !word.known {
@@ -281,7 +281,7 @@ fn hiragana_start(text: &Text, end: usize) -> Option<usize> {
         }
         return None;
     }
-    // 「安藤 こころさん」
+    // 「架空 みのりさん」
     if text.before(start) == Some(' ') && start >= 2 {
         let left = run_start(text, start - 1, |c| is_kanji(c) || is_katakana(c));
         let length = start - 1 - left;
@@ -385,7 +385,7 @@ fn after_cue(text: &Text, at: usize, out: &mut Vec<Candidate>) {
         }
     }
     let bare = start == at + length;
-    // 「相談者 父 沢井哲夫」「担当：主任 青木」: the inner cue comes on its own turn.
+    // 「相談者 父 架空一郎」「担当：主任 架空」: the inner cue comes on its own turn.
     for list in [&WORDS.kinship, &WORDS.name_labels, &WORDS.roles] {
         if let Some(inner) = list.starts(text, start)
             && (!text.at(start + inner).is_some_and(is_kanji) || inner > 1)
@@ -505,7 +505,7 @@ fn name_end(text: &Text, start: usize) -> Option<usize> {
             return None;
         }
     }
-    // Given name in kana after a kanji surname: 「永井よしろう」 is left to honorifics; 「岡ヨネ」 is not.
+    // Given name in kana after a kanji surname: 「架空よしお」 is left to honorifics; 「架空キク」 is not.
     if is_kanji(first) && text.at(end).is_some_and(is_katakana) && end - start <= 3 {
         end = run(end, is_katakana);
     }

@@ -400,7 +400,7 @@ fn word_ceiling(text: &Text, mut end: usize, limit: usize) -> usize {
     end
 }
 
-/// Place names that the dictionary knows, with what they are made of: 長野 + 市, 別府, 由布院.
+/// Place names that the dictionary knows, with what they are made of: 長野 + 市, 函館, 草津.
 fn municipalities(text: &Text, out: &mut Vec<Candidate>) {
     let mut index = 0;
     while index < text.words.len() {
