@@ -112,7 +112,9 @@ pub(crate) fn to_cp932(text: &str) -> (Vec<u8>, Vec<String>) {
 /// Decodes by byte order mark, else as UTF-8, else as CP932. `None` when it is none of them.
 pub(crate) fn decode(bytes: &[u8]) -> Option<(String, Encoding)> {
     if let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
-        return String::from_utf8(rest.to_vec()).ok().map(|text| (text, Encoding::Utf8Bom));
+        return String::from_utf8(rest.to_vec())
+            .ok()
+            .map(|text| (text, Encoding::Utf8Bom));
     }
     for (mark, encoding) in [(&b"\xff\xfe"[..], UTF_16LE), (&b"\xfe\xff"[..], UTF_16BE)] {
         if let Some(rest) = bytes.strip_prefix(mark) {

@@ -30,7 +30,13 @@ pub struct Sheet {
 impl Sheet {
     /// Takes the identifier row off when the first record is one (all cells equal the given ids).
     pub fn take_identifiers(&mut self, ids: &[&str]) -> bool {
-        let is_one = self.records.first().is_some_and(|record| record.cells.iter().map(String::as_str).eq(ids.iter().copied()));
+        let is_one = self.records.first().is_some_and(|record| {
+            record
+                .cells
+                .iter()
+                .map(String::as_str)
+                .eq(ids.iter().copied())
+        });
         if is_one {
             self.records.remove(0);
         }
@@ -61,7 +67,9 @@ pub enum ReadError {
     Empty,
     #[error("文字コードを判別できません。UTF-8またはCP932（シフトJIS）で保存し直してください")]
     Encoding,
-    #[error("CSVではないようです（制御文字が含まれています）。Excelの場合は「CSV UTF-8」で保存してください")]
+    #[error(
+        "CSVではないようです（制御文字が含まれています）。Excelの場合は「CSV UTF-8」で保存してください"
+    )]
     Binary,
     #[error("{line}行目で始まる引用符（\"）が閉じられていません")]
     OpenQuote { line: u64 },
@@ -71,7 +79,10 @@ pub enum ReadError {
 /// `errors` and left out; everything else in the file is still read.
 pub fn read(bytes: &[u8]) -> Result<Sheet, ReadError> {
     if bytes.len() > MAX_BYTES {
-        return Err(ReadError::TooLarge { found: bytes.len(), limit: MAX_BYTES });
+        return Err(ReadError::TooLarge {
+            found: bytes.len(),
+            limit: MAX_BYTES,
+        });
     }
     let (text, encoding) = decode(bytes).ok_or(ReadError::Encoding)?;
     if text.contains('\0') {
@@ -81,16 +92,33 @@ pub fn read(bytes: &[u8]) -> Result<Sheet, ReadError> {
         return Err(ReadError::OpenQuote { line });
     }
     // Excel's「Unicode テキスト」is tab-separated.
-    let first = text.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
-    let delimiter = if !first.contains(',') && first.contains('\t') { b'\t' } else { b',' };
+    let first = text
+        .lines()
+        .find(|line| !line.starts_with('#'))
+        .unwrap_or_default();
+    let delimiter = if !first.contains(',') && first.contains('\t') {
+        b'\t'
+    } else {
+        b','
+    };
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
         .from_reader(text.as_bytes());
-    let mut sheet =
-        Sheet { encoding, notes: vec![], header: vec![], header_line: 0, records: vec![], errors: vec![] };
-    let mut lines = Lines { text: text.as_bytes(), byte: 0, line: 1 };
+    let mut sheet = Sheet {
+        encoding,
+        notes: vec![],
+        header: vec![],
+        header_line: 0,
+        records: vec![],
+        errors: vec![],
+    };
+    let mut lines = Lines {
+        text: text.as_bytes(),
+        byte: 0,
+        line: 1,
+    };
     for record in reader.records() {
         // The text is valid UTF-8 and the reader flexible: nothing else can fail.
         let Ok(record) = record else { continue };
@@ -119,9 +147,16 @@ pub fn read(bytes: &[u8]) -> Result<Sheet, ReadError> {
             });
             continue;
         }
-        sheet.records.push(Record { line, cells: record.iter().map(unguard).collect() });
+        sheet.records.push(Record {
+            line,
+            cells: record.iter().map(unguard).collect(),
+        });
     }
-    if sheet.header.is_empty() { Err(ReadError::Empty) } else { Ok(sheet) }
+    if sheet.header.is_empty() {
+        Err(ReadError::Empty)
+    } else {
+        Ok(sheet)
+    }
 }
 
 /// Line numbers for growing positions. The CSV reader's own count is one short after CRLF, because

@@ -19,12 +19,20 @@ pub struct Column {
 impl Column {
     #[must_use]
     pub fn text(label: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { label: label.into(), id: id.into(), number: false }
+        Self {
+            label: label.into(),
+            id: id.into(),
+            number: false,
+        }
     }
 
     #[must_use]
     pub fn number(label: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { label: label.into(), id: id.into(), number: true }
+        Self {
+            label: label.into(),
+            id: id.into(),
+            number: true,
+        }
     }
 }
 
@@ -64,7 +72,11 @@ pub enum WriteError {
     #[error("CP932で表せない文字が{}か所あります。UTF-8で出力するか、〓への置換を選んでください", .0.len())]
     Unencodable(Vec<Unencodable>),
     #[error("{row}行目の列数が見出しと違います（見出し{expected}列、行{found}列）")]
-    Ragged { row: usize, expected: usize, found: usize },
+    Ragged {
+        row: usize,
+        expected: usize,
+        found: usize,
+    },
     #[error("列がありません")]
     NoColumns,
     #[error("この文字コードでは出力できません")]
@@ -74,32 +86,56 @@ pub enum WriteError {
 }
 
 /// Writes header, rows and notes. Cells stay as they are: a leading zero is text and remains.
-pub fn write(columns: &[Column], rows: &[Vec<String>], options: &WriteOptions) -> Result<Output, WriteError> {
+pub fn write(
+    columns: &[Column],
+    rows: &[Vec<String>],
+    options: &WriteOptions,
+) -> Result<Output, WriteError> {
     if columns.is_empty() {
         return Err(WriteError::NoColumns);
     }
-    let mut lines: Vec<Vec<String>> = options.notes.iter().map(|note| vec![format!("# {}", one_line(note))]).collect();
+    let mut lines: Vec<Vec<String>> = options
+        .notes
+        .iter()
+        .map(|note| vec![format!("# {}", one_line(note))])
+        .collect();
     lines.push(columns.iter().map(|c| c.label.clone()).collect());
     if options.identifiers {
         lines.push(columns.iter().map(|c| c.id.clone()).collect());
     }
     for row in rows {
         if row.len() != columns.len() {
-            return Err(WriteError::Ragged { row: lines.len() + 1, expected: columns.len(), found: row.len() });
+            return Err(WriteError::Ragged {
+                row: lines.len() + 1,
+                expected: columns.len(),
+                found: row.len(),
+            });
         }
         lines.push(
             row.iter()
                 .zip(columns)
-                .map(|(cell, column)| if options.guard_formulas && !column.number { guard(cell) } else { cell.clone() })
+                .map(|(cell, column)| {
+                    if options.guard_formulas && !column.number {
+                        guard(cell)
+                    } else {
+                        cell.clone()
+                    }
+                })
                 .collect(),
         );
     }
     match options.encoding {
-        Encoding::Utf8 => Ok(Output { bytes: csv_bytes(&lines)?, replaced: vec![] }),
+        Encoding::Utf8 => Ok(Output {
+            bytes: csv_bytes(&lines)?,
+            replaced: vec![],
+        }),
         Encoding::Utf8Bom => {
             let mut bytes = b"\xef\xbb\xbf".to_vec();
             bytes.extend(csv_bytes(&lines)?);
-            Ok(Output { bytes, replaced: vec![] })
+            Ok(Output {
+                bytes,
+                replaced: vec![],
+            })
         }
         Encoding::Cp932 => {
             let mut replaced = Vec::new();
@@ -108,7 +144,11 @@ pub fn write(columns: &[Column], rows: &[Vec<String>], options: &WriteOptions) -
                 let mut cells = Vec::with_capacity(line.len());
                 for (column, cell) in line.iter().enumerate() {
                     let (bytes, lost) = to_cp932(cell);
-                    replaced.extend(lost.into_iter().map(|text| Unencodable { row: row + 1, column: column + 1, text }));
+                    replaced.extend(lost.into_iter().map(|text| Unencodable {
+                        row: row + 1,
+                        column: column + 1,
+                        text,
+                    }));
                     cells.push(bytes);
                 }
                 encoded.push(cells);
@@ -116,7 +156,10 @@ pub fn write(columns: &[Column], rows: &[Vec<String>], options: &WriteOptions) -
             if !replaced.is_empty() && options.when_unencodable == WhenUnencodable::Refuse {
                 return Err(WriteError::Unencodable(replaced));
             }
-            Ok(Output { bytes: csv_bytes(&encoded)?, replaced })
+            Ok(Output {
+                bytes: csv_bytes(&encoded)?,
+                replaced,
+            })
         }
         Encoding::Utf16 => Err(WriteError::Encoding),
     }
@@ -125,7 +168,11 @@ pub fn write(columns: &[Column], rows: &[Vec<String>], options: &WriteOptions) -
 /// `'` before what would run as a formula; also before text that already looks guarded, so that
 /// the reader can take exactly one `'` away again.
 fn guard(cell: &str) -> String {
-    if starts_formula(cell.trim_start_matches('\'')) { format!("'{cell}") } else { cell.to_owned() }
+    if starts_formula(cell.trim_start_matches('\'')) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
 }
 
 fn one_line(note: &str) -> String {

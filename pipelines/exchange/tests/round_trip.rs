@@ -1,25 +1,41 @@
-use exchange::{Column, Encoding, ReadError, WhenUnencodable, WriteError, WriteOptions, read, write};
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use exchange::{
+    Column, Encoding, ReadError, WhenUnencodable, WriteError, WriteOptions, read, write,
+};
 use proptest::prelude::*;
 
 fn options(encoding: Encoding) -> WriteOptions {
-    WriteOptions { encoding, ..WriteOptions::default() }
+    WriteOptions {
+        encoding,
+        ..WriteOptions::default()
+    }
 }
 
 fn columns(count: usize) -> Vec<Column> {
-    (0..count).map(|i| Column::text(format!("項目{i}"), format!("field{i}"))).collect()
+    (0..count)
+        .map(|i| Column::text(format!("項目{i}"), format!("field{i}")))
+        .collect()
 }
 
 fn rows(cells: &[&[&str]]) -> Vec<Vec<String>> {
-    cells.iter().map(|row| row.iter().map(|c| (*c).to_owned()).collect()).collect()
+    cells
+        .iter()
+        .map(|row| row.iter().map(|c| (*c).to_owned()).collect())
+        .collect()
 }
 
 #[test]
 fn bytes_of_the_usual_form() {
-    let out = write(&columns(2), &rows(&[&["0312345678", "二行\nある,\"引用\""], &["=1+1", "-5"]]), &WriteOptions {
-        identifiers: true,
-        notes: vec!["定義：受付日が当月".into()],
-        ..WriteOptions::default()
-    })
+    let out = write(
+        &columns(2),
+        &rows(&[&["0312345678", "二行\nある,\"引用\""], &["=1+1", "-5"]]),
+        &WriteOptions {
+            identifiers: true,
+            notes: vec!["定義：受付日が当月".into()],
+            ..WriteOptions::default()
+        },
+    )
     .unwrap();
     assert!(out.bytes.starts_with(b"\xef\xbb\xbf"));
     insta::assert_debug_snapshot!(String::from_utf8(out.bytes).unwrap());
@@ -27,12 +43,30 @@ fn bytes_of_the_usual_form() {
 
 #[test]
 fn definition_lines_stay_outside_the_data() {
-    let wide = [Column::text("年月", "month"), Column::number("件数", "count")];
-    let notes = vec!["受付日が当月の事案を数えます。".to_owned(), "未検証".to_owned()];
-    let out = write(&wide, &rows(&[&["2026-04", "-1"]]), &WriteOptions { notes: notes.clone(), ..WriteOptions::default() }).unwrap();
+    let wide = [
+        Column::text("年月", "month"),
+        Column::number("件数", "count"),
+    ];
+    let notes = vec![
+        "受付日が当月の事案を数えます。".to_owned(),
+        "未検証".to_owned(),
+    ];
+    let out = write(
+        &wide,
+        &rows(&[&["2026-04", "-1"]]),
+        &WriteOptions {
+            notes: notes.clone(),
+            ..WriteOptions::default()
+        },
+    )
+    .unwrap();
     let sheet = read(&out.bytes).unwrap();
     assert_eq!(sheet.notes, notes);
-    assert_eq!(sheet.records[0].cells, ["2026-04", "-1"], "figures are not guarded");
+    assert_eq!(
+        sheet.records[0].cells,
+        ["2026-04", "-1"],
+        "figures are not guarded"
+    );
     assert_eq!(sheet.records[0].line, 4);
 }
 
@@ -40,9 +74,24 @@ fn definition_lines_stay_outside_the_data() {
 fn what_cp932_cannot_hold_is_listed_and_replaced_only_when_asked() {
     let data = rows(&[&["山田", "𠮷田"], &["葛\u{e0100}城", "髙橋"]]);
     let refused = write(&columns(2), &data, &options(Encoding::Cp932)).unwrap_err();
-    let WriteError::Unencodable(list) = &refused else { panic!("{refused}") };
-    assert_eq!(list.iter().map(|u| (u.row, u.column, u.text.as_str())).collect::<Vec<_>>(), [(2, 2, "𠮷"), (3, 1, "葛\u{e0100}")]);
-    let out = write(&columns(2), &data, &WriteOptions { when_unencodable: WhenUnencodable::Geta, ..options(Encoding::Cp932) }).unwrap();
+    let WriteError::Unencodable(list) = &refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(
+        list.iter()
+            .map(|u| (u.row, u.column, u.text.as_str()))
+            .collect::<Vec<_>>(),
+        [(2, 2, "𠮷"), (3, 1, "葛\u{e0100}")]
+    );
+    let out = write(
+        &columns(2),
+        &data,
+        &WriteOptions {
+            when_unencodable: WhenUnencodable::Geta,
+            ..options(Encoding::Cp932)
+        },
+    )
+    .unwrap();
     assert_eq!(out.replaced, *list);
     let sheet = read(&out.bytes).unwrap();
     assert_eq!(sheet.encoding, Encoding::Cp932);
@@ -53,9 +102,22 @@ fn what_cp932_cannot_hold_is_listed_and_replaced_only_when_asked() {
 #[test]
 fn errors_carry_line_numbers() {
     let sheet = read("a,b\r\n1,2\r\n\"x\r\ny\",3\r\n4\r\n5,6,7\r\n8,9\r\n".as_bytes()).unwrap();
-    assert_eq!(sheet.errors.iter().map(|e| (e.line, e.code)).collect::<Vec<_>>(), [(5, "column_count"), (6, "column_count")]);
-    assert_eq!(sheet.records.iter().map(|r| r.line).collect::<Vec<_>>(), [2, 3, 7]);
-    assert_eq!(read(b"a,b\r\n1,\"2\r\n3,4\r\n"), Err(ReadError::OpenQuote { line: 2 }));
+    assert_eq!(
+        sheet
+            .errors
+            .iter()
+            .map(|e| (e.line, e.code))
+            .collect::<Vec<_>>(),
+        [(5, "column_count"), (6, "column_count")]
+    );
+    assert_eq!(
+        sheet.records.iter().map(|r| r.line).collect::<Vec<_>>(),
+        [2, 3, 7]
+    );
+    assert_eq!(
+        read(b"a,b\r\n1,\"2\r\n3,4\r\n"),
+        Err(ReadError::OpenQuote { line: 2 })
+    );
     assert_eq!(read(b"\x81\x40\xff\xff\x80"), Err(ReadError::Encoding));
     assert_eq!(read(b"PK\x03\x04\0\0"), Err(ReadError::Binary));
     assert_eq!(read(b""), Err(ReadError::Empty));
@@ -65,7 +127,11 @@ fn errors_carry_line_numbers() {
 #[test]
 fn utf16_text_of_excel_is_read() {
     let mut bytes = b"\xff\xfe".to_vec();
-    bytes.extend("氏名\t番号\r\n髙橋\t007\r\n".encode_utf16().flat_map(u16::to_le_bytes));
+    bytes.extend(
+        "氏名\t番号\r\n髙橋\t007\r\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes),
+    );
     let sheet = read(&bytes).unwrap();
     assert_eq!(sheet.encoding, Encoding::Utf16);
     assert_eq!(sheet.records[0].cells, ["髙橋", "007"]);
@@ -73,7 +139,15 @@ fn utf16_text_of_excel_is_read() {
 
 #[test]
 fn the_identifier_row_is_recognised() {
-    let out = write(&columns(2), &rows(&[&["x", "y"]]), &WriteOptions { identifiers: true, ..WriteOptions::default() }).unwrap();
+    let out = write(
+        &columns(2),
+        &rows(&[&["x", "y"]]),
+        &WriteOptions {
+            identifiers: true,
+            ..WriteOptions::default()
+        },
+    )
+    .unwrap();
     let mut sheet = read(&out.bytes).unwrap();
     assert!(sheet.take_identifiers(&["field0", "field1"]));
     assert!(!sheet.take_identifiers(&["field0", "field1"]));

@@ -10,9 +10,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&to)?;
     for entry in std::fs::read_dir(from)? {
         let path = entry?.path();
-        let Some(stem) = path.file_stem().and_then(|s| s.to_str()) else { continue };
+        let Some(stem) = path.file_stem().and_then(|s| s.to_str()) else {
+            continue;
+        };
         let ingest = intake::ingest(&std::fs::read(&path)?, &intake::Hint::default())?;
-        std::fs::write(Path::new(&to).join(format!("{stem}.json")), serde_json::to_vec(&ingest)?)?;
+        std::fs::write(
+            Path::new(&to).join(format!("{stem}.json")),
+            serde_json::to_vec(&ingest)?,
+        )?;
     }
     Ok(())
 }

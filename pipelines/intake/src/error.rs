@@ -11,13 +11,19 @@ pub enum Error {
     TooLong,
     #[error("ファイルに発言がありません")]
     Empty,
-    #[error("文字コードを判別できません。UTF-8、UTF-16、CP932（シフトJIS）のいずれかで保存し直してください")]
+    #[error(
+        "文字コードを判別できません。UTF-8、UTF-16、CP932（シフトJIS）のいずれかで保存し直してください"
+    )]
     Encoding,
     #[error("文字起こしのファイルではないようです（文字以外のデータが含まれています）")]
     Binary,
-    #[error("JSONとして読めません（{line}行{column}文字目）。ファイルが途中で切れていないか確かめてください")]
+    #[error(
+        "JSONとして読めません（{line}行{column}文字目）。ファイルが途中で切れていないか確かめてください"
+    )]
     Json { line: usize, column: usize },
-    #[error("対応していないJSONの形です。Whisper、WhisperX、Google、Azure、AWS、AmiVoice、Watsonの出力を取り込めます")]
+    #[error(
+        "対応していないJSONの形です。Whisper、WhisperX、Google、Azure、AWS、AmiVoice、Watsonの出力を取り込めます"
+    )]
     UnknownJson,
     #[error("指定された形式（{0}）としては読めません")]
     WrongFormat(&'static str),
@@ -55,10 +61,20 @@ pub struct Warning {
 
 impl Warning {
     pub(crate) fn line(code: &'static str, line: usize, message: &str) -> Self {
-        Self { code, line: Some(line), utterance: None, message_ja: format!("{line}行目: {message}") }
+        Self {
+            code,
+            line: Some(line),
+            utterance: None,
+            message_ja: format!("{line}行目: {message}"),
+        }
     }
 
     pub(crate) fn utterance(code: &'static str, utterance: usize, message: &str) -> Self {
-        Self { code, line: None, utterance: Some(utterance), message_ja: format!("発言{}: {message}", utterance + 1) }
+        Self {
+            code,
+            line: None,
+            utterance: Some(utterance),
+            message_ja: format!("発言{}: {message}", utterance + 1),
+        }
     }
 }

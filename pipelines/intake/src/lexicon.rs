@@ -167,22 +167,39 @@ pub(crate) static LEXICON: LazyLock<Lexicon> = LazyLock::new(load);
 
 fn load() -> Lexicon {
     let topics: TopicsFile = toml::from_str(TOPICS).unwrap_or(TopicsFile { topic: vec![] });
-    let cues: CuesFile = toml::from_str(CUES).unwrap_or(CuesFile { cue: vec![], denial: vec![] });
-    let kinship: KinFile = toml::from_str(KINSHIP).unwrap_or(KinFile { kin: vec![], seen_from: BTreeMap::new() });
+    let cues: CuesFile = toml::from_str(CUES).unwrap_or(CuesFile {
+        cue: vec![],
+        denial: vec![],
+    });
+    let kinship: KinFile = toml::from_str(KINSHIP).unwrap_or(KinFile {
+        kin: vec![],
+        seen_from: BTreeMap::new(),
+    });
     let roles: BTreeMap<String, String> = toml::from_str(ROLES).unwrap_or_default();
     let agencies: Option<AgenciesFile> = toml::from_str(AGENCIES).ok();
     let optional = |text: &Option<String>| text.as_deref().and_then(|t| Regex::new(t).ok());
     let mut kin: Vec<Kin> = kinship
         .kin
         .iter()
-        .flat_map(|entry| entry.words.iter().map(|word| Kin { word: word.clone(), code: entry.code.clone(), sex: entry.sex.clone() }))
+        .flat_map(|entry| {
+            entry.words.iter().map(|word| Kin {
+                word: word.clone(),
+                code: entry.code.clone(),
+                sex: entry.sex.clone(),
+            })
+        })
         .collect();
     kin.sort_by_key(|k| std::cmp::Reverse(k.word.chars().count()));
     Lexicon {
         topics: topics
             .topic
             .into_iter()
-            .filter_map(|t| Some(Topic { id: t.id, ask: Regex::new(&t.ask).ok()? }))
+            .filter_map(|t| {
+                Some(Topic {
+                    id: t.id,
+                    ask: Regex::new(&t.ask).ok()?,
+                })
+            })
             .collect(),
         cues: cues
             .cue
@@ -213,23 +230,37 @@ fn load() -> Lexicon {
                 })
             })
             .collect(),
-        denials: cues.denial.into_iter().map(|d| Denial { topic: d.topic, field: d.field, code: d.code }).collect(),
+        denials: cues
+            .denial
+            .into_iter()
+            .map(|d| Denial {
+                topic: d.topic,
+                field: d.field,
+                code: d.code,
+            })
+            .collect(),
         kin,
         seen_from: kinship.seen_from,
-        roles: roles.into_iter().filter_map(|(role, text)| Some((role, Regex::new(&text).ok()?))).collect(),
+        roles: roles
+            .into_iter()
+            .filter_map(|(role, text)| Some((role, Regex::new(&text).ok()?)))
+            .collect(),
         agencies: agencies
             .iter()
             .flat_map(|file| file.agency.iter())
             .filter_map(|a| Some((a.kind.clone(), Regex::new(&a.any).ok()?)))
             .collect(),
-        not_agency: agencies.as_ref().and_then(|file| Regex::new(&file.general.not).ok()),
+        not_agency: agencies
+            .as_ref()
+            .and_then(|file| Regex::new(&file.general.not).ok()),
     }
 }
 
 /// A pattern of this crate's own source.
 macro_rules! pattern {
     ($text:expr) => {{
-        static PATTERN: std::sync::LazyLock<Option<regex::Regex>> = std::sync::LazyLock::new(|| regex::Regex::new($text).ok());
+        static PATTERN: std::sync::LazyLock<Option<regex::Regex>> =
+            std::sync::LazyLock::new(|| regex::Regex::new($text).ok());
         PATTERN.as_ref()
     }};
 }
@@ -251,10 +282,23 @@ mod tests {
         }
         let known: Vec<&str> = topics.topic.iter().map(|t| t.id.as_str()).collect();
         for cue in &cues.cue {
-            for text in [Some(&cue.any), cue.unless.as_ref(), cue.unless_match.as_ref(), cue.near.as_ref()].into_iter().flatten() {
+            for text in [
+                Some(&cue.any),
+                cue.unless.as_ref(),
+                cue.unless_match.as_ref(),
+                cue.near.as_ref(),
+            ]
+            .into_iter()
+            .flatten()
+            {
                 Regex::new(text).unwrap();
             }
-            for topic in cue.topic.iter().map(String::as_str).chain(cue.topic_or.split_whitespace()) {
+            for topic in cue
+                .topic
+                .iter()
+                .map(String::as_str)
+                .chain(cue.topic_or.split_whitespace())
+            {
                 assert!(known.contains(&topic), "{topic}");
             }
             assert!((0.0..=1.0).contains(&cue.weight));
@@ -265,6 +309,11 @@ mod tests {
         assert!(agencies.agency.iter().all(|a| Regex::new(&a.any).is_ok()));
         Regex::new(&agencies.general.not).unwrap();
         let codes: Vec<&str> = kinship.kin.iter().map(|k| k.code.as_str()).collect();
-        assert!(kinship.seen_from.keys().all(|k| codes.contains(&k.as_str())));
+        assert!(
+            kinship
+                .seen_from
+                .keys()
+                .all(|k| codes.contains(&k.as_str()))
+        );
     }
 }

@@ -13,11 +13,20 @@ mod lexicon;
 mod number;
 mod transcript;
 
-pub use draft::{Agency, Drafted, Evidence, Ingest, NameFinder, NameKind, NameSpan, Person, Relation, Role, draft, target};
+pub use draft::{
+    Agency, Drafted, Evidence, Ingest, NameFinder, NameKind, NameSpan, Person, Relation, Role,
+    draft, target,
+};
 pub use error::{Error, Warning};
-pub use transcript::{Columns, Format, Hint, Kind, MAX_BYTES, MAX_SECONDS, Transcript, Utterance, read};
+pub use transcript::{
+    Columns, Format, Hint, Kind, MAX_BYTES, MAX_SECONDS, Transcript, Utterance, read,
+};
 
 /// Reads a file and drafts from it, without roles set by hand and without an entity model.
 pub fn ingest(bytes: &[u8], hint: &Hint) -> Result<Ingest, Error> {
-    Ok(draft(read(bytes, hint)?, &std::collections::BTreeMap::new(), None))
+    Ok(draft(
+        read(bytes, hint)?,
+        &std::collections::BTreeMap::new(),
+        None,
+    ))
 }

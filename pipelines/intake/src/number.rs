@@ -26,10 +26,15 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
     let digit = |c: char| match c {
         '0'..='9' => c.to_digit(10).map(i64::from),
         '〇' | '零' => Some(0),
-        c => "一二三四五六七八九".chars().position(|d| d == c).and_then(|at| i64::try_from(at + 1).ok()),
+        c => "一二三四五六七八九"
+            .chars()
+            .position(|d| d == c)
+            .and_then(|at| i64::try_from(at + 1).ok()),
     };
     if !text.contains(['十', '百', '千']) {
-        return text.chars().try_fold(0_i64, |sum, c| Some(sum * 10 + digit(c)?));
+        return text
+            .chars()
+            .try_fold(0_i64, |sum, c| Some(sum * 10 + digit(c)?));
     }
     let (mut total, mut current) = (0_i64, None::<i64>);
     for c in text.chars() {
@@ -51,11 +56,13 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
 pub(crate) fn money(text: &str) -> Vec<(i64, std::ops::Range<usize>)> {
     static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(&format!(
-            r"(?:(?P<man>{NUM}(?:\.[0-9])?)万(?P<rest>{NUM})?(?P<yen1>円)?|(?P<plain>[0-9]{{1,3}}(?:,[0-9]{{3}})+|{NUM})円)"
+            r"(?:(?P<man>{NUM}(?:\.[0-9])?)万(?:(?P<rest>{NUM})|、(?P<pause>{NUM})円)?(?P<yen1>円)?|(?P<plain>[0-9]{{1,3}}(?:,[0-9]{{3}})+|{NUM})円)"
         ))
         .ok()
     });
-    let Some(pattern) = PATTERN.as_ref() else { return vec![] };
+    let Some(pattern) = PATTERN.as_ref() else {
+        return vec![];
+    };
     pattern
         .captures_iter(text)
         .filter_map(|found| {
@@ -65,7 +72,10 @@ pub(crate) fn money(text: &str) -> Vec<(i64, std::ops::Range<usize>)> {
                     Some((a, b)) => integer(a)? * 10_000 + integer(b)? * 1_000,
                     None => integer(man.as_str())? * 10_000,
                 };
-                high + found.name("rest").map_or(Some(0), |r| integer(r.as_str()))?
+                high + found
+                    .name("rest")
+                    .or_else(|| found.name("pause"))
+                    .map_or(Some(0), |r| integer(r.as_str()))?
             } else {
                 integer(&found.name("plain")?.as_str().replace(',', ""))?
             };
@@ -102,7 +112,9 @@ pub(crate) fn western(era: &str, year: i64) -> Option<i16> {
         _ => return None,
     };
     let western = first + year - 1;
-    (year >= 1 && western <= last).then(|| i16::try_from(western).ok()).flatten()
+    (year >= 1 && western <= last)
+        .then(|| i16::try_from(western).ok())
+        .flatten()
 }
 
 /// Dates with fillers and particles between their parts, with the byte range: year, month and day,
@@ -115,7 +127,9 @@ pub(crate) fn dates(text: &str) -> Vec<(Said, std::ops::Range<usize>)> {
         ))
         .ok()
     });
-    let Some(pattern) = PATTERN.as_ref() else { return vec![] };
+    let Some(pattern) = PATTERN.as_ref() else {
+        return vec![];
+    };
     pattern
         .captures_iter(text)
         .filter_map(|found| {
@@ -124,14 +138,25 @@ pub(crate) fn dates(text: &str) -> Vec<(Said, std::ops::Range<usize>)> {
                 return None;
             }
             let year = match (found.name("era"), found.name("ey"), found.name("wy")) {
-                (Some(era), Some(year), _) => {
-                    Some(western(era.as_str(), if year.as_str() == "元" { 1 } else { integer(year.as_str())? })?)
-                }
-                (_, _, Some(year)) => i16::try_from(integer(year.as_str())?).ok().filter(|y| (1868..=2100).contains(y)),
+                (Some(era), Some(year), _) => Some(western(
+                    era.as_str(),
+                    if year.as_str() == "元" {
+                        1
+                    } else {
+                        integer(year.as_str())?
+                    },
+                )?),
+                (_, _, Some(year)) => i16::try_from(integer(year.as_str())?)
+                    .ok()
+                    .filter(|y| (1868..=2100).contains(y)),
                 _ => None,
             };
             let part = |name: &str, most: i64| {
-                found.name(name).and_then(|m| integer(m.as_str())).filter(|v| (1..=most).contains(v)).and_then(|v| i8::try_from(v).ok())
+                found
+                    .name(name)
+                    .and_then(|m| integer(m.as_str()))
+                    .filter(|v| (1..=most).contains(v))
+                    .and_then(|v| i8::try_from(v).ok())
             };
             let (month, day) = (part("m", 12), part("d", 31));
             if found.name("m").is_some() && (month.is_none() || day.is_none()) {
@@ -148,7 +173,17 @@ mod tests {
 
     #[test]
     fn spoken_integers() {
-        for (text, value) in [("三十八", 38), ("二一二", 212), ("四〇一", 401), ("十", 10), ("百二十", 120), ("千九百八十四", 1984), ("一九八四", 1984), ("38", 38), ("二十", 20)] {
+        for (text, value) in [
+            ("三十八", 38),
+            ("二一二", 212),
+            ("四〇一", 401),
+            ("十", 10),
+            ("百二十", 120),
+            ("千九百八十四", 1984),
+            ("一九八四", 1984),
+            ("38", 38),
+            ("二十", 20),
+        ] {
             assert_eq!(integer(text), Some(value), "{text}");
         }
         assert_eq!(integer(""), None);
@@ -158,21 +193,46 @@ mod tests {
     #[test]
     fn spoken_money() {
         let amounts = |t: &str| money(t).into_iter().map(|m| m.0).collect::<Vec<_>>();
-        assert_eq!(amounts("十五日に十二万四千円。手取りで。今、財布に三万くらい"), [124_000, 30_000]);
-        assert_eq!(amounts("70,000円と六十五万円、百万くらい、7万1千円"), [70_000, 650_000, 1_000_000, 71_000]);
+        assert_eq!(
+            amounts("十五日に十二万四千円。手取りで。今、財布に三万くらい"),
+            [124_000, 30_000]
+        );
+        assert_eq!(
+            amounts("70,000円と六十五万円、百万くらい、7万1千円"),
+            [70_000, 650_000, 1_000_000, 71_000]
+        );
+        assert_eq!(
+            amounts("5万、2千円です。9万7千円と9万、8千円、4,300円"),
+            [52_000, 97_000, 98_000, 4_300]
+        );
         assert_eq!(amounts("三か月と二回"), Vec::<i64>::new());
     }
 
     #[test]
     fn spoken_dates() {
-        let iso = |t: &str| dates(t).into_iter().filter_map(|d| d.0.iso()).collect::<Vec<_>>();
+        let iso = |t: &str| {
+            dates(t)
+                .into_iter()
+                .filter_map(|d| d.0.iso())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(iso("えー昭和六十三年、四月十七日です"), ["1988-04-17"]);
-        assert_eq!(iso("昭和五十四年の、二月の、えー、二十六日。"), ["1979-02-26"]);
+        assert_eq!(
+            iso("昭和五十四年の、二月の、えー、二十六日。"),
+            ["1979-02-26"]
+        );
         assert_eq!(iso("一九八四年七月二十日です"), ["1984-07-20"]);
         assert_eq!(iso("平成元年1月8日"), ["1989-01-08"]);
         assert_eq!(iso("1972/5/19"), ["1972-05-19"]);
         assert_eq!(iso("昭和六十五年三月一日"), Vec::<String>::new());
         assert_eq!(iso("平成二年二月三十日"), Vec::<String>::new());
-        assert_eq!(dates("あ、違います、五月七日です")[0].0, Said { year: None, month: Some(5), day: Some(7) });
+        assert_eq!(
+            dates("あ、違います、五月七日です")[0].0,
+            Said {
+                year: None,
+                month: Some(5),
+                day: Some(7)
+            }
+        );
     }
 }

@@ -123,19 +123,34 @@ pub struct Transcript {
 /// Reads a file of any known format.
 pub fn read(bytes: &[u8], hint: &Hint) -> Result<Transcript, Error> {
     if bytes.len() > MAX_BYTES {
-        return Err(Error::TooLarge { found: bytes.len(), limit: MAX_BYTES });
+        return Err(Error::TooLarge {
+            found: bytes.len(),
+            limit: MAX_BYTES,
+        });
     }
     let (text, encoding, mut warnings) = encoding::decode(bytes)?;
     let (format, mut utterances) = format::parse(&text, hint, &mut warnings)?;
     for (at, one) in utterances.iter_mut().enumerate() {
         if let Some(clean) = without_markup(&one.text) {
             one.text = clean;
-            warnings.push(Warning::utterance("markup_removed", at, "HTMLの記述を取り除きました"));
+            warnings.push(Warning::utterance(
+                "markup_removed",
+                at,
+                "HTMLの記述を取り除きました",
+            ));
         }
         one.speaker = one
             .speaker
             .take()
-            .map(|s| without_markup(&s).unwrap_or(s).trim().chars().filter(|c| !c.is_control()).take(60).collect::<String>())
+            .map(|s| {
+                without_markup(&s)
+                    .unwrap_or(s)
+                    .trim()
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(60)
+                    .collect::<String>()
+            })
             .filter(|s| !s.is_empty());
     }
     utterances.retain(|one| !one.text.trim().is_empty());
@@ -143,14 +158,22 @@ pub fn read(bytes: &[u8], hint: &Hint) -> Result<Transcript, Error> {
         return Err(Error::Empty);
     }
     check_times(&mut utterances, &mut warnings)?;
-    Ok(Transcript { format, encoding, utterances, warnings })
+    Ok(Transcript {
+        format,
+        encoding,
+        utterances,
+        warnings,
+    })
 }
 
 /// `None` when there is no markup. Scripts and styles go with their content, other tags leave it.
 fn without_markup(text: &str) -> Option<String> {
     use std::sync::LazyLock;
     static ACTIVE: LazyLock<Option<regex::Regex>> = LazyLock::new(|| {
-        regex::Regex::new(r"(?is)<(script|style|iframe|object)\b[^>]*>.*?(</(script|style|iframe|object)\s*>|$)").ok()
+        regex::Regex::new(
+            r"(?is)<(script|style|iframe|object)\b[^>]*>.*?(</(script|style|iframe|object)\s*>|$)",
+        )
+        .ok()
     });
     static TAG: LazyLock<Option<regex::Regex>> =
         LazyLock::new(|| regex::Regex::new(r#"(?s)</?[A-Za-z!][A-Za-z0-9:-]*(\s[^<>]*)?/?>"#).ok());
@@ -158,7 +181,9 @@ fn without_markup(text: &str) -> Option<String> {
         return None;
     }
     let (active, tag) = (ACTIVE.as_ref()?, TAG.as_ref()?);
-    let mut clean = tag.replace_all(&active.replace_all(text, ""), "").into_owned();
+    let mut clean = tag
+        .replace_all(&active.replace_all(text, ""), "")
+        .into_owned();
     // Taking one tag out may join another together.
     while tag.is_match(&clean) {
         clean = tag.replace_all(&clean, "").into_owned();
@@ -179,9 +204,18 @@ fn check_times(utterances: &mut [Utterance], warnings: &mut Vec<Warning>) -> Res
             && end < start
         {
             one.end = None;
-            warnings.push(Warning::utterance("end_before_start", at, "終了時刻が開始より前のため、終了時刻を使いません"));
+            warnings.push(Warning::utterance(
+                "end_before_start",
+                at,
+                "終了時刻が開始より前のため、終了時刻を使いません",
+            ));
         }
-        if one.start.into_iter().chain(one.end).any(|t| t > MAX_SECONDS) {
+        if one
+            .start
+            .into_iter()
+            .chain(one.end)
+            .any(|t| t > MAX_SECONDS)
+        {
             return Err(Error::TooLong);
         }
         if let Some(start) = one.start {
@@ -192,7 +226,11 @@ fn check_times(utterances: &mut [Utterance], warnings: &mut Vec<Warning>) -> Res
         }
     }
     if let Some(at) = reversed {
-        warnings.push(Warning::utterance("time_reversed", at, "時刻が前の発言より戻っています。ファイルの順のまま取り込みました"));
+        warnings.push(Warning::utterance(
+            "time_reversed",
+            at,
+            "時刻が前の発言より戻っています。ファイルの順のまま取り込みました",
+        ));
     }
     Ok(())
 }

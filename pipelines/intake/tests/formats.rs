@@ -1,10 +1,17 @@
 //! Every format, good and broken.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use intake::{Columns, Error, Format, Hint, Kind, ingest, read};
 use proptest::prelude::*;
 
 fn sample(name: &str) -> Vec<u8> {
-    std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name)).unwrap()
+    std::fs::read(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/samples")
+            .join(name),
+    )
+    .unwrap()
 }
 
 macro_rules! snapshots {
@@ -38,8 +45,22 @@ fn utf16_of_either_order_with_and_without_mark() {
     let text = String::from_utf8(sample("zoom.vtt")).unwrap();
     let expected = read(text.as_bytes(), &Hint::default()).unwrap().utterances;
     for (big, mark) in [(false, true), (true, true), (false, false), (true, false)] {
-        let mut bytes: Vec<u8> = if mark { if big { vec![0xfe, 0xff] } else { vec![0xff, 0xfe] } } else { vec![] };
-        bytes.extend(text.encode_utf16().flat_map(|u| if big { u.to_be_bytes() } else { u.to_le_bytes() }));
+        let mut bytes: Vec<u8> = if mark {
+            if big {
+                vec![0xfe, 0xff]
+            } else {
+                vec![0xff, 0xfe]
+            }
+        } else {
+            vec![]
+        };
+        bytes.extend(text.encode_utf16().flat_map(|u| {
+            if big {
+                u.to_be_bytes()
+            } else {
+                u.to_le_bytes()
+            }
+        }));
         let read = read(&bytes, &Hint::default()).unwrap();
         assert_eq!(read.encoding, if big { "utf-16be" } else { "utf-16le" });
         assert_eq!(read.utterances, expected);
@@ -52,7 +73,10 @@ fn a_truncated_vtt_gives_what_can_be_read_and_names_the_line() {
     let cut = &text[..text.find("山田").unwrap() - 1];
     let read = read(cut.as_bytes(), &Hint::default()).unwrap();
     assert_eq!(read.utterances.len(), 1);
-    assert_eq!((read.warnings[0].code, read.warnings[0].line), ("truncated", Some(8)));
+    assert_eq!(
+        (read.warnings[0].code, read.warnings[0].line),
+        ("truncated", Some(8))
+    );
     // Cut in the middle of a character.
     let bytes = &text.as_bytes()[..text.len() - 5];
     let again = super_read(bytes);
@@ -69,7 +93,10 @@ fn a_bad_time_costs_the_time_not_the_words() {
     let read = super_read("WEBVTT\n\n1\nxx:00 --> 00:00:02.000\n佐藤: こんにちは\n\n2\n00:00:03.000 --> 00:00:04.000\n田中: はい\n".as_bytes());
     assert_eq!(read.utterances.len(), 2);
     assert_eq!(read.utterances[0].start, None);
-    assert_eq!((read.warnings[0].code, read.warnings[0].line), ("bad_time", Some(4)));
+    assert_eq!(
+        (read.warnings[0].code, read.warnings[0].line),
+        ("bad_time", Some(4))
+    );
 }
 
 #[test]
@@ -91,9 +118,15 @@ fn clear_errors() {
     assert_eq!(code(b"{\"segments\": [{\"text"), "json");
     assert_eq!(code(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), "binary");
     assert_eq!(code(&vec![b'a'; 20 * 1024 * 1024 + 1]), "too_large");
-    assert_eq!(code("WEBVTT\n\n05:00:01.000 --> 05:00:02.000\n佐藤: はい\n".as_bytes()), "too_long");
+    assert_eq!(
+        code("WEBVTT\n\n05:00:01.000 --> 05:00:02.000\n佐藤: はい\n".as_bytes()),
+        "too_long"
+    );
     for error in [Error::Empty, Error::TooLong, Error::Encoding] {
-        assert!(error.to_string().chars().any(|c| !c.is_ascii()), "messages are Japanese");
+        assert!(
+            error.to_string().chars().any(|c| !c.is_ascii()),
+            "messages are Japanese"
+        );
     }
 }
 
@@ -110,16 +143,31 @@ fn markup_is_neutralised() {
     let read = super_read("相談員: こんにちは<script>alert(1)</script>\n相談者: <b onclick=x>はい</b>、体重は<60kgです\n相談員: <scr<script>ipt>x</script>\n".as_bytes());
     assert_eq!(read.utterances[0].text, "こんにちは");
     assert_eq!(read.utterances[1].text, "はい、体重は<60kgです");
-    assert!(read.utterances.iter().all(|u| !u.text.to_lowercase().contains("<script")));
+    assert!(
+        read.utterances
+            .iter()
+            .all(|u| !u.text.to_lowercase().contains("<script"))
+    );
     assert!(read.warnings.iter().any(|w| w.code == "markup_removed"));
 }
 
 #[test]
 fn columns_can_be_mapped_by_hand() {
     let csv = "id;\n1,甲,00:01,おはようございます\n2,乙,00:03,はい\n";
-    let hint = Hint { kind: Kind::Csv, columns: Some(Columns { speaker: Some(1), start: Some(2), end: None, text: 3 }) };
+    let hint = Hint {
+        kind: Kind::Csv,
+        columns: Some(Columns {
+            speaker: Some(1),
+            start: Some(2),
+            end: None,
+            text: 3,
+        }),
+    };
     let read = read(csv.as_bytes(), &hint).unwrap();
-    assert_eq!(read.utterances.last().unwrap().speaker.as_deref(), Some("乙"));
+    assert_eq!(
+        read.utterances.last().unwrap().speaker.as_deref(),
+        Some("乙")
+    );
     assert_eq!(read.utterances.last().unwrap().start, Some(3.0));
 }
 
@@ -127,7 +175,11 @@ fn columns_can_be_mapped_by_hand() {
 fn twelve_digits_with_a_right_check_digit_are_named() {
     let text = "相談員: 番号は。\n相談者: 1234-5678-9018です。\n";
     let read = ingest(text.as_bytes(), &Hint::default()).unwrap();
-    assert!(read.warnings.iter().any(|w| w.code == "personal_number" && w.utterance == Some(1)));
+    assert!(
+        read.warnings
+            .iter()
+            .any(|w| w.code == "personal_number" && w.utterance == Some(1))
+    );
     assert!(!serde_json::to_string(&read.draft).unwrap().contains("1234"));
 }
 
@@ -155,8 +207,14 @@ fn fragments() -> impl Strategy<Value = String> {
 }
 
 fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let Ok(found) = ingest(bytes, &Hint::default()) else { return Ok(()) };
-    let lengths: Vec<usize> = found.utterances.iter().map(|u| u.text.chars().count()).collect();
+    let Ok(found) = ingest(bytes, &Hint::default()) else {
+        return Ok(());
+    };
+    let lengths: Vec<usize> = found
+        .utterances
+        .iter()
+        .map(|u| u.text.chars().count())
+        .collect();
     let all = found
         .draft
         .values()
@@ -198,4 +256,43 @@ proptest! {
 
 fn encoding(text: &str) -> Vec<u8> {
     encoding_rs::SHIFT_JIS.encode(text).0.into_owned()
+}
+
+/// The development set's utterances, code point for code point.
+#[test]
+fn the_development_set_is_parsed_exactly() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../datasets/evaluation/ingest-dev");
+    let gold = std::fs::read_to_string(folder.join("gold_utterances.jsonl")).unwrap();
+    let mut files = 0;
+    for line in gold.lines() {
+        let gold: serde_json::Value = serde_json::from_str(line).unwrap();
+        let id = gold["id"].as_str().unwrap();
+        let path = std::fs::read_dir(folder.join("files"))
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .find(|p| p.file_stem().unwrap() == id)
+            .unwrap();
+        let read = read(&std::fs::read(path).unwrap(), &Hint::default()).unwrap();
+        let squeeze = |t: &str| t.split_whitespace().collect::<String>();
+        let found: Vec<_> = read
+            .utterances
+            .iter()
+            .map(|u| (u.speaker.clone(), squeeze(&u.text)))
+            .collect();
+        let expected: Vec<_> = gold["utterances"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|u| {
+                (
+                    u["speaker"].as_str().map(str::to_owned),
+                    squeeze(u["text"].as_str().unwrap()),
+                )
+            })
+            .collect();
+        assert_eq!(found, expected, "{id}");
+        files += 1;
+    }
+    assert_eq!(files, 8);
 }

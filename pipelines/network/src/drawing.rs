@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{Box, Extent, LABEL, LINE, Layout, Position, SYMBOL, extent, extents, layout, second_lines, text_width};
+use crate::layout::{
+    Box, Extent, LABEL, LINE, Layout, Position, SYMBOL, extent, extents, layout, second_lines,
+    text_width,
+};
 use crate::model::{Family, Network, Node, NodeKind};
 use crate::names;
 
@@ -87,12 +90,21 @@ pub struct Options {
 pub fn draw(network: &Network, options: &Options) -> Drawing {
     let Layout { positions, .. } = layout(network);
     let labels = names::labels(network, options.masked);
-    let second = if options.masked { BTreeMap::new() } else { second_lines(network) };
+    let second = if options.masked {
+        BTreeMap::new()
+    } else {
+        second_lines(network)
+    };
     let reserved = extents(network);
     let shown: BTreeMap<&str, Extent> = network
         .nodes
         .iter()
-        .map(|(id, node)| (id.as_str(), extent(node.kind, &labels[id], second.get(id).map(String::as_str))))
+        .map(|(id, node)| {
+            (
+                id.as_str(),
+                extent(node.kind, &labels[id], second.get(id).map(String::as_str)),
+            )
+        })
         .collect();
     let mut items = Vec::new();
     let mut used = Used::default();
@@ -100,24 +112,59 @@ pub fn draw(network: &Network, options: &Options) -> Drawing {
     household(network, &positions, &reserved, &mut items, &mut used);
     ties(network, options, &positions, &shown, &mut items, &mut used);
     for (id, node) in &network.nodes {
-        symbol(id, node, network, options, positions[id], &shown[id.as_str()], &mut items, &mut used);
+        symbol(
+            id,
+            node,
+            network,
+            options,
+            positions[id],
+            &shown[id.as_str()],
+            &mut items,
+            &mut used,
+        );
     }
 
     let area = positions
         .iter()
         .map(|(id, at)| Box::around(&reserved[id], *at))
         .reduce(Box::with)
-        .unwrap_or(Box { left: -240.0, top: -120.0, right: 240.0, bottom: 120.0 });
+        .unwrap_or(Box {
+            left: -240.0,
+            top: -120.0,
+            right: 240.0,
+            bottom: 120.0,
+        });
     if network.nodes.is_empty() {
-        items.push(text(0.0, 0.0, "人や機関がまだ登録されていません", 16.0, false, None));
+        items.push(text(
+            0.0,
+            0.0,
+            "人や機関がまだ登録されていません",
+            16.0,
+            false,
+            None,
+        ));
     }
     let pad = 28.0;
-    let mut view = [area.left - pad, area.top - pad, area.right - area.left + pad * 2.0, area.bottom - area.top + pad * 2.0];
+    let mut view = [
+        area.left - pad,
+        area.top - pad,
+        area.right - area.left + pad * 2.0,
+        area.bottom - area.top + pad * 2.0,
+    ];
     if options.legend {
         legend(&used, options, &mut view, &mut items);
     }
-    let title = if options.masked { "エコマップ（マスク済み・個人情報として取扱い）" } else { "エコマップ" };
-    Drawing { title: title.to_owned(), view, items, positions }
+    let title = if options.masked {
+        "エコマップ（マスク済み・個人情報として取扱い）"
+    } else {
+        "エコマップ"
+    };
+    Drawing {
+        title: title.to_owned(),
+        view,
+        items,
+        positions,
+    }
 }
 
 #[derive(Default)]
@@ -165,18 +212,50 @@ fn path(points: &[[f64; 2]], closed: bool, fill: Option<&str>, width: f64, dash:
 
 fn of_node(item: Item, id: &str) -> Item {
     match item {
-        Item::Path { points, closed, fill, stroke, width, dash, tie, .. } => {
-            Item::Path { points, closed, fill, stroke, width, dash, node: Some(id.to_owned()), tie }
-        }
+        Item::Path {
+            points,
+            closed,
+            fill,
+            stroke,
+            width,
+            dash,
+            tie,
+            ..
+        } => Item::Path {
+            points,
+            closed,
+            fill,
+            stroke,
+            width,
+            dash,
+            node: Some(id.to_owned()),
+            tie,
+        },
         other => other,
     }
 }
 
 fn of_tie(item: Item, id: &str) -> Item {
     match item {
-        Item::Path { points, closed, fill, stroke, width, dash, node, .. } => {
-            Item::Path { points, closed, fill, stroke, width, dash, node, tie: Some(id.to_owned()) }
-        }
+        Item::Path {
+            points,
+            closed,
+            fill,
+            stroke,
+            width,
+            dash,
+            node,
+            ..
+        } => Item::Path {
+            points,
+            closed,
+            fill,
+            stroke,
+            width,
+            dash,
+            node,
+            tie: Some(id.to_owned()),
+        },
         other => other,
     }
 }
@@ -193,19 +272,34 @@ fn household(
     if clients.len() < 2 {
         return;
     }
-    let Some(area) = clients.iter().map(|id| Box::around(&reserved[*id], positions[*id])).reduce(Box::with) else { return };
-    let crowded = network
-        .nodes
+    let Some(area) = clients
         .iter()
-        .any(|(id, node)| !node.index && Box::around(&reserved[id], positions[id]).touches(&area, 18.0));
+        .map(|id| Box::around(&reserved[*id], positions[*id]))
+        .reduce(Box::with)
+    else {
+        return;
+    };
+    let crowded = network.nodes.iter().any(|(id, node)| {
+        !node.index && Box::around(&reserved[id], positions[id]).touches(&area, 18.0)
+    });
     if crowded {
         return;
     }
     used.household = true;
-    let [l, t, r, b] = [area.left - 14.0, area.top - 12.0, area.right + 14.0, area.bottom + 10.0];
+    let [l, t, r, b] = [
+        area.left - 14.0,
+        area.top - 12.0,
+        area.right + 14.0,
+        area.bottom + 10.0,
+    ];
     let round = 22.0;
     let mut points = Vec::new();
-    for (x, y, from) in [(r - round, t + round, -90.0), (r - round, b - round, 0.0), (l + round, b - round, 90.0), (l + round, t + round, 180.0)] {
+    for (x, y, from) in [
+        (r - round, t + round, -90.0),
+        (r - round, b - round, 0.0),
+        (l + round, b - round, 90.0),
+        (l + round, t + round, 180.0),
+    ] {
         for step in 0..=6 {
             let angle = f64::to_radians(from + 15.0 * f64::from(step));
             points.push([x + round * angle.cos(), y + round * angle.sin()]);
@@ -224,13 +318,22 @@ fn ties(
 ) {
     let mut parallel: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     let as_of = options.as_of.map(|d| d.to_string());
-    for (id, tie) in network.ties.iter().filter(|(_, tie)| tie.family == Family::Eco) {
+    for (id, tie) in network
+        .ties
+        .iter()
+        .filter(|(_, tie)| tie.family == Family::Eco)
+    {
         if let Some(day) = &as_of
-            && (tie.valid_from.as_ref().is_some_and(|from| from > day) || tie.valid_to.as_ref().is_some_and(|to| to < day))
+            && (tie.valid_from.as_ref().is_some_and(|from| from > day)
+                || tie.valid_to.as_ref().is_some_and(|to| to < day))
         {
             continue;
         }
-        let pair = if tie.from < tie.to { (tie.from.as_str(), tie.to.as_str()) } else { (tie.to.as_str(), tie.from.as_str()) };
+        let pair = if tie.from < tie.to {
+            (tie.from.as_str(), tie.to.as_str())
+        } else {
+            (tie.to.as_str(), tie.from.as_str())
+        };
         let nth = parallel.entry(pair).or_default();
         // 0, +12, −12, +24 … beside each other
         let shift = f64::from(nth.div_ceil(2)) * if *nth % 2 == 1 { 12.0 } else { -12.0 };
@@ -266,10 +369,16 @@ fn ties(
             Some("both") => (at_from, at_to) = (true, true),
             _ => {}
         }
-        let kind = if LINES.iter().any(|l| l.0 == tie.kind) { tie.kind.as_str() } else { "normal" };
+        let kind = if LINES.iter().any(|l| l.0 == tie.kind) {
+            tie.kind.as_str()
+        } else {
+            "normal"
+        };
         used.ties.insert(kind.to_owned());
         used.arrow |= at_from || at_to;
-        line(p, q, kind, at_from, at_to, &mut |item| items.push(of_tie(item, id)));
+        line(p, q, kind, at_from, at_to, &mut |item| {
+            items.push(of_tie(item, id))
+        });
     }
 }
 
@@ -285,21 +394,65 @@ const LINES: [(&str, &str); 8] = [
     ("unknown", "不明"),
 ];
 
-fn line(p: [f64; 2], q: [f64; 2], kind: &str, at_from: bool, at_to: bool, push: &mut dyn FnMut(Item)) {
+fn line(
+    p: [f64; 2],
+    q: [f64; 2],
+    kind: &str,
+    at_from: bool,
+    at_to: bool,
+    push: &mut dyn FnMut(Item),
+) {
     let (dx, dy) = (q[0] - p[0], q[1] - p[1]);
     let length = dx.hypot(dy);
     let (ux, uy) = (dx / length, dy / length);
-    let point = |along: f64, across: f64| [p[0] + ux * along - uy * across, p[1] + uy * along + ux * across];
+    let point = |along: f64, across: f64| {
+        [
+            p[0] + ux * along - uy * across,
+            p[1] + uy * along + ux * across,
+        ]
+    };
     let head = if kind == "strong" { 15.0 } else { 12.0 };
     // The line stops inside the arrow head, or a thick line would blunt its tip.
     let from = if at_from { head * 0.7 } else { 0.0 };
     let to = length - if at_to { head * 0.7 } else { 0.0 };
-    let bar = |push: &mut dyn FnMut(Item), along: f64| push(path(&[point(along, -8.0), point(along, 8.0)], false, None, 2.0, &[]));
+    let bar = |push: &mut dyn FnMut(Item), along: f64| {
+        push(path(
+            &[point(along, -8.0), point(along, 8.0)],
+            false,
+            None,
+            2.0,
+            &[],
+        ))
+    };
     match kind {
-        "strong" => push(path(&[point(from, 0.0), point(to, 0.0)], false, None, 5.0, &[])),
-        "weak" => push(path(&[point(from, 0.0), point(to, 0.0)], false, None, 1.8, &[8.0, 6.0])),
-        "planned" => push(path(&[point(from, 0.0), point(to, 0.0)], false, None, 2.2, &[2.0, 6.0])),
-        "unknown" => push(path(&[point(from, 0.0), point(to, 0.0)], false, None, 1.6, &[12.0, 5.0, 2.0, 5.0])),
+        "strong" => push(path(
+            &[point(from, 0.0), point(to, 0.0)],
+            false,
+            None,
+            5.0,
+            &[],
+        )),
+        "weak" => push(path(
+            &[point(from, 0.0), point(to, 0.0)],
+            false,
+            None,
+            1.8,
+            &[8.0, 6.0],
+        )),
+        "planned" => push(path(
+            &[point(from, 0.0), point(to, 0.0)],
+            false,
+            None,
+            2.2,
+            &[2.0, 6.0],
+        )),
+        "unknown" => push(path(
+            &[point(from, 0.0), point(to, 0.0)],
+            false,
+            None,
+            1.6,
+            &[12.0, 5.0, 2.0, 5.0],
+        )),
         "stress" | "conflict" => {
             let teeth = ((to - from - 16.0) / 9.0).floor().max(2.0);
             let (lead, step) = (8.0_f64.min((to - from) / 6.0), 0.0_f64);
@@ -314,29 +467,78 @@ fn line(p: [f64; 2], q: [f64; 2], kind: &str, at_from: bool, at_to: bool, push: 
             }
             points.push(point(to - lead, 0.0));
             points.push(point(to, 0.0));
-            push(path(&points, false, None, if kind == "conflict" { 2.6 } else { 1.8 }, &[]));
+            push(path(
+                &points,
+                false,
+                None,
+                if kind == "conflict" { 2.6 } else { 1.8 },
+                &[],
+            ));
             if kind == "conflict" {
                 let middle = f64::midpoint(from, to);
                 for side in [-1.0, 1.0] {
-                    push(path(&[point(middle - 10.0, side * 11.0), point(middle + 10.0, -side * 11.0)], false, None, 2.6, &[]));
+                    push(path(
+                        &[
+                            point(middle - 10.0, side * 11.0),
+                            point(middle + 10.0, -side * 11.0),
+                        ],
+                        false,
+                        None,
+                        2.6,
+                        &[],
+                    ));
                 }
             }
         }
         "broken" => {
             let middle = f64::midpoint(from, to);
-            push(path(&[point(from, 0.0), point(middle - 6.0, 0.0)], false, None, 1.8, &[]));
-            push(path(&[point(middle + 6.0, 0.0), point(to, 0.0)], false, None, 1.8, &[]));
+            push(path(
+                &[point(from, 0.0), point(middle - 6.0, 0.0)],
+                false,
+                None,
+                1.8,
+                &[],
+            ));
+            push(path(
+                &[point(middle + 6.0, 0.0), point(to, 0.0)],
+                false,
+                None,
+                1.8,
+                &[],
+            ));
             bar(push, middle - 6.0);
             bar(push, middle + 6.0);
         }
-        _ => push(path(&[point(from, 0.0), point(to, 0.0)], false, None, 1.8, &[])),
+        _ => push(path(
+            &[point(from, 0.0), point(to, 0.0)],
+            false,
+            None,
+            1.8,
+            &[],
+        )),
     }
     let half = head * 0.5;
     if at_to {
-        push(path(&[point(length, 0.0), point(length - head, -half), point(length - head, half)], true, Some(INK), 1.0, &[]));
+        push(path(
+            &[
+                point(length, 0.0),
+                point(length - head, -half),
+                point(length - head, half),
+            ],
+            true,
+            Some(INK),
+            1.0,
+            &[],
+        ));
     }
     if at_from {
-        push(path(&[point(0.0, 0.0), point(head, -half), point(head, half)], true, Some(INK), 1.0, &[]));
+        push(path(
+            &[point(0.0, 0.0), point(head, -half), point(head, half)],
+            true,
+            Some(INK),
+            1.0,
+            &[],
+        ));
     }
 }
 
@@ -344,11 +546,27 @@ fn line(p: [f64; 2], q: [f64; 2], kind: &str, at_from: bool, at_to: bool, push: 
 fn edge(node: &Node, extent: &Extent, ux: f64, uy: f64) -> f64 {
     match node.kind {
         NodeKind::Person | NodeKind::Pet => {
-            let top = if uy < 0.0 { SYMBOL / 2.0 + 4.0 } else { extent.bottom };
+            let top = if uy < 0.0 {
+                SYMBOL / 2.0 + 4.0
+            } else {
+                extent.bottom
+            };
             // Beside the label the line may come close to the symbol only above the label's line.
-            let side = if uy > 0.25 { extent.right } else { SYMBOL / 2.0 + 4.0 };
-            let by_x = if ux.abs() < 1e-9 { f64::INFINITY } else { side / ux.abs() };
-            let by_y = if uy.abs() < 1e-9 { f64::INFINITY } else { top / uy.abs() };
+            let side = if uy > 0.25 {
+                extent.right
+            } else {
+                SYMBOL / 2.0 + 4.0
+            };
+            let by_x = if ux.abs() < 1e-9 {
+                f64::INFINITY
+            } else {
+                side / ux.abs()
+            };
+            let by_y = if uy.abs() < 1e-9 {
+                f64::INFINITY
+            } else {
+                top / uy.abs()
+            };
             by_x.min(by_y)
         }
         NodeKind::Agency | NodeKind::Group | NodeKind::Place => {
@@ -360,12 +578,20 @@ fn edge(node: &Node, extent: &Extent, ux: f64, uy: f64) -> f64 {
 
 fn shape_points(shape: &str, x: f64, y: f64, half: f64) -> Vec<[f64; 2]> {
     match shape {
-        "square" => vec![[x - half, y - half], [x + half, y - half], [x + half, y + half], [x - half, y + half]],
+        "square" => vec![
+            [x - half, y - half],
+            [x + half, y - half],
+            [x + half, y + half],
+            [x - half, y + half],
+        ],
         _ => vec![[x, y - half], [x + half, y], [x, y + half], [x - half, y]],
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, one place; a struct for it would only rename them")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call, one place; a struct for it would only rename them"
+)]
 fn symbol(
     id: &str,
     node: &Node,
@@ -377,7 +603,8 @@ fn symbol(
     used: &mut Used,
 ) {
     let (x, y) = (at.x, at.y);
-    let black = node.deceased && network.settings.get("death_mark").and_then(|v| v.as_str()) == Some("fill");
+    let black = node.deceased
+        && network.settings.get("death_mark").and_then(|v| v.as_str()) == Some("fill");
     let fill = if black { INK } else { PAPER };
     match node.kind {
         NodeKind::Person | NodeKind::Pet => {
@@ -395,7 +622,21 @@ fn symbol(
                 items.push(if shape == "circle" {
                     ellipse(x, y, half, half, fill, 2.0, &[], id)
                 } else {
-                    of_node(path(&shape_points(shape, x, y, if shape == "pet" { half * 0.7 } else { half }), true, fill, 2.0, &[]), id)
+                    of_node(
+                        path(
+                            &shape_points(
+                                shape,
+                                x,
+                                y,
+                                if shape == "pet" { half * 0.7 } else { half },
+                            ),
+                            true,
+                            fill,
+                            2.0,
+                            &[],
+                        ),
+                        id,
+                    )
                 });
             };
             let half = SYMBOL / 2.0;
@@ -406,10 +647,23 @@ fn symbol(
             if node.deceased && !black {
                 let reach = if shape == "square" { half } else { half * 0.68 };
                 for side in [-1.0, 1.0] {
-                    items.push(of_node(path(&[[x - reach, y - side * reach], [x + reach, y + side * reach]], false, None, 1.6, &[]), id));
+                    items.push(of_node(
+                        path(
+                            &[[x - reach, y - side * reach], [x + reach, y + side * reach]],
+                            false,
+                            None,
+                            1.6,
+                            &[],
+                        ),
+                        id,
+                    ));
                 }
             }
-            let age = if options.masked { None } else { options.as_of.and_then(|day| age(node, day)) };
+            let age = if options.masked {
+                None
+            } else {
+                options.as_of.and_then(|day| age(node, day))
+            };
             if let Some(age) = age {
                 let mut item = text(x, y, &age.to_string(), 15.0, true, Some(id));
                 if let Item::Text { fill, .. } = &mut item {
@@ -439,29 +693,92 @@ fn symbol(
                 let line_y = y + SYMBOL / 2.0 + 6.0 + LINE * (row as f64 + 0.5);
                 // A ground of its own, so that a line passing below stays legible.
                 let half = text_width(words, LABEL) / 2.0;
-                let corners = [[x - half, line_y - 8.0], [x + half, line_y - 8.0], [x + half, line_y + 8.0], [x - half, line_y + 8.0]];
-                if let Item::Path { points, closed, fill, dash, node, tie, .. } = of_node(path(&corners, true, Some(PAPER), 0.0, &[]), id) {
-                    items.push(Item::Path { points, closed, fill, stroke: PAPER.to_owned(), width: 0.0, dash, node, tie });
+                let corners = [
+                    [x - half, line_y - 8.0],
+                    [x + half, line_y - 8.0],
+                    [x + half, line_y + 8.0],
+                    [x - half, line_y + 8.0],
+                ];
+                if let Item::Path {
+                    points,
+                    closed,
+                    fill,
+                    dash,
+                    node,
+                    tie,
+                    ..
+                } = of_node(path(&corners, true, Some(PAPER), 0.0, &[]), id)
+                {
+                    items.push(Item::Path {
+                        points,
+                        closed,
+                        fill,
+                        stroke: PAPER.to_owned(),
+                        width: 0.0,
+                        dash,
+                        node,
+                        tie,
+                    });
                 }
-                items.push(text(x, line_y, words, LABEL, row == 0 && node.index, Some(id)));
+                items.push(text(
+                    x,
+                    line_y,
+                    words,
+                    LABEL,
+                    row == 0 && node.index,
+                    Some(id),
+                ));
             }
         }
         NodeKind::Agency | NodeKind::Group | NodeKind::Place => {
-            used.shapes.insert(if node.kind == NodeKind::Agency { "agency" } else { "group" });
-            let dash: &[f64] = if node.kind == NodeKind::Agency { &[] } else { &[9.0, 3.0] };
-            items.push(ellipse(x, y, extent.right, extent.bottom, Some(PAPER), 1.8, dash, id));
+            used.shapes.insert(if node.kind == NodeKind::Agency {
+                "agency"
+            } else {
+                "group"
+            });
+            let dash: &[f64] = if node.kind == NodeKind::Agency {
+                &[]
+            } else {
+                &[9.0, 3.0]
+            };
+            items.push(ellipse(
+                x,
+                y,
+                extent.right,
+                extent.bottom,
+                Some(PAPER),
+                1.8,
+                dash,
+                id,
+            ));
             #[expect(clippy::cast_precision_loss, reason = "at most four lines")]
             let top = y - LINE * extent.lines.len() as f64 / 2.0;
             for (row, words) in extent.lines.iter().enumerate() {
                 #[expect(clippy::cast_precision_loss, reason = "at most four lines")]
-                items.push(text(x, top + LINE * (row as f64 + 0.5), words, LABEL, false, Some(id)));
+                items.push(text(
+                    x,
+                    top + LINE * (row as f64 + 0.5),
+                    words,
+                    LABEL,
+                    false,
+                    Some(id),
+                ));
             }
         }
     }
 }
 
 #[expect(clippy::too_many_arguments, reason = "the fields of one shape")]
-fn ellipse(x: f64, y: f64, rx: f64, ry: f64, fill: Option<&str>, width: f64, dash: &[f64], id: &str) -> Item {
+fn ellipse(
+    x: f64,
+    y: f64,
+    rx: f64,
+    ry: f64,
+    fill: Option<&str>,
+    width: f64,
+    dash: &[f64],
+    id: &str,
+) -> Item {
     Item::Ellipse {
         x: tidy(x),
         y: tidy(y),
@@ -489,12 +806,18 @@ fn star(x: f64, y: f64, radius: f64) -> Item {
 /// Completed years on the day (for the dead: on the day of death).
 fn age(node: &Node, day: Date) -> Option<i16> {
     let born: Date = node.birth_date.as_deref()?.parse().ok()?;
-    let until = match node.death_date.as_deref().and_then(|d| d.parse::<Date>().ok()) {
+    let until = match node
+        .death_date
+        .as_deref()
+        .and_then(|d| d.parse::<Date>().ok())
+    {
         Some(died) => died.min(day),
         None if node.deceased => return None,
         None => day,
     };
-    let years = until.year() - born.year() - i16::from((until.month(), until.day()) < (born.month(), born.day()));
+    let years = until.year()
+        - born.year()
+        - i16::from((until.month(), until.day()) < (born.month(), born.day()));
     (0..=130).contains(&years).then_some(years)
 }
 
@@ -509,7 +832,14 @@ fn legend(used: &Used, options: &Options, view: &mut [f64; 4], items: &mut Vec<I
         Arrow,
     }
     let mut entries: Vec<(Sign, &str)> = Vec::new();
-    for (shape, name) in [("square", "男性"), ("circle", "女性"), ("diamond", "その他・不明"), ("agency", "機関"), ("group", "団体・場所"), ("pet", "ペット")] {
+    for (shape, name) in [
+        ("square", "男性"),
+        ("circle", "女性"),
+        ("diamond", "その他・不明"),
+        ("agency", "機関"),
+        ("group", "団体・場所"),
+        ("pet", "ペット"),
+    ] {
         if used.shapes.contains(shape) {
             entries.push((Sign::Shape(shape), name));
         }
@@ -564,25 +894,84 @@ fn legend(used: &Used, options: &Options, view: &mut [f64; 4], items: &mut Vec<I
         }
         let (cx, half) = (x + 22.0, 9.0);
         match sign {
-            Sign::Shape("circle") => items.push(ellipse(cx, y, half, half, Some(PAPER), 1.6, &[], "")),
-            Sign::Shape("agency") => items.push(ellipse(cx, y, 18.0, 10.0, Some(PAPER), 1.6, &[], "")),
-            Sign::Shape("group") => items.push(ellipse(cx, y, 18.0, 10.0, Some(PAPER), 1.6, &[9.0, 3.0], "")),
-            Sign::Shape("pet") => items.push(path(&shape_points("pet", cx, y, 7.0), true, Some(PAPER), 1.6, &[])),
-            Sign::Shape(shape) => items.push(path(&shape_points(shape, cx, y, half), true, Some(PAPER), 1.6, &[])),
+            Sign::Shape("circle") => {
+                items.push(ellipse(cx, y, half, half, Some(PAPER), 1.6, &[], ""))
+            }
+            Sign::Shape("agency") => {
+                items.push(ellipse(cx, y, 18.0, 10.0, Some(PAPER), 1.6, &[], ""))
+            }
+            Sign::Shape("group") => items.push(ellipse(
+                cx,
+                y,
+                18.0,
+                10.0,
+                Some(PAPER),
+                1.6,
+                &[9.0, 3.0],
+                "",
+            )),
+            Sign::Shape("pet") => items.push(path(
+                &shape_points("pet", cx, y, 7.0),
+                true,
+                Some(PAPER),
+                1.6,
+                &[],
+            )),
+            Sign::Shape(shape) => items.push(path(
+                &shape_points(shape, cx, y, half),
+                true,
+                Some(PAPER),
+                1.6,
+                &[],
+            )),
             Sign::Client => {
-                items.push(path(&shape_points("square", cx, y, 10.0), true, Some(PAPER), 1.6, &[]));
-                items.push(path(&shape_points("square", cx, y, 6.0), true, None, 1.6, &[]));
+                items.push(path(
+                    &shape_points("square", cx, y, 10.0),
+                    true,
+                    Some(PAPER),
+                    1.6,
+                    &[],
+                ));
+                items.push(path(
+                    &shape_points("square", cx, y, 6.0),
+                    true,
+                    None,
+                    1.6,
+                    &[],
+                ));
             }
             Sign::Dead => {
-                items.push(path(&shape_points("square", cx, y, half), true, Some(PAPER), 1.6, &[]));
+                items.push(path(
+                    &shape_points("square", cx, y, half),
+                    true,
+                    Some(PAPER),
+                    1.6,
+                    &[],
+                ));
                 for side in [-1.0, 1.0] {
-                    items.push(path(&[[cx - half, y - side * half], [cx + half, y + side * half]], false, None, 1.4, &[]));
+                    items.push(path(
+                        &[[cx - half, y - side * half], [cx + half, y + side * half]],
+                        false,
+                        None,
+                        1.4,
+                        &[],
+                    ));
                 }
             }
             Sign::Key => items.push(star(cx, y, 9.0)),
-            Sign::House => items.push(path(&shape_points("square", cx, y, half), true, Some(TINT), 1.4, &[5.0, 3.0])),
-            Sign::Line(kind) => line([x, y], [x + 44.0, y], kind, false, false, &mut |item| items.push(item)),
-            Sign::Arrow => line([x, y], [x + 44.0, y], "normal", false, true, &mut |item| items.push(item)),
+            Sign::House => items.push(path(
+                &shape_points("square", cx, y, half),
+                true,
+                Some(TINT),
+                1.4,
+                &[5.0, 3.0],
+            )),
+            Sign::Line(kind) => line([x, y], [x + 44.0, y], kind, false, false, &mut |item| {
+                items.push(item)
+            }),
+            Sign::Arrow => line([x, y], [x + 44.0, y], "normal", false, true, &mut |item| {
+                items.push(item)
+            }),
         }
         items.push(Item::Text {
             x: tidy(x + sign_width),

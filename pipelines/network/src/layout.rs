@@ -54,7 +54,12 @@ pub(crate) struct Box {
 
 impl Box {
     pub(crate) fn around(extent: &Extent, at: Position) -> Self {
-        Self { left: at.x + extent.left, top: at.y + extent.top, right: at.x + extent.right, bottom: at.y + extent.bottom }
+        Self {
+            left: at.x + extent.left,
+            top: at.y + extent.top,
+            right: at.x + extent.right,
+            bottom: at.y + extent.bottom,
+        }
     }
 
     pub(crate) fn touches(&self, other: &Self, margin: f64) -> bool {
@@ -76,7 +81,16 @@ impl Box {
 
 /// Width of a text, slightly generous so that any of the fonts in use fits.
 pub(crate) fn text_width(text: &str, size: f64) -> f64 {
-    let ems: f64 = text.chars().map(|c| if c.is_ascii() || ('\u{ff61}'..='\u{ff9f}').contains(&c) { 0.62 } else { 1.0 }).sum();
+    let ems: f64 = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii() || ('\u{ff61}'..='\u{ff9f}').contains(&c) {
+                0.62
+            } else {
+                1.0
+            }
+        })
+        .sum();
     ems * size
 }
 
@@ -87,7 +101,11 @@ fn wrap(label: &str, width: f64, most: usize) -> Vec<String> {
     #[expect(clippy::cast_precision_loss, reason = "a handful of lines")]
     let most_lines = most as f64;
     let count = (all / width).ceil().max(1.0);
-    let width = if count <= most_lines { width.min((all / count).ceil() + 0.6) } else { width };
+    let width = if count <= most_lines {
+        width.min((all / count).ceil() + 0.6)
+    } else {
+        width
+    };
     let mut lines = vec![String::new()];
     for c in label.chars().map(|c| if c.is_control() { ' ' } else { c }) {
         let last = lines.len() - 1;
@@ -114,7 +132,10 @@ pub(crate) fn extent(kind: NodeKind, label: &str, second: Option<&str>) -> Exten
         NodeKind::Person | NodeKind::Pet => {
             let mut lines = wrap(label, 8.0, 2);
             lines.extend(second.map(|s| wrap(s, 9.0, 1).remove(0)));
-            let width = lines.iter().map(|l| text_width(l, LABEL)).fold(SYMBOL + 8.0, f64::max);
+            let width = lines
+                .iter()
+                .map(|l| text_width(l, LABEL))
+                .fold(SYMBOL + 8.0, f64::max);
             #[expect(clippy::cast_precision_loss, reason = "at most three lines")]
             let text = LINE * lines.len() as f64;
             Extent {
@@ -128,12 +149,24 @@ pub(crate) fn extent(kind: NodeKind, label: &str, second: Option<&str>) -> Exten
         NodeKind::Agency | NodeKind::Group | NodeKind::Place => {
             let mut lines = wrap(label, 7.5, 3);
             lines.extend(second.map(|s| wrap(s, 8.0, 1).remove(0)));
-            let text = lines.iter().map(|l| text_width(l, LABEL)).fold(0.0, f64::max);
+            let text = lines
+                .iter()
+                .map(|l| text_width(l, LABEL))
+                .fold(0.0, f64::max);
             #[expect(clippy::cast_precision_loss, reason = "at most four lines")]
             let high = LINE * lines.len() as f64;
             // The ellipse around the text's rectangle.
-            let (w, h) = ((text * 1.22 + 26.0).max(104.0), (high * 1.3 + 18.0).max(58.0));
-            Extent { left: -w / 2.0, right: w / 2.0, top: -h / 2.0, bottom: h / 2.0, lines }
+            let (w, h) = (
+                (text * 1.22 + 26.0).max(104.0),
+                (high * 1.3 + 18.0).max(58.0),
+            );
+            Extent {
+                left: -w / 2.0,
+                right: w / 2.0,
+                top: -h / 2.0,
+                bottom: h / 2.0,
+                lines,
+            }
         }
     }
 }
@@ -148,8 +181,15 @@ pub(crate) fn second_lines(network: &Network) -> BTreeMap<String, String> {
             (false, true) => &tie.from,
             _ => continue,
         };
-        if let Some(text) = tie.frequency.as_deref().map(str::trim).filter(|t| !t.is_empty()) {
-            lines.entry(outer.clone()).or_insert_with(|| text.to_owned());
+        if let Some(text) = tie
+            .frequency
+            .as_deref()
+            .map(str::trim)
+            .filter(|t| !t.is_empty())
+        {
+            lines
+                .entry(outer.clone())
+                .or_insert_with(|| text.to_owned());
         }
     }
     lines
@@ -197,19 +237,35 @@ pub fn layout(network: &Network) -> Layout {
     let mut placed = Vec::new();
     let clients = network.clients();
     let middle = {
-        let fixed: Vec<Position> = clients.iter().filter_map(|id| positions.get(*id).copied()).collect();
+        let fixed: Vec<Position> = clients
+            .iter()
+            .filter_map(|id| positions.get(*id).copied())
+            .collect();
         #[expect(clippy::cast_precision_loss, reason = "a case has few clients")]
         let count = fixed.len().max(1) as f64;
-        Position { x: fixed.iter().map(|p| p.x).sum::<f64>() / count, y: fixed.iter().map(|p| p.y).sum::<f64>() / count }
+        Position {
+            x: fixed.iter().map(|p| p.x).sum::<f64>() / count,
+            y: fixed.iter().map(|p| p.y).sum::<f64>() / count,
+        }
     };
-    let mut taken: Vec<Box> = positions.iter().map(|(id, at)| Box::around(&extents[id], *at)).collect();
+    let mut taken: Vec<Box> = positions
+        .iter()
+        .map(|(id, at)| Box::around(&extents[id], *at))
+        .collect();
 
     // Clients in rows of up to four around the middle.
-    let waiting: Vec<&str> = clients.iter().filter(|id| !positions.contains_key(**id)).copied().collect();
+    let waiting: Vec<&str> = clients
+        .iter()
+        .filter(|id| !positions.contains_key(**id))
+        .copied()
+        .collect();
     let rows: Vec<&[&str]> = waiting.chunks(4).collect();
     let row_height = 124.0;
     for (row, ids) in rows.iter().enumerate() {
-        let width: f64 = ids.iter().map(|id| extents[*id].right * 2.0 + MARGIN * 2.0).sum();
+        let width: f64 = ids
+            .iter()
+            .map(|id| extents[*id].right * 2.0 + MARGIN * 2.0)
+            .sum();
         let mut x = middle.x - width / 2.0;
         #[expect(clippy::cast_precision_loss, reason = "a case has few clients")]
         let y = middle.y + row_height * (row as f64 - (rows.len() - 1) as f64 / 2.0);
@@ -218,7 +274,10 @@ pub fn layout(network: &Network) -> Layout {
             let mut at = Position { x: x + half, y };
             x += half * 2.0;
             // Something moved into the middle by hand: go on to the right until there is room.
-            while taken.iter().any(|b| b.touches(&Box::around(&extents[*id], at), MARGIN)) {
+            while taken
+                .iter()
+                .any(|b| b.touches(&Box::around(&extents[*id], at), MARGIN))
+            {
                 at.x += 24.0;
             }
             let at = rounded(at);
@@ -231,28 +290,55 @@ pub fn layout(network: &Network) -> Layout {
         .iter()
         .map(|id| Box::around(&extents[*id], positions[*id]))
         .reduce(Box::with)
-        .unwrap_or(Box { left: middle.x - 40.0, top: middle.y - 40.0, right: middle.x + 40.0, bottom: middle.y + 40.0 });
+        .unwrap_or(Box {
+            left: middle.x - 40.0,
+            top: middle.y - 40.0,
+            right: middle.x + 40.0,
+            bottom: middle.y + 40.0,
+        });
 
     // Everyone else in the order of the sectors; the order is the place on the ring.
-    let mut order: Vec<&str> = network.nodes.keys().map(String::as_str).filter(|id| !network.nodes[*id].index).collect();
+    let mut order: Vec<&str> = network
+        .nodes
+        .keys()
+        .map(String::as_str)
+        .filter(|id| !network.nodes[*id].index)
+        .collect();
     order.sort_by_key(|id| {
         let node = &network.nodes[*id];
         (Sector::of(node), node.kind, *id)
     });
     // Half of the widest symbol lies inside the ring's radius.
-    let (half_w, half_h) = ((core.right - core.left) / 2.0, (core.bottom - core.top) / 2.0);
+    let (half_w, half_h) = (
+        (core.right - core.left) / 2.0,
+        (core.bottom - core.top) / 2.0,
+    );
     let first = (half_w / WIDER + 96.0).max(half_h + 86.0).max(176.0);
-    let centre = Position { x: f64::midpoint(core.left, core.right), y: f64::midpoint(core.top, core.bottom) };
+    let centre = Position {
+        x: f64::midpoint(core.left, core.right),
+        y: f64::midpoint(core.top, core.bottom),
+    };
     let on_one_ring = 10;
     let many = order.len() > on_one_ring;
-    #[expect(clippy::cast_precision_loss, reason = "a network has at most some hundred nodes")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a network has at most some hundred nodes"
+    )]
     for (at, id) in order.iter().enumerate() {
         if positions.contains_key(*id) {
             continue;
         }
-        let angle = -PI / 2.0 + TAU * (at as f64 + 0.5 * f64::from(u8::from(order.len() == 2))) / order.len() as f64;
+        let angle = -PI / 2.0
+            + TAU * (at as f64 + 0.5 * f64::from(u8::from(order.len() == 2))) / order.len() as f64;
         let near = !many || matches!(network.nodes[*id].kind, NodeKind::Person | NodeKind::Pet);
-        let spot = free_spot(&extents[*id], centre, first, angle, usize::from(!near), &taken);
+        let spot = free_spot(
+            &extents[*id],
+            centre,
+            first,
+            angle,
+            usize::from(!near),
+            &taken,
+        );
         taken.push(Box::around(&extents[*id], spot));
         positions.insert((*id).to_owned(), spot);
         placed.push((*id).to_owned());
@@ -263,13 +349,22 @@ pub fn layout(network: &Network) -> Layout {
 
 /// The free place nearest to the wanted angle on the wanted ring: first along the ring, then
 /// outwards. There is always one, because rings grow without end.
-fn free_spot(extent: &Extent, centre: Position, first: f64, angle: f64, ring: usize, taken: &[Box]) -> Position {
+fn free_spot(
+    extent: &Extent,
+    centre: Position,
+    first: f64,
+    angle: f64,
+    ring: usize,
+    taken: &[Box],
+) -> Position {
     const STEP: f64 = TAU / 120.0;
     let mut tries: Vec<(u32, usize, i32)> = Vec::new();
     for out in 0..14 {
         for turn in -30_i32..=30 {
             // One ring outwards is as dear as 21 degrees along the ring.
-            let cost = u32::try_from(out).unwrap_or(0) * 15 + turn.unsigned_abs() * 2 + u32::from(turn < 0);
+            let cost = u32::try_from(out).unwrap_or(0) * 15
+                + turn.unsigned_abs() * 2
+                + u32::from(turn < 0);
             tries.push((cost, out, turn));
         }
     }
@@ -277,7 +372,10 @@ fn free_spot(extent: &Extent, centre: Position, first: f64, angle: f64, ring: us
     let at = |ring: usize, angle: f64| {
         #[expect(clippy::cast_precision_loss, reason = "few rings")]
         let radius = first + 104.0 * ring as f64;
-        rounded(Position { x: centre.x + radius * WIDER * angle.cos(), y: centre.y + radius * angle.sin() })
+        rounded(Position {
+            x: centre.x + radius * WIDER * angle.cos(),
+            y: centre.y + radius * angle.sin(),
+        })
     };
     for (_, out, turn) in tries {
         let spot = at(ring + out, angle + f64::from(turn) * STEP);
@@ -287,10 +385,16 @@ fn free_spot(extent: &Extent, centre: Position, first: f64, angle: f64, ring: us
         }
     }
     let right = taken.iter().map(|b| b.right).fold(centre.x, f64::max);
-    rounded(Position { x: right + MARGIN * 2.0 - extent.left, y: centre.y })
+    rounded(Position {
+        x: right + MARGIN * 2.0 - extent.left,
+        y: centre.y,
+    })
 }
 
 /// Whole pixels: the same number in every JSON, SVG and browser.
 fn rounded(at: Position) -> Position {
-    Position { x: at.x.round(), y: at.y.round() }
+    Position {
+        x: at.x.round(),
+        y: at.y.round(),
+    }
 }

@@ -104,15 +104,27 @@ impl Network {
     /// whose ends do not exist (any more) likewise.
     #[must_use]
     pub fn from_value(value: &Value) -> Self {
-        fn entries<T: serde::de::DeserializeOwned>(value: &Value, key: &str) -> BTreeMap<String, T> {
-            let Some(map) = value.get(key).and_then(Value::as_object) else { return BTreeMap::new() };
+        fn entries<T: serde::de::DeserializeOwned>(
+            value: &Value,
+            key: &str,
+        ) -> BTreeMap<String, T> {
+            let Some(map) = value.get(key).and_then(Value::as_object) else {
+                return BTreeMap::new();
+            };
             map.iter()
-                .filter_map(|(id, entry)| Some((id.clone(), serde_json::from_value(without_nulls(entry)).ok()?)))
+                .filter_map(|(id, entry)| {
+                    Some((
+                        id.clone(),
+                        serde_json::from_value(without_nulls(entry)).ok()?,
+                    ))
+                })
                 .collect()
         }
         let nodes: BTreeMap<String, Node> = entries(value, "nodes");
         let mut ties: BTreeMap<String, Tie> = entries(value, "ties");
-        ties.retain(|_, tie| tie.from != tie.to && nodes.contains_key(&tie.from) && nodes.contains_key(&tie.to));
+        ties.retain(|_, tie| {
+            tie.from != tie.to && nodes.contains_key(&tie.from) && nodes.contains_key(&tie.to)
+        });
         let households = value
             .get("households")
             .and_then(Value::as_object)
@@ -121,9 +133,18 @@ impl Network {
                     .map(|(id, entry)| {
                         let members = entry.get("members").and_then(Value::as_object);
                         let household = Household {
-                            name: entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                            name: entry
+                                .get("name")
+                                .and_then(Value::as_str)
+                                .unwrap_or_default()
+                                .to_owned(),
                             members: members
-                                .map(|m| m.iter().filter(|(_, on)| **on == Value::Bool(true)).map(|(id, _)| id.clone()).collect())
+                                .map(|m| {
+                                    m.iter()
+                                        .filter(|(_, on)| **on == Value::Bool(true))
+                                        .map(|(id, _)| id.clone())
+                                        .collect()
+                                })
                                 .unwrap_or_default(),
                         };
                         (id.clone(), household)
@@ -131,12 +152,21 @@ impl Network {
                     .collect()
             })
             .unwrap_or_default();
-        Self { nodes, ties, households, settings: entries(value, "settings") }
+        Self {
+            nodes,
+            ties,
+            households,
+            settings: entries(value, "settings"),
+        }
     }
 
     /// Ids of the 支援対象者, in order.
     pub(crate) fn clients(&self) -> Vec<&str> {
-        self.nodes.iter().filter(|(_, node)| node.index).map(|(id, _)| id.as_str()).collect()
+        self.nodes
+            .iter()
+            .filter(|(_, node)| node.index)
+            .map(|(id, _)| id.as_str())
+            .collect()
     }
 }
 
@@ -147,7 +177,9 @@ fn without_nulls(entry: &Value) -> Value {
             map.iter()
                 .filter(|(_, value)| !value.is_null())
                 .map(|(key, value)| match (key.as_str(), value) {
-                    ("sex", Value::Number(number)) => (key.clone(), Value::String(number.to_string())),
+                    ("sex", Value::Number(number)) => {
+                        (key.clone(), Value::String(number.to_string()))
+                    }
                     _ => (key.clone(), value.clone()),
                 })
                 .collect(),
@@ -176,7 +208,10 @@ impl Sector {
     /// The entered sector, else one guessed from what the node is called.
     #[must_use]
     pub fn of(node: &Node) -> Self {
-        let entered = node.sector.as_ref().and_then(|code| serde_json::from_value(Value::String(code.clone())).ok());
+        let entered = node
+            .sector
+            .as_ref()
+            .and_then(|code| serde_json::from_value(Value::String(code.clone())).ok());
         if let Some(sector) = entered {
             return sector;
         }
@@ -185,20 +220,131 @@ impl Sector {
             NodeKind::Agency | NodeKind::Group | NodeKind::Place => {}
         }
         const WORDS: [(Sector, &[&str]); 8] = [
-            (Sector::Medical, &["病院", "医院", "クリニック", "診療", "訪問看護", "薬局", "歯科", "心療", "精神保健", "保健所"]),
-            (Sector::Care, &["包括", "介護", "ケアマネ", "居宅", "デイ", "ホーム", "ヘルパー"]),
-            (Sector::Disability, &["障害", "障がい", "作業所", "就労継続", "計画相談", "A型", "B型"]),
-            (Sector::Child, &["学校", "小学", "中学", "高校", "児童", "こども", "子ども", "保育", "幼稚園", "学童", "教育", "SSW"]),
-            (Sector::Livelihood, &["自立相談", "困窮", "くらし", "ハローワーク", "就労", "サポステ", "フードバンク", "居住支援", "不動産", "電力", "ガス", "水道"]),
-            (Sector::Legal, &["弁護士", "法テラス", "司法書士", "後見", "警察", "保護観察", "裁判"]),
-            (Sector::Administration, &["市役所", "役場", "区役所", "福祉課", "課", "福祉事務所", "社会福祉協議会", "社協"]),
-            (Sector::Community, &["民生委員", "自治会", "町内", "近隣", "隣", "サロン", "居場所", "食堂", "NPO", "ボランティア"]),
+            (
+                Sector::Medical,
+                &[
+                    "病院",
+                    "医院",
+                    "クリニック",
+                    "診療",
+                    "訪問看護",
+                    "薬局",
+                    "歯科",
+                    "心療",
+                    "精神保健",
+                    "保健所",
+                ],
+            ),
+            (
+                Sector::Care,
+                &[
+                    "包括",
+                    "介護",
+                    "ケアマネ",
+                    "居宅",
+                    "デイ",
+                    "ホーム",
+                    "ヘルパー",
+                ],
+            ),
+            (
+                Sector::Disability,
+                &[
+                    "障害",
+                    "障がい",
+                    "作業所",
+                    "就労継続",
+                    "計画相談",
+                    "A型",
+                    "B型",
+                ],
+            ),
+            (
+                Sector::Child,
+                &[
+                    "学校",
+                    "小学",
+                    "中学",
+                    "高校",
+                    "児童",
+                    "こども",
+                    "子ども",
+                    "保育",
+                    "幼稚園",
+                    "学童",
+                    "教育",
+                    "SSW",
+                ],
+            ),
+            (
+                Sector::Livelihood,
+                &[
+                    "自立相談",
+                    "困窮",
+                    "くらし",
+                    "ハローワーク",
+                    "就労",
+                    "サポステ",
+                    "フードバンク",
+                    "居住支援",
+                    "不動産",
+                    "電力",
+                    "ガス",
+                    "水道",
+                ],
+            ),
+            (
+                Sector::Legal,
+                &[
+                    "弁護士",
+                    "法テラス",
+                    "司法書士",
+                    "後見",
+                    "警察",
+                    "保護観察",
+                    "裁判",
+                ],
+            ),
+            (
+                Sector::Administration,
+                &[
+                    "市役所",
+                    "役場",
+                    "区役所",
+                    "福祉課",
+                    "課",
+                    "福祉事務所",
+                    "社会福祉協議会",
+                    "社協",
+                ],
+            ),
+            (
+                Sector::Community,
+                &[
+                    "民生委員",
+                    "自治会",
+                    "町内",
+                    "近隣",
+                    "隣",
+                    "サロン",
+                    "居場所",
+                    "食堂",
+                    "NPO",
+                    "ボランティア",
+                ],
+            ),
         ];
         WORDS
             .iter()
             .find(|(_, words)| words.iter().any(|word| node.label.contains(word)))
             .map_or_else(
-                || if node.kind == NodeKind::Agency { Self::Other } else { Self::Community },
+                || {
+                    if node.kind == NodeKind::Agency {
+                        Self::Other
+                    } else {
+                        Self::Community
+                    }
+                },
                 |(sector, _)| *sector,
             )
     }

@@ -14,7 +14,14 @@ pub(crate) fn labels(network: &Network, masked: bool) -> BTreeMap<String, String
             .iter()
             .map(|(id, node)| {
                 let label = node.label.trim();
-                (id.clone(), if label.is_empty() { "（名称なし）".to_owned() } else { label.to_owned() })
+                (
+                    id.clone(),
+                    if label.is_empty() {
+                        "（名称なし）".to_owned()
+                    } else {
+                        label.to_owned()
+                    },
+                )
             })
             .collect();
     }
@@ -42,7 +49,13 @@ pub(crate) fn labels(network: &Network, masked: bool) -> BTreeMap<String, String
                 *n += 1;
                 format!("［{class}{n}］")
             }
-            Some(word) if words.iter().filter(|other| other.1.as_ref() == Some(word)).count() > 1 => {
+            Some(word)
+                if words
+                    .iter()
+                    .filter(|other| other.1.as_ref() == Some(word))
+                    .count()
+                    > 1 =>
+            {
                 let n = said.entry(word).or_default();
                 *n += 1;
                 format!("{word}{n}")
@@ -75,12 +88,19 @@ pub(crate) fn kinship(network: &Network) -> BTreeMap<String, String> {
             .map(|t| t.from.as_str())
             .collect()
     };
-    let sex = |id: &str| network.nodes.get(id).and_then(|n| n.sex.as_deref()).unwrap_or_default();
-    let by_sex = |id: &str, male: &'static str, female: &'static str, other: &'static str| match sex(id) {
-        "1" => male,
-        "2" => female,
-        _ => other,
+    let sex = |id: &str| {
+        network
+            .nodes
+            .get(id)
+            .and_then(|n| n.sex.as_deref())
+            .unwrap_or_default()
     };
+    let by_sex =
+        |id: &str, male: &'static str, female: &'static str, other: &'static str| match sex(id) {
+            "1" => male,
+            "2" => female,
+            _ => other,
+        };
     let own = parents(client);
     for (id, node) in &network.nodes {
         if node.kind != NodeKind::Person || kin.contains_key(id) {
@@ -132,15 +152,44 @@ fn is_descent(kind: &str) -> bool {
 /// Label of a `kinship` code. A text that is no code is not shown: it may hold a name.
 fn kinship_word(code: &str) -> Option<&'static str> {
     const WORDS: [(&str, &str); 35] = [
-        ("self", "本人"), ("spouse", "配偶者"), ("partner", "パートナー"), ("ex_spouse", "元配偶者"), ("father", "父"),
-        ("mother", "母"), ("step_father", "継父"), ("step_mother", "継母"), ("foster_parent", "養父母・里親"),
-        ("son", "息子"), ("daughter", "娘"), ("child", "子"), ("step_child", "継子"), ("adopted_child", "養子"),
-        ("foster_child", "里子"), ("elder_bro", "兄"), ("elder_sis", "姉"), ("younger_bro", "弟"),
-        ("younger_sis", "妹"), ("half_sib", "異父母きょうだい"), ("grandfather", "祖父"), ("grandmother", "祖母"),
-        ("grandchild", "孫"), ("uncle", "おじ"), ("aunt", "おば"), ("nephew_niece", "おい・めい"), ("cousin", "いとこ"),
-        ("in_law_parent", "義父母"), ("in_law_child", "子の配偶者"), ("in_law_sib", "義きょうだい"),
-        ("friend", "友人・知人"), ("neighbor", "近隣住民"), ("landlord", "家主・管理会社"), ("guardian", "成年後見人等"),
+        ("self", "本人"),
+        ("spouse", "配偶者"),
+        ("partner", "パートナー"),
+        ("ex_spouse", "元配偶者"),
+        ("father", "父"),
+        ("mother", "母"),
+        ("step_father", "継父"),
+        ("step_mother", "継母"),
+        ("foster_parent", "養父母・里親"),
+        ("son", "息子"),
+        ("daughter", "娘"),
+        ("child", "子"),
+        ("step_child", "継子"),
+        ("adopted_child", "養子"),
+        ("foster_child", "里子"),
+        ("elder_bro", "兄"),
+        ("elder_sis", "姉"),
+        ("younger_bro", "弟"),
+        ("younger_sis", "妹"),
+        ("half_sib", "異父母きょうだい"),
+        ("grandfather", "祖父"),
+        ("grandmother", "祖母"),
+        ("grandchild", "孫"),
+        ("uncle", "おじ"),
+        ("aunt", "おば"),
+        ("nephew_niece", "おい・めい"),
+        ("cousin", "いとこ"),
+        ("in_law_parent", "義父母"),
+        ("in_law_child", "子の配偶者"),
+        ("in_law_sib", "義きょうだい"),
+        ("friend", "友人・知人"),
+        ("neighbor", "近隣住民"),
+        ("landlord", "家主・管理会社"),
+        ("guardian", "成年後見人等"),
         ("keyworker", "支援者"),
     ];
-    WORDS.iter().find(|(key, _)| *key == code).map(|(_, word)| *word)
+    WORDS
+        .iter()
+        .find(|(key, _)| *key == code)
+        .map(|(_, word)| *word)
 }

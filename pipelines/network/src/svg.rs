@@ -24,7 +24,15 @@ pub fn to_svg(drawing: &Drawing) -> String {
 
 fn write_item(out: &mut String, item: &Item) -> std::fmt::Result {
     match item {
-        Item::Path { points, closed, fill, stroke, width, dash, .. } => {
+        Item::Path {
+            points,
+            closed,
+            fill,
+            stroke,
+            width,
+            dash,
+            ..
+        } => {
             out.push_str("<path d=\"");
             for (at, p) in points.iter().enumerate() {
                 write!(out, "{}{} {}", if at == 0 { "M" } else { "L" }, p[0], p[1])?;
@@ -35,15 +43,42 @@ fn write_item(out: &mut String, item: &Item) -> std::fmt::Result {
             write!(out, "\" fill=\"{}\"", fill.as_deref().unwrap_or("none"))?;
             style(out, stroke, *width, dash)
         }
-        Item::Ellipse { x, y, rx, ry, fill, stroke, width, dash, .. } => {
-            write!(out, "<ellipse cx=\"{x}\" cy=\"{y}\" rx=\"{rx}\" ry=\"{ry}\" fill=\"{}\"", fill.as_deref().unwrap_or("none"))?;
+        Item::Ellipse {
+            x,
+            y,
+            rx,
+            ry,
+            fill,
+            stroke,
+            width,
+            dash,
+            ..
+        } => {
+            write!(
+                out,
+                "<ellipse cx=\"{x}\" cy=\"{y}\" rx=\"{rx}\" ry=\"{ry}\" fill=\"{}\"",
+                fill.as_deref().unwrap_or("none")
+            )?;
             style(out, stroke, *width, dash)
         }
-        Item::Text { x, y, text, size, bold, fill, start, .. } => {
+        Item::Text {
+            x,
+            y,
+            text,
+            size,
+            bold,
+            fill,
+            start,
+            ..
+        } => {
             write!(
                 out,
                 "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" dominant-baseline=\"central\" fill=\"{fill}\"{}{}>{}</text>",
-                if *start { "" } else { " text-anchor=\"middle\"" },
+                if *start {
+                    ""
+                } else {
+                    " text-anchor=\"middle\""
+                },
                 if *bold { " font-weight=\"700\"" } else { "" },
                 escape(text)
             )
@@ -52,7 +87,10 @@ fn write_item(out: &mut String, item: &Item) -> std::fmt::Result {
 }
 
 fn style(out: &mut String, stroke: &str, width: f64, dash: &[f64]) -> std::fmt::Result {
-    write!(out, " stroke=\"{stroke}\" stroke-width=\"{width}\" stroke-linejoin=\"round\"")?;
+    write!(
+        out,
+        " stroke=\"{stroke}\" stroke-width=\"{width}\" stroke-linejoin=\"round\""
+    )?;
     if !dash.is_empty() {
         let dash: Vec<String> = dash.iter().map(f64::to_string).collect();
         write!(out, " stroke-dasharray=\"{}\"", dash.join(" "))?;
@@ -69,7 +107,8 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            c if (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            c if (c < ' ' && !matches!(c, '\t' | '\n' | '\r'))
+                || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
             c => out.push(c),
         }
     }

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::collections::BTreeMap;
 
 use network::{Drawing, Fonts, Item, Network, Options, draw, layout, to_png, to_svg};
@@ -38,7 +40,11 @@ fn family() -> Network {
 }
 
 fn options(masked: bool) -> Options {
-    Options { masked, as_of: Some("2026-11-24".parse().unwrap()), legend: true }
+    Options {
+        masked,
+        as_of: Some("2026-11-24".parse().unwrap()),
+        legend: true,
+    }
 }
 
 fn fonts() -> Fonts {
@@ -47,7 +53,8 @@ fn fonts() -> Fonts {
         std::path::PathBuf::from,
     );
     let read = |name: &str| std::fs::read(assets.join("fonts").join(name));
-    let regular = read("BIZUDPGothic-Regular.ttf").expect("the setup script puts the font into the assets directory");
+    let regular = read("BIZUDPGothic-Regular.ttf")
+        .expect("the setup script puts the font into the assets directory");
     Fonts::register(regular, read("BIZUDPGothic-Bold.ttf").ok()).unwrap()
 }
 
@@ -62,7 +69,16 @@ fn keep(name: &str, drawing: &Drawing) {
 }
 
 fn large(count: usize) -> Value {
-    let words = ["総合病院", "包括支援センター", "中学校", "ハローワーク", "市役所 福祉課", "社会福祉協議会", "訪問看護ステーションかえで", "相談支援事業所"];
+    let words = [
+        "総合病院",
+        "包括支援センター",
+        "中学校",
+        "ハローワーク",
+        "市役所 福祉課",
+        "社会福祉協議会",
+        "訪問看護ステーションかえで",
+        "相談支援事業所",
+    ];
     let mut nodes = serde_json::Map::new();
     let mut ties = serde_json::Map::new();
     for i in 0..count {
@@ -71,7 +87,9 @@ fn large(count: usize) -> Value {
             format!("n{i:03}"),
             json!({"kind": if person { "person" } else { "agency" }, "label": format!("{}{i}", words[i % words.len()]), "sex": (i % 2 + 1).to_string(), "index": i == 1}),
         );
-        let kinds = ["strong", "normal", "weak", "stress", "conflict", "broken", "planned", "unknown"];
+        let kinds = [
+            "strong", "normal", "weak", "stress", "conflict", "broken", "planned", "unknown",
+        ];
         ties.insert(format!("t{i:03}"), json!({"family": "eco", "from": "n001", "to": format!("n{i:03}"), "kind": kinds[i % 8], "direction": "both"}));
     }
     json!({"nodes": nodes, "ties": ties})
@@ -81,7 +99,10 @@ fn large(count: usize) -> Value {
 fn pictures() {
     keep("ecomap", &draw(&family(), &options(false)));
     keep("ecomap-masked", &draw(&family(), &options(true)));
-    keep("ecomap-60", &draw(&Network::from_value(&large(60)), &options(false)));
+    keep(
+        "ecomap-60",
+        &draw(&Network::from_value(&large(60)), &options(false)),
+    );
     keep("ecomap-empty", &draw(&Network::default(), &options(false)));
 }
 
@@ -93,10 +114,38 @@ fn svg_of_a_family() {
 #[test]
 fn the_masked_variant_holds_no_name_age_or_note() {
     let svg = to_svg(&draw(&family(), &options(true)));
-    for hidden in ["山本", "健一", "小林", "由香", "茂", "田村", "佐々木", "ひなた", "電力", "滞納", "月1回", ">54<", "77"] {
-        assert!(!svg.contains(&format!(">{hidden}")) && !svg.contains(hidden) || hidden == "77", "{hidden}");
+    for hidden in [
+        "山本",
+        "健一",
+        "小林",
+        "由香",
+        "茂",
+        "田村",
+        "佐々木",
+        "ひなた",
+        "電力",
+        "滞納",
+        "月1回",
+        ">54<",
+        "77",
+    ] {
+        assert!(
+            !svg.contains(&format!(">{hidden}")) && !svg.contains(hidden) || hidden == "77",
+            "{hidden}"
+        );
     }
-    for shown in ["本人1", "本人2", "父", "妹", "［氏名1］", "東地域包括支", "［機関1］", "［団体1］", "［場所1］", "個人情報として取扱い"] {
+    for shown in [
+        "本人1",
+        "本人2",
+        "父",
+        "妹",
+        "［氏名1］",
+        "東地域包括支",
+        "［機関1］",
+        "［団体1］",
+        "［場所1］",
+        "個人情報として取扱い",
+    ] {
         assert!(svg.contains(shown), "{shown}");
     }
 }
@@ -119,16 +168,30 @@ fn kinship_comes_from_the_ties_of_one_client() {
         .items
         .iter()
         .filter_map(|item| match item {
-            Item::Text { text, node: Some(node), .. } => Some((node.as_str(), text.as_str())),
+            Item::Text {
+                text,
+                node: Some(node),
+                ..
+            } => Some((node.as_str(), text.as_str())),
             _ => None,
         })
         .collect();
-    assert_eq!(texts, [("a", "本人"), ("b", "母"), ("c", "弟"), ("d", "娘"), ("e", "元夫")]);
+    assert_eq!(
+        texts,
+        [
+            ("a", "本人"),
+            ("b", "母"),
+            ("c", "弟"),
+            ("d", "娘"),
+            ("e", "元夫")
+        ]
+    );
 }
 
 #[test]
 fn markup_in_labels_is_text() {
-    let network = Network::from_value(&json!({"nodes": {"a": {"kind": "agency", "label": "<b>&\"\u{1}"}}}));
+    let network =
+        Network::from_value(&json!({"nodes": {"a": {"kind": "agency", "label": "<b>&\"\u{1}"}}}));
     let svg = to_svg(&draw(&network, &options(false)));
     assert!(svg.contains("&lt;b&gt;&amp;&quot;"), "{svg}");
 }
@@ -147,18 +210,46 @@ fn boxes(drawing: &Drawing) -> BTreeMap<String, [f64; 4]> {
     let mut boxes: BTreeMap<String, [f64; 4]> = BTreeMap::new();
     let mut add = |node: &str, area: [f64; 4]| {
         let one = boxes.entry(node.to_owned()).or_insert(area);
-        *one = [one[0].min(area[0]), one[1].min(area[1]), one[2].max(area[2]), one[3].max(area[3])];
+        *one = [
+            one[0].min(area[0]),
+            one[1].min(area[1]),
+            one[2].max(area[2]),
+            one[3].max(area[3]),
+        ];
     };
     for item in &drawing.items {
         match item {
-            Item::Path { points, node: Some(node), .. } => {
+            Item::Path {
+                points,
+                node: Some(node),
+                ..
+            } => {
                 for p in points {
                     add(node, [p[0], p[1], p[0], p[1]]);
                 }
             }
-            Item::Ellipse { x, y, rx, ry, node: Some(node), .. } => add(node, [x - rx, y - ry, x + rx, y + ry]),
-            Item::Text { x, y, text, size, node: Some(node), .. } => {
-                let half = text.chars().map(|c| if c.is_ascii() { 0.55 } else { 1.0 }).sum::<f64>() * size / 2.0;
+            Item::Ellipse {
+                x,
+                y,
+                rx,
+                ry,
+                node: Some(node),
+                ..
+            } => add(node, [x - rx, y - ry, x + rx, y + ry]),
+            Item::Text {
+                x,
+                y,
+                text,
+                size,
+                node: Some(node),
+                ..
+            } => {
+                let half = text
+                    .chars()
+                    .map(|c| if c.is_ascii() { 0.55 } else { 1.0 })
+                    .sum::<f64>()
+                    * size
+                    / 2.0;
                 add(node, [x - half, y - size / 2.0, x + half, y + size / 2.0]);
             }
             _ => {}
@@ -171,7 +262,13 @@ fn overlaps(drawing: &Drawing, moved: &dyn Fn(&str) -> bool) -> Option<(String, 
     let boxes = boxes(drawing);
     for (a, p) in &boxes {
         for (b, q) in &boxes {
-            if a < b && !(moved(a) && moved(b)) && p[0] < q[2] && q[0] < p[2] && p[1] < q[3] && q[1] < p[3] {
+            if a < b
+                && !(moved(a) && moved(b))
+                && p[0] < q[2]
+                && q[0] < p[2]
+                && p[1] < q[3]
+                && q[1] < p[3]
+            {
                 return Some((a.clone(), b.clone()));
             }
         }

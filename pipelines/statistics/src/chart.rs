@@ -92,7 +92,13 @@ impl Chart {
             By::Route => ChartKind::StackedMonths,
             By::Issue => ChartKind::Totals,
         };
-        Self { kind, format, month_label: MonthLabel::Era, width: 1200, height: 720 }
+        Self {
+            kind,
+            format,
+            month_label: MonthLabel::Era,
+            width: 1200,
+            height: 720,
+        }
     }
 }
 
@@ -107,7 +113,16 @@ pub fn draw(table: &Table, chart: &Chart, _fonts: Fonts) -> Result<Vec<u8>, Erro
             let mut text = String::new();
             {
                 let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
-                paint(table, chart, &Canvas { area: &area, scale: 1.0, width: f64::from(width), height: f64::from(height) })?;
+                paint(
+                    table,
+                    chart,
+                    &Canvas {
+                        area: &area,
+                        scale: 1.0,
+                        width: f64::from(width),
+                        height: f64::from(height),
+                    },
+                )?;
                 area.present().map_err(|e| Error::Drawing(e.to_string()))?;
             }
             Ok(accessible(&text, table).into_bytes())
@@ -117,7 +132,16 @@ pub fn draw(table: &Table, chart: &Chart, _fonts: Fonts) -> Result<Vec<u8>, Erro
             let mut pixels = vec![255_u8; w as usize * h as usize * 3];
             {
                 let area = BitMapBackend::with_buffer(&mut pixels, (w, h)).into_drawing_area();
-                paint(table, chart, &Canvas { area: &area, scale: 2.0, width: f64::from(width), height: f64::from(height) })?;
+                paint(
+                    table,
+                    chart,
+                    &Canvas {
+                        area: &area,
+                        scale: 2.0,
+                        width: f64::from(width),
+                        height: f64::from(height),
+                    },
+                )?;
                 area.present().map_err(|e| Error::Drawing(e.to_string()))?;
             }
             encode_png(&pixels, w, h)
@@ -130,8 +154,12 @@ fn encode_png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Error> 
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header().map_err(|e| Error::Drawing(e.to_string()))?;
-    writer.write_image_data(pixels).map_err(|e| Error::Drawing(e.to_string()))?;
+    let mut writer = encoder
+        .write_header()
+        .map_err(|e| Error::Drawing(e.to_string()))?;
+    writer
+        .write_image_data(pixels)
+        .map_err(|e| Error::Drawing(e.to_string()))?;
     writer.finish().map_err(|e| Error::Drawing(e.to_string()))?;
     Ok(bytes)
 }
@@ -142,14 +170,22 @@ fn accessible(svg: &str, table: &Table) -> String {
     match (svg.find("<svg "), svg.find('>')) {
         (Some(start), Some(_)) => {
             let open = svg[start..].find('>').map_or(start, |at| start + at);
-            format!("{} role=\"img\"><title>{}</title>{}", &svg[..open], escape(&title), &svg[open + 1..])
+            format!(
+                "{} role=\"img\"><title>{}</title>{}",
+                &svg[..open],
+                escape(&title),
+                &svg[open + 1..]
+            )
         }
         _ => svg.to_owned(),
     }
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 fn heading(table: &Table) -> String {
@@ -199,7 +235,11 @@ const LOOKS: [(u32, u32, Pattern); 12] = [
 
 fn look(index: usize) -> Look {
     let (fill, stroke, pattern) = LOOKS[index.min(LOOKS.len() - 1)];
-    Look { fill: rgb(fill), stroke: rgb(stroke), pattern }
+    Look {
+        fill: rgb(fill),
+        stroke: rgb(stroke),
+        pattern,
+    }
 }
 
 fn rgb(hex: u32) -> RGBColor {
@@ -215,12 +255,22 @@ struct Canvas<'a, B: DrawingBackend> {
 }
 
 impl<B: DrawingBackend> Canvas<'_, B> {
-    #[expect(clippy::cast_possible_truncation, reason = "pixel positions are at most a few thousand")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "pixel positions are at most a few thousand"
+    )]
     fn at(&self, x: f64, y: f64) -> (i32, i32) {
-        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
+        (
+            (x * self.scale).round() as i32,
+            (y * self.scale).round() as i32,
+        )
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "stroke widths are small and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "stroke widths are small and positive"
+    )]
     fn stroke(&self, colour: RGBColor, width: f64) -> ShapeStyle {
         colour.stroke_width((width * self.scale).round().max(1.0) as u32)
     }
@@ -235,7 +285,10 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     fn fill(&self, area: [f64; 4], colour: RGBColor) -> Result<(), Error> {
         let [left, top, right, bottom] = area;
         self.area
-            .draw(&Rectangle::new([self.at(left, top), self.at(right, bottom)], colour.filled()))
+            .draw(&Rectangle::new(
+                [self.at(left, top), self.at(right, bottom)],
+                colour.filled(),
+            ))
             .map_err(|e| Error::Drawing(e.to_string()))
     }
 
@@ -289,11 +342,32 @@ impl<B: DrawingBackend> Canvas<'_, B> {
                 }
             }
         }
-        self.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], INK, 1.0)
+        self.line(
+            &[
+                (left, top),
+                (right, top),
+                (right, bottom),
+                (left, bottom),
+                (left, top),
+            ],
+            INK,
+            1.0,
+        )
     }
 
-    fn style(&self, size: f64, bold: bool, colour: RGBColor, h: HPos, v: VPos) -> TextStyle<'static> {
-        let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
+    fn style(
+        &self,
+        size: f64,
+        bold: bool,
+        colour: RGBColor,
+        h: HPos,
+        v: VPos,
+    ) -> TextStyle<'static> {
+        let style = if bold {
+            FontStyle::Bold
+        } else {
+            FontStyle::Normal
+        };
         TextStyle {
             font: (FONT_FAMILY, size * self.scale, style).into_font(),
             color: colour.to_backend_color(),
@@ -308,7 +382,12 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     }
 
     fn left(&self, text: &str, x: f64, y: f64, size: f64, colour: RGBColor) -> Result<(), Error> {
-        self.text(text, x, y, &self.style(size, false, colour, HPos::Left, VPos::Center))
+        self.text(
+            text,
+            x,
+            y,
+            &self.style(size, false, colour, HPos::Left, VPos::Center),
+        )
     }
 
     /// Width of a text in CSS pixels. Advances of a proportional Japanese face, slightly generous.
@@ -337,30 +416,52 @@ fn series(table: &Table) -> Vec<Series> {
     let mut used: Vec<(&str, &str, u32)> = table
         .categories
         .iter()
-        .map(|c| (c.code.as_str(), c.label.as_str(), table.category_total(&c.code)))
+        .map(|c| {
+            (
+                c.code.as_str(),
+                c.label.as_str(),
+                table.category_total(&c.code),
+            )
+        })
         .filter(|c| c.2 > 0)
         .collect();
     let mut rest: Vec<&str> = Vec::new();
     if used.len() > MOST_SERIES {
-        let mut by_size: Vec<&(&str, &str, u32)> = used.iter().filter(|c| c.0 != UNRECORDED).collect();
+        let mut by_size: Vec<&(&str, &str, u32)> =
+            used.iter().filter(|c| c.0 != UNRECORDED).collect();
         by_size.sort_by_key(|c| std::cmp::Reverse(c.2));
         rest = by_size[MOST_SERIES - 2..].iter().map(|c| c.0).collect();
         used.retain(|c| !rest.contains(&c.0));
     }
     let counts = |codes: &[&str]| {
-        months.iter().map(|m| codes.iter().map(|code| table.count(*m, code)).sum()).collect::<Vec<u32>>()
+        months
+            .iter()
+            .map(|m| codes.iter().map(|code| table.count(*m, code)).sum())
+            .collect::<Vec<u32>>()
     };
     let mut found: Vec<Series> = used
         .iter()
         .filter(|c| c.0 != UNRECORDED)
         .enumerate()
-        .map(|(at, c)| Series { label: c.1.to_owned(), counts: counts(&[c.0]), look: look(at) })
+        .map(|(at, c)| Series {
+            label: c.1.to_owned(),
+            counts: counts(&[c.0]),
+            look: look(at),
+        })
         .collect();
     if !rest.is_empty() {
-        found.push(Series { label: format!("そのほか{}項目", rest.len()), counts: counts(&rest), look: look(10) });
+        found.push(Series {
+            label: format!("そのほか{}項目", rest.len()),
+            counts: counts(&rest),
+            look: look(10),
+        });
     }
     if let Some(c) = used.iter().find(|c| c.0 == UNRECORDED) {
-        found.push(Series { label: c.1.to_owned(), counts: counts(&[c.0]), look: look(11) });
+        found.push(Series {
+            label: c.1.to_owned(),
+            counts: counts(&[c.0]),
+            look: look(11),
+        });
     }
     found
 }
@@ -369,7 +470,13 @@ fn totals(table: &Table) -> Vec<(String, u32)> {
     let mut bars: Vec<(bool, String, u32)> = table
         .categories
         .iter()
-        .map(|c| (c.code == UNRECORDED, c.label.clone(), table.category_total(&c.code)))
+        .map(|c| {
+            (
+                c.code == UNRECORDED,
+                c.label.clone(),
+                table.category_total(&c.code),
+            )
+        })
         .filter(|bar| bar.2 > 0)
         .collect();
     bars.sort_by_key(|bar| (bar.0, std::cmp::Reverse(bar.2)));
@@ -383,21 +490,38 @@ fn foot(table: &Table) -> f64 {
     24.0 + 20.0 * f64::from(u32::try_from(table.definition.lines.len()).unwrap_or(8))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a chart's height fits")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a chart's height fits"
+)]
 fn needed_height(table: &Table, chart: &Chart) -> u32 {
     match chart.kind {
         ChartKind::StackedMonths => chart.height,
         ChartKind::Totals => {
             let bars = totals(table).len();
             let need = HEAD + foot(table) + 56.0 + BAR * bars as f64;
-            if bars == 0 { chart.height.min(420) } else { (need as u32).clamp(300, 4000) }
+            if bars == 0 {
+                chart.height.min(420)
+            } else {
+                (need as u32).clamp(300, 4000)
+            }
         }
     }
 }
 
-fn paint<B: DrawingBackend>(table: &Table, chart: &Chart, canvas: &Canvas<'_, B>) -> Result<(), Error> {
+fn paint<B: DrawingBackend>(
+    table: &Table,
+    chart: &Chart,
+    canvas: &Canvas<'_, B>,
+) -> Result<(), Error> {
     canvas.fill([0.0, 0.0, canvas.width, canvas.height], PAPER)?;
-    canvas.text(&heading(table), 28.0, 30.0, &canvas.style(22.0, true, INK, HPos::Left, VPos::Center))?;
+    canvas.text(
+        &heading(table),
+        28.0,
+        30.0,
+        &canvas.style(22.0, true, INK, HPos::Left, VPos::Center),
+    )?;
     let subtitle = format!(
         "{}〜{}　実事案数 {}件",
         table.period.from.western(),
@@ -420,14 +544,41 @@ fn paint<B: DrawingBackend>(table: &Table, chart: &Chart, canvas: &Canvas<'_, B>
     }
 }
 
-fn empty<B: DrawingBackend>(table: &Table, canvas: &Canvas<'_, B>, area: [f64; 4]) -> Result<(), Error> {
+fn empty<B: DrawingBackend>(
+    table: &Table,
+    canvas: &Canvas<'_, B>,
+    area: [f64; 4],
+) -> Result<(), Error> {
     let [left, top, right, bottom] = area;
-    canvas.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], RULE, 1.0)?;
+    canvas.line(
+        &[
+            (left, top),
+            (right, top),
+            (right, bottom),
+            (left, bottom),
+            (left, top),
+        ],
+        RULE,
+        1.0,
+    )?;
     let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
     let big = canvas.style(18.0, true, INK, HPos::Center, VPos::Center);
     let small = canvas.style(14.0, false, GREY, HPos::Center, VPos::Center);
-    canvas.text(&format!("この期間の{}は0件です", table.definition.title.trim_end_matches("件数")), middle.0, middle.1 - 14.0, &big)?;
-    canvas.text("期間を変えるか、受付日の入力を確かめてください。", middle.0, middle.1 + 16.0, &small)
+    canvas.text(
+        &format!(
+            "この期間の{}は0件です",
+            table.definition.title.trim_end_matches("件数")
+        ),
+        middle.0,
+        middle.1 - 14.0,
+        &big,
+    )?;
+    canvas.text(
+        "期間を変えるか、受付日の入力を確かめてください。",
+        middle.0,
+        middle.1 + 16.0,
+        &small,
+    )
 }
 
 /// Step of an axis with whole numbers: 1, 2, 5, 10, 20, 50 …, at most six steps.
@@ -458,25 +609,39 @@ fn stacked<B: DrawingBackend>(
     // Legend to the right of the plot, in the order of the stack, labels wrapped.
     let wrap_at = 15;
     let legend: Vec<Vec<String>> = series.iter().map(|s| wrap(&s.label, wrap_at)).collect();
-    let widest =
-        legend.iter().flatten().map(|line| Canvas::<B>::measure(line, 13.0)).fold(80.0, f64::max);
+    let widest = legend
+        .iter()
+        .flatten()
+        .map(|line| Canvas::<B>::measure(line, 13.0))
+        .fold(80.0, f64::max);
     let legend_left = area[2] - widest - 58.0;
     let (left, right) = (area[0] + 40.0, legend_left - 28.0);
     let (top, bottom) = (area[1] + 20.0, area[3] - 58.0);
 
-    let sums: Vec<u32> = (0..months.len()).map(|at| series.iter().map(|s| s.counts[at]).sum()).collect();
+    let sums: Vec<u32> = (0..months.len())
+        .map(|at| series.iter().map(|s| s.counts[at]).sum())
+        .collect();
     let most = sums.iter().copied().max().unwrap_or(1).max(1);
     let step = axis_step(most);
     let scale_top = f64::from(most.div_ceil(step) * step);
     let y_of = |count: f64| bottom - (bottom - top) * count / scale_top;
 
     let unit = canvas.style(13.0, false, GREY, HPos::Right, VPos::Center);
-    canvas.text(&format!("（{}）", table.definition.unit), left + 6.0, area[1] - 2.0, &unit)?;
+    canvas.text(
+        &format!("（{}）", table.definition.unit),
+        left + 6.0,
+        area[1] - 2.0,
+        &unit,
+    )?;
     let tick = canvas.style(13.0, false, INK, HPos::Right, VPos::Center);
     let mut value = 0;
     while f64::from(value) <= scale_top {
         let y = y_of(f64::from(value));
-        canvas.line(&[(left, y), (right, y)], if value == 0 { INK } else { RULE }, 1.0)?;
+        canvas.line(
+            &[(left, y), (right, y)],
+            if value == 0 { INK } else { RULE },
+            1.0,
+        )?;
         canvas.text(&value.to_string(), left - 8.0, y, &tick)?;
         value += step;
     }
@@ -505,14 +670,24 @@ fn stacked<B: DrawingBackend>(
                     canvas.fill([x - half, y - 7.5, x + half, y + 6.5], PAPER)?;
                 }
                 let colour = if solid { PAPER } else { INK };
-                canvas.text(&number, x, y + 1.0, &canvas.style(12.0, false, colour, HPos::Center, VPos::Center))?;
+                canvas.text(
+                    &number,
+                    x,
+                    y + 1.0,
+                    &canvas.style(12.0, false, colour, HPos::Center, VPos::Center),
+                )?;
             }
             below += count;
         }
         if slot >= 20.0 {
             let colour = if sums[at] == 0 { GREY } else { INK };
             let style = canvas.style(13.0, true, colour, HPos::Center, VPos::Bottom);
-            canvas.text(&sums[at].to_string(), x, y_of(f64::from(sums[at])) - 4.0, &style)?;
+            canvas.text(
+                &sums[at].to_string(),
+                x,
+                y_of(f64::from(sums[at])) - 4.0,
+                &style,
+            )?;
         }
     }
 
@@ -524,7 +699,13 @@ fn stacked<B: DrawingBackend>(
         canvas.block([legend_left, y, legend_left + 26.0, y + 17.0], &one.look)?;
         for (at, line) in lines.iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "a label has few lines")]
-            canvas.left(line, legend_left + 34.0, y + 9.0 + 17.0 * at as f64, 13.0, INK)?;
+            canvas.left(
+                line,
+                legend_left + 34.0,
+                y + 9.0 + 17.0 * at as f64,
+                13.0,
+                INK,
+            )?;
         }
         #[expect(clippy::cast_precision_loss, reason = "a label has few lines")]
         let height = 17.0 * lines.len() as f64;
@@ -567,22 +748,50 @@ fn month_axis<B: DrawingBackend>(
     let mut start = 0;
     while start < months.len() {
         let year = months[start].fiscal_year();
-        let end = months[start..].iter().take_while(|m| m.fiscal_year() == year).count() + start;
+        let end = months[start..]
+            .iter()
+            .take_while(|m| m.fiscal_year() == year)
+            .count()
+            + start;
         let (x0, x1) = (x_of(start) + 4.0, x_of(end) - 4.0);
-        canvas.line(&[(x0, bottom + 28.0), (x0, bottom + 33.0), (x1, bottom + 33.0), (x1, bottom + 28.0)], GREY, 1.0)?;
+        canvas.line(
+            &[
+                (x0, bottom + 28.0),
+                (x0, bottom + 33.0),
+                (x1, bottom + 33.0),
+                (x1, bottom + 28.0),
+            ],
+            GREY,
+            1.0,
+        )?;
         let name = fiscal_year_name(year);
         let full = format!("{name}（{year}年度）");
-        let label = if x1 - x0 >= Canvas::<B>::measure(&full, 13.0) { full } else { name };
-        let label = if x1 - x0 >= Canvas::<B>::measure(&label, 13.0) - 8.0 { label } else { format!("{}", year % 100) };
+        let label = if x1 - x0 >= Canvas::<B>::measure(&full, 13.0) {
+            full
+        } else {
+            name
+        };
+        let label = if x1 - x0 >= Canvas::<B>::measure(&label, 13.0) - 8.0 {
+            label
+        } else {
+            format!("{}", year % 100)
+        };
         canvas.text(&label, f64::midpoint(x0, x1), bottom + 45.0, &style)?;
         start = end;
     }
     Ok(())
 }
 
-fn horizontal<B: DrawingBackend>(table: &Table, canvas: &Canvas<'_, B>, area: [f64; 4]) -> Result<(), Error> {
+fn horizontal<B: DrawingBackend>(
+    table: &Table,
+    canvas: &Canvas<'_, B>,
+    area: [f64; 4],
+) -> Result<(), Error> {
     let bars = totals(table);
-    let widest = bars.iter().map(|bar| Canvas::<B>::measure(&bar.0, 14.0)).fold(60.0, f64::max);
+    let widest = bars
+        .iter()
+        .map(|bar| Canvas::<B>::measure(&bar.0, 14.0))
+        .fold(60.0, f64::max);
     let label_width = widest.min((area[2] - area[0]) * 0.42);
     let (left, right) = (area[0] + label_width + 14.0, area[2] - 120.0);
     let (top, bottom) = (area[1] + 10.0, area[3] - 34.0);
@@ -594,12 +803,21 @@ fn horizontal<B: DrawingBackend>(table: &Table, canvas: &Canvas<'_, B>, area: [f
     let mut value = 0;
     while f64::from(value) <= scale_top {
         let x = x_of(f64::from(value));
-        canvas.line(&[(x, top), (x, bottom)], if value == 0 { INK } else { RULE }, 1.0)?;
+        canvas.line(
+            &[(x, top), (x, bottom)],
+            if value == 0 { INK } else { RULE },
+            1.0,
+        )?;
         canvas.text(&value.to_string(), x, bottom + 15.0, &tick)?;
         value += step;
     }
     let unit = canvas.style(13.0, false, GREY, HPos::Left, VPos::Center);
-    canvas.text(&format!("（{}）", table.definition.unit), right + 16.0, bottom + 15.0, &unit)?;
+    canvas.text(
+        &format!("（{}）", table.definition.unit),
+        right + 16.0,
+        bottom + 15.0,
+        &unit,
+    )?;
     #[expect(clippy::cast_precision_loss, reason = "a few dozen bars")]
     let slot = (bottom - top) / bars.len() as f64;
     let label_style = canvas.style(14.0, false, INK, HPos::Right, VPos::Center);
@@ -608,13 +826,36 @@ fn horizontal<B: DrawingBackend>(table: &Table, canvas: &Canvas<'_, B>, area: [f
         #[expect(clippy::cast_precision_loss, reason = "a few dozen bars")]
         let y = top + slot * (at as f64 + 0.5);
         let half = (slot * 0.36).min(12.0);
-        let unrecorded = table.categories.iter().any(|c| c.code == UNRECORDED && c.label == *label);
-        canvas.block([left, y - half, x_of(f64::from(*count)), y + half], &look(if unrecorded { 11 } else { 0 }))?;
-        canvas.text(&shorten::<B>(label, 14.0, label_width), left - 10.0, y, &label_style)?;
-        let share = if table.total_cases == 0 { 0.0 } else { f64::from(*count) * 100.0 / f64::from(table.total_cases) };
+        let unrecorded = table
+            .categories
+            .iter()
+            .any(|c| c.code == UNRECORDED && c.label == *label);
+        canvas.block(
+            [left, y - half, x_of(f64::from(*count)), y + half],
+            &look(if unrecorded { 11 } else { 0 }),
+        )?;
+        canvas.text(
+            &shorten::<B>(label, 14.0, label_width),
+            left - 10.0,
+            y,
+            &label_style,
+        )?;
+        let share = if table.total_cases == 0 {
+            0.0
+        } else {
+            f64::from(*count) * 100.0 / f64::from(table.total_cases)
+        };
         let figure = format!("{count}（{share:.0}％）");
         let x = x_of(f64::from(*count)) + 8.0;
-        canvas.fill([x - 3.0, y - 9.0, x + Canvas::<B>::measure(&figure, 13.0), y + 9.0], PAPER)?;
+        canvas.fill(
+            [
+                x - 3.0,
+                y - 9.0,
+                x + Canvas::<B>::measure(&figure, 13.0),
+                y + 9.0,
+            ],
+            PAPER,
+        )?;
         canvas.text(&figure, x, y, &number)?;
     }
     Ok(())

@@ -7,4 +7,6 @@ mod table;
 
 pub use chart::{Chart, ChartKind, Error, FONT_FAMILY, Fonts, Format, MonthLabel, draw};
 pub use month::{Month, Period, PeriodError};
-pub use table::{By, CaseFact, Category, Definition, Row, Table, UNRECORDED, count_new_consultations};
+pub use table::{
+    By, CaseFact, Category, Definition, Row, Table, UNRECORDED, count_new_consultations,
+};

@@ -36,7 +36,10 @@ impl Month {
     /// The month a business date falls into.
     #[must_use]
     pub fn of(date: Date) -> Self {
-        Self { year: date.year(), month: date.month() }
+        Self {
+            year: date.year(),
+            month: date.month(),
+        }
     }
 
     #[must_use]
@@ -52,16 +55,26 @@ impl Month {
     #[must_use]
     pub fn next(self) -> Self {
         if self.month == 12 {
-            Self { year: self.year + 1, month: 1 }
+            Self {
+                year: self.year + 1,
+                month: 1,
+            }
         } else {
-            Self { year: self.year, month: self.month + 1 }
+            Self {
+                year: self.year,
+                month: self.month + 1,
+            }
         }
     }
 
     /// 年度: April starts a new one.
     #[must_use]
     pub fn fiscal_year(self) -> i16 {
-        if self.month >= 4 { self.year } else { self.year - 1 }
+        if self.month >= 4 {
+            self.year
+        } else {
+            self.year - 1
+        }
     }
 
     /// `2026年4月`.
@@ -126,7 +139,9 @@ impl Serialize for Month {
 
 impl<'de> Deserialize<'de> for Month {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -146,7 +161,11 @@ impl Period {
             return Err(PeriodError::Reversed);
         }
         let period = Self { from, to };
-        if period.len() > Self::LONGEST { Err(PeriodError::TooLong(Self::LONGEST)) } else { Ok(period) }
+        if period.len() > Self::LONGEST {
+            Err(PeriodError::TooLong(Self::LONGEST))
+        } else {
+            Ok(period)
+        }
     }
 
     #[must_use]
@@ -168,7 +187,8 @@ impl Period {
 
     /// The months in order of time.
     pub fn months(self) -> impl Iterator<Item = Month> {
-        std::iter::successors(Some(self.from), |m| Some(m.next())).take_while(move |m| *m <= self.to)
+        std::iter::successors(Some(self.from), |m| Some(m.next()))
+            .take_while(move |m| *m <= self.to)
     }
 }
 
@@ -195,7 +215,10 @@ mod tests {
         }
         let (a, b) = ("2026-04".parse().unwrap(), "2026-03".parse().unwrap());
         assert_eq!(Period::new(a, b), Err(PeriodError::Reversed));
-        assert!(matches!(Period::new("2000-01".parse().unwrap(), a), Err(PeriodError::TooLong(_))));
+        assert!(matches!(
+            Period::new("2000-01".parse().unwrap(), a),
+            Err(PeriodError::TooLong(_))
+        ));
         assert_eq!(Period::new(b, a).unwrap().months().count(), 2);
     }
 }

@@ -82,7 +82,12 @@ pub struct Table {
 /// `categories` is the option list in the form's order; codes in the facts that it lacks get a
 /// category of their own (label = code) so that nothing is silently left out.
 #[must_use]
-pub fn count_new_consultations(facts: &[CaseFact], period: Period, by: By, categories: &[Category]) -> Table {
+pub fn count_new_consultations(
+    facts: &[CaseFact],
+    period: Period,
+    by: By,
+    categories: &[Category],
+) -> Table {
     let codes_of = |fact: &CaseFact| -> BTreeSet<String> {
         let mut codes: BTreeSet<String> = match by {
             By::Route => fact.route.iter().cloned().collect(),
@@ -111,7 +116,11 @@ pub fn count_new_consultations(facts: &[CaseFact], period: Period, by: By, categ
         .into_iter()
         .map(|code| Category {
             code: code.clone(),
-            label: if code == UNRECORDED { "未記入".to_owned() } else { code.clone() },
+            label: if code == UNRECORDED {
+                "未記入".to_owned()
+            } else {
+                code.clone()
+            },
         })
         .collect();
     added.sort_by_key(|category| category.code == UNRECORDED);
@@ -120,14 +129,22 @@ pub fn count_new_consultations(facts: &[CaseFact], period: Period, by: By, categ
     let mut rows = Vec::with_capacity(period.len() * categories.len());
     let mut month_totals = Vec::with_capacity(period.len());
     for month in period.months() {
-        let of_month: Vec<&BTreeSet<String>> =
-            counted.iter().filter(|(m, _)| *m == month).map(|(_, codes)| codes).collect();
+        let of_month: Vec<&BTreeSet<String>> = counted
+            .iter()
+            .filter(|(m, _)| *m == month)
+            .map(|(_, codes)| codes)
+            .collect();
         for category in &categories {
             rows.push(Row {
                 month,
                 code: category.code.clone(),
                 label: category.label.clone(),
-                count: as_count(of_month.iter().filter(|codes| codes.contains(&category.code)).count()),
+                count: as_count(
+                    of_month
+                        .iter()
+                        .filter(|codes| codes.contains(&category.code))
+                        .count(),
+                ),
             });
         }
         month_totals.push((month, as_count(of_month.len())));
@@ -168,7 +185,13 @@ fn definition(by: By) -> Definition {
     let all: std::collections::BTreeMap<String, StoredDefinition> =
         serde_json::from_str(include_str!("definitions.json")).unwrap_or_default();
     let Some(stored) = all.get("new_consultations") else {
-        return Definition { title: String::new(), suffix: String::new(), unit: String::new(), lines: vec![], verified: false };
+        return Definition {
+            title: String::new(),
+            suffix: String::new(),
+            unit: String::new(),
+            lines: vec![],
+            verified: false,
+        };
     };
     let breakdown = stored.by.get(by.key());
     let mut lines = stored.common.clone();
@@ -189,13 +212,20 @@ impl Table {
     /// Sum of one category over the period.
     #[must_use]
     pub fn category_total(&self, code: &str) -> u32 {
-        self.rows.iter().filter(|row| row.code == code).map(|row| row.count).sum()
+        self.rows
+            .iter()
+            .filter(|row| row.code == code)
+            .map(|row| row.count)
+            .sum()
     }
 
     /// Count of one cell.
     #[must_use]
     pub fn count(&self, month: Month, code: &str) -> u32 {
-        self.rows.iter().find(|row| row.month == month && row.code == code).map_or(0, |row| row.count)
+        self.rows
+            .iter()
+            .find(|row| row.month == month && row.code == code)
+            .map_or(0, |row| row.count)
     }
 
     /// Header (Japanese), identifiers and records of the wide table for CSV: one line per month,
@@ -215,13 +245,21 @@ impl Table {
             .iter()
             .map(|(month, cases)| {
                 let mut record = vec![month.to_string(), month.fiscal_year().to_string()];
-                record.extend(self.categories.iter().map(|c| self.count(*month, &c.code).to_string()));
+                record.extend(
+                    self.categories
+                        .iter()
+                        .map(|c| self.count(*month, &c.code).to_string()),
+                );
                 record.push(cases.to_string());
                 record
             })
             .collect();
         let mut sums = vec!["合計".to_owned(), String::new()];
-        sums.extend(self.categories.iter().map(|c| self.category_total(&c.code).to_string()));
+        sums.extend(
+            self.categories
+                .iter()
+                .map(|c| self.category_total(&c.code).to_string()),
+        );
         sums.push(self.total_cases.to_string());
         records.push(sums);
         (header, ids, records)
@@ -241,7 +279,13 @@ mod tests {
     }
 
     fn list(codes: &[&str]) -> Vec<Category> {
-        codes.iter().map(|c| Category { code: (*c).to_owned(), label: format!("{c}の名") }).collect()
+        codes
+            .iter()
+            .map(|c| Category {
+                code: (*c).to_owned(),
+                label: format!("{c}の名"),
+            })
+            .collect()
     }
 
     fn period(from: &str, to: &str) -> Period {
@@ -256,17 +300,33 @@ mod tests {
             fact("2026-06-30", Some("b"), &[]),
             fact("2026-07-01", Some("b"), &[]),
         ];
-        let table = count_new_consultations(&facts, period("2026-04", "2026-06"), By::Route, &list(&["a", "b"]));
+        let table = count_new_consultations(
+            &facts,
+            period("2026-04", "2026-06"),
+            By::Route,
+            &list(&["a", "b"]),
+        );
         assert_eq!(table.rows.len(), 6);
         assert_eq!(table.total_cases, 2);
-        assert_eq!(table.month_totals.iter().map(|m| m.1).collect::<Vec<_>>(), [1, 0, 1]);
+        assert_eq!(
+            table.month_totals.iter().map(|m| m.1).collect::<Vec<_>>(),
+            [1, 0, 1]
+        );
         assert_eq!(table.count("2026-05".parse().unwrap(), "a"), 0);
     }
 
     #[test]
     fn issues_count_several_times_but_each_case_once() {
-        let facts = [fact("2026-04-02", None, &["x", "y", "x"]), fact("2026-04-03", None, &[])];
-        let table = count_new_consultations(&facts, period("2026-04", "2026-04"), By::Issue, &list(&["x", "y"]));
+        let facts = [
+            fact("2026-04-02", None, &["x", "y", "x"]),
+            fact("2026-04-03", None, &[]),
+        ];
+        let table = count_new_consultations(
+            &facts,
+            period("2026-04", "2026-04"),
+            By::Issue,
+            &list(&["x", "y"]),
+        );
         assert_eq!(table.category_total("x"), 1);
         assert_eq!(table.category_total("y"), 1);
         assert_eq!(table.category_total(UNRECORDED), 1);
@@ -277,7 +337,12 @@ mod tests {
     #[test]
     fn codes_outside_the_list_are_shown_not_dropped() {
         let facts = [fact("2026-04-02", Some("old_code"), &[])];
-        let table = count_new_consultations(&facts, period("2026-04", "2026-04"), By::Route, &list(&["a"]));
+        let table = count_new_consultations(
+            &facts,
+            period("2026-04", "2026-04"),
+            By::Route,
+            &list(&["a"]),
+        );
         assert_eq!(table.category_total("old_code"), 1);
     }
 
@@ -285,8 +350,20 @@ mod tests {
     fn the_definition_travels_with_the_table() {
         for by in [By::Route, By::Issue] {
             let table = count_new_consultations(&[], period("2026-04", "2026-04"), by, &[]);
-            assert!(table.definition.lines.iter().any(|l| l.contains("受付日が当月")));
-            assert!(table.definition.lines.iter().any(|l| l.starts_with("未検証")));
+            assert!(
+                table
+                    .definition
+                    .lines
+                    .iter()
+                    .any(|l| l.contains("受付日が当月"))
+            );
+            assert!(
+                table
+                    .definition
+                    .lines
+                    .iter()
+                    .any(|l| l.starts_with("未検証"))
+            );
             assert!(!table.definition.suffix.is_empty());
         }
     }
@@ -294,7 +371,12 @@ mod tests {
     #[test]
     fn wire_format() {
         let facts = [fact("2026-04-02", Some("a"), &[])];
-        let table = count_new_consultations(&facts, period("2026-04", "2026-05"), By::Route, &list(&["a"]));
+        let table = count_new_consultations(
+            &facts,
+            period("2026-04", "2026-05"),
+            By::Route,
+            &list(&["a"]),
+        );
         insta::assert_json_snapshot!(table);
         insta::assert_json_snapshot!(table.records());
     }

@@ -18,42 +18,70 @@ pub(super) fn fill(conversation: &Conversation, sheet: &mut Sheet) {
             continue;
         }
         let by_staff = clause.role == Some(Role::Staff) || clause.role.is_none() && clause.confirm;
-        let asked = clause.asked_about("address") || pattern!("住所|お住まいは|ご自宅").is_some_and(|p| p.is_match(&clause.text));
+        let asked = clause.asked_about("address")
+            || pattern!("住所|お住まいは|ご自宅").is_some_and(|p| p.is_match(&clause.text));
         for found in place.captures_iter(&clause.text) {
             let Some(whole) = found.get(0) else { continue };
             let part = |name: &str| found.name(name).map_or("", |m| m.as_str());
             let numbers = number_groups(part("num"));
-            let formal = part("num").contains("丁目") || part("num").contains("番地") || part("num").contains('号');
+            let formal = part("num").contains("丁目")
+                || part("num").contains("番地")
+                || part("num").contains('号');
             let town = found.name("town").is_some();
             // A number after a word is no address by itself.
-            let enough = (town && (numbers.len() >= 2 || formal)) || (formal && numbers.len() >= 2) || (asked && town);
-            if !enough || (by_staff && clause.then_no) || !asked && !(town && (numbers.len() >= 2)) && !formal {
+            let enough = (town && (numbers.len() >= 2 || formal))
+                || (formal && numbers.len() >= 2)
+                || (asked && town);
+            if !enough
+                || (by_staff && clause.then_no)
+                || !(asked || formal || town && numbers.len() >= 2)
+            {
                 continue;
             }
             let area = strip_lead(part("area"));
             let town_text = strip_lead(part("town"));
             let mut value = format!("{}{}{}{}", part("city"), town_text, area, numbers.join("-"));
             if found.name("house").is_some() {
-                let room = integer(part("room")).map(|n| n.to_string()).unwrap_or_default();
+                let room = integer(part("room"))
+                    .map(|n| n.to_string())
+                    .unwrap_or_default();
                 value.push(' ');
                 value.push_str(part("name").trim_end_matches('の'));
                 value.push_str(&room);
             }
-            let points = u32::from(asked) * 2 + u32::from(town) * 2 + u32::from(formal) + u32::from(found.name("house").is_some());
+            let points = u32::from(asked) * 2
+                + u32::from(town) * 2
+                + u32::from(formal)
+                + u32::from(found.name("house").is_some());
             if best.as_ref().is_none_or(|(p, ..)| points > *p) {
                 best = Some((points, value, Evidence::within(clause, whole.range())));
             }
         }
     }
     if let Some((points, value, evidence)) = best {
-        sheet.set("address", json!(value), if points >= 4 { 0.9 } else { 0.75 }, vec![evidence]);
+        sheet.set(
+            "address",
+            json!(value),
+            if points >= 4 { 0.9 } else { 0.75 },
+            vec![evidence],
+        );
     }
 }
 
 /// Words before the place that the pattern swallowed: 「住所は、」「えっと」.
 fn strip_lead(text: &str) -> &str {
     let mut rest = text;
-    for lead in ["ご住所は", "住所は", "えっと", "えーと", "はい", "が", "は", "の", "、"] {
+    for lead in [
+        "ご住所は",
+        "住所は",
+        "えっと",
+        "えーと",
+        "はい",
+        "が",
+        "は",
+        "の",
+        "、",
+    ] {
         rest = rest.strip_prefix(lead).unwrap_or(rest);
     }
     rest

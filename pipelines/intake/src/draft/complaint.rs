@@ -23,15 +23,21 @@ fn says_something(clause: &Clause) -> bool {
 pub(super) fn fill(conversation: &Conversation, sheet: &mut Sheet) -> Complaint {
     let clauses = &conversation.clauses;
     let mut complaint = Complaint::default();
-    let worry = pattern!(r"心配|このままだと|困っ|倒れたら|どうなる|どうしたら|どうしよう|助けて|限界|不安|できなく|行けなく|なくした|やめた|ほしい|くれ");
+    let worry = pattern!(
+        r"心配|このままだと|困っ|倒れたら|どうなる|どうしたら|どうしよう|助けて|限界|不安|できなく|行けなく|なくした|やめた|ほしい|くれ"
+    );
     // Whoever answers first is the one who was asked.
     let mut answers: Option<Option<Role>> = None;
     for (at, clause) in clauses.iter().enumerate() {
         if conversation.meeting {
             break;
         }
-        let own = clause.role == Some(Role::Client) || clause.role.is_none() && !conversation.client.absent;
-        let staff = clause.role == Some(Role::Staff) || clause.role.is_none() && (clause.confirm || clause.question && !clause.text.trim_end_matches('。').ends_with("んか"));
+        let own = clause.role == Some(Role::Client)
+            || clause.role.is_none() && !conversation.client.absent;
+        let staff = clause.role == Some(Role::Staff)
+            || clause.role.is_none()
+                && (clause.confirm
+                    || clause.question && !clause.text.trim_end_matches('。').ends_with("んか"));
         if staff {
             if clause.question {
                 answers = None;
@@ -41,15 +47,25 @@ pub(super) fn fill(conversation: &Conversation, sheet: &mut Sheet) -> Complaint 
         if !says_something(clause) {
             continue;
         }
-        let asked = clause.asked_about("complaint") && *answers.get_or_insert(clause.role) == clause.role;
-        let list = if own { &mut complaint.own } else { &mut complaint.others };
+        let asked =
+            clause.asked_about("complaint") && *answers.get_or_insert(clause.role) == clause.role;
+        let list = if own {
+            &mut complaint.own
+        } else {
+            &mut complaint.others
+        };
         if asked && list.len() < if own { 3 } else { 4 } {
             list.push(at);
         }
     }
     // A relative came for the client: how it was put first.
     if let Some((utterance, ..)) = conversation.client.shown_at {
-        let first: Vec<usize> = clauses.iter().enumerate().filter(|(_, c)| c.utterance == utterance && says_something(c)).map(|(at, _)| at).collect();
+        let first: Vec<usize> = clauses
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.utterance == utterance && says_something(c))
+            .map(|(at, _)| at)
+            .collect();
         for at in first.into_iter().rev() {
             if !complaint.others.contains(&at) {
                 complaint.others.insert(0, at);
@@ -66,15 +82,22 @@ pub(super) fn fill(conversation: &Conversation, sheet: &mut Sheet) -> Complaint 
                 says_something(c)
                     && !c.question
                     && !matches!(c.role, Some(Role::Client | Role::Staff) | None)
-                    && (conversation.meeting && c.subject == Subject::Client || worry.is_some_and(|p| p.is_match(&c.text)))
+                    && (conversation.meeting && c.subject == Subject::Client
+                        || worry.is_some_and(|p| p.is_match(&c.text)))
             })
             .map(|(at, c)| {
                 let hits = LEXICON
                     .cues
                     .iter()
-                    .filter(|cue| (cue.complaint || cue.field == "issues" || cue.field == "issues_extra") && cue.any.is_match(&c.text))
+                    .filter(|cue| {
+                        (cue.complaint || cue.field == "issues" || cue.field == "issues_extra")
+                            && cue.any.is_match(&c.text)
+                    })
                     .count();
-                (at, hits * 2 + usize::from(worry.is_some_and(|p| p.is_match(&c.text))))
+                (
+                    at,
+                    hits * 2 + usize::from(worry.is_some_and(|p| p.is_match(&c.text))),
+                )
             })
             .filter(|(_, score)| *score >= if conversation.meeting { 2 } else { 1 })
             .collect();
@@ -86,13 +109,21 @@ pub(super) fn fill(conversation: &Conversation, sheet: &mut Sheet) -> Complaint 
             complaint.others = best;
         }
     }
-    for (field, list, sure) in [("chief_complaint_self", &complaint.own, 0.75), ("chief_complaint_family", &complaint.others, 0.65)] {
+    for (field, list, sure) in [
+        ("chief_complaint_self", &complaint.own, 0.75),
+        ("chief_complaint_family", &complaint.others, 0.65),
+    ] {
         let chosen: Vec<&Clause> = list.iter().map(|at| &clauses[*at]).collect();
         if chosen.is_empty() {
             continue;
         }
         let value: String = chosen.iter().map(|c| c.text.trim()).collect();
-        sheet.set(field, json!(value), sure, chosen.iter().map(|c| Evidence::of(c)).collect());
+        sheet.set(
+            field,
+            json!(value),
+            sure,
+            chosen.iter().map(|c| Evidence::of(c)).collect(),
+        );
     }
     complaint
 }
@@ -101,19 +132,41 @@ pub(super) fn fill(conversation: &Conversation, sheet: &mut Sheet) -> Complaint 
 /// most of the drafted values rest on.
 pub(super) fn summarise(conversation: &Conversation, complaint: &Complaint, sheet: &mut Sheet) {
     let clauses = &conversation.clauses;
-    let mut chosen: Vec<usize> = complaint.own.iter().chain(&complaint.others).take(3).copied().collect();
+    let mut chosen: Vec<usize> = complaint
+        .own
+        .iter()
+        .chain(&complaint.others)
+        .take(3)
+        .copied()
+        .collect();
     let weight = |at: usize| {
         let c = &clauses[at];
         sheet
             .fields
             .iter()
-            .filter(|(field, _)| !matches!(field.as_str(), "name" | "name_kana" | "birth_date" | "address" | "phone_mobile" | "phone_home" | "contact_method"))
+            .filter(|(field, _)| {
+                !matches!(
+                    field.as_str(),
+                    "name"
+                        | "name_kana"
+                        | "birth_date"
+                        | "address"
+                        | "phone_mobile"
+                        | "phone_home"
+                        | "contact_method"
+                )
+            })
             .flat_map(|(_, d)| &d.evidence)
             .filter(|e| e.utterance == c.utterance && e.start < c.end && c.start < e.end)
             .count()
     };
     let mut rest: Vec<usize> = (0..clauses.len())
-        .filter(|at| !chosen.contains(at) && clauses[*at].reports() && clauses[*at].text.chars().count() >= 8 && weight(*at) > 0)
+        .filter(|at| {
+            !chosen.contains(at)
+                && clauses[*at].reports()
+                && clauses[*at].text.chars().count() >= 8
+                && weight(*at) > 0
+        })
         .collect();
     rest.sort_by_key(|at| (std::cmp::Reverse(weight(*at)), *at));
     chosen.extend(rest.into_iter().take(6_usize.saturating_sub(chosen.len())));
@@ -126,9 +179,16 @@ pub(super) fn summarise(conversation: &Conversation, complaint: &Complaint, shee
         .iter()
         .map(|at| {
             let said = clauses[*at].text.trim();
-            if said.ends_with(['。', '!', '?']) { said.to_owned() } else { format!("{said}。") }
+            if said.ends_with(['。', '!', '?']) {
+                said.to_owned()
+            } else {
+                format!("{said}。")
+            }
         })
         .collect();
-    let evidence = chosen.iter().map(|at| Evidence::of(&clauses[*at])).collect();
+    let evidence = chosen
+        .iter()
+        .map(|at| Evidence::of(&clauses[*at]))
+        .collect();
     sheet.set("summary", json!(text), 0.5, evidence);
 }

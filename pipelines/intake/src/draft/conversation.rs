@@ -32,8 +32,10 @@ pub(crate) struct Clause {
     /// Code points within the utterance.
     pub start: usize,
     pub end: usize,
-    /// Narrowed; as many characters as the original.
+    /// Narrowed and without fillers.
     pub text: String,
+    /// For each character of `text` its code point within the utterance.
+    map: Vec<usize>,
     pub role: Option<Role>,
     pub question: bool,
     /// 「…ですね」: repeats or sums up what was said.
@@ -51,12 +53,24 @@ pub(crate) struct Clause {
 impl Clause {
     /// Code point of a byte position of `text`, counted within the utterance.
     pub(crate) fn code_point(&self, byte: usize) -> usize {
-        self.start + self.text[..byte].chars().count()
+        let at = self.text[..byte].chars().count();
+        // The end of a range lies behind its last character, not before the next one.
+        match at {
+            0 => self.start,
+            at => self.map.get(at - 1).map_or(self.end, |last| last + 1),
+        }
+    }
+
+    /// Code point at which the character at a byte position starts.
+    pub(crate) fn code_point_of(&self, byte: usize) -> usize {
+        let at = self.text[..byte].chars().count();
+        self.map.get(at).copied().unwrap_or(self.end)
     }
 
     /// Said by someone who reports facts: not a question, not the staff's own words.
     pub(crate) fn reports(&self) -> bool {
-        !self.question && !matches!(self.role, Some(Role::Staff)) && !(self.role.is_none() && self.confirm)
+        let by_staff = self.role == Some(Role::Staff) || self.role.is_none() && self.confirm;
+        !self.question && !by_staff
     }
 
     pub(crate) fn asked_about(&self, topic: &str) -> bool {
@@ -98,7 +112,9 @@ pub(crate) fn kin_words(text: &str) -> Vec<(usize, &'static Kin)> {
             let after = text[end..].chars().next();
             let before = text[..at].chars().next_back();
             let kanji = |c: Option<char>| c.is_some_and(|c| ('一'..='龠').contains(&c));
-            let inside = single && (kanji(after) || (kanji(before) && !before.is_some_and(|c| "元実義のは、".contains(c))));
+            let inside = single
+                && (kanji(after)
+                    || (kanji(before) && !before.is_some_and(|c| "元実義のは、".contains(c))));
             if !covered && !inside {
                 found.push((at, kin));
             }
@@ -111,18 +127,34 @@ pub(crate) fn kin_words(text: &str) -> Vec<(usize, &'static Kin)> {
 impl Conversation {
     /// `given`: roles the user has set; they win over what is inferred.
     pub(crate) fn new(utterances: &[Utterance], given: &BTreeMap<String, Role>) -> Self {
-        let texts: Vec<String> = utterances.iter().map(|u| u.text.chars().map(narrow).collect()).collect();
-        let mut clauses = split(utterances, &texts);
+        let texts: Vec<String> = utterances
+            .iter()
+            .map(|u| u.text.chars().map(narrow).collect())
+            .collect();
+        let mut clauses = split(&texts);
         let roles = infer_roles(utterances, &clauses, given);
         for clause in &mut clauses {
-            clause.role = utterances[clause.utterance].speaker.as_ref().and_then(|s| roles.get(s)).copied();
+            clause.role = utterances[clause.utterance]
+                .speaker
+                .as_ref()
+                .and_then(|s| roles.get(s))
+                .copied();
             let (question, confirm) = asks(&clause.text, clause.role);
             (clause.question, clause.confirm) = (question, confirm);
         }
         let labelled = utterances.iter().any(|u| u.speaker.is_some());
-        let meeting = labelled && !roles.values().any(|r| matches!(r, Role::Client | Role::Family));
+        let meeting = labelled
+            && !roles.is_empty()
+            && !roles
+                .values()
+                .any(|r| matches!(r, Role::Client | Role::Family));
         let client = find_client(utterances, &clauses, &roles, meeting);
-        let mut conversation = Self { clauses, roles, client, meeting };
+        let mut conversation = Self {
+            clauses,
+            roles,
+            client,
+            meeting,
+        };
         conversation.settle_roles(utterances, given);
         conversation.follow();
         conversation
@@ -139,7 +171,11 @@ impl Conversation {
             }
         }
         for clause in &mut self.clauses {
-            clause.role = utterances[clause.utterance].speaker.as_ref().and_then(|s| self.roles.get(s)).copied();
+            clause.role = utterances[clause.utterance]
+                .speaker
+                .as_ref()
+                .and_then(|s| self.roles.get(s))
+                .copied();
         }
     }
 
@@ -157,13 +193,22 @@ impl Conversation {
         for at in 0..self.clauses.len() {
             let clause = self.clauses[at].clone();
             let own = subject_of(&clause, &client);
-            if clause.question || (clause.confirm && matches!(clause.role, Some(Role::Staff) | None)) {
-                let topics: Vec<String> =
-                    LEXICON.topics.iter().filter(|t| t.ask.is_match(&clause.text)).map(|t| t.id.clone()).collect();
+            if clause.question
+                || (clause.confirm && matches!(clause.role, Some(Role::Staff) | None))
+            {
+                let topics: Vec<String> = LEXICON
+                    .topics
+                    .iter()
+                    .filter(|t| t.ask.is_match(&clause.text))
+                    .map(|t| t.id.clone())
+                    .collect();
                 let long = clause.text.chars().count() > 9;
                 if clause.question && (!topics.is_empty() || long) {
                     asked = topics;
-                    asked_subject.clone_from(&own);
+                    // Of somebody who is not there the subject is said once and then understood.
+                    if own.is_some() || !client.absent || self.meeting {
+                        asked_subject.clone_from(&own);
+                    }
                 } else if own.is_some() && clause.question {
                     // 「弟さんは」: the topic stays, the subject changes.
                     asked_subject.clone_from(&own);
@@ -174,10 +219,16 @@ impl Conversation {
                 last = None;
             }
             let inherited = match &last {
-                Some((utterance, subject)) if *utterance == clause.utterance => Some(subject.clone()),
+                Some((utterance, subject)) if *utterance == clause.utterance => {
+                    Some(subject.clone())
+                }
                 _ => None,
             };
-            let subject = own.clone().or(inherited).or_else(|| asked_subject.clone()).unwrap_or(Subject::Client);
+            let subject = own
+                .clone()
+                .or(inherited)
+                .or_else(|| asked_subject.clone())
+                .unwrap_or(Subject::Client);
             if !clause.question {
                 last = Some((clause.utterance, subject.clone()));
             }
@@ -186,7 +237,9 @@ impl Conversation {
             self.clauses[at].own_subject = own.is_some();
         }
         for at in 0..self.clauses.len() {
-            let next = self.clauses[at + 1..].iter().find(|c| c.text.chars().count() > 0);
+            let next = self.clauses[at + 1..]
+                .iter()
+                .find(|c| c.text.chars().count() > 0);
             let (yes, no) = next.map_or((false, false), |c| (says_yes(&c.text), says_no(&c.text)));
             self.clauses[at].then_yes = yes && !no;
             self.clauses[at].then_no = no;
@@ -195,10 +248,10 @@ impl Conversation {
 }
 
 /// Sentences: cut after 。！？ and line ends.
-fn split(utterances: &[Utterance], texts: &[String]) -> Vec<Clause> {
+fn split(texts: &[String]) -> Vec<Clause> {
     let mut clauses = Vec::new();
-    for utterance in 0..utterances.len() {
-        let chars: Vec<char> = texts[utterance].chars().collect();
+    for (utterance, text) in texts.iter().enumerate() {
+        let chars: Vec<char> = text.chars().collect();
         let mut start = 0;
         for at in 0..=chars.len() {
             let end = at == chars.len();
@@ -206,13 +259,14 @@ fn split(utterances: &[Utterance], texts: &[String]) -> Vec<Clause> {
                 continue;
             }
             let stop = if end { at } else { at + 1 };
-            let text: String = chars[start..stop].iter().collect();
+            let (text, map) = without_fillers(&chars[start..stop], start);
             if !text.trim().is_empty() && text.chars().any(char::is_alphanumeric) {
                 clauses.push(Clause {
                     utterance,
                     start,
                     end: stop,
                     text,
+                    map,
                     role: None,
                     question: false,
                     confirm: false,
@@ -229,8 +283,62 @@ fn split(utterances: &[Utterance], texts: &[String]) -> Vec<Clause> {
     clauses
 }
 
+/// Drops 「あの、」「えっと、」「足はね、」: they stand between words that belong together.
+fn without_fillers(chars: &[char], offset: usize) -> (String, Vec<usize>) {
+    const FILLERS: [&str; 16] = [
+        "えっとですね、",
+        "えーっと、",
+        "えーと、",
+        "ええと、",
+        "えっと、",
+        "えー、",
+        "あのー、",
+        "あの、",
+        "うーん、",
+        "まあ、",
+        "その、",
+        "なんか、",
+        "こう、",
+        "あー、",
+        "んー、",
+        "やっぱり、",
+    ];
+    let mut text = String::new();
+    let mut map = Vec::with_capacity(chars.len());
+    let mut at = 0;
+    while at < chars.len() {
+        let starts = at == 0 || matches!(chars[at - 1], '、' | '。' | ' ' | '…');
+        let filler = FILLERS.iter().find(|f| {
+            starts
+                && f.chars()
+                    .enumerate()
+                    .all(|(i, c)| chars.get(at + i) == Some(&c))
+        });
+        if let Some(filler) = filler {
+            at += filler.chars().count();
+            continue;
+        }
+        let softener = chars[at] == 'ね'
+            && chars.get(at + 1) == Some(&'、')
+            && at > 0
+            && matches!(
+                chars[at - 1],
+                'は' | 'が' | 'て' | 'で' | 'に' | 'も' | 'を' | 'ら'
+            );
+        if softener {
+            at += 1;
+            continue;
+        }
+        text.push(chars[at]);
+        map.push(offset + at);
+        at += 1;
+    }
+    (text, map)
+}
+
 fn bare(text: &str) -> &str {
-    text.trim().trim_end_matches(['。', '、', ',', '.', ' ', '\n', '．', '…'])
+    text.trim()
+        .trim_end_matches(['。', '、', ',', '.', ' ', '\n', '．', '…'])
 }
 
 /// Question, confirmation.
@@ -244,7 +352,10 @@ fn asks(text: &str, role: Option<Role>) -> (bool, bool) {
             trimmed = bare(rest);
         }
     }
-    let confirm = pattern!(r"(です|ます|でした|ました)(よ)?ね$|ですかね$|ということ(です)?か$|んですね$|ということで$").is_some_and(|p| p.is_match(trimmed));
+    let confirm = pattern!(
+        r"(です|ます|でした|ました)(よ)?ね$|ですかね$|ということ(です)?か$|んですね$|ということで$"
+    )
+    .is_some_and(|p| p.is_match(trimmed));
     let explicit = text.contains('?') || pattern!(r"(です|ます|でしょう|ません|ました|ましょう|でした)(でしょう)?か(ね)?$|でしょう$|でしょうか$").is_some_and(|p| p.is_match(trimmed));
     let asking = match role {
         Some(Role::Client | Role::Family) => explicit,
@@ -263,7 +374,8 @@ fn says_yes(text: &str) -> bool {
 }
 
 fn says_no(text: &str) -> bool {
-    pattern!(r"^(あ、?|あー、?|えっと、?)?(違(い|う)|ちがい|いえ|いや[、。]|いいえ|そうじゃな)").is_some_and(|p| p.is_match(text.trim()))
+    pattern!(r"^(あ、?|あー、?|えっと、?)?(違(い|う)|ちがい|いえ|いや[、。]|いいえ|そうじゃな)")
+        .is_some_and(|p| p.is_match(text.trim()))
 }
 
 /// The last subject marked in a sentence before its predicate; words like 娘さんの収入は too.
@@ -276,7 +388,11 @@ fn subject_of(clause: &Clause, client: &Client) -> Option<Subject> {
         }
     };
     let marks = |rest: &str| {
-        ["は", "が", "も", "の", "って", "、", "に", "ご", "自身"].iter().any(|p| rest.starts_with(p)) || rest.is_empty() || rest.starts_with('。')
+        ["は", "が", "も", "の", "って", "、", "に", "ご", "自身"]
+            .iter()
+            .any(|p| rest.starts_with(p))
+            || rest.is_empty()
+            || rest.starts_with('。')
     };
     for word in &client.words {
         for (at, _) in text.match_indices(word.as_str()) {
@@ -288,17 +404,31 @@ fn subject_of(clause: &Clause, client: &Client) -> Option<Subject> {
     let speaks_client = matches!(clause.role, Some(Role::Client));
     for (at, kin) in kin_words(text) {
         let rest = &text[at + kin.word.len()..];
-        let rest = rest.strip_prefix("さん").or_else(|| rest.strip_prefix("さま")).unwrap_or(rest);
+        let rest = rest
+            .strip_prefix("さん")
+            .or_else(|| rest.strip_prefix("さま"))
+            .unwrap_or(rest);
         let companion = rest.starts_with("と");
         // What a landlord or friend does, happens to the client.
         let bystander = matches!(kin.code.as_str(), "landlord" | "friend" | "guardian");
         if companion || bystander || !marks(rest) {
             continue;
         }
-        let is_client = !speaks_client && client.kin.as_deref() == Some(kin.code.as_str()) && (client.words.iter().any(|w| w == &kin.word));
-        offer(at, if is_client { Subject::Client } else { Subject::Other(kin.code.clone()) });
+        let is_client = !speaks_client
+            && client.kin.as_deref() == Some(kin.code.as_str())
+            && (client.words.iter().any(|w| w == &kin.word));
+        offer(
+            at,
+            if is_client {
+                Subject::Client
+            } else {
+                Subject::Other(kin.code.clone())
+            },
+        );
     }
-    if let Some(own) = pattern!(r"(わたし|わし|私|僕|ぼく|俺|おれ|自分|うち)(は|が|も|の|自身|ご自身)") {
+    if let Some(own) =
+        pattern!(r"(わたし|わし|私|僕|ぼく|俺|おれ|自分|うち)(は|が|も|の|自身|ご自身)")
+    {
         for hit in own.find_iter(text) {
             let subject = match clause.role {
                 Some(Role::Client) => Subject::Client,
@@ -310,6 +440,21 @@ fn subject_of(clause: &Clause, client: &Client) -> Option<Subject> {
             offer(hit.start(), subject);
         }
     }
+    if client.absent
+        && client.kin.is_some()
+        && clause.role != Some(Role::Family)
+        && let Some(hit) =
+            pattern!(r"[一-龠々]{1,4}さん(ご自身|は|の|も)").and_then(|p| p.find(text))
+        && clause.question
+        && !client
+            .words
+            .iter()
+            .any(|w| hit.as_str().contains(w.as_str()))
+        && kin_words(hit.as_str()).is_empty()
+    {
+        // Called by name: whoever is in the room.
+        offer(hit.start(), Subject::Other("informant".to_owned()));
+    }
     if clause.role.is_none() && client.absent {
         // 「わし、要支援一で」
         if text.trim_start().starts_with("わし、") || text.trim_start().starts_with("私、") {
@@ -319,7 +464,11 @@ fn subject_of(clause: &Clause, client: &Client) -> Option<Subject> {
     found.map(|(_, subject)| subject)
 }
 
-fn infer_roles(utterances: &[Utterance], clauses: &[Clause], given: &BTreeMap<String, Role>) -> BTreeMap<String, Role> {
+fn infer_roles(
+    utterances: &[Utterance],
+    clauses: &[Clause],
+    given: &BTreeMap<String, Role>,
+) -> BTreeMap<String, Role> {
     let mut order: Vec<String> = Vec::new();
     for speaker in utterances.iter().filter_map(|u| u.speaker.clone()) {
         if !order.contains(&speaker) {
@@ -327,6 +476,10 @@ fn infer_roles(utterances: &[Utterance], clauses: &[Clause], given: &BTreeMap<St
         }
     }
     let mut roles: BTreeMap<String, Role> = BTreeMap::new();
+    // One label for everybody tells nothing.
+    if order.len() == 1 && !given.contains_key(&order[0]) {
+        return roles;
+    }
     let says = |role: &str, text: &str| LEXICON.roles.get(role).is_some_and(|p| p.is_match(text));
     for speaker in &order {
         if let Some(role) = given.get(speaker) {
@@ -336,17 +489,39 @@ fn infer_roles(utterances: &[Utterance], clauses: &[Clause], given: &BTreeMap<St
         } else if says("client", speaker) {
             roles.insert(speaker.clone(), Role::Client);
         } else if says("agency", speaker) {
-            roles.insert(speaker.clone(), if says("staff", speaker) && speaker.contains("多機関") { Role::Staff } else { Role::Agency });
+            roles.insert(
+                speaker.clone(),
+                if says("staff", speaker) && speaker.contains("多機関") {
+                    Role::Staff
+                } else {
+                    Role::Agency
+                },
+            );
         }
     }
     let questions = |speaker: &str| {
-        let own: Vec<&Clause> = clauses.iter().filter(|c| utterances[c.utterance].speaker.as_deref() == Some(speaker)).collect();
-        let asking = own.iter().filter(|c| asks(&c.text, None).0 || asks(&c.text, None).1).count();
-        (asking * 1000).checked_div(own.len()).unwrap_or(0)
+        let own: Vec<&Clause> = clauses
+            .iter()
+            .filter(|c| utterances[c.utterance].speaker.as_deref() == Some(speaker))
+            .collect();
+        let asking = own
+            .iter()
+            .filter(|c| asks(&c.text, None).0 || asks(&c.text, None).1)
+            .count();
+        // Many questions count for more than few words that all are questions.
+        asking * asking * 1000 / own.len().max(1)
     };
     if !roles.values().any(|r| *r == Role::Staff) {
-        let free: Vec<&String> = order.iter().filter(|s| roles.get(*s).is_none_or(|r| *r == Role::Agency) && !given.contains_key(*s)).collect();
-        if let Some(best) = free.iter().max_by_key(|s| (questions(s), std::cmp::Reverse(order.iter().position(|o| o == **s)))) {
+        let free: Vec<&String> = order
+            .iter()
+            .filter(|s| roles.get(*s).is_none_or(|r| *r == Role::Agency) && !given.contains_key(*s))
+            .collect();
+        if let Some(best) = free.iter().max_by_key(|s| {
+            (
+                questions(s),
+                std::cmp::Reverse(order.iter().position(|o| o == **s)),
+            )
+        }) {
             roles.insert((*best).clone(), Role::Staff);
         }
     }
@@ -369,30 +544,63 @@ fn infer_roles(utterances: &[Utterance], clauses: &[Clause], given: &BTreeMap<St
     if open.len() == 1 && !has_client {
         roles.insert(open[0].clone(), Role::Client);
     } else if !open.is_empty() {
-        let answers = if has_client { None } else { name_giver(utterances, clauses, &roles, &open) };
+        let answers = if has_client {
+            None
+        } else {
+            name_giver(utterances, clauses, &roles, &open)
+        };
         for speaker in open {
-            roles.insert(speaker.clone(), if answers.as_deref() == Some(speaker) { Role::Client } else { Role::Family });
+            roles.insert(
+                speaker.clone(),
+                if answers.as_deref() == Some(speaker) {
+                    Role::Client
+                } else {
+                    Role::Family
+                },
+            );
         }
     }
     roles
 }
 
 /// Who answers the first question for a name.
-fn name_giver(utterances: &[Utterance], clauses: &[Clause], roles: &BTreeMap<String, Role>, open: &[&String]) -> Option<String> {
+fn name_giver(
+    utterances: &[Utterance],
+    clauses: &[Clause],
+    roles: &BTreeMap<String, Role>,
+    open: &[&String],
+) -> Option<String> {
     let speaker = |c: &Clause| utterances[c.utterance].speaker.clone();
     let asked = clauses.iter().position(|c| {
-        c.text.contains("名前") && speaker(c).is_some_and(|s| matches!(roles.get(&s), Some(Role::Staff | Role::Agency)))
+        c.text.contains("名前")
+            && speaker(c).is_some_and(|s| matches!(roles.get(&s), Some(Role::Staff | Role::Agency)))
     });
     let after = asked.map_or(0, |at| at + 1);
-    clauses[after..].iter().filter_map(speaker).find(|s| open.contains(&s)).or_else(|| open.first().map(|s| (*s).clone()))
+    clauses[after..]
+        .iter()
+        .filter_map(speaker)
+        .find(|s| open.contains(&s))
+        .or_else(|| open.first().map(|s| (*s).clone()))
 }
 
-fn find_client(utterances: &[Utterance], clauses: &[Clause], roles: &BTreeMap<String, Role>, meeting: bool) -> Client {
-    let mut client = Client { words: vec!["ご本人".to_owned(), "本人".to_owned()], ..Client::default() };
+fn find_client(
+    utterances: &[Utterance],
+    clauses: &[Clause],
+    roles: &BTreeMap<String, Role>,
+    meeting: bool,
+) -> Client {
+    let mut client = Client {
+        words: vec!["ご本人".to_owned(), "本人".to_owned()],
+        ..Client::default()
+    };
     let take = |client: &mut Client, kin: &Kin| {
         client.kin = Some(kin.code.clone());
         client.sex.clone_from(&kin.sex);
-        for other in LEXICON.kin.iter().filter(|k| k.code == kin.code && k.sex == kin.sex) {
+        for other in LEXICON
+            .kin
+            .iter()
+            .filter(|k| k.code == kin.code && k.sex == kin.sex)
+        {
             client.words.push(other.word.clone());
         }
     };
@@ -418,7 +626,32 @@ fn find_client(utterances: &[Utterance], clauses: &[Clause], roles: &BTreeMap<St
             }
         }
     }
-    client.speaker = roles.iter().find(|(_, role)| **role == Role::Client).map(|(s, _)| s.clone());
+    // 「あの子のことなんです。姪がね、…」: named in the next sentence.
+    for (at, clause) in clauses
+        .iter()
+        .enumerate()
+        .take_while(|(_, c)| c.utterance < 12)
+    {
+        let concern = pattern!(r"あの(人|子)の(こと|件)(なんです|です|で)")
+            .is_some_and(|p| p.is_match(&clause.text));
+        if !concern || matches!(clause.role, Some(Role::Staff | Role::Agency)) {
+            continue;
+        }
+        let named = clauses[at + 1..]
+            .iter()
+            .take(2)
+            .find_map(|c| kin_words(&c.text).first().map(|(_, kin)| *kin));
+        if let Some(kin) = named.filter(|k| !matches!(k.code.as_str(), "friend" | "landlord")) {
+            take(&mut client, kin);
+            client.absent = true;
+            client.shown_at = Some((clause.utterance, clause.start, clause.end));
+            return client;
+        }
+    }
+    client.speaker = roles
+        .iter()
+        .find(|(_, role)| **role == Role::Client)
+        .map(|(s, _)| s.clone());
     // How the relatives in the room call the client: 「伯母さん、…」, 「お母さんのことですね」.
     if roles.values().any(|r| *r == Role::Family) {
         let mut votes: BTreeMap<&str, (u32, &'static Kin)> = BTreeMap::new();
@@ -426,11 +659,23 @@ fn find_client(utterances: &[Utterance], clauses: &[Clause], roles: &BTreeMap<St
             let speaker = utterances[clause.utterance].speaker.as_ref();
             for (at, kin) in kin_words(&clause.text) {
                 let rest = &clause.text[at + kin.word.len()..];
-                let called = clause.role == Some(Role::Family) && at == 0 && rest.starts_with(['、', ',', '。', '?', '!']);
-                let ended = clause.role == Some(Role::Family) && bare(rest).is_empty() && clause.text[..at].ends_with('、');
-                let concern = clause.role == Some(Role::Staff) && pattern!(r"^(のことですね|のお名前|のお話)").is_some_and(|p| p.is_match(rest));
-                let label = speaker.is_some_and(|s| Some(s) == client.speaker.as_ref() && s.contains(kin.word.trim_start_matches('お').trim_end_matches("さん")));
-                let points = u32::from(called) * 3 + u32::from(ended) * 2 + u32::from(concern) * 3 + u32::from(label);
+                let called = clause.role == Some(Role::Family)
+                    && at == 0
+                    && rest.starts_with(['、', ',', '。', '?', '!']);
+                let ended = clause.role == Some(Role::Family)
+                    && bare(rest).is_empty()
+                    && clause.text[..at].ends_with('、');
+                let concern = clause.role == Some(Role::Staff)
+                    && pattern!(r"^(のことですね|のお名前|のお話)")
+                        .is_some_and(|p| p.is_match(rest));
+                let label = speaker.is_some_and(|s| {
+                    Some(s) == client.speaker.as_ref()
+                        && s.contains(kin.word.trim_start_matches('お').trim_end_matches("さん"))
+                });
+                let points = u32::from(called) * 3
+                    + u32::from(ended) * 2
+                    + u32::from(concern) * 3
+                    + u32::from(label);
                 if points > 0 {
                     votes.entry(kin.code.as_str()).or_insert((0, kin)).0 += points;
                 }

@@ -21,11 +21,18 @@ fn persons(text: &str) -> Option<i64> {
 }
 
 pub(super) fn household(conversation: &Conversation, sheet: &mut Sheet, people: &mut [Person]) {
-    let count = pattern!(r"(?:[0-9一二三四五六七八九十]{1,2}人|ひとり|独り|ふたり|さんにん|よにん|ごにん)");
-    let alone = pattern!(r"(?:一人|1人|ひとり|独り)(?:です|暮らし|だ|よ|で(?:す|住|暮)|、|。|$)|独居|単身");
-    let with = pattern!(r"と(?:、?(?:私|僕|わたし)と?)?(?:二人|2人|ふたり)(?:暮らし|です|で|、|。|だけ|きり)");
-    let house = pattern!(r"(?P<n>[0-9一二三四五六七八九十]{1,2})人(?:家族|暮らし|で暮ら|で住|世帯)");
-    let only = pattern!(r"(?P<n>[0-9一二三四五六七八九]{1,2})人.{0,12}(?:あとは?|それと|と)、?(?:僕|私|わたし|自分|俺)(?:だけ|の)");
+    let count =
+        pattern!(r"(?:[0-9一二三四五六七八九十]{1,2}人|ひとり|独り|ふたり|さんにん|よにん|ごにん)");
+    let alone =
+        pattern!(r"(?:一人|1人|ひとり|独り)(?:です|暮らし|だ|よ|で(?:す|住|暮)|、|。|$)|独居|単身");
+    let with = pattern!(
+        r"と(?:、?(?:私|僕|わたし)と?)?(?:二人|2人|ふたり)(?:暮らし|です|で|、|。|だけ|きり)"
+    );
+    let house =
+        pattern!(r"(?P<n>[0-9一二三四五六七八九十]{1,2})人(?:家族|暮らし|で暮ら|で住|世帯)");
+    let only = pattern!(
+        r"(?P<n>[0-9一二三四五六七八九]{1,2})人.{0,12}(?:あとは?|それと|と)、?(?:僕|私|わたし|自分|俺)(?:だけ|の)"
+    );
     let mut best: Option<(i64, f64, Evidence, Option<usize>)> = None;
     let mut offer = |n: i64, sure: f64, evidence: Evidence, with: Option<usize>| {
         if best.as_ref().is_none_or(|b| sure > b.1) {
@@ -33,12 +40,14 @@ pub(super) fn household(conversation: &Conversation, sheet: &mut Sheet, people: 
         }
     };
     for (at, clause) in conversation.clauses.iter().enumerate() {
-        let staff = clause.role == Some(Role::Staff) || clause.role.is_none() && (clause.question || clause.confirm);
+        let staff = clause.role == Some(Role::Staff)
+            || clause.role.is_none() && (clause.question || clause.confirm);
         let confirmed = staff && (clause.then_yes || clause.confirm) && !clause.then_no;
         if staff && !confirmed {
             continue;
         }
-        let other = matches!(&clause.subject, Subject::Other(who) if who != "informant") && clause.own_subject;
+        let other = matches!(&clause.subject, Subject::Other(who) if who != "informant")
+            && clause.own_subject;
         if let Some(hit) = with.and_then(|p| p.find(&clause.text))
             && !pattern!("昔|前は|以前|子どもの頃").is_some_and(|p| p.is_match(&clause.text))
         {
@@ -49,7 +58,10 @@ pub(super) fn household(conversation: &Conversation, sheet: &mut Sheet, people: 
             offer(n + 1, 0.85, Evidence::of(clause), Some(at));
         } else if let Some(hit) = house.and_then(|p| p.captures(&clause.text))
             && !other
-            && let Some(n) = hit.name("n").and_then(|n| integer(n.as_str())).filter(|n| (1..=15).contains(n))
+            && let Some(n) = hit
+                .name("n")
+                .and_then(|n| integer(n.as_str()))
+                .filter(|n| (1..=15).contains(n))
         {
             offer(n, 0.85, Evidence::of(clause), None);
         } else if !other && clause.subject == Subject::Client && clause.asked_about("household") {
@@ -65,18 +77,27 @@ pub(super) fn household(conversation: &Conversation, sheet: &mut Sheet, people: 
             {
                 offer(n, 0.8, Evidence::of(clause), None);
             }
-        } else if !other && pattern!(r"(?:一人|ひとり|独り)暮らし(?:です|で|、|。|し)|独居").is_some_and(|p| p.is_match(&clause.text)) && clause.subject == Subject::Client && clause.reports() {
+        } else if !other
+            && pattern!(r"(?:一人|ひとり|独り)暮らし(?:です|で|、|。|し)|独居")
+                .is_some_and(|p| p.is_match(&clause.text))
+            && clause.subject == Subject::Client
+            && clause.reports()
+        {
             offer(1, 0.85, Evidence::of(clause), None);
         }
     }
-    let Some((size, sure, evidence, with)) = best else { return };
+    let Some((size, sure, evidence, with)) = best else {
+        return;
+    };
     sheet.set("household_size", json!(size), sure, vec![evidence]);
     // Who was named beside the number lives there.
     if let Some(at) = with {
         let clause = &conversation.clauses[at];
         for (place, kin) in kin_words(&clause.text) {
             let rest = &clause.text[place + kin.word.len()..];
-            let named = rest.starts_with('と') || pattern!(r"^(さん)?(が|は)[0-9一二三四五六七八九]人").is_some_and(|p| p.is_match(rest));
+            let named = rest.starts_with('と')
+                || pattern!(r"^(さん)?(が|は)[0-9一二三四五六七八九]人")
+                    .is_some_and(|p| p.is_match(rest));
             if !named {
                 continue;
             }
@@ -85,7 +106,9 @@ pub(super) fn household(conversation: &Conversation, sheet: &mut Sheet, people: 
                     person.living = Some("cohabit".to_owned());
                 }
             }
-            if conversation.client.absent && conversation.client.kin.as_deref() == Some(kin.code.as_str()) {
+            if conversation.client.absent
+                && conversation.client.kin.as_deref() == Some(kin.code.as_str())
+            {
                 for person in people.iter_mut().filter(|p| p.informant) {
                     person.living = Some("cohabit".to_owned());
                 }
@@ -93,7 +116,10 @@ pub(super) fn household(conversation: &Conversation, sheet: &mut Sheet, people: 
         }
     }
     if size == 1 {
-        for person in people.iter_mut().filter(|p| p.living.is_none() && p.is_kin()) {
+        for person in people
+            .iter_mut()
+            .filter(|p| p.living.is_none() && p.is_kin())
+        {
             person.living = Some("separate".to_owned());
         }
     }
@@ -101,7 +127,10 @@ pub(super) fn household(conversation: &Conversation, sheet: &mut Sheet, people: 
 
 /// Widowed and divorced follow from what is said of the spouse.
 pub(super) fn marital(conversation: &Conversation, sheet: &mut Sheet, people: &mut Vec<Person>) {
-    if let Some(spouse) = people.iter().find(|p| p.kinship.as_deref() == Some("spouse")) {
+    if let Some(spouse) = people
+        .iter()
+        .find(|p| p.kinship.as_deref() == Some("spouse"))
+    {
         match spouse.living.as_deref() {
             Some("dead") => sheet.set("marital", json!("widowed"), 0.88, spouse.evidence.clone()),
             Some("cohabit") if sheet.text("marital").is_none() && !conversation.client.absent => {
@@ -113,7 +142,9 @@ pub(super) fn marital(conversation: &Conversation, sheet: &mut Sheet, people: &m
     if sheet.text("marital") == Some("divorced") {
         let mut known = false;
         for person in people.iter_mut() {
-            if person.kinship.as_deref() == Some("spouse") && person.living.as_deref() != Some("dead") {
+            if person.kinship.as_deref() == Some("spouse")
+                && person.living.as_deref() != Some("dead")
+            {
                 person.kinship = Some("ex_spouse".to_owned());
                 person.living.get_or_insert_with(|| "separate".to_owned());
             }
@@ -127,14 +158,23 @@ pub(super) fn marital(conversation: &Conversation, sheet: &mut Sheet, people: &m
                 ..Person::default()
             });
         }
-    } else if people.iter().any(|p| p.kinship.as_deref() == Some("ex_spouse")) && sheet.text("marital").is_none() {
-        let evidence = people.iter().find(|p| p.kinship.as_deref() == Some("ex_spouse")).map(|p| p.evidence.clone()).unwrap_or_default();
+    } else if people
+        .iter()
+        .any(|p| p.kinship.as_deref() == Some("ex_spouse"))
+        && sheet.text("marital").is_none()
+    {
+        let evidence = people
+            .iter()
+            .find(|p| p.kinship.as_deref() == Some("ex_spouse"))
+            .map(|p| p.evidence.clone())
+            .unwrap_or_default();
         sheet.set("marital", json!("divorced"), 0.7, evidence);
     }
 }
 
 fn reports_money(clause: &Clause) -> bool {
-    !matches!(clause.role, Some(Role::Staff)) && !(clause.role.is_none() && clause.confirm)
+    let by_staff = clause.role == Some(Role::Staff) || clause.role.is_none() && clause.confirm;
+    !by_staff
 }
 
 pub(super) fn money(conversation: &Conversation, sheet: &mut Sheet) {
@@ -143,8 +183,12 @@ pub(super) fn money(conversation: &Conversation, sheet: &mut Sheet) {
 }
 
 fn income(conversation: &Conversation, sheet: &mut Sheet) {
-    let source = pattern!(r"年金|収入|給料|月給|手取り|月収|工賃|手当|給付|バイト代|時給|パート|アルバイト|月に?、?[0-9一二三四五六七八九十]+万|稼|仕送り");
-    let not = pattern!(r"家賃|借金|ローン|カード|滞納|払|財布|貯金|預金|手持ち|工事|修理|返済|円の(家|部屋)|電気|水道|ガス|買|残高|学費|葬儀|昨日まで|前は|以前|でした|申請|借り");
+    let source = pattern!(
+        r"年金|収入|給料|月給|手取り|月収|工賃|手当|給付|バイト代|時給|パート|アルバイト|月に?、?[0-9一二三四五六七八九十]+万|稼|仕送り"
+    );
+    let not = pattern!(
+        r"家賃|借金|ローン|カード|滞納|払|財布|貯金|預金|手持ち|工事|修理|返済|円の(家|部屋)|電気|水道|ガス|買|残高|学費|葬儀|昨日まで|前は|以前|でした|申請|借り"
+    );
     let total = pattern!(r"合わせて|あわせて|全部で|世帯で|合計|二人で|ふたりで|トータル|みんなで");
     let allowance = pattern!(r"児童扶養手当|児童手当|特別児童|母子手当");
     let mut own: Vec<(i64, Evidence, bool)> = Vec::new();
@@ -153,10 +197,17 @@ fn income(conversation: &Conversation, sheet: &mut Sheet) {
     let mut household: Option<(i64, f64, Vec<Evidence>)> = None;
     let mut zero: Option<Evidence> = None;
     for clause in &conversation.clauses {
-        let asked = ["income", "pension", "benefits", "work"].iter().any(|t| clause.asked_about(t));
+        let asked = ["income", "pension", "benefits", "work"]
+            .iter()
+            .any(|t| clause.asked_about(t));
         let is_total = total.is_some_and(|p| p.is_match(&clause.text));
-        let context = asked || source.is_some_and(|p| p.is_match(&clause.text)) || is_total && all.len() >= 2;
-        if !context || clause.asked_about("debt") || clause.asked_about("arrears") || clause.asked_about("rent") {
+        let context =
+            asked || source.is_some_and(|p| p.is_match(&clause.text)) || is_total && all.len() >= 2;
+        if !context
+            || clause.asked_about("debt")
+            || clause.asked_about("arrears")
+            || clause.asked_about("rent")
+        {
             continue;
         }
         let said = amounts(&clause.text);
@@ -168,10 +219,14 @@ fn income(conversation: &Conversation, sheet: &mut Sheet) {
             }
             continue;
         }
-        let staff = clause.role == Some(Role::Staff) || clause.role.is_none() && (clause.question || clause.confirm);
+        let staff = clause.role == Some(Role::Staff)
+            || clause.role.is_none() && (clause.question || clause.confirm);
         if staff {
             let sum: i64 = all.iter().map(|a| a.0).sum();
-            if !clause.then_no && (is_total || (all.len() >= 2 && said.last().is_some_and(|s| s.0 == sum))) && !all.is_empty() {
+            if !clause.then_no
+                && (is_total || (all.len() >= 2 && said.last().is_some_and(|s| s.0 == sum)))
+                && !all.is_empty()
+            {
                 let (amount, range) = said[said.len() - 1].clone();
                 household = Some((amount, 0.88, vec![Evidence::within(clause, range)]));
             }
@@ -205,7 +260,12 @@ fn income(conversation: &Conversation, sheet: &mut Sheet) {
     } else if let Some(evidence) = zero {
         sheet.set("income_self", json!(0), 0.82, vec![evidence]);
     }
-    if household.is_none() && conversation.client.absent && zero.is_some() && informant.len() == 1 && sheet.number("household_size") == Some(2) {
+    if household.is_none()
+        && conversation.client.absent
+        && zero.is_some()
+        && informant.len() == 1
+        && sheet.number("household_size") == Some(2)
+    {
         household = Some((informant[0].0, 0.7, vec![informant[0].1]));
     }
     if let Some((amount, sure, evidence)) = household
@@ -217,7 +277,11 @@ fn income(conversation: &Conversation, sheet: &mut Sheet) {
 
 /// The words around an amount that belong to it: from the last full pause before.
 fn clause_part(clause: &Clause, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
-    if clause.text.chars().count() <= 40 { 0..clause.text.len() } else { range }
+    if clause.text.chars().count() <= 40 {
+        0..clause.text.len()
+    } else {
+        range
+    }
 }
 
 fn debt(conversation: &Conversation, sheet: &mut Sheet) {
@@ -227,21 +291,29 @@ fn debt(conversation: &Conversation, sheet: &mut Sheet) {
     let mut parts: Vec<(i64, Evidence)> = Vec::new();
     let mut whole: Option<(i64, Evidence)> = None;
     for clause in &conversation.clauses {
-        let named = pattern!(r"借金|キャッシング|リボ|サラ金|消費者金融|カードローン|借り入れ").is_some_and(|p| p.is_match(&clause.text));
+        let named = pattern!(r"借金|キャッシング|リボ|サラ金|消費者金融|カードローン|借り入れ")
+            .is_some_and(|p| p.is_match(&clause.text));
         if !(clause.asked_about("debt") || named) || clause.subject != Subject::Client {
             continue;
         }
-        let staff = clause.role == Some(Role::Staff) || clause.role.is_none() && (clause.question || clause.confirm);
+        let staff = clause.role == Some(Role::Staff)
+            || clause.role.is_none() && (clause.question || clause.confirm);
         for (amount, range) in amounts(&clause.text) {
             let evidence = Evidence::within(clause, range.clone());
             let sum: i64 = parts.iter().map(|p| p.0).sum();
             if staff {
-                if !clause.then_no && !parts.is_empty() && (amount == sum || total.is_some_and(|p| p.is_match(&clause.text))) {
+                if !clause.then_no
+                    && !parts.is_empty()
+                    && (amount == sum || total.is_some_and(|p| p.is_match(&clause.text)))
+                {
                     whole = Some((amount, evidence));
                 }
             } else if parts.iter().any(|p| p.0 == amount) || amount == sum && parts.len() > 1 {
                 whole.get_or_insert((sum, evidence));
-            } else if owed.is_some_and(|p| p.is_match(&clause.text)) && !not.is_some_and(|p| p.is_match(&clause.text)) || parts.is_empty() {
+            } else if owed.is_some_and(|p| p.is_match(&clause.text))
+                && !not.is_some_and(|p| p.is_match(&clause.text))
+                || parts.is_empty()
+            {
                 parts.push((amount, evidence));
             }
         }
@@ -249,8 +321,22 @@ fn debt(conversation: &Conversation, sheet: &mut Sheet) {
     if parts.is_empty() {
         return;
     }
-    let evidence: Vec<Evidence> = parts.iter().map(|p| p.1).chain(whole.iter().map(|w| w.1)).collect();
+    let evidence: Vec<Evidence> = parts
+        .iter()
+        .map(|p| p.1)
+        .chain(whole.iter().map(|w| w.1))
+        .collect();
     let amount = whole.map_or_else(|| parts.iter().map(|p| p.0).sum(), |w| w.0);
-    sheet.set("debt", json!("1"), 0.9, sheet.evidence("debt").into_iter().filter(|_| sheet.text("debt") == Some("1")).chain(evidence.iter().copied()).collect());
+    sheet.set(
+        "debt",
+        json!("1"),
+        0.9,
+        sheet
+            .evidence("debt")
+            .into_iter()
+            .filter(|_| sheet.text("debt") == Some("1"))
+            .chain(evidence.iter().copied())
+            .collect(),
+    );
     sheet.set("debt_amount", json!(amount), 0.85, evidence);
 }

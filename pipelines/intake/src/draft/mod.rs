@@ -2,22 +2,22 @@
 //! every value points to the sentences it came from.
 
 mod address;
+mod agencies;
 mod codes;
 mod complaint;
 mod conversation;
 mod identity;
 mod living;
 mod people;
-mod agencies;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use agencies::Agency;
 pub use conversation::Role;
 pub use people::{Person, Relation};
-pub use agencies::Agency;
 
 use crate::error::Warning;
 use crate::transcript::{Transcript, Utterance};
@@ -33,11 +33,19 @@ pub struct Evidence {
 
 impl Evidence {
     fn of(clause: &Clause) -> Self {
-        Self { utterance: clause.utterance, start: clause.start, end: clause.end }
+        Self {
+            utterance: clause.utterance,
+            start: clause.start,
+            end: clause.end,
+        }
     }
 
     fn within(clause: &Clause, bytes: std::ops::Range<usize>) -> Self {
-        Self { utterance: clause.utterance, start: clause.code_point(bytes.start), end: clause.code_point(bytes.end) }
+        Self {
+            utterance: clause.utterance,
+            start: clause.code_point_of(bytes.start),
+            end: clause.code_point(bytes.end),
+        }
     }
 }
 
@@ -87,8 +95,17 @@ pub struct Ingest {
 /// Drafts from a transcript. `roles`: what the user has set on the speakers; `names`: an entity
 /// model, where one is loaded.
 #[must_use]
-pub fn draft(transcript: Transcript, roles: &BTreeMap<String, Role>, names: Option<&NameFinder<'_>>) -> Ingest {
-    let Transcript { format, encoding, utterances, mut warnings } = transcript;
+pub fn draft(
+    transcript: Transcript,
+    roles: &BTreeMap<String, Role>,
+    names: Option<&NameFinder<'_>>,
+) -> Ingest {
+    let Transcript {
+        format,
+        encoding,
+        utterances,
+        mut warnings,
+    } = transcript;
     warnings.extend(personal_numbers(&utterances));
     let mut conversation = Conversation::new(&utterances, roles);
     let mut sheet = Sheet::default();
@@ -120,9 +137,22 @@ pub fn draft(transcript: Transcript, roles: &BTreeMap<String, Role>, names: Opti
 /// The sheet and field identifier a drafted field belongs to: `intake`, `assessment` or `person`.
 #[must_use]
 pub fn target(field: &str) -> Option<(&'static str, &str)> {
-    const PERSON: [&str; 8] =
-        ["name", "name_kana", "birth_date", "estimated_age", "gender", "address", "phone_mobile", "phone_home"];
-    const INTAKE: [&str; 4] = ["contact_method", "topics", "topic_primary", "consent_status"];
+    const PERSON: [&str; 8] = [
+        "name",
+        "name_kana",
+        "birth_date",
+        "estimated_age",
+        "gender",
+        "address",
+        "phone_mobile",
+        "phone_home",
+    ];
+    const INTAKE: [&str; 4] = [
+        "contact_method",
+        "topics",
+        "topic_primary",
+        "consent_status",
+    ];
     if PERSON.contains(&field) {
         Some(("person", field))
     } else if INTAKE.contains(&field) {
@@ -138,8 +168,15 @@ pub fn target(field: &str) -> Option<(&'static str, &str)> {
 fn personal_numbers(utterances: &[Utterance]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (at, one) in utterances.iter().enumerate() {
-        let text: String = one.text.chars().map(crate::number::narrow).filter(|c| !matches!(c, ' ' | '-')).collect();
-        let runs = text.split(|c: char| !c.is_ascii_digit()).filter(|run| run.len() == 12);
+        let text: String = one
+            .text
+            .chars()
+            .map(crate::number::narrow)
+            .filter(|c| !matches!(c, ' ' | '-'))
+            .collect();
+        let runs = text
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|run| run.len() == 12);
         if runs.into_iter().any(check_digit) {
             warnings.push(Warning::utterance(
                 "personal_number",
@@ -183,10 +220,23 @@ impl Sheet {
             return;
         }
         let confidence = (confidence.clamp(0.05, 0.97) * 100.0).round() / 100.0;
-        self.fields.insert(field.to_owned(), Drafted { value, confidence, evidence });
+        self.fields.insert(
+            field.to_owned(),
+            Drafted {
+                value,
+                confidence,
+                evidence,
+            },
+        );
     }
 
-    fn set_if_empty(&mut self, field: &str, value: Value, confidence: f64, evidence: Vec<Evidence>) {
+    fn set_if_empty(
+        &mut self,
+        field: &str,
+        value: Value,
+        confidence: f64,
+        evidence: Vec<Evidence>,
+    ) {
         if !self.fields.contains_key(field) {
             self.set(field, value, confidence, evidence);
         }
@@ -202,7 +252,10 @@ impl Sheet {
 
     fn codes(&self, field: &str) -> Vec<String> {
         let list = self.fields.get(field).and_then(|d| d.value.as_array());
-        list.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+        list.into_iter()
+            .flatten()
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect()
     }
 
     fn has_code(&self, field: &str, code: &str) -> bool {
@@ -210,7 +263,10 @@ impl Sheet {
     }
 
     fn evidence(&self, field: &str) -> Vec<Evidence> {
-        self.fields.get(field).map(|d| d.evidence.clone()).unwrap_or_default()
+        self.fields
+            .get(field)
+            .map(|d| d.evidence.clone())
+            .unwrap_or_default()
     }
 
     fn add_code(&mut self, field: &str, code: &str, confidence: f64, evidence: Vec<Evidence>) {
@@ -221,7 +277,10 @@ impl Sheet {
         codes.retain(|c| c != "none");
         codes.push(code.to_owned());
         let (all, sure) = match self.fields.get(field) {
-            Some(old) => (old.evidence.iter().copied().chain(evidence).collect(), old.confidence.min(confidence)),
+            Some(old) => (
+                old.evidence.iter().copied().chain(evidence).collect(),
+                old.confidence.min(confidence),
+            ),
             None => (evidence, confidence),
         };
         self.set(field, json!(codes), sure, all);

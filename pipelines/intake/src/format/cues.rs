@@ -16,8 +16,13 @@ struct Cue {
 
 /// `None` when there is not a single cue.
 pub(super) fn parse(text: &str, warnings: &mut Vec<Warning>) -> Option<Parsed> {
-    let is_vtt = text.trim_start_matches(['\u{feff}', '\r', '\n', ' ']).starts_with("WEBVTT");
-    let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+    let is_vtt = text
+        .trim_start_matches(['\u{feff}', '\r', '\n', ' '])
+        .starts_with("WEBVTT");
+    let lines: Vec<&str> = text
+        .split('\n')
+        .map(|line| line.trim_end_matches('\r'))
+        .collect();
     let mut cues: Vec<Cue> = Vec::new();
     let mut seen_timing = false;
     let mut comma = false;
@@ -40,15 +45,26 @@ pub(super) fn parse(text: &str, warnings: &mut Vec<Warning>) -> Option<Parsed> {
         let start = clock_time(left);
         let end = right.split_whitespace().next().and_then(clock_time);
         if start.is_none() || end.is_none() {
-            warnings.push(Warning::line("bad_time", timing, "時刻を読めません。発言だけを取り込みました"));
+            warnings.push(Warning::line(
+                "bad_time",
+                timing,
+                "時刻を読めません。発言だけを取り込みました",
+            ));
         }
-        let id = if at > 0 { lines[at - 1].trim().to_owned() } else { String::new() };
+        let id = if at > 0 {
+            lines[at - 1].trim().to_owned()
+        } else {
+            String::new()
+        };
         at += 1;
         let mut words: Vec<&str> = Vec::new();
         while at < lines.len() && !lines[at].trim().is_empty() {
             // A missing blank line: the next cue's number and times follow at once.
             if lines[at].contains("-->") {
-                if words.last().is_some_and(|w| w.trim().chars().all(|c| c.is_ascii_digit())) {
+                if words
+                    .last()
+                    .is_some_and(|w| w.trim().chars().all(|c| c.is_ascii_digit()))
+                {
                     words.pop();
                 }
                 break;
@@ -57,25 +73,53 @@ pub(super) fn parse(text: &str, warnings: &mut Vec<Warning>) -> Option<Parsed> {
             at += 1;
         }
         if words.is_empty() {
-            let message = if at >= lines.len() { "ファイルが途中で切れています。最後の発言がありません" } else { "発言のない字幕を飛ばしました" };
-            warnings.push(Warning::line(if at >= lines.len() { "truncated" } else { "empty_cue" }, timing, message));
+            let message = if at >= lines.len() {
+                "ファイルが途中で切れています。最後の発言がありません"
+            } else {
+                "発言のない字幕を飛ばしました"
+            };
+            warnings.push(Warning::line(
+                if at >= lines.len() {
+                    "truncated"
+                } else {
+                    "empty_cue"
+                },
+                timing,
+                message,
+            ));
             continue;
         }
         let mut joined = String::new();
         for word in words {
-            if joined.ends_with(|c: char| c.is_ascii_alphanumeric()) && word.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            if joined.ends_with(|c: char| c.is_ascii_alphanumeric())
+                && word.starts_with(|c: char| c.is_ascii_alphanumeric())
+            {
                 joined.push(' ');
             }
             joined.push_str(word);
         }
         let (speaker, text) = voice(&joined);
         if text.contains('<') && !text.contains('>') {
-            warnings.push(Warning::line("truncated", at, "ファイルが途中で切れています"));
+            warnings.push(Warning::line(
+                "truncated",
+                at,
+                "ファイルが途中で切れています",
+            ));
         }
-        cues.push(Cue { id, start, end, text: entities(&text), speaker: speaker.map(|s| entities(&s)) });
+        cues.push(Cue {
+            id,
+            start,
+            end,
+            text: entities(&text),
+            speaker: speaker.map(|s| entities(&s)),
+        });
     }
     if cues.is_empty() {
-        return if seen_timing { Some((if is_vtt { Format::Vtt } else { Format::Srt }, vec![])) } else { None };
+        return if seen_timing {
+            Some((if is_vtt { Format::Vtt } else { Format::Srt }, vec![]))
+        } else {
+            None
+        };
     }
     let voiced = cues.iter().any(|cue| cue.speaker.is_some());
     if !voiced {
@@ -98,7 +142,12 @@ pub(super) fn parse(text: &str, warnings: &mut Vec<Warning>) -> Option<Parsed> {
                 last.text.push_str(&cue.text);
                 last.end = cue.end.or(last.end);
             }
-            _ => utterances.push(Utterance { speaker: cue.speaker, start: cue.start, end: cue.end, text: cue.text }),
+            _ => utterances.push(Utterance {
+                speaker: cue.speaker,
+                start: cue.start,
+                end: cue.end,
+                text: cue.text,
+            }),
         }
         last_group = group;
     }
@@ -131,10 +180,18 @@ fn voice(text: &str) -> (Option<String>, String) {
         };
         let tag = &rest[open + 1..open + close];
         let inline = |t: &str| {
-            let name = t.trim_start_matches('/').split(['.', ' ', '\t']).next().unwrap_or_default();
-            matches!(name, "v" | "c" | "b" | "i" | "u" | "ruby" | "rt" | "lang") || t.starts_with(|c: char| c.is_ascii_digit())
+            let name = t
+                .trim_start_matches('/')
+                .split(['.', ' ', '\t'])
+                .next()
+                .unwrap_or_default();
+            matches!(name, "v" | "c" | "b" | "i" | "u" | "ruby" | "rt" | "lang")
+                || t.starts_with(|c: char| c.is_ascii_digit())
         };
-        if let Some(name) = tag.strip_prefix("v ").or_else(|| tag.strip_prefix("v.").and_then(|t| t.split_once(' ').map(|p| p.1))) {
+        if let Some(name) = tag.strip_prefix("v ").or_else(|| {
+            tag.strip_prefix("v.")
+                .and_then(|t| t.split_once(' ').map(|p| p.1))
+        }) {
             speaker.get_or_insert_with(|| name.trim().to_owned());
         } else if !inline(tag) {
             out.push_str(&rest[open..=open + close]);
@@ -171,9 +228,17 @@ fn prefixes(cues: &mut [Cue]) {
     for cue in cues.iter_mut() {
         let found = {
             let all = candidates(&cue.text);
-            let sure = all.iter().find(|(label, rest)| rest.starts_with(' ') && label.chars().all(|c| !c.is_ascii_digit() || label.chars().count() > 2));
-            let repeated = all.iter().find(|(label, _)| often.get(*label).copied().unwrap_or(0) >= 2);
-            sure.or(repeated).map(|(label, rest)| ((*label).trim().to_owned(), rest.trim_start().to_owned()))
+            let sure = all.iter().find(|(label, rest)| {
+                rest.starts_with(' ')
+                    && label
+                        .chars()
+                        .all(|c| !c.is_ascii_digit() || label.chars().count() > 2)
+            });
+            let repeated = all
+                .iter()
+                .find(|(label, _)| often.get(*label).copied().unwrap_or(0) >= 2);
+            sure.or(repeated)
+                .map(|(label, rest)| ((*label).trim().to_owned(), rest.trim_start().to_owned()))
         };
         if let Some((label, rest)) = found
             && !rest.is_empty()
@@ -190,6 +255,9 @@ fn candidates(text: &str) -> Vec<(&str, &str)> {
         .take_while(|(_, c)| !matches!(c, '。' | '、' | '？' | '！' | '?' | '!' | '「'))
         .filter(|(at, c)| matches!(c, ':' | '：') && *at > 0)
         .map(|(at, c)| (&text[..at], &text[at + c.len_utf8()..]))
-        .filter(|(label, _)| !label.trim().is_empty() && !label.ends_with(|c: char| c.is_ascii_digit()) || label.chars().any(|c| !c.is_ascii_digit() && c != ':'))
+        .filter(|(label, _)| {
+            !label.trim().is_empty() && !label.ends_with(|c: char| c.is_ascii_digit())
+                || label.chars().any(|c| !c.is_ascii_digit() && c != ':')
+        })
         .collect()
 }

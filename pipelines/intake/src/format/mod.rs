@@ -43,17 +43,18 @@ pub(crate) fn parse(text: &str, hint: &Hint, warnings: &mut Vec<Warning>) -> Res
 /// `[10:02] …` and `{笑}` start texts too.
 fn looks_like_json(start: &str) -> bool {
     let mut chars = start.chars().skip(1).filter(|c| !c.is_whitespace());
-    match (start.chars().next(), chars.next()) {
-        (Some('{'), Some('"' | '}')) | (Some('['), Some('{' | ']')) => true,
-        (Some('{'), None) => true,
-        _ => false,
-    }
+    matches!(
+        (start.chars().next(), chars.next()),
+        (Some('{'), Some('"' | '}') | None) | (Some('['), Some('{' | ']'))
+    )
 }
 
 /// `1:02:03.5`, `02:03,250`, `0:02`; full-width digits and colons too. Seconds.
 pub(crate) fn clock_time(text: &str) -> Option<f64> {
     let text: String = text.trim().chars().map(crate::number::narrow).collect();
-    let text = text.trim_matches(['[', ']', '(', ')', '<', '>']).replace(',', ".");
+    let text = text
+        .trim_matches(['[', ']', '(', ')', '<', '>'])
+        .replace(',', ".");
     let parts: Vec<&str> = text.split(':').collect();
     if !(2..=3).contains(&parts.len()) {
         return None;
