@@ -70,11 +70,12 @@ fi
 
 # Font for charts and pictures drawn by the server (SIL Open Font License).
 font="$assets/fonts/BIZUDPGothic-Regular.ttf"
-if [ ! -s "$font" ]; then
+if [ ! -s "$font" ] || [ ! -s "$assets/fonts/BIZUDPGothic-Bold.ttf" ]; then
   say '図表の書体 (BIZ UDPゴシック) を取得します'
   (cd "$work" && npm pack --silent @expo-google-fonts/biz-udpgothic@0.4.2 >/dev/null) \
     || die '@expo-google-fonts/biz-udpgothic を npm から取得できません。'
   mkdir -p "$work/font" && tar -xzf "$work"/expo-google-fonts-biz-udpgothic-*.tgz -C "$work/font"
+  cp "$(find "$work/font" -name 'BIZUDPGothic_700Bold.ttf' | head -n 1)" "$assets/fonts/BIZUDPGothic-Bold.ttf"
   cp "$(find "$work/font" -name 'BIZUDPGothic_400Regular.ttf' | head -n 1)" "$font.part"
   find "$work/font" -iname 'LICENSE*' -exec cp {} "$assets/fonts/" \;
   mv "$font.part" "$font"

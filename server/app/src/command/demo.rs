@@ -484,6 +484,13 @@ impl<'a> Loader<'a> {
             let shape = shapes::of(kind).context("shape")?;
             self.state.hub().create(id, &shape).await?;
         }
+        // The sheets are about the clients; relatives are mentioned, and masked where they are.
+        let mut tx = self.db.write().await?;
+        for (_, id) in created.documents.iter().filter(|(kind, _)| matches!(kind, DocumentKind::Intake | DocumentKind::Assessment)) {
+            let access = tx.document_for(owner, id).await?.context("document")?;
+            access.set_subjects(&mut tx, &created.clients).await?;
+        }
+        tx.commit().await?;
         for (kind, id) in &created.documents {
             match kind {
                 DocumentKind::Intake => self.sheet(&author, id, "intake_application", &source.intake, people).await?,

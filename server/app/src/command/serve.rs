@@ -14,6 +14,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Arguments {
     #[command(flatten)]
     pub options: Options,
