@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Condition, FormDefinition } from './definition';
+import type { FormDefinition as Generated } from './generated';
 import { findMyNumbers } from './my-number';
 import { holds, issueText, lookupIn, validate, type Issue, type Values } from './rules';
 import {
@@ -94,6 +95,14 @@ describe('rules.json', () => {
     });
     expect(issues).toEqual(c.issues);
     for (const issue of issues) expect(issueText(definition, issue)).toMatch(/[。]$/);
+  });
+});
+
+describe('the generated types', () => {
+  it('fit what the reader reads', () => {
+    // Fails in tsc when the server's definition and the reader drift apart.
+    const read = (definition: Generated): FormDefinition => definition;
+    expect(read).toBeTypeOf('function');
   });
 });
 
