@@ -14,6 +14,8 @@ pub struct Identity {
     pub name: String,
     /// Name of the agency of the active membership; shown to others in presence.
     pub agency_name: String,
+    /// Scopes of an API token, for the access check; empty = everything the membership may.
+    pub scopes: Vec<String>,
 }
 
 impl Identity {

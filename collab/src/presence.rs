@@ -140,6 +140,7 @@ mod tests {
             agency: "ag1".into(),
             name: "佐藤 花子".into(),
             agency_name: "みどり野市".into(),
+            scopes: Vec::new(),
         }
     }
 

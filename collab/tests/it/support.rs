@@ -63,6 +63,7 @@ pub fn identity(name: &str) -> Identity {
         agency: "ag1".into(),
         name: name.into(),
         agency_name: "みどり野市".into(),
+        scopes: Vec::new(),
     }
 }
 

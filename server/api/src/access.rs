@@ -9,7 +9,7 @@ use collab::{
     identity::Identity,
     shape::Shape,
 };
-use domain::{disclosure::Level, id::DocumentId};
+use domain::{disclosure::Level, id::DocumentId, role::Capability};
 use store::{Caller, Database, documents::DocumentState, sessions};
 
 use crate::shapes;
@@ -28,14 +28,16 @@ impl PolicyAccess {
 
     async fn decide(&self, identity: &Identity, document: &DocumentId) -> store::Result<Result<Grant, Denial>> {
         let mut tx = self.db.read().await?;
-        let Some(caller) =
+        let Some(mut caller) =
             sessions::caller_in(&mut tx, &identity.municipality, &identity.account, &identity.membership).await?
         else {
             return Ok(Err(Denial::NoPermission));
         };
+        // A narrow token stays narrow, however long its socket is open.
+        caller.scopes.clone_from(&identity.scopes);
         let Some(access) = tx.document_for(&caller, document).await? else { return Ok(Err(Denial::NoPermission)) };
         let level = match access.level() {
-            Level::Edit if access.info().state == DocumentState::Draft => Allowed::Edit,
+            Level::Edit if access.info().state == DocumentState::Draft && caller.may(Capability::EditCase) => Allowed::Edit,
             Level::Edit | Level::Read if access.comment() => Allowed::Comment,
             Level::Edit | Level::Read => Allowed::Read,
             Level::Masked => return Ok(Err(Denial::Masked)),
@@ -82,5 +84,6 @@ pub fn identity_of(caller: &Caller) -> Identity {
         agency: caller.viewer.agency.clone(),
         name: caller.name.clone(),
         agency_name: caller.agency_name.clone(),
+        scopes: caller.scopes.clone(),
     }
 }
