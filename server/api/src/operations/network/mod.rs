@@ -29,6 +29,8 @@ pub mod layout;
 mod masked;
 pub mod png;
 pub mod svg;
+#[cfg(test)]
+mod requests;
 
 /// The operations on the network.
 pub fn routes() -> OpenApiRouter<AppState> {

@@ -22,6 +22,8 @@ use crate::{
 
 pub mod of_case;
 pub mod search;
+#[cfg(test)]
+mod requests;
 
 /// The operations on similar cases.
 pub fn routes() -> OpenApiRouter<AppState> {

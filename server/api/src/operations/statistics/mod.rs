@@ -20,6 +20,8 @@ pub mod export_new_consultations;
 pub mod new_consultations;
 pub mod new_consultations_png;
 pub mod new_consultations_svg;
+#[cfg(test)]
+mod requests;
 
 /// The operations on statistics.
 pub fn routes() -> OpenApiRouter<AppState> {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::audit::{self, Event};
 
-use super::{TranscriptAnswer, answer, content};
+use super::{TranscriptAnswer, answer};
 use crate::{
     context::{CallContext, blocking},
     drafting::{self, Refused},
@@ -74,19 +74,20 @@ pub async fn create(
     }
     let (bytes, hint) = receive(request, &state).await?;
     let engines = state.engines().get();
-    let read = blocking(move || drafting::read(&bytes, &hint, engines.as_deref().map(|engines| &*engines.models.ner)))
-        .await?
-        .map_err(refusal)?;
-
-    let value = serde_json::to_value(&read.kept).map_err(ApiError::internal)?;
+    let (read, value) = blocking(move || {
+        let ner = engines.as_deref().map(|engines| &*engines.models.ner);
+        let read = drafting::read(&bytes, &hint, ner).map_err(refusal)?;
+        let value = serde_json::to_value(&read.kept).map_err(ApiError::internal)?;
+        Ok::<_, ApiError>((read, value))
+    })
+    .await??;
     let mut tx = state.db().write().await?;
     let access = tx.case_for(&call.caller, &case).await?.ok_or_else(ApiError::not_found)?;
     let id = access.add_transcript(&mut tx, &read.format, &read.encoding, &value).await?;
     let detail = json!({ "format": read.format, "encoding": read.encoding, "utterances": read.kept.utterances.len(), "draft": read.kept.draft.len() });
     audit::record(&mut tx, Event::by(&call.caller, "transcript.create", "transcript", id.as_str()).in_case(&case).detail(detail));
     let (_, transcript) = tx.transcript_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
-    let kept = content(&transcript)?;
-    let answer = answer(&mut tx, &call, transcript, kept).await?;
+    let answer = answer(&mut tx, &call, transcript, read.kept).await?;
     tx.commit().await?;
     state.events().tell(&call.caller.viewer.municipality, &case, CaseEvent::Transcripts);
     Ok((StatusCode::CREATED, Json(answer)))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::DefaultBodyLimit;
 use domain::id::{AccountId, TranscriptId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{CaseAccess, Tx, accounts, transcripts::Transcript};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -22,6 +22,8 @@ pub mod assign_speakers;
 pub mod create;
 pub mod list;
 pub mod show;
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// The operations on transcripts. Uploads have a limit of their own.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -94,7 +96,7 @@ impl std::fmt::Debug for TranscriptAnswer {
 }
 
 fn content(transcript: &Transcript) -> Result<Kept, ApiError> {
-    serde_json::from_value(transcript.content.clone()).map_err(|_| ApiError::internal("stored transcript cannot be read"))
+    Kept::deserialize(&transcript.content).map_err(|_| ApiError::internal("stored transcript cannot be read"))
 }
 
 /// A transcript of a case that the caller may see.
