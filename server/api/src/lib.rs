@@ -61,13 +61,39 @@ fn described() -> OpenApiRouter<AppState> {
 /// The description of the interface, as committed in `web/openapi.json`.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    described().into_openapi()
+    with_operation_ids(described().into_openapi())
+}
+
+/// Names every operation after its method and path: the handlers' own names repeat.
+fn with_operation_ids(mut openapi: OpenApi) -> OpenApi {
+    for (path, item) in &mut openapi.paths.paths {
+        let name: String = path
+            .trim_start_matches("/api/v1")
+            .chars()
+            .filter(|c| !"{}".contains(*c))
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}{name}"));
+            }
+        }
+    }
+    openapi
 }
 
 /// Everything the server answers, below `base_path`.
 #[must_use]
 pub fn router(state: AppState) -> Router {
     let (described, openapi) = described().split_for_parts();
+    let openapi = with_operation_ids(openapi);
     let app = described
         .route("/api/openapi.json", get(move || async move { axum::Json(openapi) }))
         .route("/docs", get(system::docs::docs))

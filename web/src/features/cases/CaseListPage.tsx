@@ -32,12 +32,15 @@ export default function CaseListPage() {
 
   const query = useQuery({
     queryKey: ['cases', 'list', applied, stage, mine, cursor],
+    // Names travel in the body, never in an address.
     queryFn: ({ signal }) =>
-      api.get<CasePage>(
-        'cases',
-        { q: applied, stage, mine: mine || undefined, cursor, limit: PAGE },
-        signal,
-      ),
+      applied === ''
+        ? api.get<CasePage>(
+            'cases',
+            { stage, mine: mine || undefined, cursor, limit: PAGE },
+            signal,
+          )
+        : api.post<CasePage>('cases/search', { q: applied, stage, mine, cursor, limit: PAGE }),
     placeholderData: keepPreviousData,
   });
   const items = query.data?.items ?? [];

@@ -43,7 +43,7 @@ export function AccessLog({ detail }: { detail: CaseDetail }) {
       )}
       {query.data && itemsOf(query.data).length > 0 && (
         <Table
-          caption="閲覧と変更の履歴"
+          caption="閲覧と変更の履歴の表"
           captionHidden
           dense
           rows={itemsOf(query.data).map((event, index) => ({

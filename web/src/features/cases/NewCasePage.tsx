@@ -392,7 +392,8 @@ function Duplicates({
   const wanted = useSettled(duplicateQuery(person), 350);
   const query = useQuery({
     queryKey: ['persons', wanted],
-    queryFn: ({ signal }) => api.get<Many<Person>>('persons', { q: wanted ?? '' }, signal),
+    // Names travel in the body, never in an address.
+    queryFn: () => api.post<Many<Person>>('persons/search', { q: wanted ?? '' }),
     enabled: wanted !== null && can('read_persons'),
   });
   const order = { birth: 0, name: 1, near: 2 } as const;

@@ -87,7 +87,7 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
       </Card>
       <Card title="対象者・関係者" icon="people" flush>
         <Table
-          caption="対象者・関係者"
+          caption="対象者・関係者の表"
           captionHidden
           rows={detail.persons}
           rowKey={(person) => person.person_id}
@@ -182,7 +182,7 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
       </Card>
       <Card title="支援機関" icon="link" flush>
         <Table
-          caption="支援機関"
+          caption="支援機関の表"
           captionHidden
           rows={detail.members}
           rowKey={(member) => member.agency.id}

@@ -493,7 +493,7 @@ function Members({ detail }: { detail: CaseDetail }) {
       {confirmed.dialog}
       <Card title="支援機関" icon="people" flush>
         <Table
-          caption="支援機関"
+          caption="支援機関の表"
           captionHidden
           rows={detail.members}
           rowKey={(member) => `${member.agency.id}-${member.from}`}
@@ -651,7 +651,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
       <Card title="機関ごとに見える範囲" icon="eye" flush>
         <div className="matrix">
           <Table
-            caption="機関ごとに見える範囲"
+            caption="機関ごとの開示の設定"
             captionHidden
             dense
             rows={members}

@@ -244,6 +244,7 @@ export const KINSHIPS: Readonly<Record<string, string>> = {
   related: '関係者',
 };
 
+/** Option list `kinship`. */
 const KIN: Readonly<Record<string, string>> = {
   self: '本人',
   spouse: '配偶者',
@@ -256,6 +257,31 @@ const KIN: Readonly<Record<string, string>> = {
   foster_parent: '養父母・里親',
   son: '子（男）',
   daughter: '子（女）',
+  child: '子（性別不明）',
+  step_child: '継子',
+  adopted_child: '養子',
+  foster_child: '里子',
+  elder_bro: '兄',
+  elder_sis: '姉',
+  younger_bro: '弟',
+  younger_sis: '妹',
+  half_sib: '異父母きょうだい',
+  grandfather: '祖父',
+  grandmother: '祖母',
+  grandchild: '孫',
+  uncle: 'おじ',
+  aunt: 'おば',
+  nephew_niece: 'おい・めい',
+  cousin: 'いとこ',
+  in_law_parent: '義父母',
+  in_law_child: '子の配偶者',
+  in_law_sib: '義きょうだい',
+  friend: '友人・知人',
+  neighbor: '近隣住民',
+  landlord: '家主・管理会社',
+  guardian: '成年後見人等',
+  keyworker: '支援者',
+  other: 'その他',
 };
 
 /** Kinship in words; the register also holds plain words (長女, 叔父). */

@@ -31,6 +31,7 @@ pub mod list_progress;
 mod masked;
 pub mod progress;
 pub mod register_consent;
+pub mod search;
 pub mod remove_member;
 pub mod set_disclosures;
 pub mod sharing;
@@ -44,6 +45,7 @@ pub mod view_as;
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list::list, create::create))
+        .routes(routes!(search::search))
         .routes(routes!(show::show, update::update))
         .routes(routes!(change_stage::change_stage))
         .routes(routes!(add_person::add_person))

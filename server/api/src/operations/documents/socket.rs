@@ -42,6 +42,12 @@ pub struct SocketQuery {
     token: Option<String>,
 }
 
+impl std::fmt::Debug for SocketQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SocketQuery")
+    }
+}
+
 /// Open the socket. A reader without the right gets a refusal frame and a close, so that stock
 /// clients see a reason; who is not signed in gets 401.
 pub async fn socket(

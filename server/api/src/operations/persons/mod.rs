@@ -41,7 +41,8 @@ closed!(PersonInput, PersonSummary, PersonAnswer, FormerValue, PersonFlag, House
 /// The operations on the register.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(search::search, create::create))
+        .routes(routes!(create::create))
+        .routes(routes!(search::search))
         .routes(routes!(show::show, update::update))
 }
 

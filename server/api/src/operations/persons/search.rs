@@ -1,4 +1,4 @@
-//! `GET /persons?q=`: look into the register, also for duplicates while somebody is typed in.
+//! `POST /persons/search`: look into the register, also for duplicates while somebody is typed in.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,11 @@ use store::audit::{self, Event};
 use super::{PersonSummary, cases_by_client, summary};
 use crate::{
     context::CallContext,
-    error::{ApiError, Query},
+    error::{ApiError, Body},
     state::AppState,
 };
 
-#[derive(Deserialize, utoipa::IntoParams)]
+#[derive(Deserialize, utoipa::ToSchema)]
 pub struct PersonQuery {
     /// Beginning of a name or its kana (given name, old names and variant characters too), a
     /// telephone number, or a birth date as `1950-04-01`.
@@ -32,10 +32,10 @@ pub struct PersonList {
     pub items: Vec<PersonSummary>,
 }
 
-/// Persons whom the caller may see.
-#[utoipa::path(get, path = "/persons", tag = "persons", params(PersonQuery),
+/// Persons whom the caller may see. The words come in the body: names never stand in an address.
+#[utoipa::path(post, path = "/persons/search", tag = "persons", request_body = PersonQuery,
     responses((status = 200, body = PersonList), (status = 403, description = "forbidden")))]
-pub async fn search(State(state): State<AppState>, call: CallContext, Query(query): Query<PersonQuery>) -> Result<Json<PersonList>, ApiError> {
+pub async fn search(State(state): State<AppState>, call: CallContext, Body(query): Body<PersonQuery>) -> Result<Json<PersonList>, ApiError> {
     let limit = query.limit.unwrap_or(20).clamp(1, 50);
     let mut tx = state.db().read().await?;
     let found = tx.find_persons(&call.caller, &query.q, limit).await?;
