@@ -9,14 +9,14 @@ coded! {
     pub enum MaskLabel {
         Person = "PERSON", "氏名";
         Address = "ADDRESS", "住所";
-        Facility = "FACILITY", "施設";
-        Phone = "PHONE", "電話番号";
+        Facility = "FACILITY", "機関";
+        Phone = "PHONE", "電話";
         Email = "EMAIL", "メール";
-        IdNumber = "ID_NUMBER", "個人番号等";
+        IdNumber = "ID_NUMBER", "番号";
         Birthdate = "BIRTHDATE", "生年月日";
         PostalCode = "POSTAL_CODE", "郵便番号";
-        Account = "ACCOUNT", "口座番号";
-        OtherId = "OTHER_ID", "識別番号";
+        Account = "ACCOUNT", "口座";
+        OtherId = "OTHER_ID", "ID";
     }
 }
 

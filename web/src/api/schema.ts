@@ -12,10 +12,10 @@ export interface paths {
             cookie?: never;
         };
         /** Accounts by login id, with their memberships. */
-        get: operations["list"];
+        get: operations["get_accounts"];
         put?: never;
         /** Create an account. */
-        post: operations["create"];
+        post: operations["post_accounts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -30,14 +30,14 @@ export interface paths {
             cookie?: never;
         };
         /** One account within reach. */
-        get: operations["show"];
+        get: operations["get_accounts_id"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /** Change an account. */
-        patch: operations["update"];
+        patch: operations["patch_accounts_id"];
         trace?: never;
     };
     "/api/v1/accounts/{id}/reactivate": {
@@ -50,7 +50,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Let a stopped account sign in again. */
-        post: operations["reactivate"];
+        post: operations["post_accounts_id_reactivate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -67,7 +67,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Replace the password by a one-time password; sessions end. */
-        post: operations["reset_password"];
+        post: operations["post_accounts_id_reset_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -84,7 +84,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Take the second factor away: the next sign-in enrols anew. */
-        post: operations["reset_second_factor"];
+        post: operations["post_accounts_id_reset_second_factor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -101,7 +101,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Stop an account; its sessions and tokens end at once. */
-        post: operations["stop"];
+        post: operations["post_accounts_id_stop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -119,10 +119,10 @@ export interface paths {
          * All agencies of the municipality, stopped ones included. No case and no person is in the
          *     answer, so it is not audited.
          */
-        get: operations["list"];
+        get: operations["get_agencies"];
         put?: never;
         /** Create an agency. */
-        post: operations["create"];
+        post: operations["post_agencies"];
         delete?: never;
         options?: never;
         head?: never;
@@ -143,7 +143,7 @@ export interface paths {
         options?: never;
         head?: never;
         /** Change an agency; its manager may change the own one. */
-        patch: operations["update"];
+        patch: operations["patch_agencies_id"];
         trace?: never;
     };
     "/api/v1/agencies/{id}/reactivate": {
@@ -156,7 +156,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Take a stopped agency back. */
-        post: operations["reactivate"];
+        post: operations["post_agencies_id_reactivate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -173,7 +173,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Stop an agency: sessions in its memberships end, it sees no case any more. */
-        post: operations["stop"];
+        post: operations["post_agencies_id_stop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -188,7 +188,7 @@ export interface paths {
             cookie?: never;
         };
         /** Events, the newest first. Looking into the log is itself an event. */
-        get: operations["list"];
+        get: operations["get_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -205,7 +205,7 @@ export interface paths {
             cookie?: never;
         };
         /** What was searched for. */
-        get: operations["terms"];
+        get: operations["get_audit_seq_terms"];
         put?: never;
         post?: never;
         delete?: never;
@@ -222,10 +222,27 @@ export interface paths {
             cookie?: never;
         };
         /** Cases, the latest change first. The policy speaks before anything is counted. */
-        get: operations["list"];
+        get: operations["get_cases"];
         put?: never;
         /** Receive a case: number, persons, sheets with what is known already. */
-        post: operations["create"];
+        post: operations["post_cases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** As `GET /cases`, with the words in the body: names never stand in an address. */
+        post: operations["post_cases_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -240,14 +257,14 @@ export interface paths {
             cookie?: never;
         };
         /** A case as the caller sees it. */
-        get: operations["show"];
+        get: operations["get_cases_id"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /** Change a case. */
-        patch: operations["update"];
+        patch: operations["patch_cases_id"];
         trace?: never;
     };
     "/api/v1/cases/{id}/access-log": {
@@ -258,7 +275,7 @@ export interface paths {
             cookie?: never;
         };
         /** Who looked at or changed the case, the newest first: for those who manage its disclosure. */
-        get: operations["access_log"];
+        get: operations["get_cases_id_access_log"];
         put?: never;
         post?: never;
         delete?: never;
@@ -275,10 +292,10 @@ export interface paths {
             cookie?: never;
         };
         /** All registrations of the case and the sharings without consent; empty for agencies. */
-        get: operations["list_consents"];
+        get: operations["get_cases_id_consents"];
         put?: never;
         /** Register the state of a person's consent; it applies at once. */
-        post: operations["register_consent"];
+        post: operations["post_cases_id_consents"];
         delete?: never;
         options?: never;
         head?: never;
@@ -296,12 +313,12 @@ export interface paths {
          * The matrix: all of it for the coordinator in charge and the department, the own rows for an
          *     agency. No row = 非開示.
          */
-        get: operations["show_disclosures"];
+        get: operations["get_cases_id_disclosures"];
         /**
          * Set rows of the matrix. Raising a level that neither consent nor another basis covers answers
          *     409 first.
          */
-        put: operations["set_disclosures"];
+        put: operations["put_cases_id_disclosures"];
         post?: never;
         delete?: never;
         options?: never;
@@ -317,13 +334,13 @@ export interface paths {
             cookie?: never;
         };
         /** The agencies in a case, also those that left. */
-        get: operations["list_members"];
+        get: operations["get_cases_id_members"];
         put?: never;
         /**
          * Take an agency into the case. What it is to see, and rows of an earlier membership, need consent
          *     or another basis: otherwise 409 first.
          */
-        post: operations["add_member"];
+        post: operations["post_cases_id_members"];
         delete?: never;
         options?: never;
         head?: never;
@@ -341,7 +358,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** End an agency's membership: from now on it sees nothing of the case. */
-        delete: operations["remove_member"];
+        delete: operations["delete_cases_id_members_agency_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -355,7 +372,7 @@ export interface paths {
             cookie?: never;
         };
         /** The picture as the caller may see it; `masked=true` for handing on. */
-        get: operations["png"];
+        get: operations["get_cases_id_network_png"];
         put?: never;
         post?: never;
         delete?: never;
@@ -372,7 +389,7 @@ export interface paths {
             cookie?: never;
         };
         /** The picture as the caller may see it; `masked=true` for handing on. */
-        get: operations["svg"];
+        get: operations["get_cases_id_network_svg"];
         put?: never;
         post?: never;
         delete?: never;
@@ -394,7 +411,7 @@ export interface paths {
          * Layout and drawing list from the document's present state. Nothing is written: who edits the
          *     map takes over the positions.
          */
-        post: operations["layout"];
+        post: operations["post_cases_id_network_layout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -414,7 +431,7 @@ export interface paths {
          * Add a person to a case. The person's consent is unconfirmed: agencies see everything about
          *     everybody masked until it is registered or another basis covers them.
          */
-        post: operations["add_person"];
+        post: operations["post_cases_id_persons"];
         delete?: never;
         options?: never;
         head?: never;
@@ -432,10 +449,10 @@ export interface paths {
          * The entries the caller may see, the newest first. Masked readers get masked texts; what cannot
          *     be masked now carries `withheld`.
          */
-        get: operations["list_progress"];
+        get: operations["get_cases_id_progress_records"];
         put?: never;
         /** Add an entry of the own agency. */
-        post: operations["add_progress"];
+        post: operations["post_cases_id_progress_records"];
         delete?: never;
         options?: never;
         head?: never;
@@ -452,7 +469,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Amend an entry of the own agency; the coordinator in charge may amend any. */
-        post: operations["amend_progress"];
+        post: operations["post_cases_id_progress_records_record_id_amendments"];
         delete?: never;
         options?: never;
         head?: never;
@@ -467,7 +484,7 @@ export interface paths {
             cookie?: never;
         };
         /** Compares by the case's own masked digest, out of the sections the caller sees at least masked. */
-        get: operations["of_case"];
+        get: operations["get_cases_id_similar"];
         put?: never;
         post?: never;
         delete?: never;
@@ -486,7 +503,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Move a case to another stage; `next_stages` of the case names the steps allowed. */
-        post: operations["change_stage"];
+        post: operations["post_cases_id_stage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -501,13 +518,13 @@ export interface paths {
             cookie?: never;
         };
         /** The case's transcripts; none for readers of masked sheets. */
-        get: operations["list"];
+        get: operations["get_cases_id_transcripts"];
         put?: never;
         /**
          * Read a conversation and draft from it. The file itself and its name are not kept. Needs the
          *     right to edit the intake sheet.
          */
-        post: operations["create"];
+        post: operations["post_cases_id_transcripts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -522,7 +539,7 @@ export interface paths {
             cookie?: never;
         };
         /** The case as an ordinary member of an agency's staff sees it: for those who manage its disclosure. */
-        get: operations["view_as"];
+        get: operations["get_cases_id_view_as_agency_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -541,7 +558,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Create a 共有メモ: a document with the root Y.Text `content`. */
-        post: operations["create"];
+        post: operations["post_documents"];
         delete?: never;
         options?: never;
         head?: never;
@@ -556,7 +573,7 @@ export interface paths {
             cookie?: never;
         };
         /** Kind, level and state of a document. */
-        get: operations["show"];
+        get: operations["get_documents_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -575,7 +592,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Finalise. Errors of the form's rules answer 422 with their fields; warnings do not hinder. */
-        post: operations["finalise"];
+        post: operations["post_documents_id_finalise"];
         delete?: never;
         options?: never;
         head?: never;
@@ -590,7 +607,7 @@ export interface paths {
             cookie?: never;
         };
         /** Contributions joined per field, author and minute, newest first. For readers of the original. */
-        get: operations["history"];
+        get: operations["get_documents_id_history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -612,7 +629,7 @@ export interface paths {
          * Release the reviewed state. Undecided suggestions answer 409 `masks_pending` with their number,
          *     unless a reason is given.
          */
-        post: operations["finish_masks"];
+        post: operations["post_documents_id_masks_finish"];
         delete?: never;
         options?: never;
         head?: never;
@@ -627,7 +644,7 @@ export interface paths {
             cookie?: never;
         };
         /** The masked projection, for reviewers. */
-        get: operations["preview_masks"];
+        get: operations["get_documents_id_masks_preview"];
         put?: never;
         post?: never;
         delete?: never;
@@ -646,7 +663,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Scan the texts now instead of after the pause. */
-        post: operations["scan_masks"];
+        post: operations["post_documents_id_masks_scan"];
         delete?: never;
         options?: never;
         head?: never;
@@ -664,7 +681,7 @@ export interface paths {
          * What the caller may see of a sheet. A masked reader gets the state of the last scan with every
          *     accepted and pending suggestion masked; a text that changed since carries `withheld`.
          */
-        get: operations["projection"];
+        get: operations["get_documents_id_projection"];
         put?: never;
         post?: never;
         delete?: never;
@@ -683,7 +700,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Open a final document for a correction. */
-        post: operations["reopen"];
+        post: operations["post_documents_id_reopen"];
         delete?: never;
         options?: never;
         head?: never;
@@ -698,7 +715,7 @@ export interface paths {
             cookie?: never;
         };
         /** Versions, oldest first. For readers of the original. */
-        get: operations["versions"];
+        get: operations["get_documents_id_versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -715,7 +732,7 @@ export interface paths {
             cookie?: never;
         };
         /** The definitions that ship. */
-        get: operations["list"];
+        get: operations["get_forms"];
         put?: never;
         post?: never;
         delete?: never;
@@ -732,7 +749,7 @@ export interface paths {
             cookie?: never;
         };
         /** A definition; with `If-None-Match` 304 when it is still the same. */
-        get: operations["show"];
+        get: operations["get_forms_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -749,7 +766,7 @@ export interface paths {
             cookie?: never;
         };
         /** Mask reviews waiting, oldest first. */
-        get: operations["mask_reviews"];
+        get: operations["get_mask_reviews"];
         put?: never;
         post?: never;
         delete?: never;
@@ -766,10 +783,10 @@ export interface paths {
             cookie?: never;
         };
         /** Memberships within reach. */
-        get: operations["list"];
+        get: operations["get_memberships"];
         put?: never;
         /** Give an account a role in an agency. */
-        post: operations["create"];
+        post: operations["post_memberships"];
         delete?: never;
         options?: never;
         head?: never;
@@ -790,7 +807,7 @@ export interface paths {
         options?: never;
         head?: never;
         /** Change a membership; sessions in it end, so that nobody goes on with former rights. */
-        patch: operations["update"];
+        patch: operations["patch_memberships_id"];
         trace?: never;
     };
     "/api/v1/memberships/{id}/reactivate": {
@@ -803,7 +820,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Take a stopped membership back. */
-        post: operations["reactivate"];
+        post: operations["post_memberships_id_reactivate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -820,7 +837,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Stop a membership: its sessions end at once. */
-        post: operations["stop"];
+        post: operations["post_memberships_id_stop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -834,11 +851,27 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Persons whom the caller may see. */
-        get: operations["search"];
+        get?: never;
         put?: never;
         /** Register a person. */
-        post: operations["create"];
+        post: operations["post_persons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Persons whom the caller may see. The words come in the body: names never stand in an address. */
+        post: operations["post_persons_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -853,14 +886,14 @@ export interface paths {
             cookie?: never;
         };
         /** One person with periods, flags, households and possible duplicates. */
-        get: operations["show"];
+        get: operations["get_persons_id"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /** Change a person. */
-        patch: operations["update"];
+        patch: operations["patch_persons_id"];
         trace?: never;
     };
     "/api/v1/session": {
@@ -871,15 +904,15 @@ export interface paths {
             cookie?: never;
         };
         /** The present session, at any stage. */
-        get: operations["show"];
+        get: operations["get_session"];
         put?: never;
         /**
          * Begin to sign in. The answer for an unknown login id, a wrong password and a stopped account
          *     is the same and takes the same time.
          */
-        post: operations["open"];
+        post: operations["post_session"];
         /** Sign out. The cookie goes in any case. */
-        delete: operations["close"];
+        delete: operations["delete_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -895,7 +928,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Offer a fresh secret. It counts only once confirmed; asking again offers another. */
-        post: operations["start_enrolment"];
+        post: operations["post_session_enrolment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -912,7 +945,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Confirm the offered secret. */
-        post: operations["confirm_enrolment"];
+        post: operations["post_session_enrolment_confirm"];
         delete?: never;
         options?: never;
         head?: never;
@@ -928,7 +961,7 @@ export interface paths {
         };
         get?: never;
         /** Switch the active membership. Open documents of the former one are closed. */
-        put: operations["switch_membership"];
+        put: operations["put_session_membership"];
         post?: never;
         delete?: never;
         options?: never;
@@ -946,7 +979,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Change the password; other sessions of the account end. */
-        post: operations["change_password"];
+        post: operations["post_session_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -963,7 +996,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Second factor by a recovery code; each works once. */
-        post: operations["use_recovery_code"];
+        post: operations["post_session_recovery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -980,7 +1013,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Second factor. A code that was used before is refused as `totp_replayed`. */
-        post: operations["verify_totp"];
+        post: operations["post_session_totp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -997,7 +1030,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Compares by words and meaning. */
-        post: operations["search"];
+        post: operations["post_similar"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1012,7 +1045,7 @@ export interface paths {
             cookie?: never;
         };
         /** Counts with their definition. Needs `read_statistics`. */
-        get: operations["new_consultations"];
+        get: operations["get_statistics_new_consultations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1029,7 +1062,7 @@ export interface paths {
             cookie?: never;
         };
         /** The first line holds the Japanese headings, the last one the totals. Needs `read_statistics`. */
-        get: operations["export_new_consultations"];
+        get: operations["get_statistics_new_consultations_csv"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1046,7 +1079,7 @@ export interface paths {
             cookie?: never;
         };
         /** Stacked months for routes, totals for issues. Needs `read_statistics`. */
-        get: operations["new_consultations_png"];
+        get: operations["get_statistics_new_consultations_chart_png"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1063,7 +1096,7 @@ export interface paths {
             cookie?: never;
         };
         /** Stacked months for routes, totals for issues. Needs `read_statistics`. */
-        get: operations["new_consultations_svg"];
+        get: operations["get_statistics_new_consultations_chart_svg"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1080,14 +1113,14 @@ export interface paths {
             cookie?: never;
         };
         /** For readers of the original sheets; 404 for everybody else. */
-        get: operations["show"];
+        get: operations["get_transcripts_id"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /** Set roles. Roles that are what they were count as inferred still. Accepted fields stay noted. */
-        patch: operations["assign_speakers"];
+        patch: operations["patch_transcripts_id"];
         trace?: never;
     };
     "/api/v1/transcripts/{id}/acceptances": {
@@ -1103,7 +1136,7 @@ export interface paths {
          * Write drafted values as the caller: they appear on every open screen, with the caller as their
          *     author. What stands in the sheet is overwritten only with `replace`.
          */
-        post: operations["accept"];
+        post: operations["post_transcripts_id_acceptances"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1118,7 +1151,7 @@ export interface paths {
             cookie?: never;
         };
         /** The process is up. */
-        get: operations["healthz"];
+        get: operations["get_healthz"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1135,7 +1168,7 @@ export interface paths {
             cookie?: never;
         };
         /** Open documents and the state of the models. */
-        get: operations["metrics"];
+        get: operations["get_metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1155,7 +1188,7 @@ export interface paths {
          * Ready to serve. `models` is `loading`, `ready` or `failed`; the rest of the product works
          *     without them.
          */
-        get: operations["readyz"];
+        get: operations["get_readyz"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1372,6 +1405,31 @@ export interface components {
             risk_flags: string[];
             /** @description `client`, `household`, `relative` or `related`. */
             role: string;
+        };
+        CaseQuery: {
+            /** @default null */
+            cursor: string | null;
+            /**
+             * @description At most 200; 50 when missing.
+             * @default null
+             */
+            limit: number | null;
+            /**
+             * @description Only cases whose owner is the caller.
+             * @default null
+             */
+            mine: boolean | null;
+            /**
+             * @description A case number or its beginning. Names are looked for with `POST /cases/search`: addresses
+             *     are written down along the way, bodies are not.
+             * @default null
+             */
+            q: string | null;
+            /**
+             * @description Stage codes, separated by commas.
+             * @default null
+             */
+            stage: string | null;
         };
         /** @description A line of the case list. */
         CaseSummary: {
@@ -1907,6 +1965,15 @@ export interface components {
         PersonList: {
             items: components["schemas"]["PersonSummary"][];
         };
+        PersonQuery: {
+            /** @description At most 50; 20 when missing. */
+            limit?: number | null;
+            /**
+             * @description Beginning of a name or its kana (given name, old names and variant characters too), a
+             *     telephone number, or a birth date as `1950-04-01`.
+             */
+            q: string;
+        };
         PersonRef: {
             display: string;
             person_id: string;
@@ -2332,7 +2399,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    list: {
+    get_accounts: {
         parameters: {
             query?: never;
             header?: never;
@@ -2358,7 +2425,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_accounts: {
         parameters: {
             query?: never;
             header?: never;
@@ -2402,7 +2469,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    get_accounts_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -2437,7 +2504,7 @@ export interface operations {
             };
         };
     };
-    update: {
+    patch_accounts_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -2483,7 +2550,7 @@ export interface operations {
             };
         };
     };
-    reactivate: {
+    post_accounts_id_reactivate: {
         parameters: {
             query?: never;
             header?: never;
@@ -2516,7 +2583,7 @@ export interface operations {
             };
         };
     };
-    reset_password: {
+    post_accounts_id_reset_password: {
         parameters: {
             query?: never;
             header?: never;
@@ -2558,7 +2625,7 @@ export interface operations {
             };
         };
     };
-    reset_second_factor: {
+    post_accounts_id_reset_second_factor: {
         parameters: {
             query?: never;
             header?: never;
@@ -2598,7 +2665,7 @@ export interface operations {
             };
         };
     };
-    stop: {
+    post_accounts_id_stop: {
         parameters: {
             query?: never;
             header?: never;
@@ -2638,7 +2705,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_agencies: {
         parameters: {
             query?: never;
             header?: never;
@@ -2657,7 +2724,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_agencies: {
         parameters: {
             query?: never;
             header?: never;
@@ -2701,7 +2768,7 @@ export interface operations {
             };
         };
     };
-    update: {
+    patch_agencies_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -2747,7 +2814,7 @@ export interface operations {
             };
         };
     };
-    reactivate: {
+    post_agencies_id_reactivate: {
         parameters: {
             query?: never;
             header?: never;
@@ -2780,7 +2847,7 @@ export interface operations {
             };
         };
     };
-    stop: {
+    post_agencies_id_stop: {
         parameters: {
             query?: never;
             header?: never;
@@ -2820,7 +2887,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_audit: {
         parameters: {
             query?: never;
             header?: never;
@@ -2865,7 +2932,7 @@ export interface operations {
             };
         };
     };
-    terms: {
+    get_audit_seq_terms: {
         parameters: {
             query?: never;
             header?: never;
@@ -2900,12 +2967,15 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_cases: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description Name, kana, case number or words of the title. */
+                /**
+                 * @description A case number or its beginning. Names are looked for with `POST /cases/search`: addresses
+                 *     are written down along the way, bodies are not.
+                 */
                 q: string | null;
                 /** @description Stage codes, separated by commas. */
                 stage: string | null;
@@ -2943,7 +3013,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_cases: {
         parameters: {
             query?: never;
             header?: never;
@@ -2987,7 +3057,44 @@ export interface operations {
             };
         };
     };
-    show: {
+    post_cases_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -3015,7 +3122,7 @@ export interface operations {
             };
         };
     };
-    update: {
+    patch_cases_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -3068,7 +3175,7 @@ export interface operations {
             };
         };
     };
-    access_log: {
+    get_cases_id_access_log: {
         parameters: {
             query?: never;
             header?: never;
@@ -3106,7 +3213,7 @@ export interface operations {
             };
         };
     };
-    list_consents: {
+    get_cases_id_consents: {
         parameters: {
             query?: never;
             header?: never;
@@ -3134,7 +3241,7 @@ export interface operations {
             };
         };
     };
-    register_consent: {
+    post_cases_id_consents: {
         parameters: {
             query?: never;
             header?: never;
@@ -3180,7 +3287,7 @@ export interface operations {
             };
         };
     };
-    show_disclosures: {
+    get_cases_id_disclosures: {
         parameters: {
             query?: never;
             header?: never;
@@ -3208,7 +3315,7 @@ export interface operations {
             };
         };
     };
-    set_disclosures: {
+    put_cases_id_disclosures: {
         parameters: {
             query?: never;
             header?: never;
@@ -3261,7 +3368,7 @@ export interface operations {
             };
         };
     };
-    list_members: {
+    get_cases_id_members: {
         parameters: {
             query?: never;
             header?: never;
@@ -3289,7 +3396,7 @@ export interface operations {
             };
         };
     };
-    add_member: {
+    post_cases_id_members: {
         parameters: {
             query?: never;
             header?: never;
@@ -3342,7 +3449,7 @@ export interface operations {
             };
         };
     };
-    remove_member: {
+    delete_cases_id_members_agency_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -3376,7 +3483,7 @@ export interface operations {
             };
         };
     };
-    png: {
+    get_cases_id_network_png: {
         parameters: {
             query?: never;
             header?: never;
@@ -3413,7 +3520,7 @@ export interface operations {
             };
         };
     };
-    svg: {
+    get_cases_id_network_svg: {
         parameters: {
             query?: never;
             header?: never;
@@ -3443,7 +3550,7 @@ export interface operations {
             };
         };
     };
-    layout: {
+    post_cases_id_network_layout: {
         parameters: {
             query?: never;
             header?: never;
@@ -3472,7 +3579,7 @@ export interface operations {
             };
         };
     };
-    add_person: {
+    post_cases_id_persons: {
         parameters: {
             query?: never;
             header?: never;
@@ -3525,7 +3632,7 @@ export interface operations {
             };
         };
     };
-    list_progress: {
+    get_cases_id_progress_records: {
         parameters: {
             query?: never;
             header?: never;
@@ -3553,7 +3660,7 @@ export interface operations {
             };
         };
     };
-    add_progress: {
+    post_cases_id_progress_records: {
         parameters: {
             query?: never;
             header?: never;
@@ -3599,7 +3706,7 @@ export interface operations {
             };
         };
     };
-    amend_progress: {
+    post_cases_id_progress_records_record_id_amendments: {
         parameters: {
             query?: never;
             header?: never;
@@ -3646,7 +3753,7 @@ export interface operations {
             };
         };
     };
-    of_case: {
+    get_cases_id_similar: {
         parameters: {
             query?: never;
             header?: never;
@@ -3687,7 +3794,7 @@ export interface operations {
             };
         };
     };
-    change_stage: {
+    post_cases_id_stage: {
         parameters: {
             query?: never;
             header?: never;
@@ -3740,7 +3847,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_cases_id_transcripts: {
         parameters: {
             query?: never;
             header?: never;
@@ -3767,7 +3874,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_cases_id_transcripts: {
         parameters: {
             query?: never;
             header?: never;
@@ -3820,7 +3927,7 @@ export interface operations {
             };
         };
     };
-    view_as: {
+    get_cases_id_view_as_agency_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -3856,7 +3963,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_documents: {
         parameters: {
             query?: never;
             header?: never;
@@ -3892,7 +3999,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    get_documents_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -3919,7 +4026,7 @@ export interface operations {
             };
         };
     };
-    finalise: {
+    post_documents_id_finalise: {
         parameters: {
             query?: never;
             header?: never;
@@ -3965,7 +4072,7 @@ export interface operations {
             };
         };
     };
-    history: {
+    get_documents_id_history: {
         parameters: {
             query?: never;
             header?: never;
@@ -3998,7 +4105,7 @@ export interface operations {
             };
         };
     };
-    finish_masks: {
+    post_documents_id_masks_finish: {
         parameters: {
             query?: never;
             header?: never;
@@ -4049,7 +4156,7 @@ export interface operations {
             };
         };
     };
-    preview_masks: {
+    get_documents_id_masks_preview: {
         parameters: {
             query?: never;
             header?: never;
@@ -4084,7 +4191,7 @@ export interface operations {
             };
         };
     };
-    scan_masks: {
+    post_documents_id_masks_scan: {
         parameters: {
             query?: never;
             header?: never;
@@ -4124,7 +4231,7 @@ export interface operations {
             };
         };
     };
-    projection: {
+    get_documents_id_projection: {
         parameters: {
             query?: never;
             header?: never;
@@ -4151,7 +4258,7 @@ export interface operations {
             };
         };
     };
-    reopen: {
+    post_documents_id_reopen: {
         parameters: {
             query?: never;
             header?: never;
@@ -4189,7 +4296,7 @@ export interface operations {
             };
         };
     };
-    versions: {
+    get_documents_id_versions: {
         parameters: {
             query?: never;
             header?: never;
@@ -4222,7 +4329,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_forms: {
         parameters: {
             query?: never;
             header?: never;
@@ -4241,7 +4348,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    get_forms_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -4276,7 +4383,7 @@ export interface operations {
             };
         };
     };
-    mask_reviews: {
+    get_mask_reviews: {
         parameters: {
             query?: never;
             header?: never;
@@ -4301,7 +4408,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    get_memberships: {
         parameters: {
             query?: never;
             header?: never;
@@ -4330,7 +4437,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    post_memberships: {
         parameters: {
             query?: never;
             header?: never;
@@ -4374,7 +4481,7 @@ export interface operations {
             };
         };
     };
-    update: {
+    patch_memberships_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -4420,7 +4527,7 @@ export interface operations {
             };
         };
     };
-    reactivate: {
+    post_memberships_id_reactivate: {
         parameters: {
             query?: never;
             header?: never;
@@ -4453,7 +4560,7 @@ export interface operations {
             };
         };
     };
-    stop: {
+    post_memberships_id_stop: {
         parameters: {
             query?: never;
             header?: never;
@@ -4493,41 +4600,7 @@ export interface operations {
             };
         };
     };
-    search: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Beginning of a name or its kana (given name, old names and variant characters too), a
-                 *     telephone number, or a birth date as `1950-04-01`.
-                 */
-                q: string;
-                /** @description At most 50; 20 when missing. */
-                limit: number | null;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PersonList"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    create: {
+    post_persons: {
         parameters: {
             query?: never;
             header?: never;
@@ -4564,7 +4637,37 @@ export interface operations {
             };
         };
     };
-    show: {
+    post_persons_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_persons_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -4592,7 +4695,7 @@ export interface operations {
             };
         };
     };
-    update: {
+    patch_persons_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -4645,7 +4748,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    get_session: {
         parameters: {
             query?: never;
             header?: never;
@@ -4671,7 +4774,7 @@ export interface operations {
             };
         };
     };
-    open: {
+    post_session: {
         parameters: {
             query?: never;
             header?: never;
@@ -4708,7 +4811,7 @@ export interface operations {
             };
         };
     };
-    close: {
+    delete_session: {
         parameters: {
             query?: never;
             header?: never;
@@ -4725,7 +4828,7 @@ export interface operations {
             };
         };
     };
-    start_enrolment: {
+    post_session_enrolment: {
         parameters: {
             query?: never;
             header?: never;
@@ -4751,7 +4854,7 @@ export interface operations {
             };
         };
     };
-    confirm_enrolment: {
+    post_session_enrolment_confirm: {
         parameters: {
             query?: never;
             header?: never;
@@ -4781,7 +4884,7 @@ export interface operations {
             };
         };
     };
-    switch_membership: {
+    put_session_membership: {
         parameters: {
             query?: never;
             header?: never;
@@ -4809,7 +4912,7 @@ export interface operations {
             };
         };
     };
-    change_password: {
+    post_session_password: {
         parameters: {
             query?: never;
             header?: never;
@@ -4846,7 +4949,7 @@ export interface operations {
             };
         };
     };
-    use_recovery_code: {
+    post_session_recovery: {
         parameters: {
             query?: never;
             header?: never;
@@ -4883,7 +4986,7 @@ export interface operations {
             };
         };
     };
-    verify_totp: {
+    post_session_totp: {
         parameters: {
             query?: never;
             header?: never;
@@ -4920,7 +5023,7 @@ export interface operations {
             };
         };
     };
-    search: {
+    post_similar: {
         parameters: {
             query?: never;
             header?: never;
@@ -4964,7 +5067,7 @@ export interface operations {
             };
         };
     };
-    new_consultations: {
+    get_statistics_new_consultations: {
         parameters: {
             query?: never;
             header?: never;
@@ -5004,7 +5107,7 @@ export interface operations {
             };
         };
     };
-    export_new_consultations: {
+    get_statistics_new_consultations_csv: {
         parameters: {
             query?: never;
             header?: never;
@@ -5047,7 +5150,7 @@ export interface operations {
             };
         };
     };
-    new_consultations_png: {
+    get_statistics_new_consultations_chart_png: {
         parameters: {
             query?: never;
             header?: never;
@@ -5095,7 +5198,7 @@ export interface operations {
             };
         };
     };
-    new_consultations_svg: {
+    get_statistics_new_consultations_chart_svg: {
         parameters: {
             query?: never;
             header?: never;
@@ -5143,7 +5246,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    get_transcripts_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -5170,7 +5273,7 @@ export interface operations {
             };
         };
     };
-    assign_speakers: {
+    patch_transcripts_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -5222,7 +5325,7 @@ export interface operations {
             };
         };
     };
-    accept: {
+    post_transcripts_id_acceptances: {
         parameters: {
             query?: never;
             header?: never;
@@ -5274,7 +5377,7 @@ export interface operations {
             };
         };
     };
-    healthz: {
+    get_healthz: {
         parameters: {
             query?: never;
             header?: never;
@@ -5294,7 +5397,7 @@ export interface operations {
             };
         };
     };
-    metrics: {
+    get_metrics: {
         parameters: {
             query?: never;
             header?: never;
@@ -5314,7 +5417,7 @@ export interface operations {
             };
         };
     };
-    readyz: {
+    get_readyz: {
         parameters: {
             query?: never;
             header?: never;

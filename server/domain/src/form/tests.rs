@@ -307,7 +307,7 @@ fn identity_becomes_tokens_and_free_text_goes_through_the_callback() {
     let text = |id: &str| shown[id].text.as_deref();
     assert_eq!(text("person_ref"), Some("［氏名1］"));
     assert_eq!(text("visitor_name"), Some("［氏名2］"));
-    assert_eq!(text("visitor_phone"), Some("［電話番号1］"));
+    assert_eq!(text("visitor_phone"), Some("［電話1］"));
     assert_eq!(text("request_text"), Some("<request_text>"));
     assert_eq!(
         shown["referrer_note"],
@@ -332,7 +332,7 @@ fn rows_get_fresh_ids() {
     );
     let rows = shown["agencies"].rows.as_ref().unwrap();
     assert_eq!(rows[0].id, "r1");
-    assert_eq!(rows[0].cells["org"].text.as_deref(), Some("［施設1］"));
+    assert_eq!(rows[0].cells["org"].text.as_deref(), Some("［機関1］"));
     assert_eq!(rows[0].cells["member"].text.as_deref(), Some("［氏名1］"));
     assert_eq!(rows[0].cells["staff"].text.as_deref(), Some("［氏名2］"));
     assert_eq!(
