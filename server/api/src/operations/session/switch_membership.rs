@@ -1,6 +1,6 @@
 //! `PUT /session/membership`: act as another of one's hats.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use collab::access::Change;
 use serde::Deserialize;
 use serde_json::json;
@@ -27,7 +27,7 @@ pub async fn switch_membership(
     State(state): State<AppState>,
     AnySession(mut session): AnySession,
     Body(request): Body<SwitchRequest>,
-) -> Result<(StatusCode, Json<()>), ApiError> {
+) -> Result<StatusCode, ApiError> {
     let former = session.membership.clone();
     let mut tx = state.db().write().await?;
     sessions::switch_membership(&mut tx, &mut session, &request.membership_id.into()).await?;
@@ -39,5 +39,5 @@ pub async fn switch_membership(
     if let Some(former) = former {
         state.hub().access_changed(&Change::Membership(former));
     }
-    Ok((StatusCode::NO_CONTENT, Json(())))
+    Ok(StatusCode::NO_CONTENT)
 }
