@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::join_all;
 use musubi_tests::{Client, each_database};
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::world::{OPEN_CASE, PROTECTED_CASE, World, no_canary, operations, split, step};
@@ -212,8 +212,11 @@ async fn everybody_gets_what_the_table_says(world: &World, subjects: &Subjects) 
     for (operation, body, expected) in TABLE.iter().filter(|row| !last(row)).chain(TABLE.iter().filter(last)) {
         let (method, template) = split(operation)?;
         let body: Option<Value> = body.map(serde_json::from_str).transpose()?;
-        for (login_id, expected) in ACCOUNTS.iter().zip(expected) {
-            let reply = world.as_user(login_id)?.request(method.clone(), &subjects.path(template), body.clone()).await?;
+        let path = subjects.path(template);
+        let clients: Vec<Client> = ACCOUNTS.iter().map(|login_id| world.as_user(login_id)).collect::<Result<_>>()?;
+        let replies = join_all(clients.iter().map(|client| client.request(method.clone(), &path, body.clone()))).await;
+        for ((login_id, expected), reply) in ACCOUNTS.iter().zip(expected).zip(replies) {
+            let reply = reply?;
             if reply.status != *expected {
                 wrong.push(format!("{operation} as {login_id}: {} {}, expected {expected}", reply.status, reply.code()));
             }

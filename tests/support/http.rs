@@ -11,6 +11,10 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     token: Option<String>,
+    /// Sent with every request.
+    headers: Vec<(&'static str, String)>,
+    /// Without the header that our own pages send.
+    unmarked: bool,
 }
 
 /// Status, headers and body of an answer; the body as JSON where it is JSON.
@@ -18,6 +22,8 @@ pub struct Client {
 pub struct Reply {
     pub status: StatusCode,
     pub content_type: String,
+    /// The first cookie that was set, as `name=value`.
+    pub cookie: Option<String>,
     pub bytes: Vec<u8>,
     pub json: Value,
 }
@@ -43,16 +49,36 @@ impl Reply {
 impl Client {
     #[must_use]
     pub fn with_token(url: &str, token: &str) -> Self {
-        Self { http: reqwest::Client::new(), url: url.to_owned(), token: Some(token.to_owned()) }
+        Self { http: reqwest::Client::new(), url: url.to_owned(), token: Some(token.to_owned()), headers: Vec::new(), unmarked: false }
     }
 
     /// Nobody yet: keeps the cookies it is given.
     pub fn anonymous(url: &str) -> Result<Self> {
-        Ok(Self { http: reqwest::Client::builder().cookie_store(true).build()?, url: url.to_owned(), token: None })
+        Ok(Self { http: reqwest::Client::builder().cookie_store(true).build()?, url: url.to_owned(), token: None, headers: Vec::new(), unmarked: false })
+    }
+
+    /// The same client with a header on every request.
+    #[must_use]
+    pub fn with_header(&self, name: &'static str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.push((name, value.to_owned()));
+        other
+    }
+
+    /// The same client as a foreign page would use it: without `X-Musubi`.
+    #[must_use]
+    pub fn unmarked(&self) -> Self {
+        Self { unmarked: true, ..self.clone() }
     }
 
     pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> Result<Reply> {
-        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.url)).header("X-Musubi", "1");
+        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.url));
+        if !self.unmarked {
+            request = request.header("X-Musubi", "1");
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -109,9 +135,11 @@ impl Client {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
+        let cookie = response.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+        let cookie = cookie.and_then(|text| text.split(';').next()).map(str::to_owned);
         let bytes = response.bytes().await?.to_vec();
         let json = if content_type.contains("json") { serde_json::from_slice(&bytes).context("body is not JSON")? } else { Value::Null };
-        Ok(Reply { status, content_type, bytes, json })
+        Ok(Reply { status, content_type, cookie, bytes, json })
     }
 
     /// Password and one-time code, as at the sign-in screen.

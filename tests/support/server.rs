@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -76,6 +76,20 @@ impl Server {
             .with_context(|| format!("{} を起動できません", binary().display()))?;
         ensure!(output.status.success(), "musubi {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Runs a subcommand that reads standard input; returns exit code, output and errors.
+    pub fn command_with_input(&self, arguments: &[&str], input: &[u8]) -> Result<(Option<i32>, String, String)> {
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .envs(self.environment.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        child.stdin.take().context("stdin")?.write_all(input)?;
+        let output = child.wait_with_output()?;
+        Ok((output.status.code(), String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
     /// Starts `musubi serve` and waits until it says where it listens.
