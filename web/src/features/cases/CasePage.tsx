@@ -333,7 +333,7 @@ function Rail({ detail, section }: { detail: CaseDetail; section: SectionInfo | 
         </Card>
       )}
       {!section && (
-        <Card title="支援機関" icon="people">
+        <Card title="関わる機関" icon="people">
           <ul className="seen-by">
             {detail.members.map((member) => (
               <li key={member.agency.id}>{member.agency.name}</li>

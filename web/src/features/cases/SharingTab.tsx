@@ -927,7 +927,11 @@ function ProjectionCard({
         : null,
   );
   return (
-    <Card title={sectionLabel(section)} icon="doc" aside={<LevelTag level={level} />}>
+    <Card
+      title={`「${sectionLabel(section)}」の見え方`}
+      icon="doc"
+      aside={<LevelTag level={level} />}
+    >
       {projection.notice === 'not_scanned' ? (
         <p className="soft">伏せることばの検出が終わっていないため、まだ何も見えません。</p>
       ) : form.data ? (

@@ -176,7 +176,7 @@ export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
         )}
         {query.data && itemsOf(query.data).length > 0 && (
           <Table
-            caption="取り込んだ文字起こし"
+            caption="取り込んだ文字起こしの表"
             captionHidden
             rows={itemsOf(query.data)}
             rowKey={(line) => line.id}
