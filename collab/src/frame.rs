@@ -66,10 +66,12 @@ impl Code {
         }
     }
 
-    /// Code for closing a WebSocket (application range): 4000 + code.
+    /// Code for closing a WebSocket. As in HTTP, and as Yjs' own provider understands it: 4400 +
+    /// code for good, 4500 + code for "come back later".
     #[must_use]
     pub fn close_code(self) -> u16 {
-        4000 + self as u16
+        let range = if self == Self::Overloaded { 4500 } else { 4400 };
+        range + self as u16
     }
 }
 

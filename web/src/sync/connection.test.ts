@@ -231,8 +231,19 @@ describe('DocumentConnection', () => {
     const s = setUp();
     await s.settle();
     s.socket().open();
-    s.socket().drop(4008);
+    s.socket().drop(4408);
     expect(s.refusals).toMatchObject([{ code: 8 }]);
+  });
+
+  it('comes back after a close that says later', async () => {
+    const s = setUp();
+    await s.settle();
+    s.socket().open();
+    s.socket().drop(4507);
+    expect(s.refusals).toEqual([]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    s.socket().open();
+    expect(s.connection.state().save).toBe('saved');
   });
 
   it('survives truncated frames by starting over', async () => {

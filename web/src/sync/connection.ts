@@ -285,8 +285,9 @@ export class DocumentConnection {
       this.#socket = null;
       this.#open = false;
       if (!opened) this.#neverOpened += 1;
-      const code = event.code - 4000;
-      if (code >= 1 && code <= 9 && code !== OVERLOADED) this.#refuse(code, event.reason);
+      // 4400 + code is for good; 4500 + code asks to come back later.
+      const code = event.code - 4400;
+      if (code >= 1 && code <= 9) this.#refuse(code, event.reason);
       else this.#lost();
     };
     socket.onerror = () => undefined;
