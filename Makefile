@@ -48,6 +48,7 @@ test: setup-test web
 	@$(MAKE) --no-print-directory dictionary BINARY=target/debug/musubi
 	@$(MAKE) --no-print-directory generated
 	MUSUBI_BINARY=$(abspath target/debug/musubi) cargo test --locked --workspace
+	MUSUBI_BINARY=$(abspath target/debug/musubi) npm --prefix tests/interop run --silent test
 	python3 datasets/demo/check.py && python3 datasets/demo/check.py --self-test
 	@$(MAKE) --no-print-directory e2e
 
@@ -71,8 +72,9 @@ check: setup web
 	cd web && npm run --silent check
 
 bench: build
-	cd tests/bench && ./run.sh
+	@.ci/setup.sh bench
+	MUSUBI_BINARY=$(abspath target/release/musubi) tests/bench/run.sh
 
 clean:
 	cargo clean
-	rm -rf web/dist web/node_modules
+	rm -rf web/dist web/node_modules tests/interop/node_modules

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what a fresh machine with cargo, Node and Python lacks. Usage: setup.sh run|test
+# Sets up what a fresh machine with cargo, Node and Python lacks. Usage: setup.sh run|bench|test
 # Everything comes from the ordinary package registries; each step says what it does, is skipped
 # when already done, and stops with a clear message where something cannot be had.
 set -euo pipefail
@@ -100,4 +100,11 @@ if ! cmp -s web/package-lock.json target/stamps/package-lock.json || [ ! -d web/
   say 'Web 画面の部品 (npm) を取得します'
   (cd web && npm ci --silent --no-audit --no-fund) || die 'npm ci が失敗しました。ネットワークか npm の設定を確認してください。'
   cp web/package-lock.json target/stamps/package-lock.json
+fi
+
+# Stock Yjs clients for the tests and measurements.
+if [ "$purpose" != run ] && { ! cmp -s tests/interop/package-lock.json target/stamps/interop-package-lock.json || [ ! -d tests/interop/node_modules ]; }; then
+  say 'Yjs の試験用クライアント (npm) を取得します'
+  (cd tests/interop && npm ci --silent --no-audit --no-fund) || die 'npm ci が失敗しました。ネットワークか npm の設定を確認してください。'
+  cp tests/interop/package-lock.json target/stamps/interop-package-lock.json
 fi

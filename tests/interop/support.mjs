@@ -19,6 +19,9 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const binary = process.env.MUSUBI_BINARY ?? join(root, 'target/debug/musubi')
 const environment = { MUSUBI_ASSETS: join(root, 'target/assets'), MUSUBI_LOG: 'warn', ...process.env }
 
+// Every provider listens for the end of the process.
+process.setMaxListeners(0)
+
 /** Waits until `check` returns something true, at most `limit` ms. */
 export async function until(what, check, limit = 15_000) {
   const end = Date.now() + limit
@@ -56,6 +59,7 @@ export class Server {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#child = child
+    process.once('exit', () => child.kill('SIGKILL'))
     this.url = await new Promise((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
       createInterface({ input: child.stdout }).on('line', (line) => {
@@ -64,6 +68,10 @@ export class Server {
       })
     })
     this.#listen = this.url.slice('http://'.length)
+  }
+
+  get pid() {
+    return this.#child?.pid
   }
 
   /** `kill -9`. */
