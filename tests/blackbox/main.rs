@@ -2,5 +2,9 @@
 
 mod architecture;
 mod authorisation;
+mod commands;
 mod live;
+mod sessions;
+mod statistics;
+mod transcripts;
 mod world;
