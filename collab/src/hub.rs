@@ -571,10 +571,7 @@ impl Incoming {
     pub async fn receive(&mut self, message: Bytes) -> Result<(), Closed> {
         self.bucket.take().await;
         if message.len() > self.max {
-            let _ = self
-                .handle
-                .control
-                .send(Control::Refuse(self.id, Code::TooLarge));
+            self.refuse(Code::TooLarge);
             return Err(Closed);
         }
         let weight = u32::try_from(message.len().max(1)).map_err(|_| Closed)?;
@@ -588,6 +585,11 @@ impl Incoming {
             permit,
         };
         self.handle.commands.send(command).await.map_err(|_| Closed)
+    }
+
+    /// Ends the connection over something that did not even become a message.
+    pub fn refuse(&self, code: Code) {
+        let _ = self.handle.control.send(Control::Refuse(self.id, code));
     }
 }
 

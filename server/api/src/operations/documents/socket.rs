@@ -17,7 +17,7 @@ use collab::{
     hub::Connection,
 };
 use domain::role::Capability;
-use futures_util::{SinkExt, StreamExt, stream::SplitSink};
+use futures_util::{SinkExt, Stream, StreamExt, stream::SplitSink};
 use serde::Deserialize;
 use store::{
     Caller,
@@ -29,11 +29,14 @@ use crate::{
     context::{CallContext, caller_of_token},
     error::{ApiError, Query},
     headers::origin_is_ours,
+    operations::cases::is_id,
     state::AppState,
 };
 
 /// A client that answers no ping within this time is gone.
 const PING_EVERY: Duration = Duration::from_secs(25);
+/// How long a client that was told the end has to close its side.
+const LINGER: Duration = Duration::from_secs(2);
 /// One update of 1 MiB and its frame; more is refused before it is buffered.
 const LARGEST_MESSAGE: usize = (1 << 20) + 4096;
 
@@ -89,7 +92,9 @@ pub async fn socket(
 
 async fn record<T>(state: &AppState, caller: &Caller, document: &domain::id::DocumentId, joined: &Result<T, Code>) -> Result<(), ApiError> {
     let mut tx = state.db().read().await?;
-    let event = Event::by(caller, "document.open", "document", document.as_str());
+    // What came in as an id is written down only when it looks like one.
+    let object = if is_id(document.as_str()) { document.as_str() } else { "" };
+    let event = Event::by(caller, "document.open", "document", object);
     let event = match joined {
         Ok(_) => match tx.document_for(caller, document).await?.and_then(|access| access.info().case.clone()) {
             Some(case) => event.in_case(&case),
@@ -105,6 +110,14 @@ async fn record<T>(state: &AppState, caller: &Caller, document: &domain::id::Doc
 async fn refuse(mut socket: WebSocket, code: Code) {
     let _gone = socket.send(Message::Binary(refusal(code))).await;
     let _gone = socket.send(close_frame(Some(code))).await;
+    linger(&mut socket).await;
+}
+
+/// Reads on until the client closes too. A socket dropped over unread messages is reset, and then the
+/// client may not hear what it was told last.
+async fn linger(stream: &mut (impl Stream<Item = Result<Message, axum::Error>> + Unpin)) {
+    let closing = async { while let Some(Ok(_)) = stream.next().await {} };
+    let _gave_up = tokio::time::timeout(LINGER, closing).await;
 }
 
 fn close_frame(code: Option<Code>) -> Message {
@@ -115,31 +128,41 @@ async fn carry(socket: WebSocket, connection: Connection) {
     let (sink, mut stream) = socket.split();
     let (mut incoming, outgoing) = connection.split();
     let mut writing = tokio::spawn(write(sink, outgoing));
-    loop {
+    let refused = loop {
         let message = tokio::select! {
             message = stream.next() => message,
             // The server ended it: a client that ignores the close does not keep the socket.
-            _ = &mut writing => return,
+            _ = &mut writing => return linger(&mut stream).await,
         };
-        let Some(Ok(message)) = message else { break };
-        match message {
-            Message::Binary(bytes) => {
-                if incoming.receive(bytes).await.is_err() {
-                    break;
-                }
+        let bytes = match message {
+            Some(Ok(Message::Binary(bytes))) => bytes,
+            // A text message is no frame of ours.
+            Some(Ok(Message::Text(_))) => Bytes::from_static(&[255]),
+            // Pings are answered below us.
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+            Some(Err(error)) if is_too_long(&error) => {
+                incoming.refuse(Code::TooLarge);
+                let _ended = tokio::time::timeout(Duration::from_secs(5), &mut writing).await;
+                // The rest of the message cannot be read: only time lets the client hear why.
+                return tokio::time::sleep(LINGER).await;
             }
-            Message::Close(_) => break,
-            // Pings are answered below us; a text message is no frame of ours.
-            Message::Text(_) => {
-                if incoming.receive(Bytes::from_static(&[255])).await.is_err() {
-                    break;
-                }
-            }
-            Message::Ping(_) | Message::Pong(_) => {}
+            Some(Ok(Message::Close(_)) | Err(_)) | None => break false,
+        };
+        if incoming.receive(bytes).await.is_err() {
+            break true;
         }
+    };
+    if refused {
+        let _ended = tokio::time::timeout(Duration::from_secs(5), &mut writing).await;
+        return linger(&mut stream).await;
     }
     drop(incoming);
     let _ended = tokio::time::timeout(Duration::from_secs(5), writing).await;
+}
+
+/// Beyond [`LARGEST_MESSAGE`]. The type of the error belongs to the library below axum.
+fn is_too_long(error: &axum::Error) -> bool {
+    error.to_string().contains("Message too long")
 }
 
 async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: collab::hub::Outgoing) {
