@@ -11,7 +11,7 @@ const SECONDS = Number(process.env.BENCH_SECONDS ?? 20)
 const WARM_UP = 2
 /** A case where an agency may edit as well. */
 const CASE = '2026-0002'
-const EDITORS = ['aoba-coord', 'aoba-coord2', 'aoba-houkatsu', 'aoba-houkatsu-mgr', 'aoba-two-hats']
+const EDITORS = ['aoba-coord', 'aoba-coord2', 'aoba-houkatsu', 'aoba-houkatsu-mgr']
 
 const now = () => performance.now()
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -6,6 +6,8 @@ import { Server, Y, until } from './support.mjs'
 /** A case where agencies may edit, and where one of them reads masked text only. */
 const CASE = '2026-0002'
 const NO_PERMISSION = { code: 3, close: 4403 }
+const TOO_LARGE = { code: 2, close: 4402 }
+const FOREIGN_AUTHOR = { code: 5, close: 4405 }
 const MASKED = { code: 8, close: 4408 }
 
 let server
@@ -69,7 +71,7 @@ test('two clients converge, edits made offline included, and a late one sees eve
   await until('both sides merged', () => one.content.includes('𠮷野家👪') && two.content.startsWith('オフライン'))
   await same(one, two)
 
-  const late = await join('aoba-two-hats', note)
+  const late = await join('aoba-coord2', note)
   await same(one, two, late)
   assert.equal(late.content, 'オフラインの行。一人目。（同時に書いた𠮷野家👪）')
   late.type('三人目。')
@@ -112,6 +114,47 @@ test('who has no right is refused and sees nothing', async (t) => {
   assert.equal(fresh.content, '他機関には見せない。')
 })
 
+test('too much at once is refused with a reason, and others go on', async () => {
+  const note = await server.note('aoba-coord')
+  const writer = await join('aoba-coord', note)
+  // Just over the limit of an update, and too long to be read at all.
+  for (const size of [1.0005, 1.5, 12]) {
+    const peer = await join('aoba-coord2', note)
+    const closed = new Promise((resolve) => peer.provider.once('closed', resolve))
+    peer.type('x'.repeat(size * 2 ** 20))
+    assert.equal((await closed).code, TOO_LARGE.close, `${size} MiB`)
+    assert.equal(peer.refusals[0]?.code, TOO_LARGE.code, `${size} MiB`)
+  }
+  writer.type('続けて書く。')
+  await writer.durable()
+  assert.equal((await join('aoba-coord2', note)).content, '続けて書く。')
+})
+
+test('nobody writes under another person\'s client id or takes that person\'s presence away', async () => {
+  const note = await server.note('aoba-coord')
+  const [victim, bystander] = [await join('aoba-coord', note), await join('aoba-coord2', note)]
+  victim.type('本人。')
+  victim.provider.awareness.setLocalState({ cursor: { anchor: 1, head: 1 } })
+  const cursor = () => bystander.provider.awareness.getStates().get(victim.doc.clientID)?.cursor
+  await until('presence', () => cursor() && bystander.content === '本人。')
+
+  const forged = new Y.Doc()
+  forged.clientID = victim.doc.clientID
+  const forger = await join('aoba-coord2', note, forged)
+  forger.provider.awareness.setLocalState({ cursor: { anchor: 9, head: 9 } })
+  forger.provider.awareness.setLocalState(null)
+  await forger.durable()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  assert.deepEqual(cursor(), { anchor: 1, head: 1 })
+
+  const closed = new Promise((resolve) => forger.provider.once('closed', resolve))
+  forged.clientID = victim.doc.clientID
+  forger.type('なりすまし。')
+  assert.equal((await closed).code, FOREIGN_AUTHOR.close)
+  assert.equal(forger.refusals[0].code, FOREIGN_AUTHOR.code)
+  assert.equal((await join('aoba-coord', note)).content, '本人。')
+})
+
 test('a wrong token does not open the socket', async () => {
   const note = await server.note('aoba-coord')
   const peer = server.peer('aoba-coord', note)
@@ -145,7 +188,7 @@ test('kill -9: nothing acknowledged is lost, and clients that stayed converge', 
     }
     await server.launch()
     if (round === 0) {
-      const fresh = await join('aoba-two-hats', note)
+      const fresh = await join('aoba-coord2', note)
       assert.equal(fresh.content, acknowledged)
       fresh.leave()
       for (const peer of stays) peer.provider.connect()
