@@ -16,6 +16,9 @@ pub struct Identity {
     pub agency_name: String,
     /// Scopes of an API token, for the access check; empty = everything the membership may.
     pub scopes: Vec<String>,
+    /// Id of the session or token that the connection was opened with, for the access check: when
+    /// that ends, the connection does. Never sent to anybody.
+    pub via: String,
 }
 
 impl Identity {

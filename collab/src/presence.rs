@@ -141,6 +141,7 @@ mod tests {
             name: "佐藤 花子".into(),
             agency_name: "みどり野市".into(),
             scopes: Vec::new(),
+            via: String::new(),
         }
     }
 

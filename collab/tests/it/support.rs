@@ -64,6 +64,7 @@ pub fn identity(name: &str) -> Identity {
         name: name.into(),
         agency_name: "みどり野市".into(),
         scopes: Vec::new(),
+        via: String::new(),
     }
 }
 

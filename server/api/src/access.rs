@@ -28,6 +28,10 @@ impl PolicyAccess {
 
     async fn decide(&self, identity: &Identity, document: &DocumentId) -> store::Result<Result<Grant, Denial>> {
         let mut tx = self.db.read().await?;
+        // Who signed out, switched to another hat or lost the token does not stay in the room.
+        if !sessions::holds(&mut tx, &identity.municipality, &identity.via, &identity.membership).await? {
+            return Ok(Err(Denial::NoPermission));
+        }
         let Some(mut caller) =
             sessions::caller_in(&mut tx, &identity.municipality, &identity.account, &identity.membership).await?
         else {
@@ -85,5 +89,6 @@ pub fn identity_of(caller: &Caller) -> Identity {
         name: caller.name.clone(),
         agency_name: caller.agency_name.clone(),
         scopes: caller.scopes.clone(),
+        via: caller.via.clone(),
     }
 }

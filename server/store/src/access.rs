@@ -21,6 +21,9 @@ pub struct Caller {
     pub scopes: Vec<String>,
     /// Whether the account was signed in by an API token.
     pub by_token: bool,
+    /// Which session or API token it was, as an id: what stays open ends with it
+    /// ([`crate::sessions::holds`]).
+    pub via: String,
 }
 
 impl Caller {

@@ -195,9 +195,12 @@ impl AdminAccess {
     /// account with a second hat belongs to the municipality's administrator.
     async fn reaches_account(&self, tx: &mut Tx, account: &AccountId) -> Result<bool> {
         let Reach::Agency(own) = &self.reach else { return Ok(true) };
+        // Nor one with a hat that a manager cannot give: setting its password would be putting it on.
         let row = sqlx::query(
-            "SELECT CAST(SUM(CASE WHEN agency_id = $3 THEN 1 ELSE 0 END) AS BIGINT) AS inside, \
-             CAST(SUM(CASE WHEN agency_id = $3 THEN 0 ELSE 1 END) AS BIGINT) AS outside \
+            "SELECT CAST(SUM(CASE WHEN agency_id = $3 AND role NOT IN ('sysadmin', 'department_staff', 'department_approver', 'auditor', 'stat') \
+             THEN 1 ELSE 0 END) AS BIGINT) AS inside, \
+             CAST(SUM(CASE WHEN agency_id = $3 AND role NOT IN ('sysadmin', 'department_staff', 'department_approver', 'auditor', 'stat') \
+             THEN 0 ELSE 1 END) AS BIGINT) AS outside \
              FROM memberships WHERE municipality_id = $1 AND account_id = $2",
         )
         .bind(self.municipality.as_str())

@@ -283,6 +283,23 @@ impl Tx {
         rows.iter().map(|row| Ok(DocumentId(row.try_get("parent_id")?))).collect()
     }
 
+    /// Documents with texts to mask of every case that a person is in, for a worker: the person's
+    /// names changed, so the texts must be looked through anew.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn documents_naming(&mut self, municipality: &MunicipalityId, person: &PersonId) -> Result<Vec<DocumentId>> {
+        let rows = sqlx::query(
+            "SELECT d.parent_id FROM documents d JOIN case_persons p ON p.municipality_id = d.municipality_id AND p.case_id = d.case_id \
+             WHERE d.municipality_id = $1 AND p.person_id = $2 AND d.kind = 'masks' AND d.parent_id IS NOT NULL ORDER BY d.parent_id",
+        )
+        .bind(municipality.as_str())
+        .bind(person.as_str())
+        .fetch_all(self.conn())
+        .await?;
+        rows.iter().map(|row| Ok(DocumentId(row.try_get("parent_id")?))).collect()
+    }
+
     /// All documents of a case, masks included: whose sockets are checked again when rights change.
     ///
     /// # Errors
@@ -404,7 +421,7 @@ impl DocumentAccess {
     /// # Errors
     /// Forbidden without the right to edit, or already final.
     pub async fn finalise(&self, tx: &mut Tx, seq: u64, value: &serde_json::Value) -> Result<i64> {
-        if self.level() < Level::Edit {
+        if self.level() < Level::Edit || !self.caller.may(Capability::EditCase) {
             return Err(StoreError::Forbidden);
         }
         let done = sqlx::query("UPDATE documents SET state = $4, updated_at = $3 WHERE municipality_id = $1 AND id = $2 AND state = 'draft'")
@@ -449,7 +466,7 @@ impl DocumentAccess {
     /// # Errors
     /// Forbidden without the right to edit, or not final.
     pub async fn reopen(&self, tx: &mut Tx) -> Result<()> {
-        if self.decision.level < Level::Edit {
+        if self.decision.level < Level::Edit || !self.caller.may(Capability::EditCase) {
             return Err(StoreError::Forbidden);
         }
         let done = sqlx::query("UPDATE documents SET state = 'draft', updated_at = $3 WHERE municipality_id = $1 AND id = $2 AND state = 'final'")
@@ -550,6 +567,22 @@ pub(crate) fn purpose(info: &DocumentInfo) -> Purpose {
     }
 }
 
+/// The persons of a case with all their values, in the order of their numbers: for masking alone.
+pub(crate) async fn register_of(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId) -> Result<Vec<(i64, crate::persons::Person)>> {
+    let rows = sqlx::query("SELECT person_id, number FROM case_persons WHERE municipality_id = $1 AND case_id = $2 ORDER BY number")
+        .bind(municipality.as_str())
+        .bind(case.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+    let mut order = Vec::new();
+    for row in &rows {
+        order.push((row.try_get::<i64, _>("number")?, PersonId(row.try_get("person_id")?)));
+    }
+    let ids: Vec<PersonId> = order.iter().map(|(_, id)| id.clone()).collect();
+    let mut known = crate::persons::load(tx, municipality, &ids).await?;
+    Ok(order.into_iter().filter_map(|(number, id)| known.remove(&id).map(|person| (number, person))).collect())
+}
+
 /// A document in the hands of a background worker: derives, never shows.
 #[derive(Debug, Clone)]
 pub struct DocumentWork {
@@ -586,18 +619,7 @@ impl DocumentWork {
     /// Database away.
     pub async fn register(&self, tx: &mut Tx) -> Result<Vec<(i64, crate::persons::Person)>> {
         let Some(case) = &self.info.case else { return Ok(Vec::new()) };
-        let rows = sqlx::query("SELECT person_id, number FROM case_persons WHERE municipality_id = $1 AND case_id = $2 ORDER BY number")
-            .bind(self.info.municipality.as_str())
-            .bind(case.as_str())
-            .fetch_all(tx.conn())
-            .await?;
-        let mut order = Vec::new();
-        for row in &rows {
-            order.push((row.try_get::<i64, _>("number")?, PersonId(row.try_get("person_id")?)));
-        }
-        let ids: Vec<PersonId> = order.iter().map(|(_, id)| id.clone()).collect();
-        let mut known = crate::persons::load(tx, &self.info.municipality, &ids).await?;
-        Ok(order.into_iter().filter_map(|(number, id)| known.remove(&id).map(|person| (number, person))).collect())
+        register_of(tx, &self.info.municipality, case).await
     }
 
     /// Notes a new epoch of the log (erasure, restored backup): what was derived before is no

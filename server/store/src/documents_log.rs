@@ -17,6 +17,7 @@ use collab::identity::Author;
 use collab::log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version};
 use domain::clock::instant_text;
 use domain::id::{DataKeyId, DocumentId, MunicipalityId};
+use domain::section::DocumentKind;
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row};
 use tokio::sync::{mpsc, oneshot};
@@ -365,6 +366,32 @@ async fn write(db: Database, mut appends: mpsc::Receiver<Append>) {
 
 fn version_row(document: &DocumentId, label: &str) -> String {
     format!("{document}/{label}")
+}
+
+impl Database {
+    /// Documents that are known to the registry and not to the log: the process ended, or the request
+    /// was given up, between the two. A worker makes them with their seed.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn documents_without_log(&self) -> crate::error::Result<Vec<(DocumentId, DocumentKind)>> {
+        // The registry first: what is made meanwhile is then not taken for missing for long.
+        let mut tx = self.read().await?;
+        let rows = sqlx::query("SELECT id, kind FROM documents WHERE state <> 'erased' ORDER BY id").fetch_all(tx.conn()).await?;
+        drop(tx);
+        let made = sqlx::query("SELECT document_id FROM document_heads").fetch_all(&self.0.log_reader).await?;
+        let made: std::collections::HashSet<String> =
+            made.iter().map(|row| row.try_get("document_id")).collect::<std::result::Result<_, _>>()?;
+        let mut missing = Vec::new();
+        for row in &rows {
+            let id: String = row.try_get("id")?;
+            if !made.contains(&id) {
+                let kind = DocumentKind::from_code(&row.try_get::<String, _>("kind")?).ok_or(StoreError::Corrupt("documents.kind"))?;
+                missing.push((DocumentId(id), kind));
+            }
+        }
+        Ok(missing)
+    }
 }
 
 #[async_trait]

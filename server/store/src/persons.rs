@@ -651,6 +651,18 @@ impl PersonAccess {
             return Err(StoreError::Forbidden);
         }
         let municipality = self.caller.viewer.municipality.clone();
+        // Nor open it for the own agency: only who is on the list lifts the protection or changes the
+        // list. While nobody is on it, whoever edits the register draws it up.
+        if !self.address && (patch.address_confidential == Some(false) || patch.address_allow.is_some()) {
+            let listed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2")
+                .bind(municipality.as_str())
+                .bind(self.person.as_str())
+                .fetch_one(tx.conn())
+                .await?;
+            if listed > 0 {
+                return Err(StoreError::Forbidden);
+            }
+        }
         let by = self.caller.viewer.account.0.clone();
         let from = patch.from.unwrap_or(self.caller.viewer.today);
         let new: Vec<Fact> = patch

@@ -100,6 +100,41 @@ pub struct ProgressRecord {
     pub recorded_at: String,
 }
 
+/// An entry whose texts must go through the masker before the caller sees them.
+#[derive(Clone)]
+pub struct EntryToMask {
+    pub id: ProgressRecordId,
+    pub performed_on: Date,
+    pub recorded_at: String,
+    /// `title` and `content` alone.
+    pub content: serde_json::Map<String, serde_json::Value>,
+    pub amendments: Vec<Amendment>,
+}
+
+/// Everything that masking the entries of a case needs. It says nothing when it is printed.
+#[derive(Clone)]
+pub struct ProgressToMask {
+    /// The oldest first, so that numbers do not change when one is added.
+    pub entries: Vec<EntryToMask>,
+    /// The case's persons by their number ［氏名n］.
+    pub persons: Vec<(i64, crate::persons::Person)>,
+}
+
+impl std::fmt::Debug for ProgressToMask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ProgressToMask({})", self.entries.len())
+    }
+}
+
+impl std::fmt::Debug for EntryToMask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EntryToMask({})", self.id)
+    }
+}
+
+/// The texts of an entry, or of an amendment, that masked readers get (masked).
+const MASKED_TEXTS: [&str; 3] = ["title", "content", "reason"];
+
 /// 機微メモ: never leaves the writing agency.
 const PRIVATE: &str = "private_note";
 
@@ -305,7 +340,8 @@ impl CaseAccess {
             let id: String = row.try_get("id")?;
             let mut content: serde_json::Map<String, serde_json::Value> =
                 tx.open_json(&municipality, "progress_amendments.content", &id, &row.try_get::<Vec<u8>, _>("content_sealed")?).await?;
-            if entry.agency.id != self.caller.viewer.agency.as_str() {
+            // 機微メモ of an amendment belong to the agency that amended, not to the one that wrote the entry.
+            if row.try_get::<String, _>("agency_id")? != self.caller.viewer.agency.as_str() {
                 content.remove(PRIVATE);
             }
             entry.amendments.push(Amendment {
@@ -327,6 +363,72 @@ impl CaseAccess {
             entry.amendments.iter_mut().for_each(|amendment| name(&mut amendment.account));
         }
         Ok(out)
+    }
+
+    /// What the masker needs to show the caller the entries that the caller sees masked: their texts,
+    /// and the register. For masking only; none of it is shown as it is. `None`: no such entries.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn masked_progress(&self, tx: &mut Tx) -> Result<Option<ProgressToMask>> {
+        let municipality = self.facts.municipality.clone();
+        let seen: Vec<ProgressRecord> =
+            self.load_progress(tx, None).await?.into_iter().filter(|record| record.level == Level::Masked).collect();
+        if seen.is_empty() {
+            return Ok(None);
+        }
+        let rows = sqlx::query("SELECT id, content_sealed FROM progress_records WHERE municipality_id = $1 AND case_id = $2")
+            .bind(municipality.as_str())
+            .bind(self.facts.case.as_str())
+            .fetch_all(tx.conn())
+            .await?;
+        let mut entries = Vec::with_capacity(seen.len());
+        for row in &rows {
+            let id = ProgressRecordId(row.try_get("id")?);
+            let Some(record) = seen.iter().find(|record| record.id == id) else { continue };
+            let mut content: serde_json::Map<String, serde_json::Value> =
+                tx.open_json(&municipality, "progress_records.content", id.as_str(), &row.try_get::<Vec<u8>, _>("content_sealed")?).await?;
+            content.retain(|field, _| MASKED_TEXTS.contains(&field.as_str()));
+            entries.push(EntryToMask {
+                performed_on: record.performed_on,
+                recorded_at: record.recorded_at.clone(),
+                content,
+                amendments: Vec::new(),
+                id,
+            });
+        }
+        let rows = sqlx::query(
+            "SELECT a.* FROM progress_amendments a JOIN progress_records r ON r.municipality_id = a.municipality_id AND r.id = a.record_id \
+             WHERE r.municipality_id = $1 AND r.case_id = $2 ORDER BY a.recorded_at, a.id",
+        )
+        .bind(municipality.as_str())
+        .bind(self.facts.case.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+        let mut staff = std::collections::BTreeSet::new();
+        for row in &rows {
+            let record: String = row.try_get("record_id")?;
+            let Some(entry) = entries.iter_mut().find(|entry| entry.id.as_str() == record) else { continue };
+            let id: String = row.try_get("id")?;
+            let mut content: serde_json::Map<String, serde_json::Value> =
+                tx.open_json(&municipality, "progress_amendments.content", &id, &row.try_get::<Vec<u8>, _>("content_sealed")?).await?;
+            content.retain(|field, _| MASKED_TEXTS.contains(&field.as_str()));
+            let account: String = row.try_get("account_id")?;
+            staff.insert(AccountId::from(account.as_str()));
+            entry.amendments.push(Amendment {
+                id,
+                account: Named { id: account, name: String::new() },
+                recorded_at: row.try_get("recorded_at")?,
+                content,
+            });
+        }
+        let names = accounts::names(tx, &municipality, &staff.into_iter().collect::<Vec<_>>()).await?;
+        for amendment in entries.iter_mut().flat_map(|entry| &mut entry.amendments) {
+            amendment.account.name = names.get(&AccountId::from(amendment.account.id.as_str())).cloned().unwrap_or_default();
+        }
+        entries.sort_by(|a, b| (a.performed_on, &a.recorded_at, &a.id).cmp(&(b.performed_on, &b.recorded_at, &b.id)));
+        let persons = crate::documents::register_of(tx, &municipality, &self.facts.case).await?;
+        Ok(Some(ProgressToMask { entries, persons }))
     }
 
     /// Amends an entry of the own agency; the coordinator in charge may amend any it reads.

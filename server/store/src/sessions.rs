@@ -703,6 +703,7 @@ async fn caller_of(tx: &mut Tx, municipality: &MunicipalityId, account: &Account
         zone,
         scopes: Vec::new(),
         by_token: false,
+        via: String::new(),
     }))
 }
 
@@ -712,7 +713,35 @@ async fn caller_of(tx: &mut Tx, municipality: &MunicipalityId, account: &Account
 /// Database away.
 pub async fn caller(tx: &mut Tx, session: &Session) -> Result<Option<Caller>> {
     let (Stage::Ready, Some(membership)) = (session.stage, session.membership.as_ref()) else { return Ok(None) };
-    caller_of(tx, &session.municipality, &session.account, &session.name, membership).await
+    let found = caller_of(tx, &session.municipality, &session.account, &session.name, membership).await?;
+    Ok(found.map(|caller| Caller { via: format!("session:{}", session.id), ..caller }))
+}
+
+/// Whether the sign-in that a connection was opened with ([`Caller::via`]) still stands: the session
+/// is there and acts in the same membership, the token is neither revoked nor expired.
+///
+/// # Errors
+/// Database away.
+pub async fn holds(tx: &mut Tx, municipality: &MunicipalityId, via: &str, membership: &MembershipId) -> Result<bool> {
+    let sql = match via.split_once(':') {
+        Some(("session", _)) => {
+            "SELECT COUNT(*) FROM sessions WHERE municipality_id = $1 AND id = $2 AND membership_id = $3 AND stage = 'ready' AND expires_at > $4"
+        }
+        Some(("token", _)) => {
+            "SELECT COUNT(*) FROM api_tokens WHERE municipality_id = $1 AND id = $2 AND membership_id = $3 AND revoked_at IS NULL AND expires_at > $4"
+        }
+        _ => return Ok(false),
+    };
+    let id = via.split_once(':').map_or("", |(_, id)| id);
+    let now = tx.now_text();
+    let found: i64 = sqlx::query_scalar(sql)
+        .bind(municipality.as_str())
+        .bind(id)
+        .bind(membership.as_str())
+        .bind(now)
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(found > 0)
 }
 
 /// The caller behind a membership, as it stands today: for checking an open connection again after
@@ -843,7 +872,7 @@ pub async fn bearer(tx: &mut Tx, token: &str) -> Result<Option<Caller>> {
     }
     let now = tx.now_text();
     let row = sqlx::query(
-        "SELECT t.municipality_id, t.account_id, t.membership_id, t.scopes, a.name FROM api_tokens t \
+        "SELECT t.id AS token_id, t.municipality_id, t.account_id, t.membership_id, t.scopes, a.name FROM api_tokens t \
          JOIN accounts a ON a.municipality_id = t.municipality_id AND a.id = t.account_id \
          WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 AND a.state = 'active'",
     )
@@ -858,5 +887,6 @@ pub async fn bearer(tx: &mut Tx, token: &str) -> Result<Option<Caller>> {
     let Some(mut caller) = caller_of(tx, &municipality, &account, &name, &membership).await? else { return Ok(None) };
     caller.scopes = serde_json::from_str(&row.try_get::<String, _>("scopes")?).map_err(|_| StoreError::Corrupt("api_tokens.scopes"))?;
     caller.by_token = true;
+    caller.via = format!("token:{}", row.try_get::<String, _>("token_id")?);
     Ok(Some(caller))
 }

@@ -239,6 +239,22 @@ on_both! {
         let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
         let overwrite = PersonPatch { set: BTreeMap::from([("address".into(), Some("x".into()))]), ..PersonPatch::default() };
         assert!(matches!(access.update(&mut tx, 2, &overwrite).await, Err(StoreError::Forbidden)));
+        let other = PersonPatch { address_allow: Some(vec![world.other.viewer.agency.clone()]), ..PersonPatch::default() };
+        tx.commit().await.unwrap();
+        {
+            // Once somebody is on the list, who is not on it opens nothing for itself.
+            let mut tx = world.db.write().await.unwrap();
+            access.update(&mut tx, 2, &other).await.unwrap();
+            let outside = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+            for patch in [
+                PersonPatch { address_allow: Some(vec![world.coordinator.viewer.agency.clone()]), ..PersonPatch::default() },
+                PersonPatch { address_confidential: Some(false), ..PersonPatch::default() },
+            ] {
+                assert!(matches!(outside.update(&mut tx, 3, &patch).await, Err(StoreError::Forbidden)));
+            }
+        }
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
         let allow = vec![world.agency.viewer.agency.clone(), world.coordinator.viewer.agency.clone()];
         access.update(&mut tx, 2, &PersonPatch { address_allow: Some(allow), ..PersonPatch::default() }).await.unwrap();
         tx.commit().await.unwrap();
@@ -371,6 +387,15 @@ on_both! {
         let amended = reader.progress_record(&mut tx, &ids[2]).await.unwrap().unwrap();
         assert_eq!(amended.amendments[0].content["content"], "訂正");
         assert_eq!(amended.account.name, "職員 agency");
+        // 機微メモ of the coordinator's amendment are not for the agency whose entry it amends.
+        let in_charge = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let secret = serde_json::json!({ "reason": "追記", "content": "追記", "private_note": "内部" }).as_object().unwrap().clone();
+        in_charge.amend_progress(&mut tx, &ids[2], &secret).await.unwrap();
+        for (access, sees) in [(&by_agency, false), (&reader, false), (&in_charge, true)] {
+            let entry = access.progress_record(&mut tx, &ids[2]).await.unwrap().unwrap();
+            assert_eq!(entry.amendments.iter().any(|amendment| amendment.content.contains_key("private_note")), sees);
+        }
+        assert!(reader.masked_progress(&mut tx).await.unwrap().is_none(), "nothing to mask for who reads");
         tx.commit().await.unwrap();
         // Masked: that there was a call, not what was said.
         world.store.clock.set(noon() + SignedDuration::from_secs(9));
@@ -378,6 +403,13 @@ on_both! {
         let mut tx = world.db.read().await.unwrap();
         let masked = count(&mut tx, &world.other).await;
         assert!(masked.iter().all(|entry| entry.content.is_none() && entry.persons.is_none() && entry.amendments.is_empty()));
+        // What goes to the masker: just those entries, and of them just the texts.
+        let reader = tx.case_for(&world.other, &created.case).await.unwrap().unwrap();
+        let material = reader.masked_progress(&mut tx).await.unwrap().unwrap();
+        assert_eq!(material.entries.len(), masked.len());
+        assert!(material.entries.iter().all(|entry| masked.iter().any(|seen| seen.id == entry.id) && !entry.content.contains_key("private_note")));
+        assert!(material.entries.iter().flat_map(|entry| &entry.amendments).all(|amendment| !amendment.content.contains_key("private_note")));
+        assert!(!material.persons.is_empty());
         // One's own entries stay readable.
         assert!(count(&mut tx, &world.agency).await.iter().all(|entry| entry.content.is_some()));
     }

@@ -42,6 +42,20 @@ async fn enrolled(world: &World, login: &str) -> domain::id::AccountId {
 }
 
 on_both! {
+    async fn a_connection_ends_with_what_it_was_opened_with(world: &World) {
+        let caller = world.coordinator.clone();
+        let (town, membership) = (caller.viewer.municipality.clone(), caller.viewer.membership.clone());
+        let id = caller.via.strip_prefix("token:").unwrap().to_owned();
+        let mut tx = world.db.write().await.unwrap();
+        assert!(sessions::holds(&mut tx, &town, &caller.via, &membership).await.unwrap());
+        assert!(!sessions::holds(&mut tx, &town, &caller.via, &world.agency.viewer.membership).await.unwrap());
+        for nothing in ["", "token:", "session:x", "other:x"] {
+            assert!(!sessions::holds(&mut tx, &town, nothing, &membership).await.unwrap());
+        }
+        world.admin.revoke_token(&mut tx, &id).await.unwrap();
+        assert!(!sessions::holds(&mut tx, &town, &caller.via, &membership).await.unwrap());
+    }
+
     async fn the_whole_way_in(world: &World) {
         let db = &world.db;
         let (token, session) = sign_in(db, "COORDINATOR ", PASSWORD, "10.0.0.1").await.unwrap().unwrap();
@@ -269,6 +283,15 @@ on_both! {
         let b = world.other.viewer.agency.clone();
         membership(&mut tx, &world.admin, &own, &b, Role::Agency).await;
         assert!(matches!(reach.stop_account(&mut tx, &own).await, Err(StoreError::NotFound)));
+        // So does a hat that the manager could not have given, though it is in the own agency.
+        let kotaki = world.coordinator.viewer.agency.clone();
+        let manager = super::super::world::caller(&mut tx, &world.admin, "kotaki_manager", &kotaki, Role::CoordMgr).await;
+        let reach = tx.admin_for(&manager).unwrap();
+        let hands_on = world.coordinator.viewer.account.clone();
+        reach.reset_second_factor(&mut tx, &hands_on).await.unwrap();
+        membership(&mut tx, &world.admin, &hands_on, &kotaki, Role::Sysadmin).await;
+        assert!(matches!(reach.reset_second_factor(&mut tx, &hands_on).await, Err(StoreError::NotFound)));
+        assert!(matches!(reach.reset_password(&mut tx, &hands_on, "x").await, Err(StoreError::NotFound)));
     }
 
     async fn changes_meet_their_version(world: &World) {

@@ -40,6 +40,17 @@ fn texts(entries: &[(u64, Entry)]) -> Vec<(u64, String)> {
 }
 
 on_both! {
+    async fn a_document_without_a_log_is_found(world: &World) {
+        let id = document(world).await;
+        let missing = world.db.documents_without_log().await.unwrap();
+        assert!(missing.contains(&(id.clone(), DocumentKind::Intake)) && missing.iter().any(|(_, kind)| *kind == DocumentKind::Masks));
+        let log = DocumentLog::start(&world.db);
+        log.create(&id, Some(entry("seed"))).await.unwrap();
+        let left = world.db.documents_without_log().await.unwrap();
+        assert_eq!(left.len() + 1, missing.len());
+        assert!(!left.iter().any(|(other, _)| *other == id));
+    }
+
     async fn what_was_appended_is_loaded_after_a_crash(world: &World) {
         let id = document(world).await;
         let log = DocumentLog::start(&world.db);
