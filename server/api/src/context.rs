@@ -96,7 +96,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Source {
             Some(ip) if ip.is_loopback() => noted().or(Some(ip)),
             other => other,
         };
-        Ok(Self(address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string())))
+        Ok(Self(address.map_or_else(|| "unknown".to_owned(), counted)))
+    }
+}
+
+/// What failures are counted by: an IPv6 client has a whole /64 to call from.
+fn counted(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("{}/64", std::net::Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
     }
 }
 
@@ -133,10 +141,35 @@ impl ApiError {
     }
 }
 
+/// Passwords hashed or verified at once: each takes 19 MiB, and who is not signed in can ask for it.
+static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(4);
+
+/// Like [`blocking`], for hashing and verifying passwords.
+///
+/// # Errors
+/// The thread was lost.
+pub async fn password_work<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let _turn = HASHING.acquire().await.map_err(ApiError::internal)?;
+    blocking(work).await
+}
+
 /// Runs something that takes more than half a millisecond of CPU away from the async workers.
 ///
 /// # Errors
 /// The thread was lost.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_client_is_counted_by_its_network() {
+        let of = |text: &str| counted(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+    }
 }

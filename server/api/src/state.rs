@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use collab::{hub::Hub, log::UpdateLog};
-use domain::clock::Clock;
+use domain::{clock::Clock, id::DocumentId};
 use store::Database;
 
 use crate::{engines::EngineSlot, events::Events, scanning::SuggestionCache};
@@ -39,12 +39,13 @@ struct Parts {
     events: Events,
     scans: tokio::sync::Mutex<()>,
     suggestions: SuggestionCache,
+    rescans: tokio::sync::broadcast::Sender<DocumentId>,
 }
 
 impl AppState {
     #[must_use]
     pub fn new(config: ApiConfig, db: Database, hub: Hub, log: Arc<dyn UpdateLog>, engines: Arc<EngineSlot>) -> Self {
-        Self(Arc::new(Parts { config, db, hub, log, engines, events: Events::default(), scans: tokio::sync::Mutex::new(()), suggestions: SuggestionCache::default() }))
+        Self(Arc::new(Parts { config, db, hub, log, engines, events: Events::default(), scans: tokio::sync::Mutex::new(()), suggestions: SuggestionCache::default(), rescans: tokio::sync::broadcast::Sender::new(4096) }))
     }
 
     #[must_use]
@@ -87,6 +88,19 @@ impl AppState {
     /// undo each other's steps.
     pub(crate) async fn scan_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.scans.lock().await
+    }
+
+    /// What these texts are looked through for has changed (a name in the register, a person in the
+    /// case): the worker takes them up again.
+    pub(crate) fn rescan(&self, documents: &[DocumentId]) {
+        for document in documents {
+            // Nobody listening: the worker looks at everything when it starts.
+            let _listeners = self.0.rescans.send(document.clone());
+        }
+    }
+
+    pub(crate) fn rescans(&self) -> tokio::sync::broadcast::Receiver<DocumentId> {
+        self.0.rescans.subscribe()
     }
 
     pub(crate) fn suggestions(&self) -> &SuggestionCache {

@@ -148,8 +148,9 @@ async fn projected(tx: &mut Tx, work: &store::DocumentWork, definition: &Definit
     let facts = work.facts(tx).await?;
     let protected = scanning::address_protected(facts.as_ref());
     // The scan's own values: what was written since does not count before it is scanned.
+    let scan = stored.scan.for_register(&persons);
     let projection =
-        scanning::project(definition, &stored.scan, &stored.scan.values, protected, &mut scanning::numbering(&persons));
+        scanning::project(definition, &scan, &scan.values, protected, &mut scanning::numbering(&persons));
     Ok(Some((projection, Position { epoch: work.info().epoch, seq: stored.seq })))
 }
 

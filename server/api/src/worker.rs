@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::blocking, error::ApiError, events::CaseEvent, scanning, state::AppState, vectors};
+use crate::{context::blocking, error::ApiError, events::CaseEvent, scanning, shapes, state::AppState, vectors};
 
 /// Nothing was typed for so long.
 const QUIET: Duration = Duration::from_millis(1200);
@@ -36,6 +36,7 @@ struct Due {
 /// not wait for them.
 pub async fn run(state: AppState, stop: CancellationToken) {
     let mut changes = state.hub().subscribe();
+    let mut rescans = state.rescans();
     let mut due: HashMap<DocumentId, Due> = HashMap::new();
     let mut vectors_due: HashMap<(MunicipalityId, CaseId), Instant> = HashMap::new();
     let mut sweep = interval(Duration::from_secs(300));
@@ -56,7 +57,15 @@ pub async fn run(state: AppState, stop: CancellationToken) {
                 Err(RecvError::Lagged(_)) => everything(&state, &mut due).await,
                 Err(RecvError::Closed) => return,
             },
+            again = rescans.recv() => match again {
+                Ok(document) => postpone(&mut due, document),
+                Err(RecvError::Lagged(_)) => everything(&state, &mut due).await,
+                Err(RecvError::Closed) => return,
+            },
             _ = sweep.tick() => {
+                if let Err(error) = mend(&state).await {
+                    tracing::warn!(%error, "missing documents not made");
+                }
                 if let Err(error) = sweep_sessions(&state).await {
                     tracing::warn!(%error, "sweeping sessions failed");
                 }
@@ -128,6 +137,22 @@ async fn everything(state: &AppState, due: &mut HashMap<DocumentId, Due>) {
         }
         Err(error) => tracing::warn!(%error, "documents could not be listed"),
     }
+}
+
+/// Makes the documents that a case (or note) has in the database and not in the log: the process
+/// ended between the two. They begin with their seed.
+///
+/// # Errors
+/// Database away.
+pub async fn mend(state: &AppState) -> Result<usize, ApiError> {
+    let mut made = 0;
+    for (document, kind) in state.db().documents_without_log().await? {
+        let Some(shape) = shapes::of(kind) else { continue };
+        state.hub().create(&document, &shape).await.map_err(ApiError::internal)?;
+        tracing::info!(document = document.as_str(), "document made that was missing");
+        made += 1;
+    }
+    Ok(made)
 }
 
 async fn sweep_sessions(state: &AppState) -> store::Result<()> {

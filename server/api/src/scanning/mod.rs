@@ -59,12 +59,25 @@ pub struct Scan {
     pub spans: BTreeMap<String, Vec<ScannedSpan>>,
     /// Artifacts that made the suggestions.
     pub model: String,
+    /// Fingerprint of the register that the texts were looked through with.
+    #[serde(default)]
+    pub register: String,
 }
 
 impl Scan {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.spans.values().flatten().filter(|span| span.pending).count()
+    }
+
+    /// The scan as it may be shown with today's register: when a name was added since, no text of it
+    /// may, until it has been looked through again.
+    #[must_use]
+    pub fn for_register(mut self, persons: &[(i64, Person)]) -> Self {
+        if self.register != fingerprint(&register(persons)) {
+            self.spans.clear();
+        }
+        self
     }
 
     #[must_use]
@@ -130,6 +143,12 @@ pub fn register(persons: &[(i64, Person)]) -> Register {
         })
         .collect();
     Register { persons }
+}
+
+fn fingerprint(register: &Register) -> String {
+    use sha2::{Digest, Sha256};
+    let hash = Sha256::digest(serde_json::to_vec(register).unwrap_or_default());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Numbers of the case's persons: ［氏名n］ with the n that lists show.
@@ -250,6 +269,7 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
     let moment = look(state, document, raw.clone()).await?;
     let texts = texts(definition, &moment.values);
     let register = register(&persons);
+    let known = fingerprint(&register);
 
     let suggested = {
         let (state, document, texts, engines) = (state.clone(), document.clone(), texts.clone(), Arc::clone(&engines));
@@ -284,7 +304,7 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
                     label: span.label.clone(),
                     status: span.status,
                     manual: span.manual,
-                    unchanged: former_surfaces.get(&span.id).is_none_or(|before| Some(before.as_str()) == now.as_deref()),
+                    unchanged: unchanged(former_surfaces.get(&span.id).map(String::as_str), now.as_deref(), span.status),
                 }
             })
             .collect();
@@ -307,7 +327,8 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
         raw.iter().filter(|span| !present.contains(span.field.as_str())).map(|span| span.id.clone()).collect()
     };
 
-    let scan = write_down(state, document, &work, &raw, plan, gone, moment.values, &engines).await?;
+    let mut scan = write_down(state, document, &work, &raw, plan, gone, moment.values, &engines).await?;
+    scan.register = known;
     let pending = scan.pending();
     let mut tx = state.db().write().await?;
     let value = serde_json::to_value(&scan).map_err(ApiError::internal)?;
@@ -335,6 +356,15 @@ struct PlannedField {
 
 fn code<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Whether a decision is still about the text it was made on. Of a rejection nobody can say so when
+/// no earlier scan knows the span: it is asked again.
+fn unchanged(before: Option<&str>, now: Option<&str>, status: Status) -> bool {
+    match before {
+        Some(before) => Some(before) == now,
+        None => status != Status::Rejected,
+    }
 }
 
 fn slice(text: &str, range: Range) -> String {
@@ -389,8 +419,10 @@ async fn write_down(
     values: Object<String, Value>,
     engines: &Engines,
 ) -> Result<Scan, ApiError> {
-    let mut scan = Scan { values, spans: BTreeMap::new(), model: engines.models.version.clone() };
+    let mut scan = Scan { values, model: engines.models.version.clone(), ..Scan::default() };
     let mut removals = gone;
+    // What is to go, by id: it comes back when a reviewer accepts it before it is gone.
+    let mut leaving: HashMap<String, (String, ScannedSpan)> = HashMap::new();
     // (path, text, id, range, label, source, score, person, new)
     let mut anchored = Vec::new();
     for field in plan {
@@ -418,7 +450,9 @@ async fn write_down(
         for step in field.steps {
             match step {
                 Step::Remove { id } => {
-                    spans.remove(&id);
+                    if let Some(span) = spans.remove(&id) {
+                        leaving.insert(id.clone(), (field.path.clone(), span));
+                    }
                     removals.push(id);
                 }
                 Step::Move { id, to } => {
@@ -472,17 +506,20 @@ async fn write_down(
         .await
         .map_err(ApiError::internal)?;
     let at = instant_text(state.clock().now());
-    state
+    let (_, kept) = state
         .hub()
         .write_as(&Author::system(), masks, move |txn| {
-            let Some(spans) = txn.get_map("spans") else { return };
+            let mut kept: Vec<String> = Vec::new();
+            let Some(spans) = txn.get_map("spans") else { return kept };
             for id in removals {
                 // A reviewer may have decided meanwhile: what was accepted stays.
                 let decided = matches!(
                     spans.get(txn, &id),
                     Some(yrs::Out::YMap(span)) if matches!(span.get(txn, "status"), Some(yrs::Out::Any(Any::String(status))) if &*status == "accepted")
                 );
-                if !decided {
+                if decided {
+                    kept.push(id);
+                } else {
                     spans.remove(txn, &id);
                 }
             }
@@ -512,9 +549,15 @@ async fn write_down(
                     }
                 }
             }
+            kept
         })
         .await
         .map_err(ApiError::internal)?;
+    for (path, span) in kept.iter().filter_map(|id| leaving.remove(id)) {
+        let spans = scan.spans.entry(path).or_default();
+        spans.push(ScannedSpan { rejected: false, pending: false, ..span });
+        spans.sort_by_key(|span| (span.start, span.end));
+    }
     Ok(scan)
 }
 
@@ -590,4 +633,46 @@ pub fn project(
 #[must_use]
 pub fn is_scanned(kind: DocumentKind) -> bool {
     kind.form().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejection_that_no_scan_knows_is_asked_again() {
+        assert!(unchanged(Some("森"), Some("森"), Status::Rejected));
+        assert!(!unchanged(Some("森"), Some("森山"), Status::Rejected));
+        assert!(!unchanged(None, Some("森"), Status::Rejected));
+        assert!(unchanged(None, Some("森"), Status::Accepted) && unchanged(None, Some("森"), Status::Pending));
+    }
+
+    #[test]
+    fn a_scan_made_with_another_register_shows_no_text() {
+        let person = |name: &str| {
+            let fields = BTreeMap::from([("name".to_owned(), name.to_owned())]);
+            let person = Person {
+                id: "p1".into(),
+                version: 1,
+                fields,
+                former: Vec::new(),
+                flags: Vec::new(),
+                address_confidential: false,
+                address_withheld: false,
+                address_allow: Vec::new(),
+                updated_at: String::new(),
+            };
+            (1, person)
+        };
+        let before = [person("架空太郎")];
+        let scan = Scan {
+            spans: BTreeMap::from([("summary".to_owned(), Vec::new())]),
+            register: fingerprint(&register(&before)),
+            ..Scan::default()
+        };
+        assert_eq!(scan.clone().for_register(&before), scan);
+        assert!(scan.clone().for_register(&[person("架空次郎")]).spans.is_empty());
+        // Nor one that is older than the fingerprint.
+        assert!(Scan { register: String::new(), ..scan }.for_register(&before).spans.is_empty());
+    }
 }

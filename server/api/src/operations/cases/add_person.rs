@@ -74,6 +74,7 @@ pub async fn add_person(
     let answer = detail(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
     tx.commit().await?;
+    state.rescan(&documents);
     rights_changed(&state, &access, documents);
     Ok((StatusCode::CREATED, Json(answer)))
 }

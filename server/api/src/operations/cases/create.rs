@@ -82,6 +82,11 @@ impl Reception {
         if self.title.as_deref().is_some_and(|title| title.chars().count() > 100) {
             problems.push(FieldProblem::new("title", "too_long"));
         }
+        // Columns that are not sealed hold codes, never words.
+        let is_code = |text: &str| (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if self.program.as_deref().is_some_and(|program| !is_code(program)) {
+            problems.push(FieldProblem::new("program", "malformed"));
+        }
         if self.clients.is_empty() {
             problems.push(FieldProblem::new("clients", "required"));
         }
@@ -128,12 +133,27 @@ pub async fn create(
     call.caller.require(domain::role::Capability::CreateCase)?;
     let (new, initial) = request.check(call.caller.viewer.today)?;
     let mut tx = state.db().write().await?;
+    let municipality = &call.caller.viewer.municipality;
+    if let Some(account) = &new.owner_account
+        && store::accounts::names(&mut tx, municipality, std::slice::from_ref(account)).await?.is_empty()
+    {
+        return Err(ApiError::invalid_field("owner_account_id", "unknown_account"));
+    }
+    if let Some(agency) = &new.lead_agency
+        && store::agencies::get(&mut tx, municipality, agency).await?.is_none_or(|agency| !agency.active)
+    {
+        return Err(ApiError::invalid_field("lead_agency_id", "unknown_agency"));
+    }
     let created = cases::create(&mut tx, &call.caller, &new).await?;
     let people = documents::nodes(&mut tx, &call, &new, &created).await?;
     let detail_event = json!({ "case_no": created.case_no, "clients": created.clients });
     audit::record(&mut tx, event(&call, "case.create", &created.case).detail(detail_event));
     tx.commit().await?;
-    documents::make(&state, &call, &created, &initial, people).await?;
+    // On a task of its own: a client that hangs up now must not leave a case without its documents.
+    let making = (state.clone(), call.clone(), created.clone());
+    tokio::spawn(async move { documents::make(&making.0, &making.1, &making.2, &initial, people).await })
+        .await
+        .map_err(ApiError::internal)??;
     let mut tx = state.db().read().await?;
     let access = tx.case_for(&call.caller, &created.case).await?.ok_or_else(ApiError::not_found)?;
     let answer = detail(&mut tx, &access).await?;
@@ -164,11 +184,11 @@ mod tests {
     #[test]
     fn every_mistake_is_named_at_once() {
         let refused = read(json!({
-            "received_on": "2026-11-23", "urgency": "x",
+            "received_on": "2026-11-23", "urgency": "x", "program": "架空太郎",
             "clients": [{}, {"person": {"name": " "}}],
         }));
         let Err(ApiError::Refused { fields, .. }) = refused else { panic!("accepted") };
         let paths: Vec<_> = fields.iter().map(|field| field.path.as_str()).collect();
-        assert_eq!(paths, ["received_on", "urgency", "clients.0", "clients.1.person.name"]);
+        assert_eq!(paths, ["received_on", "urgency", "program", "clients.0", "clients.1.person.name"]);
     }
 }

@@ -4,24 +4,16 @@
 //! **Invariant:** fail closed. Without models, register or source a text stays withheld.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, LazyLock},
 };
 
-use domain::{
-    disclosure::{self, Level},
-    id::{AgencyId, ProgressRecordId},
-    mask::Numbering,
-};
+use domain::{id::ProgressRecordId, mask::Numbering};
 use masking::{Register, Span};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use store::{
-    Caller, CaseAccess, Tx, agencies,
-    persons::Person,
-    progress::{Amendment, ProgressRecord},
-};
+use store::progress::{Amendment, EntryToMask, ProgressToMask};
 
 use crate::{
     context::blocking,
@@ -47,51 +39,8 @@ pub(super) struct MaskedAmendment {
     pub content: Option<String>,
 }
 
-/// What the masker works on.
-pub(super) struct Material {
-    /// The oldest entry first, so that numbers do not change when one is added.
-    entries: Vec<ProgressRecord>,
-    persons: Vec<(i64, Person)>,
-}
-
-/// The texts of the entries that the caller sees masked. They are read with the eyes of the
-/// coordinator in charge, or of the agency that wrote them, and go nowhere but into the masker.
-pub(super) async fn material(tx: &mut Tx, access: &CaseAccess, records: &[ProgressRecord]) -> Result<Option<Material>, ApiError> {
-    let wanted: BTreeMap<&ProgressRecordId, &str> =
-        records.iter().filter(|record| record.level < Level::Read).map(|record| (&record.id, record.agency.id.as_str())).collect();
-    if wanted.is_empty() {
-        return Ok(None);
-    }
-    let municipality = access.caller().viewer.municipality.clone();
-    let offices = agencies::by_id(tx, &municipality).await?;
-    let mut eyes = vec![access.facts().owner.clone()];
-    let writers: BTreeSet<AgencyId> = wanted.values().map(|agency| AgencyId::from(*agency)).collect();
-    eyes.extend(writers);
-    let mut entries: BTreeMap<ProgressRecordId, ProgressRecord> = BTreeMap::new();
-    for agency in eyes {
-        if wanted.keys().all(|id| entries.contains_key(*id)) {
-            break;
-        }
-        let Some(office) = offices.get(&agency) else { continue };
-        let viewer = disclosure::viewer_as(access.facts(), &office.id, office.class, access.caller().viewer.today);
-        let insider = Caller { viewer, agency_name: office.name.clone(), ..access.caller().clone() };
-        let Some(inside) = tx.case_for(&insider, access.id()).await? else { continue };
-        for record in inside.progress_records(tx).await? {
-            if wanted.contains_key(&record.id) && record.level >= Level::Read {
-                entries.entry(record.id.clone()).or_insert(record);
-            }
-        }
-    }
-    let Some(document) = tx.documents_of(&municipality, access.id()).await?.into_iter().next() else { return Ok(None) };
-    let Some(work) = tx.work_on(&document).await? else { return Ok(None) };
-    let persons = work.register(tx).await?;
-    let mut entries: Vec<ProgressRecord> = entries.into_values().collect();
-    entries.sort_by(|a, b| (a.performed_on, &a.recorded_at, &a.id).cmp(&(b.performed_on, &b.recorded_at, &b.id)));
-    Ok(Some(Material { entries, persons }))
-}
-
 /// Masks the material; an entry that is missing from the answer is withheld.
-pub(super) async fn mask(state: &AppState, material: Option<Material>) -> Result<HashMap<ProgressRecordId, MaskedEntry>, ApiError> {
+pub(super) async fn mask(state: &AppState, material: Option<ProgressToMask>) -> Result<HashMap<ProgressRecordId, MaskedEntry>, ApiError> {
     let (Some(material), Some(engines)) = (material, state.engines().get()) else { return Ok(HashMap::new()) };
     blocking(move || {
         let register = scanning::register(&material.persons);
@@ -102,8 +51,8 @@ pub(super) async fn mask(state: &AppState, material: Option<Material>) -> Result
     .await
 }
 
-fn masked_entry(entry: &ProgressRecord, masker: &TextMasker<'_>, numbering: &mut Numbering) -> Option<MaskedEntry> {
-    let content = entry.content.as_ref()?;
+fn masked_entry(entry: &EntryToMask, masker: &TextMasker<'_>, numbering: &mut Numbering) -> Option<MaskedEntry> {
+    let content = &entry.content;
     Some(MaskedEntry {
         title: masker.field(content, "title", numbering)?,
         content: masker.field(content, "content", numbering)?,

@@ -86,7 +86,7 @@ pub(crate) async fn open(state: &AppState, call: &CallContext, id: &CaseId, mode
     Err(ApiError::not_found())
 }
 
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 

@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 use store::{
     CaseAccess, Tx,
     cases::CasePerson,
-    progress::{Amendment, ProgressRecord},
+    progress::{Amendment, ProgressRecord, ProgressToMask},
 };
 
 use super::{
     answers::{NamedAnswer, person_key},
-    masked::{self, Material, MaskedEntry},
+    masked::{self, MaskedEntry},
 };
 use crate::{error::ApiError, operations::persons::closed, state::AppState};
 
@@ -85,7 +85,7 @@ closed!(PersonRef, AmendmentAnswer);
 pub(super) struct Entries {
     records: Vec<ProgressRecord>,
     people: Vec<CasePerson>,
-    material: Option<Material>,
+    material: Option<ProgressToMask>,
     agency: String,
     in_charge: bool,
     may_write: bool,
@@ -99,7 +99,8 @@ impl Entries {
             None => access.progress_records(tx).await?,
         };
         let people = access.persons(tx).await?;
-        let material = masked::material(tx, access, &records).await?;
+        let masked = records.iter().any(|record| record.level < Level::Read);
+        let material = if masked { access.masked_progress(tx).await? } else { None };
         Ok(Self {
             records,
             people,

@@ -94,6 +94,10 @@ pub async fn update(
     let answer = detail(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
     tx.commit().await?;
+    if request.similar_ok.is_some() {
+        // Vectors are made, or go.
+        state.rescan(&documents);
+    }
     rights_changed(&state, &access, documents);
     Ok(Json(answer))
 }

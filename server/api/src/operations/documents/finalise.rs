@@ -9,6 +9,7 @@ use domain::{
     disclosure::Level,
     form::{self, Context, Severity},
     id::DocumentId,
+    role::Capability,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -36,7 +37,7 @@ pub async fn finalise(State(state): State<AppState>, Path(id): Path<String>, con
     let mut tx = state.db().read().await?;
     let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
     drop(tx);
-    if access.level() < Level::Edit {
+    if access.level() < Level::Edit || !context.caller.may(Capability::EditCase) {
         return Err(ApiError::forbidden());
     }
     let definition =
@@ -58,6 +59,8 @@ pub async fn finalise(State(state): State<AppState>, Path(id): Path<String>, con
     let author = identity_of(&context.caller).author();
     state.hub().keep_version(&author, &id, "final").await.map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
+    // Asked again: the right may have gone while the rules ran.
+    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
     let number = access.finalise(&mut tx, seq, &value).await?;
     let mut event = Event::by(&context.caller, "document.finalise", "document", id.as_str());
     event.case.clone_from(&access.info().case);

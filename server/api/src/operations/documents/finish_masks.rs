@@ -54,6 +54,8 @@ pub async fn finish_masks(
     let released = answer(&state, &access, true).await?;
     let value = serde_json::to_value(&released.fields).map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
+    // Asked again: the scan may have taken a while.
+    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
     let waiting = i64::try_from(pending).unwrap_or(i64::MAX);
     let release_id = access.release_masks(&mut tx, released.seq, waiting, reason, &value).await?;
     tx.commit().await?;

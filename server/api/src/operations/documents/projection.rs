@@ -92,7 +92,7 @@ pub async fn answer(state: &AppState, access: &DocumentAccess, masked: bool) -> 
     let facts = work.facts(&mut tx).await?;
     drop(tx);
     let protected = scanning::address_protected(facts.as_ref());
-    let fields = scanning::project(definition, &stored.scan, &current, protected, &mut scanning::numbering(&persons));
+    let fields = scanning::project(definition, &stored.scan.for_register(&persons), &current, protected, &mut scanning::numbering(&persons));
     Ok(ProjectionAnswer {
         document_id: id.0,
         level: Level::Masked.code(),

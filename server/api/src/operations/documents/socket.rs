@@ -29,6 +29,7 @@ use crate::{
     context::{CallContext, caller_of_token},
     error::{ApiError, Query},
     headers::origin_is_ours,
+    operations::cases::is_id,
     state::AppState,
 };
 
@@ -91,7 +92,9 @@ pub async fn socket(
 
 async fn record<T>(state: &AppState, caller: &Caller, document: &domain::id::DocumentId, joined: &Result<T, Code>) -> Result<(), ApiError> {
     let mut tx = state.db().read().await?;
-    let event = Event::by(caller, "document.open", "document", document.as_str());
+    // What came in as an id is written down only when it looks like one.
+    let object = if is_id(document.as_str()) { document.as_str() } else { "" };
+    let event = Event::by(caller, "document.open", "document", object);
     let event = match joined {
         Ok(_) => match tx.document_for(caller, document).await?.and_then(|access| access.info().case.clone()) {
             Some(case) => event.in_case(&case),

@@ -136,7 +136,9 @@ pub async fn update(
     let access = tx.person_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
     let person = answer(&mut tx, &call.caller, &access).await?;
     let cases = cases_by_client(&mut tx, &call.caller, &person.summary.name).await?;
+    let named = tx.documents_naming(&call.caller.viewer.municipality, &id).await?;
     tx.commit().await?;
+    state.rescan(&named);
     if rights {
         // Which cases the person is in is more than the caller may know: every open document asks again.
         state.hub().access_changed(&Change::Everything);

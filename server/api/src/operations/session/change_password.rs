@@ -10,7 +10,7 @@ use store::{
 
 use super::StageAnswer;
 use crate::{
-    context::{AnySession, Source, blocking},
+    context::{AnySession, Source, password_work},
     error::{ApiError, Body},
     state::AppState,
 };
@@ -48,7 +48,7 @@ pub async fn change_password(
         return Err(ApiError::locked(locked));
     }
     let hashing = state.db().hashing().clone();
-    let (verified, next, hash) = blocking(move || {
+    let (verified, next, hash) = password_work(move || {
         let verified = hashing.verify(&request.current, &hash);
         let next = if verified { Some(hashing.hash(&request.next)) } else { None };
         (verified, next, hash)

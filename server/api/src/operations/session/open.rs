@@ -11,7 +11,7 @@ use store::{
 
 use super::{StageAnswer, cookie};
 use crate::{
-    context::{Source, blocking},
+    context::{Source, password_work},
     error::{ApiError, Body},
     state::AppState,
 };
@@ -48,7 +48,7 @@ pub async fn open(
 
     let hashing = state.db().hashing().clone();
     let password = request.password;
-    let (challenge, verified) = blocking(move || {
+    let (challenge, verified) = password_work(move || {
         let verified = challenge.verify(&hashing, &password);
         (challenge, verified)
     })

@@ -160,7 +160,9 @@ async fn note(
                 other => other?,
             };
         }
-        let detail = json!({ "mode": mode, "results": results });
+        // A field that is none may be any text: it is counted, not written down.
+        let known: BTreeMap<&String, &Written> = results.iter().filter(|(field, _)| Place::of(field).is_some()).collect();
+        let detail = json!({ "mode": mode, "results": known, "unknown": results.len() - known.len() });
         audit::record(&mut tx, Event::by(&call.caller, "transcript.accept", "transcript", id.as_str()).in_case(access.id()).detail(detail));
         let answer = accepted(&mut tx, call, &kept).await?;
         tx.commit().await?;
