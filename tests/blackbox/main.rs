@@ -3,6 +3,7 @@
 mod architecture;
 mod authorisation;
 mod commands;
+mod disclosure;
 mod live;
 mod sessions;
 mod statistics;

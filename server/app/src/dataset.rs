@@ -16,8 +16,6 @@ pub struct Municipality {
     pub name: String,
     pub code: String,
     pub zone: String,
-    #[serde(with = "toml_date")]
-    pub today: Date,
     pub agencies: Vec<Agency>,
     pub accounts: Vec<Account>,
 }
@@ -25,10 +23,8 @@ pub struct Municipality {
 #[derive(Debug, Deserialize)]
 pub struct Agency {
     pub id: String,
-    pub code: String,
     pub name: String,
     pub short: String,
-    pub mark: String,
     pub org_type: String,
     pub class: String,
     pub phone: Option<String>,
@@ -106,11 +102,8 @@ pub struct Person {
     pub alias: Option<String>,
     #[serde(default)]
     pub former_names: Vec<String>,
-    pub occupation: Option<String>,
-    pub affiliation: Option<String>,
     pub contact_caution: Option<String>,
     pub nationality_lang: Option<String>,
-    pub note: Option<String>,
     #[serde(default)]
     pub address_confidential: bool,
     #[serde(default)]
@@ -170,9 +163,6 @@ pub struct Network {
     pub nodes: Vec<toml::Table>,
     pub ties: Vec<toml::Table>,
     pub relations: Vec<toml::Table>,
-    /// Household type and the like.
-    #[serde(flatten)]
-    pub settings: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Debug, Deserialize)]
