@@ -608,16 +608,18 @@ pub fn project(
     numbering: &mut Numbering,
 ) -> Projection {
     let shown: BTreeMap<&str, &Vec<ScannedSpan>> = scan.spans.iter().map(|(path, spans)| (path.as_str(), spans)).collect();
-    // The numbers are the case's own: the same person in every text of this document.
-    let mut texts_numbering = std::mem::take(numbering);
-    let mut structured = texts_numbering.clone();
-    let mut projection = form::project_masked(definition, &scan.values, address_protected, &mut structured, &mut |path, text| {
-        match shown.get(path) {
-            Some(spans) => MaskedText::Masked(replace::replace(text, spans, &mut texts_numbering)),
-            None => MaskedText::Withheld,
-        }
+    // The texts first, then the structured fields, with one numbering: ［氏名3］ is one person only.
+    let masked: HashMap<String, String> = texts(definition, &scan.values)
+        .into_iter()
+        .filter_map(|(path, text)| {
+            let spans = shown.get(path.as_str())?;
+            let masked = replace::replace(&text, spans, numbering);
+            Some((path, masked))
+        })
+        .collect();
+    let mut projection = form::project_masked(definition, &scan.values, address_protected, numbering, &mut |path, _| {
+        masked.get(path).map_or(MaskedText::Withheld, |text| MaskedText::Masked(text.clone()))
     });
-    *numbering = structured;
     let scanned: HashMap<String, String> = texts(definition, &scan.values).into_iter().collect();
     for (path, text) in texts(definition, current) {
         if scanned.get(&path) == Some(&text) {
