@@ -52,7 +52,7 @@ export function App() {
                   </Notice>
                 </main>
               )}
-              signIn={() => <SignIn />}
+              signIn={(again) => <SignIn again={again} />}
             >
               <Pages />
             </SessionGate>
@@ -63,11 +63,12 @@ export function App() {
   );
 }
 
-function SignIn() {
+/** `again`: the session ran out; the screens wait behind, with everything typed in them. */
+function SignIn({ again }: { again: boolean }) {
   const Page = pageComponent(SIGN_IN_PAGE);
   return (
     <Suspense fallback={<PageLoading />}>
-      <Page params={{}} />
+      <Page params={again ? { again: '1' } : {}} />
     </Suspense>
   );
 }

@@ -13,6 +13,7 @@ import {
   Dialog,
   Empty,
   ErrorSummary,
+  Icon,
   LevelTag,
   Notice,
   Select,
@@ -702,6 +703,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                           </option>
                         ))}
                       </select>
+                      <Icon name="down" size="s" />
                     </span>
                   );
                 },
@@ -733,6 +735,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                                 </option>
                               ))}
                             </select>
+                            <Icon name="down" size="s" />
                           </span>
                         ),
                     },

@@ -1,5 +1,5 @@
 import { useMemo } from 'react';
-import { fieldsOf, labelAt } from '../../forms/definition';
+import { fieldAt, fieldsOf, labelAt } from '../../forms/definition';
 import { useForm } from '../sheet';
 
 const NONE: readonly string[] = [];
@@ -10,11 +10,15 @@ export { useForm };
 export function useFieldNames(form: string | null | undefined): {
   label: (path: string) => string;
   order: readonly string[];
+  /** Kept back from agencies off a protected person's list, whatever was looked at. */
+  protects: (path: string) => boolean;
 } {
   const { data } = useForm(form);
   return useMemo(
     () => ({
       label: (path: string) => (path === 'content' ? '本文' : data ? labelAt(data, path) : path),
+      protects: (path: string) =>
+        data ? (fieldAt(data, path)?.confidential_address ?? false) : false,
       order: data ? fieldsOf(data).map((field) => field.id) : NONE,
     }),
     [data],

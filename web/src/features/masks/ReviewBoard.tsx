@@ -110,6 +110,30 @@ export function ReviewBoard({
   const order = useMemo(() => walkOrder(groups), [groups]);
   const numbers = useMemo(() => numberSpans(spans), [spans]);
   const done = progress(spans);
+  const preview = usePreview(info, version);
+  // The server's projection says what it has not looked at as it stands. A protected address is
+  // kept back for good and waits for nobody.
+  const stale = fields
+    .filter((entry) => {
+      const released = projectedText(preview.query.data, entry.field);
+      return (
+        entry.text !== '' &&
+        released.withheld &&
+        !(released.text === null && names.protects(entry.field))
+      );
+    })
+    .map((entry) => entry.field);
+  const [scanning, setScanning] = useState(false);
+  const scan = async (): Promise<void> => {
+    setScanning(true);
+    try {
+      await api.post(`documents/${info.id}/masks/scan`);
+    } catch (error) {
+      toast(problemText(error), { tone: 'error' });
+    } finally {
+      setScanning(false);
+    }
+  };
 
   const [currentId, setCurrentId] = useState<string | null>(null);
   const current =
@@ -153,7 +177,7 @@ export function ReviewBoard({
     if (!current) return;
     document
       .querySelector(`[data-span="${CSS.escape(current.id)}"]`)
-      ?.scrollIntoView({ block: 'nearest' });
+      ?.scrollIntoView({ block: 'center' });
     document
       .querySelector(`[data-group="${CSS.escape(current.surface)}"]`)
       ?.scrollIntoView({ block: 'nearest' });
@@ -164,13 +188,9 @@ export function ReviewBoard({
       const from = current?.id;
       if (!from || ids.length === 0) return;
       const next = afterDecision(order, from);
-      const count = review.decide(ids, status);
+      review.decide(ids, status);
       const words = status === 'accepted' ? '伏せます' : '伏せません';
       setSaid(`「${current.surface}」${all ? `${ids.length}件すべて` : ''}を${words}`);
-      if (all && count > 0)
-        toast(`「${current.surface}」${ids.length}件を${words}。`, {
-          action: { label: '取り消す', onPress: () => void review.undo() },
-        });
       if (next)
         setCurrentId(
           all
@@ -179,7 +199,7 @@ export function ReviewBoard({
             : next,
         );
     },
-    [current, order, review, toast],
+    [current, order, review],
   );
 
   const addSelected = useCallback(
@@ -319,9 +339,23 @@ export function ReviewBoard({
           </Button>
         </div>
       </div>
-      <p className="visually-hidden" role="status">
+      <p className="masks__said" role="status">
         {said}
       </p>
+      {stale.length > 0 && (
+        <Notice
+          tone="warning"
+          title="まだ調べていない文があります"
+          actions={
+            <Button size="s" icon="refresh" busy={scanning} onClick={() => void scan()}>
+              いま調べる
+            </Button>
+          }
+        >
+          {stale.map((field) => names.label(field)).join('、')}
+          。調べ終わるまで、この文は相手に渡りません。
+        </Notice>
+      )}
       <div className="masks__board">
         <GroupList
           groups={groups}
@@ -375,13 +409,13 @@ export function ReviewBoard({
           />
         </section>
         <PreviewPane
-          info={info}
+          preview={preview}
           fields={fields}
           spans={spans}
           numbers={numbers}
           current={current}
-          version={version}
           names={names.label}
+          protects={names.protects}
         />
       </div>
       <div className="card masks__keys">
@@ -760,27 +794,8 @@ function DecisionBar({
   );
 }
 
-/**
- * What the partner sees. The server's projection is the truth about what has been released and
- * what is withheld; decisions made a moment ago are shown at once from the spans themselves.
- */
-function PreviewPane({
-  info,
-  fields,
-  spans,
-  numbers,
-  current,
-  version,
-  names,
-}: {
-  info: DocumentInfo;
-  fields: readonly FieldText[];
-  spans: readonly Span[];
-  numbers: ReadonlyMap<string, number>;
-  current: Span | null;
-  version: number;
-  names: (field: string) => string;
-}) {
+/** Whose view is shown, and the server's projection for it, asked for again after each change. */
+function usePreview(info: DocumentInfo, version: number) {
   const detail = useCase(info.case_id ?? '');
   const masked = (
     detail.data?.sections.find((entry) => entry.section === info.section)?.seen_by ?? []
@@ -799,12 +814,37 @@ function PreviewPane({
         chosen ? { agency_id: chosen } : undefined,
         signal,
       ),
-    refetchInterval: 15_000,
+    refetchInterval: 5_000,
   });
   useEffect(() => {
     const timer = setTimeout(() => void client.invalidateQueries({ queryKey: key }), PREVIEW_AFTER);
     return () => clearTimeout(timer);
   }, [client, key, version]);
+  return { query, masked, chosen, setAgency, known: detail.isSuccess };
+}
+
+/**
+ * What the partner sees. The server's projection is the truth about what has been released and
+ * what is withheld; decisions made a moment ago are shown at once from the spans themselves.
+ */
+function PreviewPane({
+  preview,
+  fields,
+  spans,
+  numbers,
+  current,
+  names,
+  protects,
+}: {
+  preview: ReturnType<typeof usePreview>;
+  fields: readonly FieldText[];
+  spans: readonly Span[];
+  numbers: ReadonlyMap<string, number>;
+  current: Span | null;
+  names: (field: string) => string;
+  protects: (field: string) => boolean;
+}) {
+  const { query, masked, chosen, setAgency } = preview;
   const name = masked.find((entry) => entry.agency_id === chosen)?.name;
   return (
     <section className="card card--purple masks__preview" aria-labelledby="masks-preview">
@@ -854,7 +894,14 @@ function PreviewPane({
                     />
                   </p>
                 )}
-                {server.withheld && <Withheld />}
+                {server.withheld &&
+                  (server.text === null && protects(entry.field) ? (
+                    <span className="withheld">
+                      <b>住所秘匿</b>　この欄は渡りません。
+                    </span>
+                  ) : (
+                    <Withheld />
+                  ))}
               </div>
             );
           })}
@@ -866,7 +913,7 @@ function PreviewPane({
             ）。ここには、この画面での見込みを出しています。
           </p>
         )}
-        {masked.length === 0 && detail.isSuccess && (
+        {masked.length === 0 && preview.known && (
           <p>いまこの記録を「マスク済み」で見る機関はありません。</p>
         )}
         <p>マスク済み（個人情報として取扱い）。未確認のことばも、伏せた形で見えます。</p>

@@ -142,7 +142,13 @@ function Cell({
       ) : (
         <MaskedText text={plainText(definition, field, cell.value, references)} />
       )}
-      {cell.withheld && <Withheld />}
+      {cell.withheld &&
+        (field.confidential_address && cell.text === undefined && cell.value === undefined ? (
+          // A protected address is kept back for good: nobody's check will show it.
+          <span className="soft">この欄は、あなたの機関には開示されていません。</span>
+        ) : (
+          <Withheld />
+        ))}
     </>
   );
 }

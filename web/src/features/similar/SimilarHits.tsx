@@ -19,6 +19,9 @@ export interface SimilarHit {
   digest: string | null;
 }
 
+/** Characters of a digest shown at once. */
+const DIGEST = 110;
+
 export interface SimilarAnswer {
   hits: SimilarHit[];
   notice?: string | null;
@@ -104,7 +107,7 @@ export function SimilarHits({
                 </ul>
               </div>
             )}
-            {hit.digest && <p className="similar__digest">{hit.digest}</p>}
+            {hit.digest && <Digest text={hit.digest} />}
             {hit.outcome && (
               <p className="soft">
                 結果：<strong>{OUTCOMES[hit.outcome] ?? hit.outcome}</strong>
@@ -114,6 +117,18 @@ export function SimilarHits({
         </li>
       ))}
     </ol>
+  );
+}
+
+/** The first lines at once, the rest when asked for: ten long digests hide each other. */
+function Digest({ text }: { text: string }) {
+  const characters = [...text.trim()];
+  if (characters.length <= DIGEST) return <p className="similar__digest">{text.trim()}</p>;
+  return (
+    <details className="similar__digest">
+      <summary>{characters.slice(0, DIGEST).join('')}…（続きを読む）</summary>
+      <p>{text.trim()}</p>
+    </details>
   );
 }
 

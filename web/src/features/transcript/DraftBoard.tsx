@@ -101,7 +101,7 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
     can('edit_case') &&
     detail.sections.some((entry) => entry.section === 'intake' && entry.level === 'edit');
 
-  const accept = async (names: readonly string[], mode: Mode): Promise<void> => {
+  const accept = async (names: readonly string[], mode: Mode, bulk = false): Promise<void> => {
     setBusy(new Set(names));
     setProblem(null);
     for (const name of names) done.current.set(name, { before: existing(name), after: null });
@@ -122,7 +122,7 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
       const refused = names.filter((name) => !written.includes(name) && !filled.includes(name));
       setTaken((old) => new Set([...old, ...written]));
       setBack((old) => new Set([...old].filter((name) => !written.includes(name))));
-      if (names.length > 1)
+      if (bulk)
         toast(`${written.length}項目を受け入れました。`, {
           action: { label: 'まとめて戻す', onPress: () => void undo(written) },
         });
@@ -199,9 +199,9 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
         <div>
           <h1 tabIndex={-1}>文字起こしからの下書き</h1>
           <p className="soft">
-            <Link href={`/cases/${detail.id}/transcripts`}>事案 {detail.case_no}</Link>　発言{' '}
-            {transcript.utterances.length}
-            　形式 {transcript.format.toUpperCase()}
+            <Link href={`/cases/${detail.id}/transcripts`}>事案 {detail.case_no}</Link>
+            {`　発言 ${transcript.utterances.length}　形式 `}
+            {transcript.format.toUpperCase()}
           </p>
         </div>
         <ol className="transcript__way" aria-label="手順">
@@ -501,7 +501,7 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
               variant="primary"
               onClick={() => {
                 setConfirmAll(false);
-                void accept(plan.accept, 'fill_empty');
+                void accept(plan.accept, 'fill_empty', true);
               }}
             >
               {plan.accept.length}項目を受け入れる
