@@ -902,7 +902,9 @@ fn same_writer(a: &Author, b: &Author) -> bool {
 /// Our own ids are 32 hexadecimal digits: now and then twelve of them in a row are decimal and have
 /// a right check digit. Nobody types those.
 fn is_generated_id(rule: &Scalar, value: Plain<'_>) -> bool {
-    let Plain::Text(text) = value else { return false };
+    let Plain::Text(text) = value else {
+        return false;
+    };
     matches!(rule, Scalar::Code | Scalar::OwnAccount)
         && text.len() == 32
         && text.bytes().all(|b| b.is_ascii_hexdigit())

@@ -18,8 +18,39 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("network", &["domain"]),
     ("statistics", &["domain"]),
     ("exchange", &["domain"]),
-    ("api", &["domain", "store", "collab", "models", "masking", "search", "similar", "intake", "network", "statistics", "exchange"]),
-    ("musubi", &["domain", "store", "collab", "models", "masking", "search", "similar", "intake", "network", "statistics", "exchange", "api"]),
+    (
+        "api",
+        &[
+            "domain",
+            "store",
+            "collab",
+            "models",
+            "masking",
+            "search",
+            "similar",
+            "intake",
+            "network",
+            "statistics",
+            "exchange",
+        ],
+    ),
+    (
+        "musubi",
+        &[
+            "domain",
+            "store",
+            "collab",
+            "models",
+            "masking",
+            "search",
+            "similar",
+            "intake",
+            "network",
+            "statistics",
+            "exchange",
+            "api",
+        ],
+    ),
     ("musubi-tests", &[]),
 ];
 
@@ -39,22 +70,45 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 
 #[test]
 fn dependencies_point_one_way() {
-    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).output().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .output()
+        .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    let own: BTreeSet<&str> = packages.iter().map(|p| p["name"].as_str().unwrap()).collect();
+    let own: BTreeSet<&str> = packages
+        .iter()
+        .map(|p| p["name"].as_str().unwrap())
+        .collect();
     let known: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
-    assert_eq!(own, known, "a crate was added or removed: say here what it may depend on");
+    assert_eq!(
+        own, known,
+        "a crate was added or removed: say here what it may depend on"
+    );
 
     let mut wrong = Vec::new();
     for package in packages {
         let name = package["name"].as_str().unwrap();
-        let (_, allowed) = ALLOWED.iter().find(|(crate_name, _)| *crate_name == name).unwrap();
-        let forbidden = FORBIDDEN.iter().find(|(crate_name, _)| *crate_name == name).map_or(&[][..], |(_, list)| list);
+        let (_, allowed) = ALLOWED
+            .iter()
+            .find(|(crate_name, _)| *crate_name == name)
+            .unwrap();
+        let forbidden = FORBIDDEN
+            .iter()
+            .find(|(crate_name, _)| *crate_name == name)
+            .map_or(&[][..], |(_, list)| list);
         for dependency in package["dependencies"].as_array().unwrap() {
             let to = dependency["name"].as_str().unwrap();
             let test_only = dependency["kind"].as_str() == Some("dev");
-            if (own.contains(to) && !allowed.contains(&to)) || (!test_only && forbidden.contains(&to)) {
+            if (own.contains(to) && !allowed.contains(&to))
+                || (!test_only && forbidden.contains(&to))
+            {
                 wrong.push(format!("{name} → {to}"));
             }
         }

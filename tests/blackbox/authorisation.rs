@@ -12,7 +12,13 @@ use serde_json::{Value, json};
 use crate::world::{OPEN_CASE, PROTECTED_CASE, World, no_canary, operations, split, step};
 
 /// Needs no session, or is about the session itself (tests in `sessions`).
-const PUBLIC: &[&str] = &["GET /healthz", "GET /readyz", "GET /metrics", "POST /session", "DELETE /session"];
+const PUBLIC: &[&str] = &[
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "POST /session",
+    "DELETE /session",
+];
 const SESSION: &[&str] = &[
     "GET /session",
     "POST /session/totp",
@@ -134,9 +140,15 @@ impl Subjects {
     async fn find(world: &World) -> Result<Self> {
         let (coordinator, admin) = (world.as_user("aoba-coord")?, world.as_user("aoba-admin")?);
         let case = world.case(OPEN_CASE).await?;
-        let records = coordinator.get(&format!("/cases/{}/progress-records", case.id)).await?.ok()?;
+        let records = coordinator
+            .get(&format!("/cases/{}/progress-records", case.id))
+            .await?
+            .ok()?;
         let transcript = coordinator
-            .post(&format!("/cases/{}/transcripts", case.id), json!({"text": "相談員：今日はどうされましたか。\n本人：鶸谷です。眠れません。"}))
+            .post(
+                &format!("/cases/{}/transcripts", case.id),
+                json!({"text": "相談員：今日はどうされましたか。\n本人：鶸谷です。眠れません。"}),
+            )
             .await?
             .ok()?;
         let account = world.account("aoba-two-hats").await?;
@@ -145,9 +157,18 @@ impl Subjects {
             .as_array()
             .context("memberships")?
             .iter()
-            .find(|one| one.to_string().contains(&account) && one.to_string().contains("青葉市 多機関協働室"))
+            .find(|one| {
+                one.to_string().contains(&account)
+                    && one.to_string().contains("青葉市 多機関協働室")
+            })
             .context("membership")?;
-        let spare = admin.post("/agencies", json!({"name": "予備の機関", "class": "agency", "org_type": "jiritsu"})).await?.ok()?;
+        let spare = admin
+            .post(
+                "/agencies",
+                json!({"name": "予備の機関", "class": "agency", "org_type": "jiritsu"}),
+            )
+            .await?
+            .ok()?;
         let text = |value: &Value| value.as_str().map(str::to_owned).context("id");
         let by_folder = BTreeMap::from([
             ("accounts", account.clone()),
@@ -159,7 +180,11 @@ impl Subjects {
             ("transcripts", text(&transcript["id"])?),
             ("forms", "intake_assessment".to_owned()),
         ]);
-        Ok(Self { by_folder, record: text(&records["items"][0]["id"])?, agency: world.agency("青葉生活サポート").await? })
+        Ok(Self {
+            by_folder,
+            record: text(&records["items"][0]["id"])?,
+            agency: world.agency("青葉生活サポート").await?,
+        })
     }
 
     fn path(&self, template: &str) -> String {
@@ -180,10 +205,18 @@ impl Subjects {
 
 async fn every_operation_is_in_the_table(client: &Client) -> Result<()> {
     let described = operations(client).await?;
-    let known: BTreeSet<String> =
-        TABLE.iter().map(|row| row.0).chain(PUBLIC.iter().copied()).chain(SESSION.iter().copied()).map(str::to_owned).collect();
+    let known: BTreeSet<String> = TABLE
+        .iter()
+        .map(|row| row.0)
+        .chain(PUBLIC.iter().copied())
+        .chain(SESSION.iter().copied())
+        .map(str::to_owned)
+        .collect();
     let missing: Vec<_> = described.difference(&known).collect();
-    ensure!(missing.is_empty(), "say in the table who may call {missing:?}");
+    ensure!(
+        missing.is_empty(),
+        "say in the table who may call {missing:?}"
+    );
     let gone: Vec<_> = known.difference(&described).collect();
     ensure!(gone.is_empty(), "not described any more: {gone:?}");
     Ok(())
@@ -197,10 +230,22 @@ async fn nobody_gets_in_without_signing_in(world: &World, subjects: &Subjects) -
             continue;
         }
         let (method, template) = split(&operation)?;
-        let body = TABLE.iter().find(|row| row.0 == operation).and_then(|row| row.1).map(serde_json::from_str).transpose()?;
+        let body = TABLE
+            .iter()
+            .find(|row| row.0 == operation)
+            .and_then(|row| row.1)
+            .map(serde_json::from_str)
+            .transpose()?;
         for client in [&nobody, &forged] {
-            let reply = client.request(method.clone(), &subjects.path(template), body.clone()).await?;
-            ensure!(reply.status == 401, "{operation} without signing in: {} {}", reply.status, reply.text());
+            let reply = client
+                .request(method.clone(), &subjects.path(template), body.clone())
+                .await?;
+            ensure!(
+                reply.status == 401,
+                "{operation} without signing in: {} {}",
+                reply.status,
+                reply.text()
+            );
             no_canary(&operation, &reply.text())?;
         }
     }
@@ -211,12 +256,21 @@ async fn everybody_gets_what_the_table_says(world: &World, subjects: &Subjects) 
     let mut wrong = Vec::new();
     // What ends an account, an agency or a membership runs last.
     let last = |row: &&Row| row.0.ends_with("/stop") || row.0.contains("/reset-");
-    for (operation, body, expected) in TABLE.iter().filter(|row| !last(row)).chain(TABLE.iter().filter(last)) {
+    for (operation, body, expected) in TABLE
+        .iter()
+        .filter(|row| !last(row))
+        .chain(TABLE.iter().filter(last))
+    {
         let (method, template) = split(operation)?;
         let body: Option<Value> = body.map(serde_json::from_str).transpose()?;
         let path = subjects.path(template);
-        let clients: Vec<Client> = ACCOUNTS.iter().map(|login_id| world.as_user(login_id)).collect::<Result<_>>()?;
-        let requests = clients.iter().map(|client| client.request(method.clone(), &path, body.clone()));
+        let clients: Vec<Client> = ACCOUNTS
+            .iter()
+            .map(|login_id| world.as_user(login_id))
+            .collect::<Result<_>>()?;
+        let requests = clients
+            .iter()
+            .map(|client| client.request(method.clone(), &path, body.clone()));
         // Reads all at once; what changes something in the order of the columns.
         let replies = if method == Method::GET {
             join_all(requests).await
@@ -230,10 +284,21 @@ async fn everybody_gets_what_the_table_says(world: &World, subjects: &Subjects) 
         for ((login_id, expected), reply) in ACCOUNTS.iter().zip(expected).zip(replies) {
             let reply = reply?;
             if reply.status != *expected {
-                wrong.push(format!("{operation} as {login_id}: {} {}, expected {expected}", reply.status, reply.code()));
+                wrong.push(format!(
+                    "{operation} as {login_id}: {} {}, expected {expected}",
+                    reply.status,
+                    reply.code()
+                ));
             }
-            let stranger =
-                ["aoba-outside", "aoba-admin", "aoba-auditor", "aoba-stat", "shiranami-coord", "shiranami-admin"].contains(login_id);
+            let stranger = [
+                "aoba-outside",
+                "aoba-admin",
+                "aoba-auditor",
+                "aoba-stat",
+                "shiranami-coord",
+                "shiranami-admin",
+            ]
+            .contains(login_id);
             if !reply.status.is_success() || stranger {
                 no_canary(&format!("{operation} as {login_id}"), &reply.text())?;
             }
@@ -245,33 +310,76 @@ async fn everybody_gets_what_the_table_says(world: &World, subjects: &Subjects) 
 
 /// The lists of another municipality hold its own things and nothing of this one.
 async fn municipalities_do_not_meet(world: &World) -> Result<()> {
-    let (coordinator, admin) = (world.as_user("shiranami-coord")?, world.as_user("shiranami-admin")?);
+    let (coordinator, admin) = (
+        world.as_user("shiranami-coord")?,
+        world.as_user("shiranami-admin")?,
+    );
     let cases = coordinator.get("/cases").await?.ok()?;
-    let numbers: Vec<_> = cases["items"].as_array().context("items")?.iter().map(|case| case["case_no"].clone()).collect();
+    let numbers: Vec<_> = cases["items"]
+        .as_array()
+        .context("items")?
+        .iter()
+        .map(|case| case["case_no"].clone())
+        .collect();
     ensure!(numbers == [json!("2026-0009")], "{numbers:?}");
     for path in ["/accounts", "/agencies", "/memberships", "/audit"] {
         let text = admin.get(path).await?.text();
-        ensure!(!text.contains("青葉"), "{path} of 白波町 holds 青葉市: {text}");
+        ensure!(
+            !text.contains("青葉"),
+            "{path} of 白波町 holds 青葉市: {text}"
+        );
     }
-    let found = coordinator.post("/persons/search", json!({"q": "金糸雀"})).await?.ok()?;
-    ensure!(found["items"] == json!([]), "金糸雀 found from 白波町: {found}");
+    let found = coordinator
+        .post("/persons/search", json!({"q": "金糸雀"}))
+        .await?
+        .ok()?;
+    ensure!(
+        found["items"] == json!([]),
+        "金糸雀 found from 白波町: {found}"
+    );
     Ok(())
 }
 
 /// 住所秘匿: agencies that may not know the address do not get it, though they are members.
 async fn a_protected_address_stays_with_its_agency(world: &World) -> Result<()> {
     let case = world.case(PROTECTED_CASE).await?;
-    let protected = case.persons.iter().find(|person| person["address_confidential"] == true).context("protected")?;
+    let protected = case
+        .persons
+        .iter()
+        .find(|person| person["address_confidential"] == true)
+        .context("protected")?;
     let id = protected["person_id"].as_str().context("id")?;
-    let allowed = world.as_user("aoba-coord")?.get(&format!("/persons/{id}")).await?;
-    ensure!(allowed.text().contains("秘匿町"), "the allowed agency sees it: {}", allowed.text());
-    for login_id in ["aoba-staff", "aoba-houkatsu", "aoba-viewer", "aoba-masked", "aoba-outside"] {
+    let allowed = world
+        .as_user("aoba-coord")?
+        .get(&format!("/persons/{id}"))
+        .await?;
+    ensure!(
+        allowed.text().contains("秘匿町"),
+        "the allowed agency sees it: {}",
+        allowed.text()
+    );
+    for login_id in [
+        "aoba-staff",
+        "aoba-houkatsu",
+        "aoba-viewer",
+        "aoba-masked",
+        "aoba-outside",
+    ] {
         let client = world.as_user(login_id)?;
-        let found = client.post("/persons/search", json!({"q": "隠岐"})).await?.text();
-        ensure!(!found.contains("秘匿町") && !found.contains("0900-90-9999"), "search as {login_id}: {found}");
+        let found = client
+            .post("/persons/search", json!({"q": "隠岐"}))
+            .await?
+            .text();
+        ensure!(
+            !found.contains("秘匿町") && !found.contains("0900-90-9999"),
+            "search as {login_id}: {found}"
+        );
         for path in [format!("/persons/{id}"), format!("/cases/{}", case.id)] {
             let text = client.get(&path).await?.text();
-            ensure!(!text.contains("秘匿町") && !text.contains("0900-90-9999"), "{path} as {login_id}: {text}");
+            ensure!(
+                !text.contains("秘匿町") && !text.contains("0900-90-9999"),
+                "{path} as {login_id}: {text}"
+            );
         }
     }
     Ok(())
@@ -283,11 +391,27 @@ async fn authorisation() {
         let world = World::start(database).await?;
         let subjects = Subjects::find(&world).await?;
         let nobody = Client::anonymous(&world.server.url)?;
-        step("every operation is in the table", every_operation_is_in_the_table(&nobody)).await?;
-        step("without signing in", nobody_gets_in_without_signing_in(&world, &subjects)).await?;
+        step(
+            "every operation is in the table",
+            every_operation_is_in_the_table(&nobody),
+        )
+        .await?;
+        step(
+            "without signing in",
+            nobody_gets_in_without_signing_in(&world, &subjects),
+        )
+        .await?;
         step("municipalities", municipalities_do_not_meet(&world)).await?;
-        step("protected address", a_protected_address_stays_with_its_agency(&world)).await?;
-        step("table", everybody_gets_what_the_table_says(&world, &subjects)).await
+        step(
+            "protected address",
+            a_protected_address_stays_with_its_agency(&world),
+        )
+        .await?;
+        step(
+            "table",
+            everybody_gets_what_the_table_says(&world, &subjects),
+        )
+        .await
     })
     .await;
 }

@@ -20,18 +20,37 @@ async fn doctor(world: &World) -> Result<()> {
 
 async fn mask_line_by_line(world: &World) -> Result<()> {
     let good = "{\"id\":1,\"text\":\"電話は090-1234-5678です。\"}\n\n{\"id\":\"b\",\"text\":\"変わりない。\"}\n";
-    let (code, output, _) = world.server.command_with_input(&["mask"], good.as_bytes())?;
+    let (code, output, _) = world
+        .server
+        .command_with_input(&["mask"], good.as_bytes())?;
     ensure!(code == Some(0), "{code:?}");
-    let lines: Vec<Value> = output.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    ensure!(lines.len() == 2 && lines[0]["id"] == 1 && lines[1]["id"] == "b", "{output}");
+    let lines: Vec<Value> = output
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    ensure!(
+        lines.len() == 2 && lines[0]["id"] == 1 && lines[1]["id"] == "b",
+        "{output}"
+    );
     ensure!(!lines[0]["masked"].to_string().contains("1234"), "{output}");
 
     let broken = format!("{good}{{\"id\":3,\"text\":\"金糸雀太郎さん\n");
-    let (code, output, errors) = world.server.command_with_input(&["mask"], broken.as_bytes())?;
+    let (code, output, errors) = world
+        .server
+        .command_with_input(&["mask"], broken.as_bytes())?;
     ensure!(code == Some(2), "{code:?} {errors}");
-    ensure!(errors.contains("4 行目") || errors.contains("4行目"), "the line is not named: {errors}");
-    ensure!(output.lines().count() == 2, "what came before is written: {output}");
-    ensure!(CANARIES.iter().all(|canary| !errors.contains(canary)), "the message quotes the text: {errors}");
+    ensure!(
+        errors.contains("4 行目") || errors.contains("4行目"),
+        "the line is not named: {errors}"
+    );
+    ensure!(
+        output.lines().count() == 2,
+        "what came before is written: {output}"
+    );
+    ensure!(
+        CANARIES.iter().all(|canary| !errors.contains(canary)),
+        "the message quotes the text: {errors}"
+    );
     Ok(())
 }
 
@@ -41,16 +60,35 @@ async fn a_year_that_never_was(world: &World) -> Result<()> {
     let before = coordinator.get("/cases").await?.ok()?["total"].clone();
     let person = json!({"name": "試験 一人", "kana": "しけん ひとり"});
     for (path, body) in [
-        ("received_on", json!({"received_on": "昭和65年4月1日", "clients": [{"person": person}]})),
-        ("clients.0.person.birth_date", json!({"received_on": "2026-11-01", "clients": [{"person": {"name": "試験 一人", "kana": "しけん ひとり", "birth_date": "昭和65年4月1日"}}]})),
+        (
+            "received_on",
+            json!({"received_on": "昭和65年4月1日", "clients": [{"person": person}]}),
+        ),
+        (
+            "clients.0.person.birth_date",
+            json!({"received_on": "2026-11-01", "clients": [{"person": {"name": "試験 一人", "kana": "しけん ひとり", "birth_date": "昭和65年4月1日"}}]}),
+        ),
     ] {
         let reply = coordinator.post("/cases", body).await?;
-        ensure!(reply.status == 422 && reply.code() == "invalid", "{path}: {} {}", reply.status, reply.text());
+        ensure!(
+            reply.status == 422 && reply.code() == "invalid",
+            "{path}: {} {}",
+            reply.status,
+            reply.text()
+        );
         let fields = reply.json["fields"].as_array().cloned().unwrap_or_default();
-        ensure!(fields.iter().any(|field| field["path"] == path && field["code"].as_str().is_some_and(|code| !code.is_empty())), "{}", reply.text());
+        ensure!(
+            fields.iter().any(|field| field["path"] == path
+                && field["code"].as_str().is_some_and(|code| !code.is_empty())),
+            "{}",
+            reply.text()
+        );
         ensure!(!reply.text().contains("試験"), "{}", reply.text());
     }
-    ensure!(coordinator.get("/cases").await?.ok()?["total"] == before, "something was kept");
+    ensure!(
+        coordinator.get("/cases").await?.ok()?["total"] == before,
+        "something was kept"
+    );
     Ok(())
 }
 

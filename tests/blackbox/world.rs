@@ -16,8 +16,21 @@ pub const PROTECTED_CASE: &str = "2026-0001";
 
 /// Values of the register and of the sheets that must not reach whoever may not see them.
 pub const CANARIES: &[&str] = &[
-    "金糸雀", "太郎", "かなりあ", "隠岐", "避子", "おき さけこ", "花見川町", "秘匿町", "0900-90-1234", "0900-90-9999",
-    "鶸谷", "実里", "ひわたに", "鶸谷町", "0900-91-5678",
+    "金糸雀",
+    "太郎",
+    "かなりあ",
+    "隠岐",
+    "避子",
+    "おき さけこ",
+    "花見川町",
+    "秘匿町",
+    "0900-90-1234",
+    "0900-90-9999",
+    "鶸谷",
+    "実里",
+    "ひわたに",
+    "鶸谷町",
+    "0900-91-5678",
 ];
 
 pub struct World {
@@ -43,14 +56,20 @@ impl Case {
 
 impl World {
     pub async fn start(on: Database) -> Result<Self> {
-        Ok(Self { server: Server::with_fixtures(on).await?, tokens: std::sync::Mutex::default(), clients: std::sync::Mutex::default() })
+        Ok(Self {
+            server: Server::with_fixtures(on).await?,
+            tokens: std::sync::Mutex::default(),
+            clients: std::sync::Mutex::default(),
+        })
     }
 
     /// A client with a bearer token of the account.
     pub fn as_user(&self, login_id: &str) -> Result<Client> {
         let token = self.token(login_id)?;
         let mut clients = self.clients.lock().unwrap();
-        let client = clients.entry(login_id.to_owned()).or_insert_with(|| Client::with_token(&self.server.url, &token));
+        let client = clients
+            .entry(login_id.to_owned())
+            .or_insert_with(|| Client::with_token(&self.server.url, &token));
         Ok(client.clone())
     }
 
@@ -70,22 +89,38 @@ impl World {
         let coordinator = self.as_user("aoba-coord")?;
         let found = coordinator.get("/cases").await?.ok()?;
         let items = found["items"].as_array().context("items")?;
-        let id = items.iter().find(|case| case["case_no"] == number).and_then(|case| case["id"].as_str()).context("no such case")?;
+        let id = items
+            .iter()
+            .find(|case| case["case_no"] == number)
+            .and_then(|case| case["id"].as_str())
+            .context("no such case")?;
         let detail = coordinator.get(&format!("/cases/{id}")).await?.ok()?;
         let documents = detail["sections"]
             .as_array()
             .context("sections")?
             .iter()
-            .filter_map(|section| Some((section["section"].as_str()?.to_owned(), section["document_id"].as_str()?.to_owned())))
+            .filter_map(|section| {
+                Some((
+                    section["section"].as_str()?.to_owned(),
+                    section["document_id"].as_str()?.to_owned(),
+                ))
+            })
             .collect();
-        Ok(Case { id: id.to_owned(), documents, persons: detail["persons"].as_array().cloned().unwrap_or_default() })
+        Ok(Case {
+            id: id.to_owned(),
+            documents,
+            persons: detail["persons"].as_array().cloned().unwrap_or_default(),
+        })
     }
 
     /// The id of an agency by its name.
     pub async fn agency(&self, name: &str) -> Result<String> {
         let found = self.as_user("aoba-admin")?.get("/agencies").await?.ok()?;
         let items = found["items"].as_array().context("items")?;
-        let agency = items.iter().find(|agency| agency["name"] == name).context("no such agency")?;
+        let agency = items
+            .iter()
+            .find(|agency| agency["name"] == name)
+            .context("no such agency")?;
         Ok(agency["id"].as_str().context("id")?.to_owned())
     }
 
@@ -93,7 +128,10 @@ impl World {
     pub async fn account(&self, login_id: &str) -> Result<String> {
         let found = self.as_user("aoba-admin")?.get("/accounts").await?.ok()?;
         let items = found["items"].as_array().context("items")?;
-        let account = items.iter().find(|account| account["login_id"] == login_id).context("no such account")?;
+        let account = items
+            .iter()
+            .find(|account| account["login_id"] == login_id)
+            .context("no such account")?;
         Ok(account["id"].as_str().context("id")?.to_owned())
     }
 }
@@ -117,7 +155,9 @@ fn text_of(doc: &Doc, field: &str) -> Option<TextRef> {
 
 /// The text of a sheet's text field.
 pub fn field_text(doc: &Doc, field: &str) -> String {
-    text_of(doc, field).map(|text| text.get_string(&doc.transact())).unwrap_or_default()
+    text_of(doc, field)
+        .map(|text| text.get_string(&doc.transact()))
+        .unwrap_or_default()
 }
 
 /// Types at the end of a sheet's text field.
@@ -131,8 +171,14 @@ pub fn type_field(doc: &Doc, field: &str, typed: &str) -> Result<()> {
 pub fn add_row(doc: &Doc, table: &str, row: &str, cells: &[(&str, &str)]) -> Result<()> {
     let root = fields(doc);
     let mut txn = doc.transact_mut();
-    let Some(Out::YMap(rows)) = root.get(&txn, table) else { anyhow::bail!("{table} is no table") };
-    let live = rows.insert(&mut txn, row, MapPrelim::from_iter([("order", yrs::Any::from("z0"))]));
+    let Some(Out::YMap(rows)) = root.get(&txn, table) else {
+        anyhow::bail!("{table} is no table")
+    };
+    let live = rows.insert(
+        &mut txn,
+        row,
+        MapPrelim::from_iter([("order", yrs::Any::from("z0"))]),
+    );
     for (column, value) in cells {
         live.insert(&mut txn, *column, TextPrelim::new(*value));
     }
@@ -145,10 +191,18 @@ pub async fn operations(client: &Client) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for (path, methods) in described["paths"].as_object().context("paths")? {
         for method in methods.as_object().context("methods")?.keys() {
-            found.insert(format!("{} {}", method.to_uppercase(), path.trim_start_matches("/api/v1")));
+            found.insert(format!(
+                "{} {}",
+                method.to_uppercase(),
+                path.trim_start_matches("/api/v1")
+            ));
         }
     }
-    ensure!(found.len() > 60, "the description is not complete: {}", found.len());
+    ensure!(
+        found.len() > 60,
+        "the description is not complete: {}",
+        found.len()
+    );
     Ok(found)
 }
 
@@ -159,7 +213,10 @@ pub fn split(operation: &str) -> Result<(Method, &str)> {
 
 /// Nothing of the register may stand in an answer to somebody who may not know it.
 pub fn no_canary(what: &str, body: &str) -> Result<()> {
-    let found: Vec<_> = CANARIES.iter().filter(|canary| body.contains(**canary)).collect();
+    let found: Vec<_> = CANARIES
+        .iter()
+        .filter(|canary| body.contains(**canary))
+        .collect();
     ensure!(found.is_empty(), "{what} tells {found:?}: {body}");
     Ok(())
 }

@@ -40,27 +40,60 @@ static CLUSTER: OnceLock<Result<Mutex<Cluster>, String>> = OnceLock::new();
 
 /// Creates an empty database in the tests' own PostgreSQL and returns its URL.
 pub fn fresh_postgres() -> Result<String> {
-    let cluster = CLUSTER.get_or_init(|| start().map(Mutex::new).map_err(|error| format!("{error:#}")));
+    let cluster = CLUSTER.get_or_init(|| {
+        start()
+            .map(Mutex::new)
+            .map_err(|error| format!("{error:#}"))
+    });
     let cluster = match cluster {
-        Ok(cluster) => cluster.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        Ok(cluster) => cluster
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner),
         Err(message) => bail!("PostgreSQL を起動できません: {message}"),
     };
     let name = format!("t{}", unique());
-    cluster.run("createdb", &["-h", "127.0.0.1", "-p", &cluster.port.to_string(), "-U", "musubi", "-T", "template0", "-E", "UTF8", "--locale=C", &name])?;
-    Ok(format!("postgres://musubi@127.0.0.1:{}/{name}", cluster.port))
+    cluster.run(
+        "createdb",
+        &[
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &cluster.port.to_string(),
+            "-U",
+            "musubi",
+            "-T",
+            "template0",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            &name,
+        ],
+    )?;
+    Ok(format!(
+        "postgres://musubi@127.0.0.1:{}/{name}",
+        cluster.port
+    ))
 }
 
 fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "{}_{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 impl Cluster {
     fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
         let mut command = command(&self.bin.join(program), self.as_user);
         let output = command.args(arguments).stdin(Stdio::null()).output()?;
-        ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "{program}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(())
     }
 }
@@ -79,22 +112,73 @@ fn command(program: &std::path::Path, as_user: bool) -> Command {
 fn start() -> Result<Cluster> {
     let bin = std::fs::read_dir("/usr/lib/postgresql")
         .ok()
-        .and_then(|entries| entries.filter_map(|e| e.ok()).map(|e| e.path().join("bin")).filter(|p| p.join("initdb").exists()).max())
+        .and_then(|entries| {
+            entries
+                .filter_map(|e| e.ok())
+                .map(|e| e.path().join("bin"))
+                .filter(|p| p.join("initdb").exists())
+                .max()
+        })
         .context("initdb が見つかりません。`make setup-test` を実行してください")?;
-    let as_user = std::env::var("USER").is_ok_and(|u| u == "root") || std::fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m)).unwrap_or(1) == 0;
-    let folder = tempfile::Builder::new().prefix("musubi-pg-").tempdir()?.keep();
+    let as_user = std::env::var("USER").is_ok_and(|u| u == "root")
+        || std::fs::metadata("/proc/self")
+            .map(|m| std::os::unix::fs::MetadataExt::uid(&m))
+            .unwrap_or(1)
+            == 0;
+    let folder = tempfile::Builder::new()
+        .prefix("musubi-pg-")
+        .tempdir()?
+        .keep();
     if as_user {
-        let status = Command::new("chown").arg("postgres").arg(&folder).status()?;
+        let status = Command::new("chown")
+            .arg("postgres")
+            .arg(&folder)
+            .status()?;
         ensure!(status.success(), "chown postgres が失敗しました");
     }
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let cluster = Cluster { folder, bin, port, as_user };
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
+    let cluster = Cluster {
+        folder,
+        bin,
+        port,
+        as_user,
+    };
     let data = cluster.folder.join("data");
     let data_text = data.to_str().context("path")?;
-    cluster.run("initdb", &["-D", data_text, "-U", "musubi", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])?;
-    let options = format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300");
+    cluster.run(
+        "initdb",
+        &[
+            "-D",
+            data_text,
+            "-U",
+            "musubi",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ],
+    )?;
+    let options = format!(
+        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300"
+    );
     let log = cluster.folder.join("log");
-    cluster.run("pg_ctl", &["-D", data_text, "-w", "-l", log.to_str().context("path")?, "-o", &options, "start"])?;
+    cluster.run(
+        "pg_ctl",
+        &[
+            "-D",
+            data_text,
+            "-w",
+            "-l",
+            log.to_str().context("path")?,
+            "-o",
+            &options,
+            "start",
+        ],
+    )?;
     stop_at_exit(&cluster);
     Ok(cluster)
 }
@@ -104,10 +188,19 @@ fn stop_at_exit(cluster: &Cluster) {
     let script = format!(
         "while kill -0 {pid} 2>/dev/null; do sleep 1; done; {run}{ctl} -D {data} -m immediate stop; rm -rf {folder}",
         pid = std::process::id(),
-        run = if cluster.as_user { "runuser -u postgres -- " } else { "" },
+        run = if cluster.as_user {
+            "runuser -u postgres -- "
+        } else {
+            ""
+        },
         ctl = cluster.bin.join("pg_ctl").display(),
         data = cluster.folder.join("data").display(),
         folder = cluster.folder.display(),
     );
-    let _watcher = Command::new("setsid").args(["sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let _watcher = Command::new("setsid")
+        .args(["sh", "-c", &script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
 }

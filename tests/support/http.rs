@@ -49,12 +49,24 @@ impl Reply {
 impl Client {
     #[must_use]
     pub fn with_token(url: &str, token: &str) -> Self {
-        Self { http: reqwest::Client::new(), url: url.to_owned(), token: Some(token.to_owned()), headers: Vec::new(), unmarked: false }
+        Self {
+            http: reqwest::Client::new(),
+            url: url.to_owned(),
+            token: Some(token.to_owned()),
+            headers: Vec::new(),
+            unmarked: false,
+        }
     }
 
     /// Nobody yet: keeps the cookies it is given.
     pub fn anonymous(url: &str) -> Result<Self> {
-        Ok(Self { http: reqwest::Client::builder().cookie_store(true).build()?, url: url.to_owned(), token: None, headers: Vec::new(), unmarked: false })
+        Ok(Self {
+            http: reqwest::Client::builder().cookie_store(true).build()?,
+            url: url.to_owned(),
+            token: None,
+            headers: Vec::new(),
+            unmarked: false,
+        })
     }
 
     /// The same client with a header on every request.
@@ -68,11 +80,16 @@ impl Client {
     /// The same client as a foreign page would use it: without `X-Musubi`.
     #[must_use]
     pub fn unmarked(&self) -> Self {
-        Self { unmarked: true, ..self.clone() }
+        Self {
+            unmarked: true,
+            ..self.clone()
+        }
     }
 
     pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> Result<Reply> {
-        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.url));
+        let mut request = self
+            .http
+            .request(method, format!("{}/api/v1{path}", self.url));
         if !self.unmarked {
             request = request.header("X-Musubi", "1");
         }
@@ -135,30 +152,55 @@ impl Client {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        let cookie = response.headers().get("set-cookie").and_then(|value| value.to_str().ok());
-        let cookie = cookie.and_then(|text| text.split(';').next()).map(str::to_owned);
+        let cookie = response
+            .headers()
+            .get("set-cookie")
+            .and_then(|value| value.to_str().ok());
+        let cookie = cookie
+            .and_then(|text| text.split(';').next())
+            .map(str::to_owned);
         let bytes = response.bytes().await?.to_vec();
-        let json = if content_type.contains("json") { serde_json::from_slice(&bytes).context("body is not JSON")? } else { Value::Null };
-        Ok(Reply { status, content_type, cookie, bytes, json })
+        let json = if content_type.contains("json") {
+            serde_json::from_slice(&bytes).context("body is not JSON")?
+        } else {
+            Value::Null
+        };
+        Ok(Reply {
+            status,
+            content_type,
+            cookie,
+            bytes,
+            json,
+        })
     }
 
     /// Password and one-time code, as at the sign-in screen.
     pub async fn sign_in(&self, account: &Account, code: &str) -> Result<Reply> {
         let first = self
-            .post("/session", serde_json::json!({"login_id": account.login_id, "password": account.password}))
+            .post(
+                "/session",
+                serde_json::json!({"login_id": account.login_id, "password": account.password}),
+            )
             .await?;
         if !first.status.is_success() {
             return Ok(first);
         }
-        self.post("/session/totp", serde_json::json!({ "code": code })).await
+        self.post("/session/totp", serde_json::json!({ "code": code }))
+            .await
     }
 }
 
 /// The authenticator app's code for the account, `steps` of 30 s away from now.
 pub fn totp_code(account: &Account, steps: i64) -> Result<String> {
-    let secret = totp_rs::Secret::try_from_base32(&account.totp_secret).map_err(|_| anyhow::anyhow!("secret"))?;
-    let totp = totp_rs::Builder::new().with_secret(secret).build().map_err(|_| anyhow::anyhow!("totp"))?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let secret = totp_rs::Secret::try_from_base32(&account.totp_secret)
+        .map_err(|_| anyhow::anyhow!("secret"))?;
+    let totp = totp_rs::Builder::new()
+        .with_secret(secret)
+        .build()
+        .map_err(|_| anyhow::anyhow!("totp"))?;
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_secs();
     let at = now.checked_add_signed(steps * 30).context("time")?;
     Ok(totp.generate(at).to_string())
 }

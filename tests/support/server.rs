@@ -50,9 +50,20 @@ impl Server {
         if on == Database::PostgreSql {
             environment.push(("DATABASE_URL".to_owned(), database::fresh_postgres()?));
         }
-        let mut server = Self { child: None, url: String::new(), data, environment, listen: "127.0.0.1:0".to_owned() };
+        let mut server = Self {
+            child: None,
+            url: String::new(),
+            data,
+            environment,
+            listen: "127.0.0.1:0".to_owned(),
+        };
         for dataset in datasets {
-            server.command(&["demo", "--load-only", "--dataset", dataset.to_str().context("path")?])?;
+            server.command(&[
+                "demo",
+                "--load-only",
+                "--dataset",
+                dataset.to_str().context("path")?,
+            ])?;
         }
         server.launch()?;
         Ok(server)
@@ -74,12 +85,20 @@ impl Server {
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{} を起動できません", binary().display()))?;
-        ensure!(output.status.success(), "musubi {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "musubi {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Runs a subcommand that reads standard input; returns exit code, output and errors.
-    pub fn command_with_input(&self, arguments: &[&str], input: &[u8]) -> Result<(Option<i32>, String, String)> {
+    pub fn command_with_input(
+        &self,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Result<(Option<i32>, String, String)> {
         let mut child = Command::new(binary())
             .args(arguments)
             .envs(self.environment.iter().map(|(k, v)| (k, v)))
@@ -89,7 +108,11 @@ impl Server {
             .spawn()?;
         child.stdin.take().context("stdin")?.write_all(input)?;
         let output = child.wait_with_output()?;
-        Ok((output.status.code(), String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr).into_owned()))
+        Ok((
+            output.status.code(),
+            String::from_utf8(output.stdout)?,
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ))
     }
 
     /// Starts `musubi serve` and waits until it says where it listens.
@@ -107,7 +130,12 @@ impl Server {
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(|line| line.ok()) {
                 if let Some(at) = line.find("http://") {
-                    let url = line[at..].split_whitespace().next().unwrap_or_default().trim_end_matches('/').to_owned();
+                    let url = line[at..]
+                        .split_whitespace()
+                        .next()
+                        .unwrap_or_default()
+                        .trim_end_matches('/')
+                        .to_owned();
                     let _nobody_waits_twice = tell.send(url);
                 }
             }
@@ -142,7 +170,10 @@ impl Server {
     pub fn accounts(&self) -> Result<HashMap<String, Account>> {
         let text = self.command(&["demo", "--accounts"])?;
         let accounts: Vec<Account> = serde_json::from_str(&text)?;
-        Ok(accounts.into_iter().map(|account| (account.login_id.clone(), account)).collect())
+        Ok(accounts
+            .into_iter()
+            .map(|account| (account.login_id.clone(), account))
+            .collect())
     }
 
     /// A client that carries a bearer token of that account.
@@ -152,7 +183,10 @@ impl Server {
     }
 
     pub fn token(&self, login_id: &str) -> Result<String> {
-        Ok(self.command(&["token", "create", "--user", login_id, "--ttl", "1h"])?.trim().to_owned())
+        Ok(self
+            .command(&["token", "create", "--user", login_id, "--ttl", "1h"])?
+            .trim()
+            .to_owned())
     }
 }
 

@@ -9,7 +9,10 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 use yrs::{
     Doc, ReadTxn, StateVector, Transact, Update,
-    encoding::{read::{Cursor, Read}, write::Write},
+    encoding::{
+        read::{Cursor, Read},
+        write::Write,
+    },
     updates::{decoder::Decode, encoder::Encode},
 };
 
@@ -24,7 +27,10 @@ pub enum Heard {
     Content,
     /// Everything sent before the barrier with this payload is durable.
     Durable(Vec<u8>),
-    Refused { code: u64, reason: String },
+    Refused {
+        code: u64,
+        reason: String,
+    },
     Other,
     Closed,
 }
@@ -56,9 +62,18 @@ impl Peer {
     /// Opens the socket without saying anything yet.
     pub async fn open(url: &str, document: &str, token: &str) -> Result<Self> {
         let url = url.replacen("http://", "ws://", 1);
-        let (socket, _) = connect_async(format!("{url}/api/collab/{document}?token={token}&acks=1")).await?;
-        let options = yrs::Options { offset_kind: yrs::OffsetKind::Utf16, ..yrs::Options::default() };
-        Ok(Self { doc: Doc::with_options(options), socket, sent: StateVector::default(), barriers: 0 })
+        let (socket, _) =
+            connect_async(format!("{url}/api/collab/{document}?token={token}&acks=1")).await?;
+        let options = yrs::Options {
+            offset_kind: yrs::OffsetKind::Utf16,
+            ..yrs::Options::default()
+        };
+        Ok(Self {
+            doc: Doc::with_options(options),
+            socket,
+            sent: StateVector::default(),
+            barriers: 0,
+        })
     }
 
     async fn send_step1(&mut self) -> Result<()> {
@@ -126,7 +141,9 @@ impl Peer {
 
     /// The next thing the server says, within 10 s. A read that fails counts as closed.
     pub async fn hear(&mut self) -> Result<Heard> {
-        let message = timeout(Duration::from_secs(10), self.socket.next()).await.context("nothing heard for 10 s")?;
+        let message = timeout(Duration::from_secs(10), self.socket.next())
+            .await
+            .context("nothing heard for 10 s")?;
         let bytes = match message {
             Some(Ok(Message::Binary(bytes))) => bytes,
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(Heard::Closed),
@@ -155,7 +172,10 @@ impl Peer {
                 Ok(Heard::Content)
             }
             BARRIER => Ok(Heard::Durable(cursor.read_buf()?.to_vec())),
-            REFUSAL => Ok(Heard::Refused { code: cursor.read_var()?, reason: cursor.read_string()?.to_owned() }),
+            REFUSAL => Ok(Heard::Refused {
+                code: cursor.read_var()?,
+                reason: cursor.read_string()?.to_owned(),
+            }),
             _ => Ok(Heard::Other),
         }
     }

@@ -26,22 +26,45 @@ impl PolicyAccess {
         Arc::new(Self { db })
     }
 
-    async fn decide(&self, identity: &Identity, document: &DocumentId) -> store::Result<Result<Grant, Denial>> {
+    async fn decide(
+        &self,
+        identity: &Identity,
+        document: &DocumentId,
+    ) -> store::Result<Result<Grant, Denial>> {
         let mut tx = self.db.read().await?;
         // Who signed out, switched to another hat or lost the token does not stay in the room.
-        if !sessions::holds(&mut tx, &identity.municipality, &identity.via, &identity.membership).await? {
+        if !sessions::holds(
+            &mut tx,
+            &identity.municipality,
+            &identity.via,
+            &identity.membership,
+        )
+        .await?
+        {
             return Ok(Err(Denial::NoPermission));
         }
-        let Some(mut caller) =
-            sessions::caller_in(&mut tx, &identity.municipality, &identity.account, &identity.membership).await?
+        let Some(mut caller) = sessions::caller_in(
+            &mut tx,
+            &identity.municipality,
+            &identity.account,
+            &identity.membership,
+        )
+        .await?
         else {
             return Ok(Err(Denial::NoPermission));
         };
         // A narrow token stays narrow, however long its socket is open.
         caller.scopes.clone_from(&identity.scopes);
-        let Some(access) = tx.document_for(&caller, document).await? else { return Ok(Err(Denial::NoPermission)) };
+        let Some(access) = tx.document_for(&caller, document).await? else {
+            return Ok(Err(Denial::NoPermission));
+        };
         let level = match access.level() {
-            Level::Edit if access.info().state == DocumentState::Draft && caller.may(Capability::EditCase) => Allowed::Edit,
+            Level::Edit
+                if access.info().state == DocumentState::Draft
+                    && caller.may(Capability::EditCase) =>
+            {
+                Allowed::Edit
+            }
             Level::Edit | Level::Read if access.comment() => Allowed::Comment,
             Level::Edit | Level::Read => Allowed::Read,
             Level::Masked => return Ok(Err(Denial::Masked)),

@@ -36,17 +36,27 @@ pub struct AnySession(pub Session);
 pub struct Source(pub String);
 
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+    headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
+        .map(str::trim)
 }
 
 impl FromRequestParts<AppState> for AnySession {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
         let jar = CookieJar::from_headers(&parts.headers);
         let token = jar.get(COOKIE).ok_or_else(ApiError::unauthenticated)?;
         let mut tx = state.db().read().await?;
-        let session = sessions::find(&mut tx, token.value()).await?.ok_or_else(ApiError::session_expired)?;
+        let session = sessions::find(&mut tx, token.value())
+            .await?
+            .ok_or_else(ApiError::session_expired)?;
         drop(tx);
         if session.needs_touch(state.clock().now()) {
             let mut tx = state.db().write().await?;
@@ -60,17 +70,28 @@ impl FromRequestParts<AppState> for AnySession {
 impl FromRequestParts<AppState> for CallContext {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
         if let Some(token) = bearer(&parts.headers) {
-            return Ok(Self { caller: caller_of_token(state, token).await?, session: None });
+            return Ok(Self {
+                caller: caller_of_token(state, token).await?,
+                session: None,
+            });
         }
         let AnySession(session) = AnySession::from_request_parts(parts, state).await?;
         if session.stage != sessions::Stage::Ready {
             return Err(ApiError::unauthenticated().with("stage", session.stage.code()));
         }
         let mut tx = state.db().read().await?;
-        let caller = sessions::caller(&mut tx, &session).await?.ok_or_else(ApiError::no_membership)?;
-        Ok(Self { caller, session: Some(session) })
+        let caller = sessions::caller(&mut tx, &session)
+            .await?
+            .ok_or_else(ApiError::no_membership)?;
+        Ok(Self {
+            caller,
+            session: Some(session),
+        })
     }
 }
 
@@ -80,14 +101,19 @@ impl FromRequestParts<AppState> for CallContext {
 /// 401 for a token that is unknown, expired or revoked.
 pub async fn caller_of_token(state: &AppState, token: &str) -> Result<Caller, ApiError> {
     let mut tx = state.db().read().await?;
-    sessions::bearer(&mut tx, token).await?.ok_or_else(ApiError::unauthenticated)
+    sessions::bearer(&mut tx, token)
+        .await?
+        .ok_or_else(ApiError::unauthenticated)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Source {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0.ip());
         let noted = || {
             let hops = parts.headers.get("x-forwarded-for")?.to_str().ok()?;
             hops.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
@@ -104,14 +130,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Source {
 fn counted(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("{}/64", std::net::Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
+        IpAddr::V6(ip) => format!(
+            "{}/64",
+            std::net::Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))
+        ),
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Taken(what) => Self::conflict("taken").field(crate::error::FieldProblem::new(what, "taken")),
+            StoreError::Taken(what) => {
+                Self::conflict("taken").field(crate::error::FieldProblem::new(what, "taken"))
+            }
             StoreError::Conflict => Self::conflict("conflict"),
             StoreError::Invalid(code) => Self::invalid_field(code, code),
             StoreError::Forbidden => Self::forbidden(),
@@ -137,7 +168,8 @@ impl ApiError {
     /// Too many failures from this source.
     #[must_use]
     pub fn locked(locked: sessions::Locked) -> Self {
-        Self::new(axum::http::StatusCode::TOO_MANY_REQUESTS, "locked").with("retry_after", locked.retry_after)
+        Self::new(axum::http::StatusCode::TOO_MANY_REQUESTS, "locked")
+            .with("retry_after", locked.retry_after)
     }
 }
 
@@ -148,7 +180,9 @@ static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(4);
 ///
 /// # Errors
 /// The thread was lost.
-pub async fn password_work<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+pub async fn password_work<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
     let _turn = HASHING.acquire().await.map_err(ApiError::internal)?;
     blocking(work).await
 }
@@ -157,8 +191,12 @@ pub async fn password_work<T: Send + 'static>(work: impl FnOnce() -> T + Send + 
 ///
 /// # Errors
 /// The thread was lost.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(ApiError::internal)
 }
 
 #[cfg(test)]

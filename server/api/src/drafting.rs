@@ -77,14 +77,24 @@ pub fn read(bytes: &[u8], hint: &Hint, ner: Option<&Ner>) -> Result<Read, Refuse
     let transcript = intake::read(bytes, hint)?;
     for (at, one) in transcript.utterances.iter().enumerate() {
         let texts = [Some(one.text.as_str()), one.speaker.as_deref()];
-        if texts.into_iter().flatten().any(|text| !my_number::find(text).is_empty()) {
+        if texts
+            .into_iter()
+            .flatten()
+            .any(|text| !my_number::find(text).is_empty())
+        {
             return Err(Refused::PersonalNumber { utterance: at + 1 });
         }
     }
     let ingest = drafted(transcript, &BTreeMap::new(), ner);
     // The pipeline also looks across separators that are no usual grouping.
-    if let Some(warning) = ingest.warnings.iter().find(|warning| warning.code == "personal_number") {
-        return Err(Refused::PersonalNumber { utterance: warning.utterance.unwrap_or(0) + 1 });
+    if let Some(warning) = ingest
+        .warnings
+        .iter()
+        .find(|warning| warning.code == "personal_number")
+    {
+        return Err(Refused::PersonalNumber {
+            utterance: warning.utterance.unwrap_or(0) + 1,
+        });
     }
     let warnings = ingest
         .warnings
@@ -109,13 +119,30 @@ pub fn read(bytes: &[u8], hint: &Hint, ner: Option<&Ner>) -> Result<Read, Refuse
 
 /// Drafts again after a person has said who is who. What was accepted stays noted.
 #[must_use]
-pub fn redraft(format: &str, former: Kept, given: BTreeMap<String, String>, ner: Option<&Ner>) -> Kept {
-    let format = serde_json::from_value(Value::String(format.to_owned())).unwrap_or(intake::Format::TxtPlain);
-    let roles = given.iter().filter_map(|(speaker, code)| Some((speaker.clone(), role(code)?))).collect();
+pub fn redraft(
+    format: &str,
+    former: Kept,
+    given: BTreeMap<String, String>,
+    ner: Option<&Ner>,
+) -> Kept {
+    let format = serde_json::from_value(Value::String(format.to_owned()))
+        .unwrap_or(intake::Format::TxtPlain);
+    let roles = given
+        .iter()
+        .filter_map(|(speaker, code)| Some((speaker.clone(), role(code)?)))
+        .collect();
     // The encoding is of no interest here: the text is read already.
-    let transcript = Transcript { format, encoding: "utf-8", utterances: former.utterances, warnings: Vec::new() };
+    let transcript = Transcript {
+        format,
+        encoding: "utf-8",
+        utterances: former.utterances,
+        warnings: Vec::new(),
+    };
     let again = kept(drafted(transcript, &roles, ner), &given, former.warnings);
-    Kept { accepted: former.accepted, ..again }
+    Kept {
+        accepted: former.accepted,
+        ..again
+    }
 }
 
 /// Codes of roles that a person may set.
@@ -141,7 +168,11 @@ const fn role_code(role: Role) -> &'static str {
 }
 
 fn drafted(transcript: Transcript, roles: &BTreeMap<String, Role>, ner: Option<&Ner>) -> Ingest {
-    let length: usize = transcript.utterances.iter().map(|one| one.text.chars().count()).sum();
+    let length: usize = transcript
+        .utterances
+        .iter()
+        .map(|one| one.text.chars().count())
+        .sum();
     match ner.filter(|_| length <= MOST_FOR_THE_MODEL) {
         Some(ner) => {
             let find = |text: &str| names(ner, text);
@@ -170,20 +201,35 @@ fn names(ner: &Ner, text: &str) -> Vec<NameSpan> {
 }
 
 fn kept(ingest: Ingest, given: &BTreeMap<String, String>, warnings: Value) -> Kept {
-    let mut speakers: BTreeMap<String, String> =
-        ingest.utterances.iter().filter_map(|one| one.speaker.clone()).map(|speaker| (speaker, "unknown".to_owned())).collect();
-    speakers.extend(ingest.speakers.iter().map(|(speaker, role)| (speaker.clone(), role_code(*role).to_owned())));
+    let mut speakers: BTreeMap<String, String> = ingest
+        .utterances
+        .iter()
+        .filter_map(|one| one.speaker.clone())
+        .map(|speaker| (speaker, "unknown".to_owned()))
+        .collect();
+    speakers.extend(
+        ingest
+            .speakers
+            .iter()
+            .map(|(speaker, role)| (speaker.clone(), role_code(*role).to_owned())),
+    );
     speakers.extend(given.clone());
     let (mut draft, mut person) = (BTreeMap::new(), BTreeMap::new());
     for (field, value) in ingest.draft {
-        let Some((sheet, id)) = intake::target(&field).map(|(sheet, id)| (sheet.to_owned(), id.to_owned())) else { continue };
+        let Some((sheet, id)) =
+            intake::target(&field).map(|(sheet, id)| (sheet.to_owned(), id.to_owned()))
+        else {
+            continue;
+        };
         match sheet.as_str() {
             "person" => {
                 person.insert(id, value);
             }
             // The household's size is asked for as the number of people living together.
             "household" if id == "household_size" => {
-                draft.entry("assessment.cohabit_count".to_owned()).or_insert(value);
+                draft
+                    .entry("assessment.cohabit_count".to_owned())
+                    .or_insert(value);
             }
             _ => {
                 draft.insert(format!("{sheet}.{id}"), value);
@@ -191,10 +237,12 @@ fn kept(ingest: Ingest, given: &BTreeMap<String, String>, warnings: Value) -> Ke
         }
     }
     draft.retain(|target, drafted| {
-        Place::of(target).and_then(|place| place.fitting(&drafted.value)).is_some_and(|value| {
-            drafted.value = value;
-            true
-        })
+        Place::of(target)
+            .and_then(|place| place.fitting(&drafted.value))
+            .is_some_and(|value| {
+                drafted.value = value;
+                true
+            })
     });
     let json = |value: serde_json::Result<Value>| value.unwrap_or_else(|_| json!([]));
     Kept {
@@ -259,8 +307,15 @@ impl Place {
         let definition = form::catalogue().definition(kind.form()?)?;
         let field = definition.field(id)?;
         let FormShape { mut fields, .. } = definition.shape();
-        let shape = fields.remove(id).filter(|shape| !matches!(shape, FieldShape::Table { .. }))?;
-        Some(Self { section, field: id.to_owned(), shape, exclusive: exclusive(definition, field) })
+        let shape = fields
+            .remove(id)
+            .filter(|shape| !matches!(shape, FieldShape::Table { .. }))?;
+        Some(Self {
+            section,
+            field: id.to_owned(),
+            shape,
+            exclusive: exclusive(definition, field),
+        })
     }
 
     /// The value in the form in which it is written; `None` when it does not fit.
@@ -272,7 +327,11 @@ impl Place {
         match &self.shape {
             FieldShape::Text { max_chars, line } => {
                 let text = value.as_str()?.trim();
-                let text = if *line { text.split_whitespace().collect::<Vec<_>>().join(" ") } else { text.to_owned() };
+                let text = if *line {
+                    text.split_whitespace().collect::<Vec<_>>().join(" ")
+                } else {
+                    text.to_owned()
+                };
                 (!text.is_empty() && text.chars().count() <= *max_chars).then(|| text.into())
             }
             FieldShape::Scalar(kind) => kind.accepts(value).then(|| value.clone()),
@@ -281,7 +340,10 @@ impl Place {
                     Some(code) => vec![code],
                     None => selected_codes(value),
                 };
-                let known: Vec<&str> = asked.into_iter().filter(|code| codes.iter().any(|known| known == code)).collect();
+                let known: Vec<&str> = asked
+                    .into_iter()
+                    .filter(|code| codes.iter().any(|known| known == code))
+                    .collect();
                 (!known.is_empty()).then(|| json!(known))
             }
             FieldShape::Table { .. } => None,
@@ -289,11 +351,21 @@ impl Place {
     }
 
     /// Writes a fitting value into the root map `fields` of the sheet.
-    pub fn write(&self, txn: &mut TransactionMut<'_>, fields: &MapRef, value: &Value, mode: Mode) -> Written {
+    pub fn write(
+        &self,
+        txn: &mut TransactionMut<'_>,
+        fields: &MapRef,
+        value: &Value,
+        mode: Mode,
+    ) -> Written {
         match &self.shape {
             FieldShape::Text { max_chars, line } => {
-                let Some(Out::YText(text)) = fields.get(txn, &self.field) else { return Written::Unknown };
-                let Some(new) = value.as_str() else { return Written::Invalid };
+                let Some(Out::YText(text)) = fields.get(txn, &self.field) else {
+                    return Written::Unknown;
+                };
+                let Some(new) = value.as_str() else {
+                    return Written::Invalid;
+                };
                 let now = text.get_string(txn);
                 let empty = now.trim().is_empty();
                 if !empty && mode == Mode::FillEmpty {
@@ -320,18 +392,24 @@ impl Place {
             }
             FieldShape::Scalar(_) => {
                 let filled = match fields.get(txn, &self.field) {
-                    Some(Out::Any(any)) => values::scalar(&any).is_some_and(|value| !is_empty(Some(&value))),
+                    Some(Out::Any(any)) => {
+                        values::scalar(&any).is_some_and(|value| !is_empty(Some(&value)))
+                    }
                     _ => false,
                 };
                 if filled && mode != Mode::Replace {
                     return Written::SkippedNotEmpty;
                 }
-                let Some(any) = scalar(value) else { return Written::Invalid };
+                let Some(any) = scalar(value) else {
+                    return Written::Invalid;
+                };
                 fields.insert(txn, self.field.as_str(), any);
                 Written::Written
             }
             FieldShape::Options { .. } => {
-                let Some(Out::YMap(options)) = fields.get(txn, &self.field) else { return Written::Unknown };
+                let Some(Out::YMap(options)) = fields.get(txn, &self.field) else {
+                    return Written::Unknown;
+                };
                 let chosen: BTreeSet<String> = options
                     .iter(txn)
                     .filter(|(_, out)| matches!(out, Out::Any(Any::Bool(true))))
@@ -340,7 +418,10 @@ impl Place {
                 if !chosen.is_empty() && mode == Mode::FillEmpty {
                     return Written::SkippedNotEmpty;
                 }
-                let mut wanted: BTreeSet<String> = selected_codes(value).into_iter().map(str::to_owned).collect();
+                let mut wanted: BTreeSet<String> = selected_codes(value)
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect();
                 if mode == Mode::Replace {
                     for code in chosen.difference(&wanted) {
                         options.remove(txn, code);
@@ -360,8 +441,14 @@ impl Place {
 }
 
 fn exclusive(definition: &Definition, field: &Field) -> BTreeSet<String> {
-    let list = definition.list(field).map(|list| list.options.as_slice()).unwrap_or_default();
-    list.iter().filter(|option| option.exclusive).map(|option| option.code.clone()).collect()
+    let list = definition
+        .list(field)
+        .map(|list| list.options.as_slice())
+        .unwrap_or_default();
+    list.iter()
+        .filter(|option| option.exclusive)
+        .map(|option| option.code.clone())
+        .collect()
 }
 
 fn scalar(value: &Value) -> Option<Any> {
@@ -406,9 +493,14 @@ mod tests {
 
     fn codes(doc: &yrs::Doc, fields: &MapRef, field: &str) -> Vec<String> {
         let txn = doc.transact();
-        let Some(Out::YMap(map)) = fields.get(&txn, field) else { panic!("{field}") };
-        let mut codes: Vec<String> =
-            map.iter(&txn).filter(|(_, out)| matches!(out, Out::Any(Any::Bool(true)))).map(|(code, _)| code.to_owned()).collect();
+        let Some(Out::YMap(map)) = fields.get(&txn, field) else {
+            panic!("{field}")
+        };
+        let mut codes: Vec<String> = map
+            .iter(&txn)
+            .filter(|(_, out)| matches!(out, Out::Any(Any::Bool(true))))
+            .map(|(code, _)| code.to_owned())
+            .collect();
         codes.sort();
         codes
     }
@@ -417,13 +509,28 @@ mod tests {
     fn text_is_filled_appended_and_replaced_only_as_asked() {
         let (doc, fields) = sheet();
         let target = "assessment.summary";
-        assert_eq!(write(&doc, &fields, target, &json!("一つ目"), Mode::FillEmpty), Written::Written);
-        assert_eq!(write(&doc, &fields, target, &json!("二つ目"), Mode::FillEmpty), Written::SkippedNotEmpty);
+        assert_eq!(
+            write(&doc, &fields, target, &json!("一つ目"), Mode::FillEmpty),
+            Written::Written
+        );
+        assert_eq!(
+            write(&doc, &fields, target, &json!("二つ目"), Mode::FillEmpty),
+            Written::SkippedNotEmpty
+        );
         assert_eq!(text(&doc, &fields, "summary"), "一つ目");
-        assert_eq!(write(&doc, &fields, target, &json!("二つ目𠮷"), Mode::Append), Written::Written);
-        assert_eq!(write(&doc, &fields, target, &json!("二つ目𠮷"), Mode::Append), Written::Written);
+        assert_eq!(
+            write(&doc, &fields, target, &json!("二つ目𠮷"), Mode::Append),
+            Written::Written
+        );
+        assert_eq!(
+            write(&doc, &fields, target, &json!("二つ目𠮷"), Mode::Append),
+            Written::Written
+        );
         assert_eq!(text(&doc, &fields, "summary"), "一つ目\n二つ目𠮷");
-        assert_eq!(write(&doc, &fields, target, &json!("三つ目"), Mode::Replace), Written::Written);
+        assert_eq!(
+            write(&doc, &fields, target, &json!("三つ目"), Mode::Replace),
+            Written::Written
+        );
         assert_eq!(text(&doc, &fields, "summary"), "三つ目");
     }
 
@@ -431,15 +538,29 @@ mod tests {
     fn choices_and_numbers_are_not_overwritten_unasked() {
         let (doc, fields) = sheet();
         let target = "assessment.urgency";
-        assert_eq!(write(&doc, &fields, target, &json!("a"), Mode::FillEmpty), Written::Written);
+        assert_eq!(
+            write(&doc, &fields, target, &json!("a"), Mode::FillEmpty),
+            Written::Written
+        );
         for mode in [Mode::FillEmpty, Mode::Append] {
-            assert_eq!(write(&doc, &fields, target, &json!("b"), mode), Written::SkippedNotEmpty);
+            assert_eq!(
+                write(&doc, &fields, target, &json!("b"), mode),
+                Written::SkippedNotEmpty
+            );
         }
-        assert_eq!(write(&doc, &fields, target, &json!("b"), Mode::Replace), Written::Written);
+        assert_eq!(
+            write(&doc, &fields, target, &json!("b"), Mode::Replace),
+            Written::Written
+        );
         let count = "assessment.cohabit_count";
-        assert_eq!(write(&doc, &fields, count, &json!(3), Mode::FillEmpty), Written::Written);
+        assert_eq!(
+            write(&doc, &fields, count, &json!(3), Mode::FillEmpty),
+            Written::Written
+        );
         let txn = doc.transact();
-        let Some(Out::Any(any)) = fields.get(&txn, "cohabit_count") else { panic!() };
+        let Some(Out::Any(any)) = fields.get(&txn, "cohabit_count") else {
+            panic!()
+        };
         assert_eq!(values::scalar(&any), Some(json!(3)));
     }
 
@@ -447,11 +568,23 @@ mod tests {
     fn options_are_added_and_none_does_not_join_others() {
         let (doc, fields) = sheet();
         let target = "assessment.arrears";
-        assert_eq!(write(&doc, &fields, target, &json!(["rent"]), Mode::FillEmpty), Written::Written);
-        assert_eq!(write(&doc, &fields, target, &json!(["gas"]), Mode::FillEmpty), Written::SkippedNotEmpty);
-        assert_eq!(write(&doc, &fields, target, &json!(["gas", "none"]), Mode::Append), Written::Written);
+        assert_eq!(
+            write(&doc, &fields, target, &json!(["rent"]), Mode::FillEmpty),
+            Written::Written
+        );
+        assert_eq!(
+            write(&doc, &fields, target, &json!(["gas"]), Mode::FillEmpty),
+            Written::SkippedNotEmpty
+        );
+        assert_eq!(
+            write(&doc, &fields, target, &json!(["gas", "none"]), Mode::Append),
+            Written::Written
+        );
         assert_eq!(codes(&doc, &fields, "arrears"), ["gas", "rent"]);
-        assert_eq!(write(&doc, &fields, target, &json!(["none"]), Mode::Replace), Written::Written);
+        assert_eq!(
+            write(&doc, &fields, target, &json!(["none"]), Mode::Replace),
+            Written::Written
+        );
         assert_eq!(codes(&doc, &fields, "arrears"), ["none"]);
     }
 
@@ -463,8 +596,18 @@ mod tests {
         let place = Place::of("assessment.urgency").unwrap();
         assert!(place.fitting(&json!("nosuch")).is_none());
         assert!(place.fitting(&json!("")).is_none());
-        assert!(Place::of("assessment.summary").unwrap().fitting(&json!("長".repeat(20_000))).is_none());
-        assert_eq!(Place::of("assessment.arrears").unwrap().fitting(&json!("rent")), Some(json!(["rent"])));
+        assert!(
+            Place::of("assessment.summary")
+                .unwrap()
+                .fitting(&json!("長".repeat(20_000)))
+                .is_none()
+        );
+        assert_eq!(
+            Place::of("assessment.arrears")
+                .unwrap()
+                .fitting(&json!("rent")),
+            Some(json!(["rent"]))
+        );
         let (doc, _) = sheet();
         assert!(doc.transact().get_map("fields").is_some());
     }
@@ -472,9 +615,23 @@ mod tests {
     #[test]
     fn a_conversation_becomes_a_draft_of_fields_that_exist() {
         let read = read(TALK.as_bytes(), &Hint::default(), None).unwrap();
-        assert_eq!(read.kept.speakers.get("相談員").map(String::as_str), Some("worker"));
-        assert!(read.kept.draft.keys().all(|target| Place::of(target).is_some()), "{:?}", read.kept.draft.keys());
-        assert!(read.kept.draft.contains_key("assessment.arrears"), "{:?}", read.kept.draft.keys());
+        assert_eq!(
+            read.kept.speakers.get("相談員").map(String::as_str),
+            Some("worker")
+        );
+        assert!(
+            read.kept
+                .draft
+                .keys()
+                .all(|target| Place::of(target).is_some()),
+            "{:?}",
+            read.kept.draft.keys()
+        );
+        assert!(
+            read.kept.draft.contains_key("assessment.arrears"),
+            "{:?}",
+            read.kept.draft.keys()
+        );
         let stored = serde_json::to_value(&read.kept).unwrap();
         assert_eq!(serde_json::from_value::<Kept>(stored).unwrap(), read.kept);
     }
@@ -483,7 +640,13 @@ mod tests {
     fn roles_set_by_hand_stay_and_acceptances_too() {
         let read = read(TALK.as_bytes(), &Hint::default(), None).unwrap();
         let mut kept = read.kept;
-        kept.accepted.insert("assessment.arrears".into(), Accepted { at: "2026-11-22T00:00:00.000Z".into(), by: "a".into() });
+        kept.accepted.insert(
+            "assessment.arrears".into(),
+            Accepted {
+                at: "2026-11-22T00:00:00.000Z".into(),
+                by: "a".into(),
+            },
+        );
         let given = BTreeMap::from([("本人".to_owned(), "other".to_owned())]);
         let again = redraft(&read.format, kept, given.clone(), None);
         assert_eq!(again.speakers["本人"], "other");
@@ -494,7 +657,13 @@ mod tests {
     #[test]
     fn a_personal_number_is_named_by_its_utterance_and_nothing_is_kept() {
         let talk = "相談員：番号をどうぞ。\n本人：1234 5678 9018です。\n";
-        assert_eq!(read(talk.as_bytes(), &Hint::default(), None), Err(Refused::PersonalNumber { utterance: 2 }));
-        assert_eq!(read(b"", &Hint::default(), None), Err(Refused::Unreadable(intake::Error::Empty)));
+        assert_eq!(
+            read(talk.as_bytes(), &Hint::default(), None),
+            Err(Refused::PersonalNumber { utterance: 2 })
+        );
+        assert_eq!(
+            read(b"", &Hint::default(), None),
+            Err(Refused::Unreadable(intake::Error::Empty))
+        );
     }
 }

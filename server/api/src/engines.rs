@@ -38,13 +38,20 @@ impl EngineSlot {
             .spawn(move || {
                 let loaded = Engines::load(&assets, sessions).map(Arc::new);
                 match &loaded {
-                    Ok(engines) => tracing::info!(version = engines.models.version, "models loaded"),
-                    Err(error) => tracing::error!(%error, "models not loaded: masked readers get nothing new"),
+                    Ok(engines) => {
+                        tracing::info!(version = engines.models.version, "models loaded")
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "models not loaded: masked readers get nothing new")
+                    }
                 }
                 let _only_once = slot.state.set(loaded);
                 slot.ready.notify_waiters();
             })
-            .map_or_else(|error| tracing::error!(%error, "no thread for loading the models"), drop);
+            .map_or_else(
+                |error| tracing::error!(%error, "no thread for loading the models"),
+                drop,
+            );
     }
 
     /// Says that there is nothing to load (no assets folder).
@@ -89,6 +96,10 @@ impl Engines {
         let dictionary = assets.dictionary().map_err(|error| error.to_string())?;
         let analyzer = search::Analyzer::load(&dictionary).map_err(|error| error.to_string())?;
         let masker = Masker::new(Some(Arc::clone(&models.ner)), analyzer.clone());
-        Ok(Self { models, masker: Arc::new(masker), analyzer })
+        Ok(Self {
+            models,
+            masker: Arc::new(masker),
+            analyzer,
+        })
     }
 }

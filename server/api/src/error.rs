@@ -22,7 +22,11 @@ pub struct FieldProblem {
 
 impl FieldProblem {
     pub fn new(path: impl Into<String>, code: impl Into<String>) -> Self {
-        Self { path: path.into(), code: code.into(), params: Map::new() }
+        Self {
+            path: path.into(),
+            code: code.into(),
+            params: Map::new(),
+        }
     }
 }
 
@@ -45,7 +49,12 @@ pub struct Problem {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error("{code}")]
-    Refused { status: StatusCode, code: &'static str, fields: Vec<FieldProblem>, extra: Map<String, Value> },
+    Refused {
+        status: StatusCode,
+        code: &'static str,
+        fields: Vec<FieldProblem>,
+        extra: Map<String, Value>,
+    },
     #[error("internal: {0}")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -53,7 +62,12 @@ pub enum ApiError {
 impl ApiError {
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str) -> Self {
-        Self::Refused { status, code, fields: Vec::new(), extra: Map::new() }
+        Self::Refused {
+            status,
+            code,
+            fields: Vec::new(),
+            extra: Map::new(),
+        }
     }
 
     #[must_use]
@@ -95,7 +109,12 @@ impl ApiError {
 
     #[must_use]
     pub fn invalid(fields: Vec<FieldProblem>) -> Self {
-        Self::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid", fields, extra: Map::new() }
+        Self::Refused {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            code: "invalid",
+            fields,
+            extra: Map::new(),
+        }
     }
 
     #[must_use]
@@ -116,7 +135,12 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = match self {
-            Self::Refused { status, code, fields, extra } => Problem {
+            Self::Refused {
+                status,
+                code,
+                fields,
+                extra,
+            } => Problem {
                 kind: format!("urn:musubi:problem:{code}"),
                 title: status.canonical_reason().unwrap_or("refused").to_owned(),
                 status: status.as_u16(),
@@ -139,11 +163,15 @@ impl IntoResponse for ApiError {
                 }
             }
         };
-        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = problem.extra.get("retry_after").and_then(Value::as_u64);
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -162,7 +190,10 @@ where
 {
     type Rejection = ApiError;
 
-    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request(
+        request: axum::extract::Request,
+        state: &S,
+    ) -> Result<Self, Self::Rejection> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(value)) => Ok(Self(value)),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -185,7 +216,10 @@ where
 {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, state: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, Self::Rejection> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(_) => Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed")),
@@ -201,7 +235,9 @@ mod tests {
     async fn an_internal_error_tells_nothing_but_its_request_id() {
         let response = ApiError::internal("SELECT 山田").into_response();
         assert_eq!(response.status(), 500);
-        let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         assert!(!text.contains("SELECT") && !text.contains("山田"), "{text}");
         assert!(text.contains("request_id"));

@@ -29,14 +29,18 @@ pub struct Events {
 
 impl Default for Events {
     fn default() -> Self {
-        Self { sender: broadcast::Sender::new(1024) }
+        Self {
+            sender: broadcast::Sender::new(1024),
+        }
     }
 }
 
 impl Events {
     pub fn tell(&self, municipality: &MunicipalityId, case: &CaseId, event: CaseEvent) {
         // Nobody listening is not an error.
-        let _listeners = self.sender.send((municipality.clone(), case.clone(), event));
+        let _listeners = self
+            .sender
+            .send((municipality.clone(), case.clone(), event));
     }
 
     #[must_use]

@@ -15,7 +15,8 @@ pub fn fill_sheet(txn: &mut TransactionMut<'_>, shape: &FormShape, values: &Obje
     for (id, value) in values {
         match shape.fields.get(id) {
             Some(FieldShape::Text { .. }) => {
-                if let (Some(text), Some(Out::YText(live))) = (value.as_str(), fields.get(txn, id)) {
+                if let (Some(text), Some(Out::YText(live))) = (value.as_str(), fields.get(txn, id))
+                {
                     live.push(txn, text);
                 }
             }
@@ -28,11 +29,19 @@ pub fn fill_sheet(txn: &mut TransactionMut<'_>, shape: &FormShape, values: &Obje
                 }
             }
             Some(FieldShape::Table { columns, .. }) => {
-                let Some(Out::YMap(table)) = fields.get(txn, id) else { continue };
+                let Some(Out::YMap(table)) = fields.get(txn, id) else {
+                    continue;
+                };
                 for (at, row) in value.as_array().into_iter().flatten().enumerate() {
-                    let Some(cells) = row.as_object() else { continue };
+                    let Some(cells) = row.as_object() else {
+                        continue;
+                    };
                     let order = format!("a{at:03}");
-                    let live = table.insert(txn, fresh_key(), MapPrelim::from_iter([("order", Any::from(order))]));
+                    let live = table.insert(
+                        txn,
+                        fresh_key(),
+                        MapPrelim::from_iter([("order", Any::from(order))]),
+                    );
                     for (column, shape) in columns {
                         let Some(cell) = cells.get(column).filter(|cell| !cell.is_null()) else {
                             // Text cells exist from the start, so that two browsers never create one.
@@ -43,14 +52,19 @@ pub fn fill_sheet(txn: &mut TransactionMut<'_>, shape: &FormShape, values: &Obje
                         };
                         match shape {
                             ColumnShape::Text { .. } => {
-                                live.insert(txn, column.as_str(), TextPrelim::new(cell.as_str().unwrap_or_default()));
+                                live.insert(
+                                    txn,
+                                    column.as_str(),
+                                    TextPrelim::new(cell.as_str().unwrap_or_default()),
+                                );
                             }
                             ColumnShape::Scalar(kind) if kind.accepts(cell) => {
                                 live.insert(txn, column.as_str(), any(cell));
                             }
                             ColumnShape::Scalar(_) => {}
                             ColumnShape::Options { codes } => {
-                                let options = live.insert(txn, column.as_str(), MapPrelim::default());
+                                let options =
+                                    live.insert(txn, column.as_str(), MapPrelim::default());
                                 choose(txn, &options, codes, cell);
                             }
                         }
@@ -64,7 +78,11 @@ pub fn fill_sheet(txn: &mut TransactionMut<'_>, shape: &FormShape, values: &Obje
 
 fn choose(txn: &mut TransactionMut<'_>, options: &MapRef, codes: &[String], value: &Value) {
     let chosen = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    for code in chosen.iter().filter_map(Value::as_str).filter(|code| codes.iter().any(|known| known == code)) {
+    for code in chosen
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|code| codes.iter().any(|known| known == code))
+    {
         options.insert(txn, code, true);
     }
 }
@@ -80,12 +98,20 @@ fn any(value: &Value) -> Any {
 }
 
 /// Writes nodes and ties into an empty network. `ends` of a tie name nodes by their key in `nodes`.
-pub fn fill_network(txn: &mut TransactionMut<'_>, nodes: &[(String, Object<String, Value>)], ties: &[Object<String, Value>]) {
+pub fn fill_network(
+    txn: &mut TransactionMut<'_>,
+    nodes: &[(String, Object<String, Value>)],
+    ties: &[Object<String, Value>],
+) {
     let live_nodes = txn.get_or_insert_map("nodes");
     let live_ties = txn.get_or_insert_map("ties");
     let mut keys: HashMap<&str, String> = HashMap::new();
     let record = |values: &Object<String, Value>| {
-        values.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), any(value))).collect::<Vec<_>>()
+        values
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key.clone(), any(value)))
+            .collect::<Vec<_>>()
     };
     for (name, values) in nodes {
         let key = fresh_key();
@@ -93,8 +119,15 @@ pub fn fill_network(txn: &mut TransactionMut<'_>, nodes: &[(String, Object<Strin
         keys.insert(name, key);
     }
     for tie in ties {
-        let end = |which: &str| tie.get(which).and_then(Value::as_str).and_then(|name| keys.get(name)).cloned();
-        let (Some(from), Some(to)) = (end("from"), end("to")) else { continue };
+        let end = |which: &str| {
+            tie.get(which)
+                .and_then(Value::as_str)
+                .and_then(|name| keys.get(name))
+                .cloned()
+        };
+        let (Some(from), Some(to)) = (end("from"), end("to")) else {
+            continue;
+        };
         let mut values = tie.clone();
         values.insert("from".to_owned(), from.into());
         values.insert("to".to_owned(), to.into());

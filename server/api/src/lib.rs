@@ -21,10 +21,12 @@ use std::time::Duration;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use operations::{
-    accounts, agencies, audit, cases, documents, forms, memberships, network, persons, session, similar, statistics,
-    system, transcripts,
+    accounts, agencies, audit, cases, documents, forms, memberships, network, persons, session,
+    similar, statistics, system, transcripts,
 };
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
+};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -95,21 +97,37 @@ pub fn router(state: AppState) -> Router {
     let (described, openapi) = described().split_for_parts();
     let openapi = with_operation_ids(openapi);
     let app = described
-        .route("/api/openapi.json", get(move || async move { axum::Json(openapi) }))
+        .route(
+            "/api/openapi.json",
+            get(move || async move { axum::Json(openapi) }),
+        )
         .route("/docs", get(system::docs::docs))
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(120)))
+        .layer(TimeoutLayer::with_status_code(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            Duration::from_secs(120),
+        ))
         // Sockets and event streams live longer than any time-out.
         .route("/api/collab/{document}", get(documents::socket::socket))
         .route("/api/v1/cases/{id}/events", get(cases::events::events))
-        .route("/api/{*rest}", axum::routing::any(|| async { error::ApiError::not_found() }))
+        .route(
+            "/api/{*rest}",
+            axum::routing::any(|| async { error::ApiError::not_found() }),
+        )
         .fallback(web::serve)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(middleware::from_fn_with_state(state.clone(), headers::same_origin))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            headers::same_origin,
+        ))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(headers::secure))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(state.clone());
-    if state.config().base_path.is_empty() { app } else { Router::new().nest(&state.config().base_path.clone(), app) }
+    if state.config().base_path.is_empty() {
+        app
+    } else {
+        Router::new().nest(&state.config().base_path.clone(), app)
+    }
 }
 
 /// A panic is a defect; it must not tell what it was about.

@@ -12,7 +12,10 @@ use domain::{
 };
 
 static SHAPES: LazyLock<BTreeMap<&'static str, Arc<Shape>>> = LazyLock::new(|| {
-    DocumentKind::ALL.iter().filter_map(|kind| Some((kind.code(), Arc::new(build(*kind)?)))).collect()
+    DocumentKind::ALL
+        .iter()
+        .filter_map(|kind| Some((kind.code(), Arc::new(build(*kind)?))))
+        .collect()
 });
 
 /// The shape of a kind of document. `None` for kinds that this version has no screen for.
@@ -29,12 +32,21 @@ fn build(kind: DocumentKind) -> Option<Shape> {
         DocumentKind::Masks => return Some(Shape::masks()),
         other => sheet(other, &form::catalogue().definition(other.form()?)?.shape()),
     };
-    Some(shape.with_personal_number_check(Arc::new(|text| !domain::my_number::find(text).is_empty())))
+    Some(
+        shape
+            .with_personal_number_check(Arc::new(|text| !domain::my_number::find(text).is_empty())),
+    )
 }
 
 fn sheet(kind: DocumentKind, form: &FormShape) -> Shape {
-    let fields: Vec<Field> =
-        form.fields.iter().map(|(id, shape)| Field { id: id.clone(), content: field(shape) }).collect();
+    let fields: Vec<Field> = form
+        .fields
+        .iter()
+        .map(|(id, shape)| Field {
+            id: id.clone(),
+            content: field(shape),
+        })
+        .collect();
     Shape::sheet(kind.code(), &form.form, form.schema, &fields)
 }
 
@@ -44,7 +56,13 @@ fn field(shape: &FieldShape) -> FieldContent {
         FieldShape::Scalar(kind) => FieldContent::Scalar(scalar(kind)),
         FieldShape::Options { codes } => FieldContent::Options(codes.clone()),
         FieldShape::Table { columns, .. } => FieldContent::Table(
-            columns.iter().map(|(id, shape)| Field { id: id.clone(), content: column(shape) }).collect(),
+            columns
+                .iter()
+                .map(|(id, shape)| Field {
+                    id: id.clone(),
+                    content: column(shape),
+                })
+                .collect(),
         ),
     }
 }
@@ -60,15 +78,23 @@ fn column(shape: &ColumnShape) -> FieldContent {
 /// Limits are written in characters; the engine counts UTF-16 units, of which a character has up
 /// to two.
 fn live_text(max_chars: usize) -> FieldContent {
-    FieldContent::LiveText { max: u32::try_from(max_chars.saturating_mul(2)).unwrap_or(u32::MAX) }
+    FieldContent::LiveText {
+        max: u32::try_from(max_chars.saturating_mul(2)).unwrap_or(u32::MAX),
+    }
 }
 
 fn scalar(kind: &ScalarKind) -> Scalar {
     /// Largest whole number that a JSON number holds exactly.
     const EXACT: i64 = 9_007_199_254_740_991;
     match kind {
-        ScalarKind::Int => Scalar::Integer { min: -EXACT, max: EXACT },
-        ScalarKind::Number => Scalar::Number { min: -9.0e15, max: 9.0e15 },
+        ScalarKind::Int => Scalar::Integer {
+            min: -EXACT,
+            max: EXACT,
+        },
+        ScalarKind::Number => Scalar::Number {
+            min: -9.0e15,
+            max: 9.0e15,
+        },
         ScalarKind::Bool => Scalar::Bool,
         ScalarKind::Date { .. } => Scalar::Date,
         ScalarKind::Datetime => Scalar::DateTime,
@@ -83,7 +109,13 @@ mod tests {
 
     #[test]
     fn every_kind_with_a_screen_has_a_shape_and_a_seed() {
-        for kind in [DocumentKind::Note, DocumentKind::Intake, DocumentKind::Assessment, DocumentKind::Network, DocumentKind::Masks] {
+        for kind in [
+            DocumentKind::Note,
+            DocumentKind::Intake,
+            DocumentKind::Assessment,
+            DocumentKind::Network,
+            DocumentKind::Masks,
+        ] {
             let shape = of(kind).unwrap_or_else(|| panic!("{kind}"));
             assert_eq!(shape.kind(), kind.code());
         }

@@ -26,7 +26,9 @@ pub struct AppState(Arc<Parts>);
 
 impl std::fmt::Debug for AppState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppState").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("AppState")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -44,8 +46,24 @@ struct Parts {
 
 impl AppState {
     #[must_use]
-    pub fn new(config: ApiConfig, db: Database, hub: Hub, log: Arc<dyn UpdateLog>, engines: Arc<EngineSlot>) -> Self {
-        Self(Arc::new(Parts { config, db, hub, log, engines, events: Events::default(), scans: tokio::sync::Mutex::new(()), suggestions: SuggestionCache::default(), rescans: tokio::sync::broadcast::Sender::new(4096) }))
+    pub fn new(
+        config: ApiConfig,
+        db: Database,
+        hub: Hub,
+        log: Arc<dyn UpdateLog>,
+        engines: Arc<EngineSlot>,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            config,
+            db,
+            hub,
+            log,
+            engines,
+            events: Events::default(),
+            scans: tokio::sync::Mutex::new(()),
+            suggestions: SuggestionCache::default(),
+            rescans: tokio::sync::broadcast::Sender::new(4096),
+        }))
     }
 
     #[must_use]

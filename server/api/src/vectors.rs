@@ -18,7 +18,13 @@ use store::{
     vectors::{self, Embedded, Likeness},
 };
 
-use crate::{context::blocking, engines::{EngineState, Engines}, error::ApiError, scanning, state::AppState};
+use crate::{
+    context::blocking,
+    engines::{EngineState, Engines},
+    error::ApiError,
+    scanning,
+    state::AppState,
+};
 
 /// Parts of a case in the store. Sentences are `001`, `002` … in the digest's order.
 const DIGEST: &str = "digest";
@@ -105,20 +111,39 @@ fn says_nothing(code: &str) -> bool {
 }
 
 /// Adds what one sheet's masked projection says.
-fn gather(kind: DocumentKind, projection: &Projection, texts: &mut Vec<(usize, String)>, features: &mut BTreeSet<String>) {
+fn gather(
+    kind: DocumentKind,
+    projection: &Projection,
+    texts: &mut Vec<(usize, String)>,
+    features: &mut BTreeSet<String>,
+) {
     for (at, (_, field)) in TEXTS.iter().enumerate().filter(|(_, (of, _))| *of == kind) {
-        let text = projection.get(*field).and_then(|shown| shown.text.as_deref()).map(str::trim).unwrap_or_default();
+        let text = projection
+            .get(*field)
+            .and_then(|shown| shown.text.as_deref())
+            .map(str::trim)
+            .unwrap_or_default();
         if !text.is_empty() {
             texts.push((at, text.to_owned()));
         }
     }
     for (_, field, name) in CHOICES.iter().filter(|(of, ..)| *of == kind) {
-        let Some(value) = projection.get(*field).and_then(|shown| shown.value.as_ref()) else { continue };
+        let Some(value) = projection
+            .get(*field)
+            .and_then(|shown| shown.value.as_ref())
+        else {
+            continue;
+        };
         let codes: Vec<&str> = match value {
             Value::String(code) => vec![code],
             other => form::selected_codes(other),
         };
-        features.extend(codes.into_iter().filter(|code| !says_nothing(code)).map(|code| format!("{name}:{code}")));
+        features.extend(
+            codes
+                .into_iter()
+                .filter(|code| !says_nothing(code))
+                .map(|code| format!("{name}:{code}")),
+        );
     }
 }
 
@@ -131,8 +156,16 @@ fn compose(mut texts: Vec<(usize, String)>, features: BTreeSet<String>) -> Optio
             lines.push(text);
         }
     }
-    for (kind, heading) in [("topic", "困りごと"), ("issue", "課題"), ("household", "世帯")] {
-        let words: Vec<String> = features.iter().filter(|feature| kind_of(feature) == kind).filter_map(|feature| words_of(feature)).collect();
+    for (kind, heading) in [
+        ("topic", "困りごと"),
+        ("issue", "課題"),
+        ("household", "世帯"),
+    ] {
+        let words: Vec<String> = features
+            .iter()
+            .filter(|feature| kind_of(feature) == kind)
+            .filter_map(|feature| words_of(feature))
+            .collect();
         if !words.is_empty() {
             lines.push(format!("{heading}は、{}。", words.join("、")));
         }
@@ -142,16 +175,33 @@ fn compose(mut texts: Vec<(usize, String)>, features: BTreeSet<String>) -> Optio
 }
 
 /// The masked projection of a sheet's last scan.
-async fn projected(tx: &mut Tx, work: &store::DocumentWork, definition: &Definition) -> Result<Option<(Projection, Position)>, ApiError> {
-    let Some(stored) = scanning::read_scan(tx, work).await? else { return Ok(None) };
+async fn projected(
+    tx: &mut Tx,
+    work: &store::DocumentWork,
+    definition: &Definition,
+) -> Result<Option<(Projection, Position)>, ApiError> {
+    let Some(stored) = scanning::read_scan(tx, work).await? else {
+        return Ok(None);
+    };
     let persons = work.register(tx).await?;
     let facts = work.facts(tx).await?;
     let protected = scanning::address_protected(facts.as_ref());
     // The scan's own values: what was written since does not count before it is scanned.
     let scan = stored.scan.for_register(&persons);
-    let projection =
-        scanning::project(definition, &scan, &scan.values, protected, &mut scanning::numbering(&persons));
-    Ok(Some((projection, Position { epoch: work.info().epoch, seq: stored.seq })))
+    let projection = scanning::project(
+        definition,
+        &scan,
+        &scan.values,
+        protected,
+        &mut scanning::numbering(&persons),
+    );
+    Ok(Some((
+        projection,
+        Position {
+            epoch: work.info().epoch,
+            seq: stored.seq,
+        },
+    )))
 }
 
 struct Gathered {
@@ -159,17 +209,37 @@ struct Gathered {
     positions: Vec<(domain::id::DocumentId, Position)>,
 }
 
-async fn gathered(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, sections: &[Section]) -> Result<Gathered, ApiError> {
+async fn gathered(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    sections: &[Section],
+) -> Result<Gathered, ApiError> {
     let (mut texts, mut features, mut positions) = (Vec::new(), BTreeSet::new(), Vec::new());
     for document in tx.documents_of(municipality, case).await? {
-        let Some(work) = tx.work_on(&document).await? else { continue };
+        let Some(work) = tx.work_on(&document).await? else {
+            continue;
+        };
         let info = work.info();
         let kind = info.kind;
-        if !matches!(kind, DocumentKind::Assessment | DocumentKind::Intake) || !info.section.is_some_and(|section| sections.contains(&section)) {
+        if !matches!(kind, DocumentKind::Assessment | DocumentKind::Intake)
+            || !info
+                .section
+                .is_some_and(|section| sections.contains(&section))
+        {
             continue;
         }
-        let Some(definition) = info.form.as_deref().and_then(|form| form::catalogue().definition(form)) else { continue };
-        if !definition.fields().any(|field| matches!(field.kind, FieldType::Text | FieldType::Textarea)) {
+        let Some(definition) = info
+            .form
+            .as_deref()
+            .and_then(|form| form::catalogue().definition(form))
+        else {
+            continue;
+        };
+        if !definition
+            .fields()
+            .any(|field| matches!(field.kind, FieldType::Text | FieldType::Textarea))
+        {
             continue;
         }
         if let Some((projection, position)) = projected(tx, &work, definition).await? {
@@ -177,7 +247,10 @@ async fn gathered(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, sec
             positions.push((document, position));
         }
     }
-    Ok(Gathered { digest: compose(texts, features), positions })
+    Ok(Gathered {
+        digest: compose(texts, features),
+        positions,
+    })
 }
 
 /// The masked digest of a case out of the given sections' last scans; `None` while nothing was
@@ -185,7 +258,12 @@ async fn gathered(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, sec
 ///
 /// # Errors
 /// Database away.
-pub async fn digest(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, sections: &[Section]) -> Result<Option<Digest>, ApiError> {
+pub async fn digest(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    sections: &[Section],
+) -> Result<Option<Digest>, ApiError> {
     Ok(gathered(tx, municipality, case, sections).await?.digest)
 }
 
@@ -194,10 +272,13 @@ pub async fn digest(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, s
 /// # Errors
 /// 503 `models_not_ready` while they load, `model_unavailable` when they could not be loaded.
 pub fn engines(state: &AppState) -> Result<std::sync::Arc<Engines>, ApiError> {
-    state.engines().get().ok_or_else(|| match state.engines().state() {
-        EngineState::Failed => ApiError::unavailable("model_unavailable"),
-        EngineState::Loading | EngineState::Ready => ApiError::unavailable("models_not_ready"),
-    })
+    state
+        .engines()
+        .get()
+        .ok_or_else(|| match state.engines().state() {
+            EngineState::Failed => ApiError::unavailable("model_unavailable"),
+            EngineState::Loading | EngineState::Ready => ApiError::unavailable("models_not_ready"),
+        })
 }
 
 fn consumer(version: &str) -> String {
@@ -209,7 +290,11 @@ fn consumer(version: &str) -> String {
 ///
 /// # Errors
 /// 503 without models, database away.
-pub async fn refresh(state: &AppState, municipality: &MunicipalityId, case: &CaseId) -> Result<bool, ApiError> {
+pub async fn refresh(
+    state: &AppState,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+) -> Result<bool, ApiError> {
     let engines = engines(state)?;
     let version = engines.models.version.clone();
     let mut tx = state.db().read().await?;
@@ -221,7 +306,15 @@ pub async fn refresh(state: &AppState, municipality: &MunicipalityId, case: &Cas
         tx.commit().await?;
         return Ok(false);
     };
-    let features = Embedded { text: digest.features.iter().cloned().collect::<Vec<_>>().join("\n"), vector: Vec::new() };
+    let features = Embedded {
+        text: digest
+            .features
+            .iter()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n"),
+        vector: Vec::new(),
+    };
     // The store says whether the case opted in before the model is put to work.
     let mut tx = state.db().write().await?;
     let opted = vectors::store(&mut tx, municipality, case, FEATURES, &version, &features).await?;
@@ -230,7 +323,9 @@ pub async fn refresh(state: &AppState, municipality: &MunicipalityId, case: &Cas
         return Ok(false);
     }
     let text = digest.text.clone();
-    let made = blocking(move || ::similar::vectors_of(&engines.models.embedder, &text)).await?.map_err(ApiError::internal)?;
+    let made = blocking(move || ::similar::vectors_of(&engines.models.embedder, &text))
+        .await?
+        .map_err(ApiError::internal)?;
 
     let mut tx = state.db().write().await?;
     // Together: sentences of an older digest must not stay behind, nor those of an older model.
@@ -240,11 +335,30 @@ pub async fn refresh(state: &AppState, municipality: &MunicipalityId, case: &Cas
         return Ok(false);
     }
     for (at, vector) in made.into_iter().enumerate() {
-        let (part, text) = if at == 0 { (DIGEST.to_owned(), digest.text.clone()) } else { (format!("{at:03}"), String::new()) };
-        vectors::store(&mut tx, municipality, case, &part, &version, &Embedded { text, vector }).await?;
+        let (part, text) = if at == 0 {
+            (DIGEST.to_owned(), digest.text.clone())
+        } else {
+            (format!("{at:03}"), String::new())
+        };
+        vectors::store(
+            &mut tx,
+            municipality,
+            case,
+            &part,
+            &version,
+            &Embedded { text, vector },
+        )
+        .await?;
     }
     for (document, position) in &positions {
-        outbox::advance(&mut tx, &consumer(&version), municipality, Some(document), *position).await?;
+        outbox::advance(
+            &mut tx,
+            &consumer(&version),
+            municipality,
+            Some(document),
+            *position,
+        )
+        .await?;
     }
     tx.commit().await?;
     Ok(true)
@@ -255,15 +369,25 @@ pub async fn refresh(state: &AppState, municipality: &MunicipalityId, case: &Cas
 ///
 /// # Errors
 /// 503 without models, database away.
-pub async fn refresh_missing(state: &AppState, municipality: &MunicipalityId) -> Result<usize, ApiError> {
+pub async fn refresh_missing(
+    state: &AppState,
+    municipality: &MunicipalityId,
+) -> Result<usize, ApiError> {
     let version = engines(state)?.models.version.clone();
     let mut tx = state.db().read().await?;
     let mut behind: BTreeSet<CaseId> = BTreeSet::new();
     for document in tx.documents_with_masks(municipality).await? {
-        let Some(work) = tx.work_on(&document).await? else { continue };
-        let Some(case) = work.info().case.clone() else { continue };
-        let Some(stored) = scanning::read_scan(&mut tx, &work).await? else { continue };
-        let seen = outbox::position(&mut tx, &consumer(&version), municipality, Some(&document)).await?;
+        let Some(work) = tx.work_on(&document).await? else {
+            continue;
+        };
+        let Some(case) = work.info().case.clone() else {
+            continue;
+        };
+        let Some(stored) = scanning::read_scan(&mut tx, &work).await? else {
+            continue;
+        };
+        let seen =
+            outbox::position(&mut tx, &consumer(&version), municipality, Some(&document)).await?;
         if (seen.epoch, seen.seq) < (work.info().epoch, stored.seq) {
             behind.insert(case);
         }
@@ -300,15 +424,22 @@ pub fn candidates(parts: Vec<Likeness>, dimension: usize) -> Vec<Candidate> {
         if found.last().is_none_or(|last| last.case != part.case) {
             sentences.clear();
             found.push(Candidate {
-                entry: ::similar::Entry { id: part.case.0.clone(), ..::similar::Entry::default() },
+                entry: ::similar::Entry {
+                    id: part.case.0.clone(),
+                    ..::similar::Entry::default()
+                },
                 case: part.case.clone(),
                 visible: part.visible,
                 stage: part.stage,
             });
         }
-        let Some(candidate) = found.last_mut() else { continue };
+        let Some(candidate) = found.last_mut() else {
+            continue;
+        };
         match part.part.as_str() {
-            FEATURES => candidate.entry.features = part.embedded.text.lines().map(str::to_owned).collect(),
+            FEATURES => {
+                candidate.entry.features = part.embedded.text.lines().map(str::to_owned).collect()
+            }
             DIGEST => {
                 candidate.entry.text = part.embedded.text;
                 if part.embedded.vector.len() == dimension {
@@ -331,11 +462,17 @@ mod tests {
     use domain::stage::Stage;
 
     fn shown(text: &str) -> Projected {
-        Projected { text: Some(text.to_owned()), ..Projected::default() }
+        Projected {
+            text: Some(text.to_owned()),
+            ..Projected::default()
+        }
     }
 
     fn chosen(value: Value) -> Projected {
-        Projected { value: Some(value), ..Projected::default() }
+        Projected {
+            value: Some(value),
+            ..Projected::default()
+        }
     }
 
     #[test]
@@ -343,34 +480,79 @@ mod tests {
         for (kind, field) in TEXTS {
             let definition = form::catalogue().definition(kind.form().unwrap()).unwrap();
             let field = definition.field(field).unwrap_or_else(|| panic!("{field}"));
-            assert!(matches!(field.kind, FieldType::Text | FieldType::Textarea), "{}", field.id);
+            assert!(
+                matches!(field.kind, FieldType::Text | FieldType::Textarea),
+                "{}",
+                field.id
+            );
         }
         for (kind, field, name) in CHOICES {
             let definition = form::catalogue().definition(kind.form().unwrap()).unwrap();
-            let options = definition.list(definition.field(field).unwrap_or_else(|| panic!("{field}"))).unwrap();
+            let options = definition
+                .list(definition.field(field).unwrap_or_else(|| panic!("{field}")))
+                .unwrap();
             let code = &options.options[0].code;
-            assert!(words_of(&format!("{name}:{code}")).is_some(), "{name}:{code}");
+            assert!(
+                words_of(&format!("{name}:{code}")).is_some(),
+                "{name}:{code}"
+            );
         }
     }
 
     #[test]
     fn a_digest_is_made_of_what_is_shown_masked_and_of_nothing_withheld() {
         let assessment = Projection::from([
-            ("chief_complaint_self".to_owned(), shown("［氏名1］の家賃が払えない。")),
-            ("summary".to_owned(), Projected { withheld: true, ..Projected::default() }),
-            ("issues".to_owned(), chosen(serde_json::json!(["debt", "other"]))),
+            (
+                "chief_complaint_self".to_owned(),
+                shown("［氏名1］の家賃が払えない。"),
+            ),
+            (
+                "summary".to_owned(),
+                Projected {
+                    withheld: true,
+                    ..Projected::default()
+                },
+            ),
+            (
+                "issues".to_owned(),
+                chosen(serde_json::json!(["debt", "other"])),
+            ),
             ("cohabit".to_owned(), chosen(serde_json::json!("1"))),
             ("children".to_owned(), chosen(serde_json::json!("0"))),
             ("medical".to_owned(), shown("みどり野病院")),
         ]);
-        let intake = Projection::from([("topic_primary".to_owned(), chosen(serde_json::json!("debt")))]);
+        let intake = Projection::from([(
+            "topic_primary".to_owned(),
+            chosen(serde_json::json!("debt")),
+        )]);
         let (mut texts, mut features) = (Vec::new(), BTreeSet::new());
         gather(DocumentKind::Intake, &intake, &mut texts, &mut features);
-        gather(DocumentKind::Assessment, &assessment, &mut texts, &mut features);
+        gather(
+            DocumentKind::Assessment,
+            &assessment,
+            &mut texts,
+            &mut features,
+        );
         let digest = compose(texts, features).unwrap();
-        assert_eq!(digest.features.iter().map(String::as_str).collect::<Vec<_>>(), ["cohabit:1", "issues:debt", "topics:debt"]);
-        assert!(digest.text.starts_with("［氏名1］の家賃が払えない。\n"), "{}", digest.text);
-        assert!(digest.text.contains("課題は、（多重・過重）債務。") && digest.text.contains("同居者：有"), "{}", digest.text);
+        assert_eq!(
+            digest
+                .features
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>(),
+            ["cohabit:1", "issues:debt", "topics:debt"]
+        );
+        assert!(
+            digest.text.starts_with("［氏名1］の家賃が払えない。\n"),
+            "{}",
+            digest.text
+        );
+        assert!(
+            digest.text.contains("課題は、（多重・過重）債務。")
+                && digest.text.contains("同居者：有"),
+            "{}",
+            digest.text
+        );
         assert!(!digest.text.contains("病院"));
         assert_eq!(compose(Vec::new(), BTreeSet::new()), None);
     }
@@ -382,7 +564,10 @@ mod tests {
             part: part.into(),
             visible: case == "a",
             stage: Stage::Active,
-            embedded: Embedded { text: text.into(), vector: vector.to_vec() },
+            embedded: Embedded {
+                text: text.into(),
+                vector: vector.to_vec(),
+            },
         };
         let found = candidates(
             vec![
@@ -397,7 +582,10 @@ mod tests {
             2,
         );
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0].entry.vectors, [vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 1.0]]);
+        assert_eq!(
+            found[0].entry.vectors,
+            [vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 1.0]]
+        );
         assert!(found[0].entry.features.contains("cohabit:1") && found[0].visible);
         assert!(found[1].entry.vectors.is_empty() && !found[1].visible);
     }

@@ -17,7 +17,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::blocking, error::ApiError, events::CaseEvent, scanning, shapes, state::AppState, vectors};
+use crate::{
+    context::blocking, error::ApiError, events::CaseEvent, scanning, shapes, state::AppState,
+    vectors,
+};
 
 /// Nothing was typed for so long.
 const QUIET: Duration = Duration::from_millis(1200);
@@ -45,7 +48,11 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     let mut models_settled = false;
 
     loop {
-        let next = due.values().map(|due| due.at).chain(vectors_due.values().copied()).min();
+        let next = due
+            .values()
+            .map(|due| due.at)
+            .chain(vectors_due.values().copied())
+            .min();
         tokio::select! {
             () = stop.cancelled() => return,
             () = &mut models, if !models_settled => {
@@ -109,14 +116,23 @@ pub async fn run(state: AppState, stop: CancellationToken) {
 }
 
 fn is_waiting_for_models(error: &ApiError) -> bool {
-    matches!(error, ApiError::Refused { code: "models_not_ready", .. })
+    matches!(
+        error,
+        ApiError::Refused {
+            code: "models_not_ready",
+            ..
+        }
+    )
 }
 
 fn postpone(due: &mut HashMap<DocumentId, Due>, document: DocumentId) {
     let now = Instant::now();
     due.entry(document)
         .and_modify(|due| due.at = (now + QUIET).min(due.first + AT_MOST))
-        .or_insert(Due { first: now, at: now + QUIET });
+        .or_insert(Due {
+            first: now,
+            at: now + QUIET,
+        });
 }
 
 /// Whatever was missed: every document with texts whose scan is older than its content.
@@ -147,9 +163,18 @@ async fn everything(state: &AppState, due: &mut HashMap<DocumentId, Due>) {
 pub async fn mend(state: &AppState) -> Result<usize, ApiError> {
     let mut made = 0;
     for (document, kind) in state.db().documents_without_log().await? {
-        let Some(shape) = shapes::of(kind) else { continue };
-        state.hub().create(&document, &shape).await.map_err(ApiError::internal)?;
-        tracing::info!(document = document.as_str(), "document made that was missing");
+        let Some(shape) = shapes::of(kind) else {
+            continue;
+        };
+        state
+            .hub()
+            .create(&document, &shape)
+            .await
+            .map_err(ApiError::internal)?;
+        tracing::info!(
+            document = document.as_str(),
+            "document made that was missing"
+        );
         made += 1;
     }
     Ok(made)
@@ -171,24 +196,45 @@ enum Followed {
 
 async fn follow(state: &AppState, document: &DocumentId) -> Result<Followed, ApiError> {
     let mut tx = state.db().read().await?;
-    let Some(work) = tx.work_on(document).await? else { return Ok(Followed::Nothing) };
+    let Some(work) = tx.work_on(document).await? else {
+        return Ok(Followed::Nothing);
+    };
     if work.info().kind == DocumentKind::Masks {
-        return Ok(work.info().parent.clone().map_or(Followed::Nothing, Followed::Parent));
+        return Ok(work
+            .info()
+            .parent
+            .clone()
+            .map_or(Followed::Nothing, Followed::Parent));
     }
-    let Some(case) = work.info().case.clone() else { return Ok(Followed::Nothing) };
+    let Some(case) = work.info().case.clone() else {
+        return Ok(Followed::Nothing);
+    };
     let municipality = work.info().municipality.clone();
-    let scanned_at = scanning::read_scan(&mut tx, &work).await?.map(|stored| stored.seq);
+    let scanned_at = scanning::read_scan(&mut tx, &work)
+        .await?
+        .map(|stored| stored.seq);
     let masks = work.masks().cloned();
     drop(tx);
 
-    let root = if work.info().kind == DocumentKind::Network { "nodes" } else { "fields" };
+    let root = if work.info().kind == DocumentKind::Network {
+        "nodes"
+    } else {
+        "fields"
+    };
     let (value, epoch, seq) = state
         .hub()
-        .read(document, move |view| (values::root(&view.txn, &view.shape, root), view.epoch, view.seq))
+        .read(document, move |view| {
+            (
+                values::root(&view.txn, &view.shape, root),
+                view.epoch,
+                view.seq,
+            )
+        })
         .await
         .map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
-    work.store_projection(&mut tx, Audience::Full, epoch, seq, &value).await?;
+    work.store_projection(&mut tx, Audience::Full, epoch, seq, &value)
+        .await?;
     if let Some(facts) = facts(work.info().kind, &value) {
         work.set_statistics(&mut tx, &facts).await?;
     }
@@ -216,9 +262,12 @@ fn facts(kind: DocumentKind, values: &Value) -> Option<Facts> {
         DocumentKind::Assessment => Some(Facts {
             route: text("route"),
             urgency: text("urgency"),
-            issues: values["issues"]
-                .as_array()
-                .map(|codes| codes.iter().filter_map(|code| code.as_str().map(str::to_owned)).collect()),
+            issues: values["issues"].as_array().map(|codes| {
+                codes
+                    .iter()
+                    .filter_map(|code| code.as_str().map(str::to_owned))
+                    .collect()
+            }),
             ..Facts::default()
         }),
         _ => None,

@@ -66,12 +66,26 @@ impl Config {
     /// Reads the file named (or `musubi.toml` in the data folder, if it is there), then the
     /// environment, then the options.
     pub fn load(options: &Options) -> anyhow::Result<Self> {
-        let beside_data = options.data.as_deref().unwrap_or(Path::new("data")).join("musubi.toml");
-        let file = options.config.clone().or_else(|| beside_data.exists().then_some(beside_data));
+        let beside_data = options
+            .data
+            .as_deref()
+            .unwrap_or(Path::new("data"))
+            .join("musubi.toml");
+        let file = options
+            .config
+            .clone()
+            .or_else(|| beside_data.exists().then_some(beside_data));
         let mut config = match file {
             Some(path) => {
-                let text = std::fs::read_to_string(&path).with_context(|| format!("設定ファイル {} を読めません", path.display()))?;
-                toml::from_str(&text).map_err(|error| InputError(format!("設定ファイル {}: {}", path.display(), error.message())))?
+                let text = std::fs::read_to_string(&path)
+                    .with_context(|| format!("設定ファイル {} を読めません", path.display()))?;
+                toml::from_str(&text).map_err(|error| {
+                    InputError(format!(
+                        "設定ファイル {}: {}",
+                        path.display(),
+                        error.message()
+                    ))
+                })?
             }
             None => Self::default(),
         };
@@ -82,9 +96,14 @@ impl Config {
             config.database_url = Some(url);
         }
         if let Some(url) = &config.database_url
-            && !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme))
+            && !["sqlite:", "postgres:", "postgresql:"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
         {
-            return Err(InputError("DATABASE_URL は sqlite: または postgres: で始めてください".to_owned()).into());
+            return Err(InputError(
+                "DATABASE_URL は sqlite: または postgres: で始めてください".to_owned(),
+            )
+            .into());
         }
         config.set_base_path(&config.base_path.clone())?;
         Ok(config)
@@ -95,9 +114,16 @@ impl Config {
         let trimmed = path.trim_matches('/');
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
         if !trimmed.chars().all(plain) || trimmed.contains("..") {
-            return Err(InputError(format!("--base-path 「{path}」には英数字と - _ . / だけを使ってください")).into());
+            return Err(InputError(format!(
+                "--base-path 「{path}」には英数字と - _ . / だけを使ってください"
+            ))
+            .into());
         }
-        self.base_path = if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") };
+        self.base_path = if trimmed.is_empty() {
+            String::new()
+        } else {
+            format!("/{trimmed}")
+        };
         Ok(())
     }
 }
@@ -121,7 +147,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("musubi.toml");
         std::fs::write(&file, "lissten = '1'").unwrap();
-        let options = Options { config: Some(file), data: None };
+        let options = Options {
+            config: Some(file),
+            data: None,
+        };
         let error = Config::load(&options).unwrap_err();
         assert!(error.is::<InputError>());
         assert!(error.to_string().contains("lissten"), "{error}");

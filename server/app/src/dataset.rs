@@ -9,7 +9,8 @@ use serde::Deserialize;
 use crate::InputError;
 
 /// The data set that ships.
-static SHIPPED: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../datasets/demo");
+static SHIPPED: include_dir::Dir<'_> =
+    include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../datasets/demo");
 
 #[derive(Debug, Deserialize)]
 pub struct Municipality {
@@ -194,35 +195,63 @@ impl Dataset {
         let municipality = match folder {
             Some(folder) => {
                 let cases = folder.join("cases");
-                let entries = std::fs::read_dir(&cases)
-                    .map_err(|error| InputError(format!("{} を読めません: {error}", cases.display())))?;
+                let entries = std::fs::read_dir(&cases).map_err(|error| {
+                    InputError(format!("{} を読めません: {error}", cases.display()))
+                })?;
                 for entry in entries {
                     let path = entry?.path();
-                    if path.extension().is_some_and(|extension| extension == "toml") {
+                    if path
+                        .extension()
+                        .is_some_and(|extension| extension == "toml")
+                    {
                         files.insert(path.display().to_string(), std::fs::read_to_string(&path)?);
                     }
                 }
                 let path = folder.join("municipality.toml");
-                (path.display().to_string(), std::fs::read_to_string(&path).map_err(|error| InputError(format!("{} を読めません: {error}", path.display())))?)
+                (
+                    path.display().to_string(),
+                    std::fs::read_to_string(&path).map_err(|error| {
+                        InputError(format!("{} を読めません: {error}", path.display()))
+                    })?,
+                )
             }
             None => {
-                let text = |file: &include_dir::File<'_>| file.contents_utf8().unwrap_or_default().to_owned();
-                for file in SHIPPED.get_dir("cases").into_iter().flat_map(include_dir::Dir::files) {
+                let text = |file: &include_dir::File<'_>| {
+                    file.contents_utf8().unwrap_or_default().to_owned()
+                };
+                for file in SHIPPED
+                    .get_dir("cases")
+                    .into_iter()
+                    .flat_map(include_dir::Dir::files)
+                {
                     files.insert(file.path().display().to_string(), text(file));
                 }
-                ("municipality.toml".to_owned(), SHIPPED.get_file("municipality.toml").map(text).unwrap_or_default())
+                (
+                    "municipality.toml".to_owned(),
+                    SHIPPED
+                        .get_file("municipality.toml")
+                        .map(text)
+                        .unwrap_or_default(),
+                )
             }
         };
-        let mut cases: Vec<Case> =
-            files.iter().map(|(name, text)| parse(name, text)).collect::<Result<_, _>>()?;
+        let mut cases: Vec<Case> = files
+            .iter()
+            .map(|(name, text)| parse(name, text))
+            .collect::<Result<_, _>>()?;
         cases.sort_by(|a, b| a.case_no.cmp(&b.case_no));
-        Ok(Self { municipality: parse(&municipality.0, &municipality.1)?, cases })
+        Ok(Self {
+            municipality: parse(&municipality.0, &municipality.1)?,
+            cases,
+        })
     }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T, InputError> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = error.span().map_or(0, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
         InputError(format!("{name} の {line} 行目: {}", error.message()))
     })
 }
@@ -234,7 +263,12 @@ mod toml_date {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Date, D::Error> {
         let value = toml::value::Datetime::deserialize(input)?;
-        value.date.ok_or_else(|| D::Error::custom("日付がありません"))?.to_string().parse().map_err(D::Error::custom)
+        value
+            .date
+            .ok_or_else(|| D::Error::custom("日付がありません"))?
+            .to_string()
+            .parse()
+            .map_err(D::Error::custom)
     }
 
     pub mod option {
@@ -252,7 +286,10 @@ mod toml_datetime {
     use serde::{Deserialize, Deserializer, de::Error};
 
     pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<DateTime, D::Error> {
-        toml::value::Datetime::deserialize(input)?.to_string().parse().map_err(D::Error::custom)
+        toml::value::Datetime::deserialize(input)?
+            .to_string()
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -270,7 +307,11 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_named_with_its_line() {
-        let error = parse::<Municipality>("municipality.toml", "name = \"x\"\ncode = 1\n").unwrap_err();
-        assert!(error.to_string().starts_with("municipality.toml の 2 行目"), "{error}");
+        let error =
+            parse::<Municipality>("municipality.toml", "name = \"x\"\ncode = 1\n").unwrap_err();
+        assert!(
+            error.to_string().starts_with("municipality.toml の 2 行目"),
+            "{error}"
+        );
     }
 }

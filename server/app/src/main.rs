@@ -64,7 +64,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("エラー: {error:#}");
-            if error.is::<InputError>() { ExitCode::from(2) } else { ExitCode::from(1) }
+            if error.is::<InputError>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::from(1)
+            }
         }
     }
 }

@@ -19,27 +19,38 @@ use crate::config::Config;
 pub fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MUSUBI_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
-    let _already_started = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _already_started = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// One runtime per process; the workers of the API never block.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("実行環境を用意できません")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("実行環境を用意できません")
 }
 
 /// Opens the store and brings its schema up to date.
 pub async fn database(config: &Config) -> anyhow::Result<Database> {
-    std::fs::create_dir_all(&config.data).with_context(|| format!("データフォルダ {} を作れません", config.data.display()))?;
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("データフォルダ {} を作れません", config.data.display()))?;
     let url = config
         .database_url
         .clone()
         .unwrap_or_else(|| format!("sqlite:{}", config.data.join("musubi.sqlite").display()));
     let keys = match &config.key_command {
-        Some(command) => KeySource::Command(command.split_whitespace().map(str::to_owned).collect()),
+        Some(command) => {
+            KeySource::Command(command.split_whitespace().map(str::to_owned).collect())
+        }
         None => KeySource::in_data_dir(&config.data),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Database::open(Settings::new(url, &config.data, keys, clock)).await.context("データベースを開けません")
+    Database::open(Settings::new(url, &config.data, keys, clock))
+        .await
+        .context("データベースを開けません")
 }
 
 /// The assets folder, if it can be found; the server runs without it, but masks nothing new.
@@ -58,19 +69,30 @@ pub fn application(config: &Config, db: &Database) -> AppState {
     let log = Arc::new(DocumentLog::start(db));
     let access = PolicyAccess::new(db.clone());
     let clock: Arc<dyn Clock> = Arc::clone(db.clock());
-    let hub = Hub::new(Arc::<DocumentLog>::clone(&log), access, clock, Limits::default(), rand::random());
+    let hub = Hub::new(
+        Arc::<DocumentLog>::clone(&log),
+        access,
+        clock,
+        Limits::default(),
+        rand::random(),
+    );
     let engines = Arc::new(EngineSlot::default());
     match assets(config) {
         Some(assets) => engines.load(assets, config.inference_sessions),
         None => engines.fail("assets"),
     }
     let origin = config.public_url.as_deref().map(|url| {
-        let end = url.find("://").and_then(|at| url[at + 3..].find('/').map(|slash| at + 3 + slash));
+        let end = url
+            .find("://")
+            .and_then(|at| url[at + 3..].find('/').map(|slash| at + 3 + slash));
         url[..end.unwrap_or(url.len())].to_owned()
     });
     let api = ApiConfig {
         base_path: config.base_path.clone(),
-        secure_cookies: config.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
+        secure_cookies: config
+            .public_url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("https://")),
         public_origin: origin,
         font: assets(config).and_then(|assets| font(&assets)),
     };

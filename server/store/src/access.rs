@@ -31,12 +31,17 @@ impl Caller {
     #[must_use]
     pub fn may(&self, capability: Capability) -> bool {
         self.viewer.role.has(capability)
-            && (self.scopes.is_empty() || self.scopes.iter().any(|scope| scope == capability.code()))
+            && (self.scopes.is_empty()
+                || self.scopes.iter().any(|scope| scope == capability.code()))
     }
 
     /// # Errors
     /// [`StoreError::Forbidden`] without the capability.
     pub fn require(&self, capability: Capability) -> Result<()> {
-        if self.may(capability) { Ok(()) } else { Err(StoreError::Forbidden) }
+        if self.may(capability) {
+            Ok(())
+        } else {
+            Err(StoreError::Forbidden)
+        }
     }
 }

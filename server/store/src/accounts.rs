@@ -29,7 +29,10 @@ pub struct Hashing {
 impl Default for Hashing {
     /// 19 MiB, two passes, one lane (OWASP's recommendation).
     fn default() -> Self {
-        Self { memory_kib: 19 * 1024, passes: 2 }
+        Self {
+            memory_kib: 19 * 1024,
+            passes: 2,
+        }
     }
 }
 
@@ -37,11 +40,15 @@ impl Hashing {
     /// The cheapest cost there is; for tests.
     #[must_use]
     pub fn cheap() -> Self {
-        Self { memory_kib: 8, passes: 1 }
+        Self {
+            memory_kib: 8,
+            passes: 1,
+        }
     }
 
     fn argon2(&self) -> Result<Argon2<'static>> {
-        let params = Params::new(self.memory_kib, self.passes, 1, None).map_err(|_| StoreError::Invalid("hashing"))?;
+        let params = Params::new(self.memory_kib, self.passes, 1, None)
+            .map_err(|_| StoreError::Invalid("hashing"))?;
         Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
     }
 
@@ -50,15 +57,19 @@ impl Hashing {
     /// # Errors
     /// Only when the cost is not usable.
     pub fn hash(&self, password: &str) -> Result<String> {
-        let hash: PasswordHash =
-            self.argon2()?.hash_password(password.as_bytes()).map_err(|_| StoreError::Invalid("password"))?;
+        let hash: PasswordHash = self
+            .argon2()?
+            .hash_password(password.as_bytes())
+            .map_err(|_| StoreError::Invalid("password"))?;
         Ok(hash.to_string())
     }
 
     /// Compares in the time the hash's own parameters take.
     #[must_use]
     pub fn verify(&self, password: &str, phc: &str) -> bool {
-        let (Ok(hash), Ok(argon2)) = (PasswordHash::new(phc), self.argon2()) else { return false };
+        let (Ok(hash), Ok(argon2)) = (PasswordHash::new(phc), self.argon2()) else {
+            return false;
+        };
         argon2.verify_password(password.as_bytes(), &hash).is_ok()
     }
 }
@@ -152,7 +163,10 @@ impl Tx {
         } else {
             return None;
         };
-        Some(AdminAccess { municipality: caller.viewer.municipality.clone(), reach })
+        Some(AdminAccess {
+            municipality: caller.viewer.municipality.clone(),
+            reach,
+        })
     }
 }
 
@@ -168,7 +182,10 @@ impl AdminAccess {
     /// The right of whoever holds the machine: command line, demo data. Never from a request.
     #[must_use]
     pub fn of_installation(municipality: &MunicipalityId) -> Self {
-        Self { municipality: municipality.clone(), reach: Reach::Municipality }
+        Self {
+            municipality: municipality.clone(),
+            reach: Reach::Municipality,
+        }
     }
 
     /// Whether the whole municipality may be managed (creating agencies, granting any role).
@@ -194,7 +211,9 @@ impl AdminAccess {
     /// An agency's manager reaches accounts all of whose memberships are with the agency: an
     /// account with a second hat belongs to the municipality's administrator.
     async fn reaches_account(&self, tx: &mut Tx, account: &AccountId) -> Result<bool> {
-        let Reach::Agency(own) = &self.reach else { return Ok(true) };
+        let Reach::Agency(own) = &self.reach else {
+            return Ok(true);
+        };
         // Nor one with a hat that a manager cannot give: setting its password would be putting it on.
         let row = sqlx::query(
             "SELECT CAST(SUM(CASE WHEN agency_id = $3 AND role NOT IN ('sysadmin', 'department_staff', 'department_approver', 'auditor', 'stat') \
@@ -214,7 +233,11 @@ impl AdminAccess {
     }
 
     async fn reach_account(&self, tx: &mut Tx, account: &AccountId) -> Result<()> {
-        if self.reaches_account(tx, account).await? { Ok(()) } else { Err(StoreError::NotFound) }
+        if self.reaches_account(tx, account).await? {
+            Ok(())
+        } else {
+            Err(StoreError::NotFound)
+        }
     }
 
     /// Creates an account; without a membership it can sign in but do nothing.
@@ -298,9 +321,19 @@ impl AdminAccess {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it changed meanwhile, `NotFound` out of reach.
-    pub async fn update_account(&self, tx: &mut Tx, id: &AccountId, version: i64, patch: &AccountPatch) -> Result<()> {
+    pub async fn update_account(
+        &self,
+        tx: &mut Tx,
+        id: &AccountId,
+        version: i64,
+        patch: &AccountPatch,
+    ) -> Result<()> {
         self.reach_account(tx, id).await?;
-        let name = patch.name.as_deref().map(|name| trimmed(name, "name", 100)).transpose()?;
+        let name = patch
+            .name
+            .as_deref()
+            .map(|name| trimmed(name, "name", 100))
+            .transpose()?;
         let done = sqlx::query(
             "UPDATE accounts SET name = COALESCE($4, name), kana = COALESCE($5, kana), email = COALESCE($6, email), \
              profession = COALESCE($7, profession), version = version + 1 \
@@ -363,14 +396,23 @@ impl AdminAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound) }
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::NotFound)
+        }
     }
 
     /// Sets a one-time password (its hash): it must be changed at the next sign-in. Ends sessions.
     ///
     /// # Errors
     /// `NotFound` out of reach.
-    pub async fn reset_password(&self, tx: &mut Tx, id: &AccountId, password_hash: &str) -> Result<()> {
+    pub async fn reset_password(
+        &self,
+        tx: &mut Tx,
+        id: &AccountId,
+        password_hash: &str,
+    ) -> Result<()> {
         self.reach_account(tx, id).await?;
         set_password(tx, &self.municipality, id, password_hash, true).await?;
         end_sessions(tx, &self.municipality, id).await
@@ -413,7 +455,12 @@ impl AdminAccess {
     ///
     /// # Errors
     /// `NotFound` out of reach.
-    pub async fn link_person(&self, tx: &mut Tx, id: &AccountId, person: Option<&PersonId>) -> Result<()> {
+    pub async fn link_person(
+        &self,
+        tx: &mut Tx,
+        id: &AccountId,
+        person: Option<&PersonId>,
+    ) -> Result<()> {
         self.reach_account(tx, id).await?;
         let done = sqlx::query("UPDATE accounts SET person_id = $3, version = version + 1 WHERE municipality_id = $1 AND id = $2")
             .bind(self.municipality.as_str())
@@ -421,7 +468,11 @@ impl AdminAccess {
             .bind(person.map(|person| person.0.clone()))
             .execute(tx.conn())
             .await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound) }
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::NotFound)
+        }
     }
 }
 
@@ -445,11 +496,21 @@ fn from_row(row: &sqlx::any::AnyRow) -> Result<Account> {
 pub(crate) fn normal_login_id(text: &str) -> Result<String> {
     let id = text.trim().to_lowercase();
     let good = (3..=64).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-@".contains(&b));
-    if good { Ok(id) } else { Err(StoreError::Invalid("login_id")) }
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-@".contains(&b));
+    if good {
+        Ok(id)
+    } else {
+        Err(StoreError::Invalid("login_id"))
+    }
 }
 
-pub(crate) async fn end_sessions(tx: &mut Tx, municipality: &MunicipalityId, account: &AccountId) -> Result<()> {
+pub(crate) async fn end_sessions(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    account: &AccountId,
+) -> Result<()> {
     sqlx::query("DELETE FROM sessions WHERE municipality_id = $1 AND account_id = $2")
         .bind(municipality.as_str())
         .bind(account.as_str())
@@ -458,7 +519,13 @@ pub(crate) async fn end_sessions(tx: &mut Tx, municipality: &MunicipalityId, acc
     Ok(())
 }
 
-pub(crate) async fn set_password(tx: &mut Tx, municipality: &MunicipalityId, account: &AccountId, hash: &str, one_time: bool) -> Result<()> {
+pub(crate) async fn set_password(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    account: &AccountId,
+    hash: &str,
+    one_time: bool,
+) -> Result<()> {
     let now = tx.now_text();
     let done = sqlx::query(
         "UPDATE accounts SET password_hash = $3, password_changed_at = $4, must_change_password = $5, version = version + 1 \
@@ -471,13 +538,31 @@ pub(crate) async fn set_password(tx: &mut Tx, municipality: &MunicipalityId, acc
     .bind(i64::from(one_time))
     .execute(tx.conn())
     .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound) }
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::NotFound)
+    }
 }
 
 pub(crate) const TOTP: &str = "accounts.totp";
 
-pub(crate) async fn enrol(tx: &mut Tx, municipality: &MunicipalityId, account: &AccountId, secret: &[u8], step: i64) -> Result<()> {
-    let sealed = tx.seal(municipality, &Purpose::Municipality, TOTP, account.as_str(), secret).await?;
+pub(crate) async fn enrol(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    account: &AccountId,
+    secret: &[u8],
+    step: i64,
+) -> Result<()> {
+    let sealed = tx
+        .seal(
+            municipality,
+            &Purpose::Municipality,
+            TOTP,
+            account.as_str(),
+            secret,
+        )
+        .await?;
     let done = sqlx::query(
         "UPDATE accounts SET totp_sealed = $3, totp_last_step = $4, version = version + 1 WHERE municipality_id = $1 AND id = $2",
     )
@@ -487,7 +572,11 @@ pub(crate) async fn enrol(tx: &mut Tx, municipality: &MunicipalityId, account: &
     .bind(step)
     .execute(tx.conn())
     .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound) }
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::NotFound)
+    }
 }
 
 /// Names of accounts for display beside what they did (owner, author). Staff names are no secret
@@ -495,10 +584,17 @@ pub(crate) async fn enrol(tx: &mut Tx, municipality: &MunicipalityId, account: &
 ///
 /// # Errors
 /// Database away.
-pub async fn names(tx: &mut Tx, municipality: &MunicipalityId, ids: &[AccountId]) -> Result<std::collections::BTreeMap<AccountId, String>> {
+pub async fn names(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[AccountId],
+) -> Result<std::collections::BTreeMap<AccountId, String>> {
     let mut out = std::collections::BTreeMap::new();
     for chunk in ids.chunks(200) {
-        let sql = format!("SELECT id, name FROM accounts WHERE municipality_id = $1 AND id IN ({})", crate::database::placeholders(2, chunk.len()));
+        let sql = format!(
+            "SELECT id, name FROM accounts WHERE municipality_id = $1 AND id IN ({})",
+            crate::database::placeholders(2, chunk.len())
+        );
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
         for id in chunk {
             query = query.bind(id.as_str());
@@ -526,10 +622,16 @@ mod tests {
     #[test]
     fn hashes_verify_and_differ() {
         let hashing = Hashing::cheap();
-        let (a, b) = (hashing.hash("correct horse").unwrap(), hashing.hash("correct horse").unwrap());
+        let (a, b) = (
+            hashing.hash("correct horse").unwrap(),
+            hashing.hash("correct horse").unwrap(),
+        );
         assert_ne!(a, b);
         assert!(hashing.verify("correct horse", &a));
         assert!(!hashing.verify("correct horsf", &a));
-        assert!(Hashing::default().verify("correct horse", &a), "the hash carries its own cost");
+        assert!(
+            Hashing::default().verify("correct horse", &a),
+            "the hash carries its own cost"
+        );
     }
 }

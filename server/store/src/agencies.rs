@@ -46,9 +46,12 @@ pub struct AgencyPatch {
 fn from_row(row: &sqlx::any::AnyRow) -> Result<Agency> {
     Ok(Agency {
         id: AgencyId(row.try_get("id")?),
-        organisation: row.try_get::<Option<String>, _>("organisation_id")?.map(OrganisationId),
+        organisation: row
+            .try_get::<Option<String>, _>("organisation_id")?
+            .map(OrganisationId),
         name: row.try_get("name")?,
-        class: AgencyClass::from_code(&row.try_get::<String, _>("class")?).ok_or(StoreError::Corrupt("agencies.class"))?,
+        class: AgencyClass::from_code(&row.try_get::<String, _>("class")?)
+            .ok_or(StoreError::Corrupt("agencies.class"))?,
         org_type: row.try_get("org_type")?,
         phone: row.try_get("phone")?,
         active: row.try_get::<String, _>("state")? == "active",
@@ -61,10 +64,11 @@ fn from_row(row: &sqlx::any::AnyRow) -> Result<Agency> {
 /// # Errors
 /// Database away.
 pub async fn list(tx: &mut Tx, municipality: &MunicipalityId) -> Result<Vec<Agency>> {
-    let rows = sqlx::query("SELECT * FROM agencies WHERE municipality_id = $1 ORDER BY class, name, id")
-        .bind(municipality.as_str())
-        .fetch_all(tx.conn())
-        .await?;
+    let rows =
+        sqlx::query("SELECT * FROM agencies WHERE municipality_id = $1 ORDER BY class, name, id")
+            .bind(municipality.as_str())
+            .fetch_all(tx.conn())
+            .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -72,7 +76,11 @@ pub async fn list(tx: &mut Tx, municipality: &MunicipalityId) -> Result<Vec<Agen
 ///
 /// # Errors
 /// Database away.
-pub async fn get(tx: &mut Tx, municipality: &MunicipalityId, id: &AgencyId) -> Result<Option<Agency>> {
+pub async fn get(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    id: &AgencyId,
+) -> Result<Option<Agency>> {
     let row = sqlx::query("SELECT * FROM agencies WHERE municipality_id = $1 AND id = $2")
         .bind(municipality.as_str())
         .bind(id.as_str())
@@ -85,20 +93,36 @@ pub async fn get(tx: &mut Tx, municipality: &MunicipalityId, id: &AgencyId) -> R
 ///
 /// # Errors
 /// Database away.
-pub async fn by_id(tx: &mut Tx, municipality: &MunicipalityId) -> Result<BTreeMap<AgencyId, Agency>> {
-    Ok(list(tx, municipality).await?.into_iter().map(|agency| (agency.id.clone(), agency)).collect())
+pub async fn by_id(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+) -> Result<BTreeMap<AgencyId, Agency>> {
+    Ok(list(tx, municipality)
+        .await?
+        .into_iter()
+        .map(|agency| (agency.id.clone(), agency))
+        .collect())
 }
 
 impl AdminAccess {
     fn require_municipal(&self) -> Result<()> {
-        if self.is_municipal() { Ok(()) } else { Err(StoreError::Forbidden) }
+        if self.is_municipal() {
+            Ok(())
+        } else {
+            Err(StoreError::Forbidden)
+        }
     }
 
     /// Creates a legal body.
     ///
     /// # Errors
     /// Without reach over the municipality, or an unusable name.
-    pub async fn create_organisation(&self, tx: &mut Tx, name: &str, corporate_number: Option<&str>) -> Result<OrganisationId> {
+    pub async fn create_organisation(
+        &self,
+        tx: &mut Tx,
+        name: &str,
+        corporate_number: Option<&str>,
+    ) -> Result<OrganisationId> {
         self.require_municipal()?;
         let name = trimmed(name, "name", 200)?;
         let id: OrganisationId = tx.database().fresh();
@@ -145,11 +169,21 @@ impl AdminAccess {
     ///
     /// # Errors
     /// Conflict, name taken, or out of reach.
-    pub async fn update_agency(&self, tx: &mut Tx, id: &AgencyId, version: i64, patch: &AgencyPatch) -> Result<()> {
+    pub async fn update_agency(
+        &self,
+        tx: &mut Tx,
+        id: &AgencyId,
+        version: i64,
+        patch: &AgencyPatch,
+    ) -> Result<()> {
         if !self.reaches_agency(id) {
             return Err(StoreError::NotFound);
         }
-        let name = patch.name.as_deref().map(|name| trimmed(name, "name", 200)).transpose()?;
+        let name = patch
+            .name
+            .as_deref()
+            .map(|name| trimmed(name, "name", 200))
+            .transpose()?;
         let done = sqlx::query(
             "UPDATE agencies SET name = COALESCE($4, name), org_type = COALESCE($5, org_type), phone = COALESCE($6, phone), \
              version = version + 1 WHERE municipality_id = $1 AND id = $2 AND version = $3",
@@ -197,7 +231,12 @@ impl AdminAccess {
         self.set_agency_state(tx, id, "active").await
     }
 
-    async fn set_agency_state(&self, tx: &mut Tx, id: &AgencyId, state: &'static str) -> Result<()> {
+    async fn set_agency_state(
+        &self,
+        tx: &mut Tx,
+        id: &AgencyId,
+        state: &'static str,
+    ) -> Result<()> {
         self.require_municipal()?;
         let now = tx.now_text();
         let done = sqlx::query(
@@ -210,6 +249,10 @@ impl AdminAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound) }
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::NotFound)
+        }
     }
 }

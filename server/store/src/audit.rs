@@ -52,7 +52,12 @@ pub struct Event {
 impl Event {
     /// An event by a signed-in caller that went well.
     #[must_use]
-    pub fn by(caller: &Caller, action: &'static str, object_kind: &'static str, object: impl Into<String>) -> Self {
+    pub fn by(
+        caller: &Caller,
+        action: &'static str,
+        object_kind: &'static str,
+        object: impl Into<String>,
+    ) -> Self {
         Self {
             municipality: caller.viewer.municipality.clone(),
             account: Some(caller.viewer.account.clone()),
@@ -70,7 +75,12 @@ impl Event {
 
     /// An event without a signed-in caller (sign-in, command line, worker).
     #[must_use]
-    pub fn system(municipality: &MunicipalityId, action: &'static str, object_kind: &'static str, object: impl Into<String>) -> Self {
+    pub fn system(
+        municipality: &MunicipalityId,
+        action: &'static str,
+        object_kind: &'static str,
+        object: impl Into<String>,
+    ) -> Self {
         Self {
             municipality: municipality.clone(),
             account: None,
@@ -165,7 +175,10 @@ pub(crate) async fn flush(tx: &mut Tx) -> Result<()> {
     let mut rest = events.as_slice();
     while let Some(first) = rest.first() {
         let municipality = first.municipality.clone();
-        let count = rest.iter().take_while(|event| event.municipality == municipality).count();
+        let count = rest
+            .iter()
+            .take_while(|event| event.municipality == municipality)
+            .count();
         let (batch, after) = rest.split_at(count);
         rest = after;
         sqlx::query("INSERT INTO audit_heads (municipality_id, seq, hash) VALUES ($1, 0, $2) ON CONFLICT (municipality_id) DO NOTHING")
@@ -174,18 +187,29 @@ pub(crate) async fn flush(tx: &mut Tx) -> Result<()> {
             .execute(tx.conn())
             .await?;
         // The update takes the row lock that orders the chain on PostgreSQL.
-        let head = sqlx::query("UPDATE audit_heads SET seq = seq + $2 WHERE municipality_id = $1 RETURNING seq, hash")
-            .bind(municipality.as_str())
-            .bind(batch.len() as i64)
-            .fetch_one(tx.conn())
-            .await?;
+        let head = sqlx::query(
+            "UPDATE audit_heads SET seq = seq + $2 WHERE municipality_id = $1 RETURNING seq, hash",
+        )
+        .bind(municipality.as_str())
+        .bind(batch.len() as i64)
+        .fetch_one(tx.conn())
+        .await?;
         let mut seq: i64 = head.try_get::<i64, _>("seq")? - batch.len() as i64;
         let mut hash: String = head.try_get("hash")?;
         for event in batch {
             seq += 1;
             let row = seq.to_string();
             let terms = match &event.terms {
-                Some(text) => Some(tx.seal(&municipality, &Purpose::Municipality, "audit.terms", &row, text.as_bytes()).await?),
+                Some(text) => Some(
+                    tx.seal(
+                        &municipality,
+                        &Purpose::Municipality,
+                        "audit.terms",
+                        &row,
+                        text.as_bytes(),
+                    )
+                    .await?,
+                ),
                 None => None,
             };
             let detail = event.detail.to_string();
@@ -255,11 +279,13 @@ pub async fn verify_chain(tx: &mut Tx, municipality: &MunicipalityId) -> Result<
     let mut hash = GENESIS.to_owned();
     let mut seq = 0_i64;
     loop {
-        let rows = sqlx::query("SELECT * FROM audit WHERE municipality_id = $1 AND seq > $2 ORDER BY seq LIMIT 1000")
-            .bind(municipality.as_str())
-            .bind(seq)
-            .fetch_all(tx.conn())
-            .await?;
+        let rows = sqlx::query(
+            "SELECT * FROM audit WHERE municipality_id = $1 AND seq > $2 ORDER BY seq LIMIT 1000",
+        )
+        .bind(municipality.as_str())
+        .bind(seq)
+        .fetch_all(tx.conn())
+        .await?;
         if rows.is_empty() {
             break;
         }
@@ -269,8 +295,18 @@ pub async fn verify_chain(tx: &mut Tx, municipality: &MunicipalityId) -> Result<
                 return Ok(Chain::Broken { seq });
             }
             let text = |column: &str| -> Result<Option<String>> { opt(row, column) };
-            let (at, account, membership, agency) = (text("at")?, text("account_id")?, text("membership_id")?, text("agency_id")?);
-            let (action, outcome, kind, object) = (text("action")?, text("outcome")?, text("object_kind")?, text("object_id")?);
+            let (at, account, membership, agency) = (
+                text("at")?,
+                text("account_id")?,
+                text("membership_id")?,
+                text("agency_id")?,
+            );
+            let (action, outcome, kind, object) = (
+                text("action")?,
+                text("outcome")?,
+                text("object_kind")?,
+                text("object_id")?,
+            );
             let (case, detail) = (text("case_id")?, text("detail")?);
             let terms: Option<Vec<u8>> = row.try_get("terms_sealed")?;
             let number = seq.to_string();
@@ -278,8 +314,17 @@ pub async fn verify_chain(tx: &mut Tx, municipality: &MunicipalityId) -> Result<
             let parts: Vec<Option<Vec<u8>>> = vec![
                 Some(municipality.as_str().as_bytes().to_vec()),
                 Some(number.into_bytes()),
-                bytes(&at), bytes(&account), bytes(&membership), bytes(&agency), bytes(&action), bytes(&outcome),
-                bytes(&kind), bytes(&object), bytes(&case), bytes(&detail), terms,
+                bytes(&at),
+                bytes(&account),
+                bytes(&membership),
+                bytes(&agency),
+                bytes(&action),
+                bytes(&outcome),
+                bytes(&kind),
+                bytes(&object),
+                bytes(&case),
+                bytes(&detail),
+                terms,
             ];
             let parts: Vec<Option<&[u8]>> = parts.iter().map(Option::as_deref).collect();
             hash = chain(&hash, &parts);
@@ -316,11 +361,19 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-pub(crate) async fn list(tx: &mut Tx, municipality: &MunicipalityId, filter: &Filter, limit: i64) -> Result<Vec<Entry>> {
+pub(crate) async fn list(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<Entry>> {
     let mut sql = String::from("SELECT * FROM audit WHERE municipality_id = $1");
     let mut values: Vec<String> = vec![municipality.0.clone()];
     for (clause, value) in [
-        ("account_id =", filter.account.as_ref().map(|id| id.0.clone())),
+        (
+            "account_id =",
+            filter.account.as_ref().map(|id| id.0.clone()),
+        ),
         ("case_id =", filter.case.as_ref().map(|id| id.0.clone())),
         ("action =", filter.action.clone()),
         ("at >=", filter.from.clone()),
@@ -332,12 +385,20 @@ pub(crate) async fn list(tx: &mut Tx, municipality: &MunicipalityId, filter: &Fi
         }
     }
     let n = values.len();
-    sql.push_str(&format!(" AND seq < ${} ORDER BY seq DESC LIMIT ${}", n + 1, n + 2));
+    sql.push_str(&format!(
+        " AND seq < ${} ORDER BY seq DESC LIMIT ${}",
+        n + 1,
+        n + 2
+    ));
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for value in values {
         query = query.bind(value);
     }
-    let rows = query.bind(filter.before.unwrap_or(i64::MAX)).bind(limit.clamp(1, 500)).fetch_all(tx.conn()).await?;
+    let rows = query
+        .bind(filter.before.unwrap_or(i64::MAX))
+        .bind(limit.clamp(1, 500))
+        .fetch_all(tx.conn())
+        .await?;
     rows.iter()
         .map(|row| {
             Ok(Entry {
@@ -351,7 +412,8 @@ pub(crate) async fn list(tx: &mut Tx, municipality: &MunicipalityId, filter: &Fi
                 object_kind: row.try_get("object_kind")?,
                 object: row.try_get("object_id")?,
                 case: opt(row, "case_id")?.map(CaseId),
-                detail: serde_json::from_str(&row.try_get::<String, _>("detail")?).unwrap_or(serde_json::Value::Null),
+                detail: serde_json::from_str(&row.try_get::<String, _>("detail")?)
+                    .unwrap_or(serde_json::Value::Null),
                 has_terms: row.try_get::<Option<Vec<u8>>, _>("terms_sealed")?.is_some(),
             })
         })
@@ -362,7 +424,12 @@ pub(crate) async fn list(tx: &mut Tx, municipality: &MunicipalityId, filter: &Fi
 ///
 /// # Errors
 /// [`crate::StoreError::Forbidden`] without the capability.
-pub async fn events(tx: &mut Tx, caller: &Caller, filter: &Filter, limit: i64) -> Result<Vec<Entry>> {
+pub async fn events(
+    tx: &mut Tx,
+    caller: &Caller,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<Entry>> {
     caller.require(domain::role::Capability::ReadAudit)?;
     list(tx, &caller.viewer.municipality, filter, limit).await
 }
@@ -374,14 +441,18 @@ pub async fn events(tx: &mut Tx, caller: &Caller, filter: &Filter, limit: i64) -
 pub async fn terms(tx: &mut Tx, caller: &Caller, seq: i64) -> Result<Option<String>> {
     caller.require(domain::role::Capability::ReadAudit)?;
     let municipality = caller.viewer.municipality.clone();
-    let sealed: Option<Option<Vec<u8>>> =
-        sqlx::query_scalar("SELECT terms_sealed FROM audit WHERE municipality_id = $1 AND seq = $2")
-            .bind(municipality.as_str())
-            .bind(seq)
-            .fetch_optional(tx.conn())
-            .await?;
+    let sealed: Option<Option<Vec<u8>>> = sqlx::query_scalar(
+        "SELECT terms_sealed FROM audit WHERE municipality_id = $1 AND seq = $2",
+    )
+    .bind(municipality.as_str())
+    .bind(seq)
+    .fetch_optional(tx.conn())
+    .await?;
     match sealed.flatten() {
-        Some(record) => Ok(Some(tx.open_text(&municipality, "audit.terms", &seq.to_string(), &record).await?)),
+        Some(record) => Ok(Some(
+            tx.open_text(&municipality, "audit.terms", &seq.to_string(), &record)
+                .await?,
+        )),
         None => Ok(None),
     }
 }

@@ -30,13 +30,38 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden without the right to edit the intake sheet.
-    pub async fn add_blob(&self, tx: &mut Tx, name: &str, media_type: &str, content: &[u8]) -> Result<String> {
-        if self.writable().is_err() || !self.caller.may(Capability::EditCase) || self.decision(Section::Intake).level < Level::Edit {
+    pub async fn add_blob(
+        &self,
+        tx: &mut Tx,
+        name: &str,
+        media_type: &str,
+        content: &[u8],
+    ) -> Result<String> {
+        if self.writable().is_err()
+            || !self.caller.may(Capability::EditCase)
+            || self.decision(Section::Intake).level < Level::Edit
+        {
             return Err(StoreError::Forbidden);
         }
         let id: String = tx.database().fresh();
-        let sealed_name = tx.seal(self.municipality(), &self.purpose(), "blobs.name", &id, name.as_bytes()).await?;
-        let sealed = tx.seal(self.municipality(), &self.purpose(), "blobs.content", &id, content).await?;
+        let sealed_name = tx
+            .seal(
+                self.municipality(),
+                &self.purpose(),
+                "blobs.name",
+                &id,
+                name.as_bytes(),
+            )
+            .await?;
+        let sealed = tx
+            .seal(
+                self.municipality(),
+                &self.purpose(),
+                "blobs.content",
+                &id,
+                content,
+            )
+            .await?;
         let now = tx.now_text();
         sqlx::query(
             "INSERT INTO blobs (municipality_id, id, case_id, media_type, size, name_sealed, content_sealed, created_by, created_at) \
@@ -72,8 +97,21 @@ impl CaseAccess {
         let mut out = Vec::new();
         for row in &rows {
             let id: String = row.try_get("id")?;
-            let name = tx.open_text(self.municipality(), "blobs.name", &id, &row.try_get::<Vec<u8>, _>("name_sealed")?).await?;
-            out.push(Blob { id, name, media_type: row.try_get("media_type")?, size: row.try_get("size")?, created_at: row.try_get("created_at")? });
+            let name = tx
+                .open_text(
+                    self.municipality(),
+                    "blobs.name",
+                    &id,
+                    &row.try_get::<Vec<u8>, _>("name_sealed")?,
+                )
+                .await?;
+            out.push(Blob {
+                id,
+                name,
+                media_type: row.try_get("media_type")?,
+                size: row.try_get("size")?,
+                created_at: row.try_get("created_at")?,
+            });
         }
         Ok(out)
     }
@@ -94,7 +132,10 @@ impl CaseAccess {
                 .fetch_optional(tx.conn())
                 .await?;
         match sealed {
-            Some(sealed) => Ok(Some(tx.open(self.municipality(), "blobs.content", id, &sealed).await?)),
+            Some(sealed) => Ok(Some(
+                tx.open(self.municipality(), "blobs.content", id, &sealed)
+                    .await?,
+            )),
             None => Ok(None),
         }
     }

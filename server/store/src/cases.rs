@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::agency::AgencyClass;
 use domain::consent::{Consent, ConsentStatus};
 use domain::disclosure::{
-    self, CaseFacts, Decision, Disclosure, DocumentFacts, Excluded, Exclusion, Level, Member, PersonFacts, SharingBasis, Viewer,
+    self, CaseFacts, Decision, Disclosure, DocumentFacts, Excluded, Exclusion, Level, Member,
+    PersonFacts, SharingBasis, Viewer,
 };
 use domain::id::{AccountId, AgencyId, CaseId, DocumentId, MunicipalityId, PersonId};
 use domain::role::Capability;
@@ -29,7 +30,13 @@ use crate::persons::{self, NewPerson, Person};
 use crate::{agencies, outbox};
 
 /// Rows of a table for a set of cases, bound as `$1` municipality and an IN list.
-async fn rows_for(tx: &mut Tx, municipality: &MunicipalityId, ids: &[CaseId], before: &str, after: &str) -> Result<Vec<AnyRow>> {
+async fn rows_for(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[CaseId],
+    before: &str,
+    after: &str,
+) -> Result<Vec<AnyRow>> {
     let mut out = Vec::new();
     for chunk in ids.chunks(300) {
         let sql = format!("{before} ({}) {after}", placeholders(2, chunk.len()));
@@ -51,9 +58,21 @@ fn section(code: &str) -> Result<Section> {
 }
 
 /// Everything the policy wants to know of these cases. An id that does not exist is left out.
-pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[CaseId]) -> Result<BTreeMap<CaseId, CaseFacts>> {
+pub(crate) async fn facts(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[CaseId],
+) -> Result<BTreeMap<CaseId, CaseFacts>> {
     let mut out = BTreeMap::new();
-    for row in rows_for(tx, municipality, ids, "SELECT id, owner_agency_id FROM cases WHERE municipality_id = $1 AND id IN", "").await? {
+    for row in rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id, owner_agency_id FROM cases WHERE municipality_id = $1 AND id IN",
+        "",
+    )
+    .await?
+    {
         let case = CaseId(row.try_get("id")?);
         out.insert(
             case.clone(),
@@ -88,7 +107,8 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
         if let Some(case) = out.get_mut(&case_of(row)?) {
             case.members.push(Member {
                 agency: AgencyId(row.try_get("agency_id")?),
-                class: AgencyClass::from_code(&row.try_get::<String, _>("class")?).ok_or(StoreError::Corrupt("agencies.class"))?,
+                class: AgencyClass::from_code(&row.try_get::<String, _>("class")?)
+                    .ok_or(StoreError::Corrupt("agencies.class"))?,
                 from: date(&row.try_get::<String, _>("valid_from")?)?,
                 to: optional_date(row.try_get("valid_to")?)?,
             });
@@ -107,7 +127,8 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
             case.matrix.push(Disclosure {
                 agency: AgencyId(row.try_get("agency_id")?),
                 section: section(&row.try_get::<String, _>("section")?)?,
-                level: Level::from_code(&row.try_get::<String, _>("level")?).ok_or(StoreError::Corrupt("disclosures.level"))?,
+                level: Level::from_code(&row.try_get::<String, _>("level")?)
+                    .ok_or(StoreError::Corrupt("disclosures.level"))?,
                 comment: row.try_get::<i64, _>("comment")? != 0,
             });
         }
@@ -129,7 +150,10 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
                 _ => return Err(StoreError::Corrupt("case_exclusions.kind")),
             };
             let about: String = row.try_get("about_person")?;
-            case.exclusions.push(Exclusion { who, about: (!about.is_empty()).then_some(PersonId(about)) });
+            case.exclusions.push(Exclusion {
+                who,
+                about: (!about.is_empty()).then_some(PersonId(about)),
+            });
         }
     }
     // An account that is itself a person of the case does not see the case.
@@ -144,7 +168,10 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
     .await?;
     for row in &rows {
         if let Some(case) = out.get_mut(&case_of(row)?) {
-            case.exclusions.push(Exclusion { who: Excluded::Account(AccountId(row.try_get("id")?)), about: None });
+            case.exclusions.push(Exclusion {
+                who: Excluded::Account(AccountId(row.try_get("id")?)),
+                about: None,
+            });
         }
     }
     let rows = rows_for(
@@ -159,7 +186,10 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
     .await?;
     for row in &rows {
         if let Some(case) = out.get_mut(&case_of(row)?) {
-            let mut person = PersonFacts::new(PersonId(row.try_get("person_id")?), Consent::of(ConsentStatus::Unconfirmed));
+            let mut person = PersonFacts::new(
+                PersonId(row.try_get("person_id")?),
+                Consent::of(ConsentStatus::Unconfirmed),
+            );
             person.address_confidential = row.try_get::<i64, _>("address_confidential")? != 0;
             case.persons.push(person);
         }
@@ -175,12 +205,20 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
     .await?;
     for row in &rows {
         let person = PersonId(row.try_get("person_id")?);
-        if let Some(facts) = out.get_mut(&case_of(row)?).and_then(|case| case.persons.iter_mut().find(|p| p.person == person)) {
-            facts.address_allowed.insert(AgencyId(row.try_get("agency_id")?));
+        if let Some(facts) = out
+            .get_mut(&case_of(row)?)
+            .and_then(|case| case.persons.iter_mut().find(|p| p.person == person))
+        {
+            facts
+                .address_allowed
+                .insert(AgencyId(row.try_get("agency_id")?));
         }
     }
     for (case, person, consent) in consents::latest(tx, municipality, ids).await? {
-        if let Some(facts) = out.get_mut(&case).and_then(|case| case.persons.iter_mut().find(|p| p.person == person)) {
+        if let Some(facts) = out
+            .get_mut(&case)
+            .and_then(|case| case.persons.iter_mut().find(|p| p.person == person))
+        {
             facts.consent = consent;
         }
     }
@@ -196,7 +234,9 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
     .await?;
     let mut last = String::new();
     for row in &rows {
-        let Some(case) = out.get_mut(&case_of(row)?) else { continue };
+        let Some(case) = out.get_mut(&case_of(row)?) else {
+            continue;
+        };
         let id: String = row.try_get("id")?;
         let agency = AgencyId(row.try_get("agency_id")?);
         if id == last {
@@ -209,8 +249,14 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
         case.bases.push(SharingBasis {
             basis: row.try_get("basis")?,
             agencies: vec![agency],
-            persons: json_list(&row.try_get::<String, _>("persons")?, "sharing_bases.persons")?,
-            sections: json_list(&row.try_get::<String, _>("sections")?, "sharing_bases.sections")?,
+            persons: json_list(
+                &row.try_get::<String, _>("persons")?,
+                "sharing_bases.persons",
+            )?,
+            sections: json_list(
+                &row.try_get::<String, _>("sections")?,
+                "sharing_bases.sections",
+            )?,
             from: date(&row.try_get::<String, _>("valid_from")?)?,
             until: optional_date(row.try_get("valid_to")?)?,
             meeting: row.try_get("meeting")?,
@@ -228,7 +274,10 @@ pub(crate) async fn facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Cas
     .await?;
     for row in &rows {
         if let Some(case) = out.get_mut(&case_of(row)?) {
-            let listed = case.subjects.entry(section(&row.try_get::<String, _>("section")?)?).or_default();
+            let listed = case
+                .subjects
+                .entry(section(&row.try_get::<String, _>("section")?)?)
+                .or_default();
             let person = PersonId(row.try_get("person_id")?);
             if !listed.contains(&person) {
                 listed.push(person);
@@ -274,12 +323,17 @@ fn case_row(row: &AnyRow) -> Result<CaseRow> {
         program: row.try_get("program")?,
         title_sealed: row.try_get("title_sealed")?,
         outcome_sealed: row.try_get("outcome_sealed")?,
-        stage: Stage::from_code(&row.try_get::<String, _>("stage")?).ok_or(StoreError::Corrupt("cases.stage"))?,
+        stage: Stage::from_code(&row.try_get::<String, _>("stage")?)
+            .ok_or(StoreError::Corrupt("cases.stage"))?,
         urgency: row.try_get("urgency")?,
         received_on: date(&row.try_get::<String, _>("received_on")?)?,
         closed_on: optional_date(row.try_get("closed_on")?)?,
-        owner_account: row.try_get::<Option<String>, _>("owner_account_id")?.map(AccountId),
-        lead_agency: row.try_get::<Option<String>, _>("lead_agency_id")?.map(AgencyId),
+        owner_account: row
+            .try_get::<Option<String>, _>("owner_account_id")?
+            .map(AccountId),
+        lead_agency: row
+            .try_get::<Option<String>, _>("lead_agency_id")?
+            .map(AgencyId),
         similar_ok: row.try_get::<i64, _>("similar_ok")? != 0,
         last_progress_on: optional_date(row.try_get("last_progress_on")?)?,
         version: row.try_get("version")?,
@@ -491,7 +545,11 @@ pub struct CasePatch {
 const TITLE: &str = "cases.title";
 const OUTCOME: &str = "cases.outcome";
 
-async fn next_number(tx: &mut Tx, municipality: &MunicipalityId, received_on: Date) -> Result<String> {
+async fn next_number(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    received_on: Date,
+) -> Result<String> {
     let year = i64::from(domain::clock::fiscal_year(received_on));
     let last: i64 = sqlx::query_scalar(
         "INSERT INTO case_counters (municipality_id, fiscal_year, last) VALUES ($1, $2, 1) \
@@ -505,13 +563,20 @@ async fn next_number(tx: &mut Tx, municipality: &MunicipalityId, received_on: Da
 }
 
 async fn owner_agency(tx: &mut Tx, caller: &Caller, asked: Option<&AgencyId>) -> Result<AgencyId> {
-    if caller.viewer.agency_class == AgencyClass::Coordinator && asked.is_none_or(|agency| *agency == caller.viewer.agency) {
+    if caller.viewer.agency_class == AgencyClass::Coordinator
+        && asked.is_none_or(|agency| *agency == caller.viewer.agency)
+    {
         return Ok(caller.viewer.agency.clone());
     }
     let all = agencies::list(tx, &caller.viewer.municipality).await?;
-    let mut coordinators = all.into_iter().filter(|agency| agency.class == AgencyClass::Coordinator && agency.active);
+    let mut coordinators = all
+        .into_iter()
+        .filter(|agency| agency.class == AgencyClass::Coordinator && agency.active);
     match asked {
-        Some(asked) => coordinators.find(|agency| agency.id == *asked).map(|agency| agency.id).ok_or(StoreError::Invalid("owner_agency")),
+        Some(asked) => coordinators
+            .find(|agency| agency.id == *asked)
+            .map(|agency| agency.id)
+            .ok_or(StoreError::Invalid("owner_agency")),
         None => match (coordinators.next(), coordinators.next()) {
             (Some(only), None) => Ok(only.id),
             _ => Err(StoreError::Invalid("owner_agency")),
@@ -537,7 +602,9 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
     for client in &new.clients {
         let id = match client {
             ClientRef::Known { person_id } => {
-                tx.person_for(caller, person_id).await?.ok_or(StoreError::NotFound)?;
+                tx.person_for(caller, person_id)
+                    .await?
+                    .ok_or(StoreError::NotFound)?;
                 person_id.clone()
             }
             ClientRef::New(person) => persons::create(tx, caller, person).await?,
@@ -554,7 +621,16 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
     let purpose = Purpose::Case(case.clone());
     tx.create_key(&municipality, &purpose).await?;
     let title = match &new.title {
-        Some(title) => Some(tx.seal(&municipality, &purpose, TITLE, case.as_str(), title.as_bytes()).await?),
+        Some(title) => Some(
+            tx.seal(
+                &municipality,
+                &purpose,
+                TITLE,
+                case.as_str(),
+                title.as_bytes(),
+            )
+            .await?,
+        ),
         None => None,
     };
     let owner_account = new
@@ -586,22 +662,54 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
     for person in &clients {
         insert_person(tx, &municipality, &case, person, CaseRole::Client, None).await?;
     }
-    let mut created = CreatedCase { case: case.clone(), case_no, clients, documents: Vec::new(), masks: Vec::new() };
-    for kind in [DocumentKind::Intake, DocumentKind::Assessment, DocumentKind::Network] {
+    let mut created = CreatedCase {
+        case: case.clone(),
+        case_no,
+        clients,
+        documents: Vec::new(),
+        masks: Vec::new(),
+    };
+    for kind in [
+        DocumentKind::Intake,
+        DocumentKind::Assessment,
+        DocumentKind::Network,
+    ] {
         let id = documents::insert(tx, caller, Some(&case), kind, None, &owner).await?;
         if kind.form().is_some() {
-            let masks = documents::insert(tx, caller, Some(&case), DocumentKind::Masks, Some(&id), &owner).await?;
+            let masks = documents::insert(
+                tx,
+                caller,
+                Some(&case),
+                DocumentKind::Masks,
+                Some(&id),
+                &owner,
+            )
+            .await?;
             created.masks.push((id.clone(), masks));
         }
         created.documents.push((kind, id));
     }
     if caller.viewer.agency != owner {
-        insert_member(tx, caller, &case, &caller.viewer.agency, "referrer", caller.viewer.today, None).await?;
+        insert_member(
+            tx,
+            caller,
+            &case,
+            &caller.viewer.agency,
+            "referrer",
+            caller.viewer.today,
+            None,
+        )
+        .await?;
         insert_disclosure(
             tx,
             caller,
             &case,
-            &Disclosure { agency: caller.viewer.agency.clone(), section: Section::Intake, level: Level::Edit, comment: true },
+            &Disclosure {
+                agency: caller.viewer.agency.clone(),
+                section: Section::Intake,
+                level: Level::Edit,
+                comment: true,
+            },
         )
         .await?;
     }
@@ -613,11 +721,25 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
         .bind(now)
         .execute(tx.conn())
         .await?;
-    outbox::put(tx, &municipality, "case", case.as_str(), Some(&case), serde_json::Value::Null);
+    outbox::put(
+        tx,
+        &municipality,
+        "case",
+        case.as_str(),
+        Some(&case),
+        serde_json::Value::Null,
+    );
     Ok(created)
 }
 
-async fn insert_person(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, person: &PersonId, role: CaseRole, kinship: Option<&str>) -> Result<()> {
+async fn insert_person(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    person: &PersonId,
+    role: CaseRole,
+    kinship: Option<&str>,
+) -> Result<()> {
     let number: i64 = sqlx::query_scalar(
         "UPDATE cases SET next_person_number = next_person_number + 1 WHERE municipality_id = $1 AND id = $2 RETURNING next_person_number",
     )
@@ -642,7 +764,15 @@ async fn insert_person(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId
     Ok(())
 }
 
-pub(crate) async fn insert_member(tx: &mut Tx, caller: &Caller, case: &CaseId, agency: &AgencyId, role: &str, from: Date, to: Option<Date>) -> Result<()> {
+pub(crate) async fn insert_member(
+    tx: &mut Tx,
+    caller: &Caller,
+    case: &CaseId,
+    agency: &AgencyId,
+    role: &str,
+    from: Date,
+    to: Option<Date>,
+) -> Result<()> {
     let now = tx.now_text();
     sqlx::query(
         "INSERT INTO case_members (municipality_id, case_id, agency_id, role, valid_from, valid_to, added_by, added_at) \
@@ -663,7 +793,12 @@ pub(crate) async fn insert_member(tx: &mut Tx, caller: &Caller, case: &CaseId, a
     Ok(())
 }
 
-pub(crate) async fn insert_disclosure(tx: &mut Tx, caller: &Caller, case: &CaseId, right: &Disclosure) -> Result<()> {
+pub(crate) async fn insert_disclosure(
+    tx: &mut Tx,
+    caller: &Caller,
+    case: &CaseId,
+    right: &Disclosure,
+) -> Result<()> {
     let now = tx.now_text();
     sqlx::query(
         "INSERT INTO disclosures (municipality_id, case_id, agency_id, section, level, comment, set_by, set_at) \
@@ -694,7 +829,12 @@ impl Tx {
             return Ok(None);
         }
         let municipality = caller.viewer.municipality.clone();
-        let Some(facts) = facts(self, &municipality, std::slice::from_ref(id)).await?.remove(id) else { return Ok(None) };
+        let Some(facts) = facts(self, &municipality, std::slice::from_ref(id))
+            .await?
+            .remove(id)
+        else {
+            return Ok(None);
+        };
         if !disclosure::case_visible(&caller.viewer, &facts) {
             return Ok(None);
         }
@@ -703,7 +843,12 @@ impl Tx {
             .bind(id.as_str())
             .fetch_one(self.conn())
             .await?;
-        Ok(Some(CaseAccess { caller: caller.clone(), facts, row: case_row(&row)?, preview: false }))
+        Ok(Some(CaseAccess {
+            caller: caller.clone(),
+            facts,
+            row: case_row(&row)?,
+            preview: false,
+        }))
     }
 
     /// Ids of all cases the caller may know of, newest change first.
@@ -711,11 +856,20 @@ impl Tx {
     /// # Errors
     /// Database away.
     pub async fn visible_cases(&mut self, caller: &Caller) -> Result<Vec<CaseId>> {
-        Ok(self.visible_facts(caller, &CaseFilter::default()).await?.into_iter().map(|(id, _, _)| id).collect())
+        Ok(self
+            .visible_facts(caller, &CaseFilter::default())
+            .await?
+            .into_iter()
+            .map(|(id, _, _)| id)
+            .collect())
     }
 
     /// Candidates by SQL, then the policy.
-    async fn visible_facts(&mut self, caller: &Caller, filter: &CaseFilter) -> Result<Vec<(CaseId, String, CaseFacts)>> {
+    async fn visible_facts(
+        &mut self,
+        caller: &Caller,
+        filter: &CaseFilter,
+    ) -> Result<Vec<(CaseId, String, CaseFacts)>> {
         if !caller.may(Capability::ReadCases) {
             return Ok(Vec::new());
         }
@@ -734,7 +888,10 @@ impl Tx {
             sql.push_str(&format!(" AND c.owner_account_id = ${}", values.len()));
         }
         if !filter.stages.is_empty() {
-            sql.push_str(&format!(" AND c.stage IN ({})", placeholders(values.len() + 1, filter.stages.len())));
+            sql.push_str(&format!(
+                " AND c.stage IN ({})",
+                placeholders(values.len() + 1, filter.stages.len())
+            ));
             values.extend(filter.stages.iter().map(|stage| stage.code().to_owned()));
         }
         sql.push_str(" ORDER BY c.updated_at DESC, c.id DESC");
@@ -744,7 +901,10 @@ impl Tx {
         }
         let mut candidates = Vec::new();
         for row in query.fetch_all(self.conn()).await? {
-            candidates.push((CaseId(row.try_get("id")?), row.try_get::<String, _>("updated_at")?));
+            candidates.push((
+                CaseId(row.try_get("id")?),
+                row.try_get::<String, _>("updated_at")?,
+            ));
         }
         let ids: Vec<CaseId> = candidates.iter().map(|(id, _)| id.clone()).collect();
         let mut known = facts(self, &municipality, &ids).await?;
@@ -761,7 +921,12 @@ impl Tx {
     ///
     /// # Errors
     /// `cursor` malformed, database away.
-    pub async fn cases(&mut self, caller: &Caller, filter: &CaseFilter, cursor: Option<&str>) -> Result<CasePage> {
+    pub async fn cases(
+        &mut self,
+        caller: &Caller,
+        filter: &CaseFilter,
+        cursor: Option<&str>,
+    ) -> Result<CasePage> {
         let mut visible = self.visible_facts(caller, filter).await?;
         if let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
             visible = self.matching_cases(caller, visible, q).await?;
@@ -770,8 +935,11 @@ impl Tx {
         let start = match cursor {
             None => 0,
             Some(cursor) => {
-                let (updated, id) = cursor.split_once('~').ok_or(StoreError::Invalid("cursor"))?;
-                visible.partition_point(|(case, at, _)| (at.as_str(), case.as_str()) >= (updated, id))
+                let (updated, id) = cursor
+                    .split_once('~')
+                    .ok_or(StoreError::Invalid("cursor"))?;
+                visible
+                    .partition_point(|(case, at, _)| (at.as_str(), case.as_str()) >= (updated, id))
             }
         };
         let limit = filter.limit.clamp(1, 200);
@@ -779,40 +947,89 @@ impl Tx {
         let rest = visible.split_off(start.min(visible.len()));
         let more = rest.len() > limit;
         let page: Vec<_> = rest.into_iter().take(limit).collect();
-        let next_cursor = if more { page.last().map(|(id, at, _)| format!("{at}~{id}")) } else { None };
+        let next_cursor = if more {
+            page.last().map(|(id, at, _)| format!("{at}~{id}"))
+        } else {
+            None
+        };
         let municipality = caller.viewer.municipality.clone();
         let ids: Vec<CaseId> = page.iter().map(|(id, _, _)| id.clone()).collect();
         let mut rows = BTreeMap::new();
-        for row in rows_for(self, &municipality, &ids, "SELECT * FROM cases WHERE municipality_id = $1 AND id IN", "").await? {
+        for row in rows_for(
+            self,
+            &municipality,
+            &ids,
+            "SELECT * FROM cases WHERE municipality_id = $1 AND id IN",
+            "",
+        )
+        .await?
+        {
             rows.insert(CaseId(row.try_get("id")?), case_row(&row)?);
         }
         let accesses: Vec<CaseAccess> = page
             .into_iter()
-            .filter_map(|(id, _, facts)| rows.remove(&id).map(|row| CaseAccess { caller: caller.clone(), facts, row, preview: false }))
+            .filter_map(|(id, _, facts)| {
+                rows.remove(&id).map(|row| CaseAccess {
+                    caller: caller.clone(),
+                    facts,
+                    row,
+                    preview: false,
+                })
+            })
             .collect();
         let names = Names::load(self, caller, &accesses).await?;
         for access in &accesses {
             items.push(access.summary_with(self, &names).await?);
         }
-        Ok(CasePage { items, next_cursor, total })
+        Ok(CasePage {
+            items,
+            next_cursor,
+            total,
+        })
     }
 
-    async fn matching_cases(&mut self, caller: &Caller, visible: Vec<(CaseId, String, CaseFacts)>, q: &str) -> Result<Vec<(CaseId, String, CaseFacts)>> {
+    async fn matching_cases(
+        &mut self,
+        caller: &Caller,
+        visible: Vec<(CaseId, String, CaseFacts)>,
+        q: &str,
+    ) -> Result<Vec<(CaseId, String, CaseFacts)>> {
         let municipality = caller.viewer.municipality.clone();
-        let persons: BTreeSet<PersonId> = persons::matching(self, &municipality, q, 2000).await?.into_iter().collect();
+        let persons: BTreeSet<PersonId> = persons::matching(self, &municipality, q, 2000)
+            .await?
+            .into_iter()
+            .collect();
         let wanted = persons::normal(q);
         let raw = q.to_lowercase();
         let ids: Vec<CaseId> = visible.iter().map(|(id, _, _)| id.clone()).collect();
         let mut by_text = BTreeSet::new();
-        for row in rows_for(self, &municipality, &ids, "SELECT id, case_no, title_sealed FROM cases WHERE municipality_id = $1 AND id IN", "").await? {
+        for row in rows_for(
+            self,
+            &municipality,
+            &ids,
+            "SELECT id, case_no, title_sealed FROM cases WHERE municipality_id = $1 AND id IN",
+            "",
+        )
+        .await?
+        {
             let id = CaseId(row.try_get("id")?);
-            if row.try_get::<String, _>("case_no")?.to_lowercase().contains(&raw) {
+            if row
+                .try_get::<String, _>("case_no")?
+                .to_lowercase()
+                .contains(&raw)
+            {
                 by_text.insert(id);
                 continue;
             }
-            let readable = visible.iter().any(|(case, _, facts)| *case == id && disclosure::case_level(&caller.viewer, facts) >= Level::Read);
-            if let (true, Some(sealed)) = (readable, row.try_get::<Option<Vec<u8>>, _>("title_sealed")?) {
-                let title = self.open_text(&municipality, TITLE, id.as_str(), &sealed).await?;
+            let readable = visible.iter().any(|(case, _, facts)| {
+                *case == id && disclosure::case_level(&caller.viewer, facts) >= Level::Read
+            });
+            if let (true, Some(sealed)) =
+                (readable, row.try_get::<Option<Vec<u8>>, _>("title_sealed")?)
+            {
+                let title = self
+                    .open_text(&municipality, TITLE, id.as_str(), &sealed)
+                    .await?;
                 if persons::normal(&title).contains(&wanted) {
                     by_text.insert(id);
                 }
@@ -824,7 +1041,8 @@ impl Tx {
                 by_text.contains(id)
                     || facts.persons.iter().any(|person| {
                         persons.contains(&person.person)
-                            && disclosure::person_level(&caller.viewer, facts, &person.person) >= Level::Read
+                            && disclosure::person_level(&caller.viewer, facts, &person.person)
+                                >= Level::Read
                     })
             })
             .collect())
@@ -843,30 +1061,61 @@ impl Names {
     async fn load(tx: &mut Tx, caller: &Caller, cases: &[CaseAccess]) -> Result<Self> {
         let municipality = caller.viewer.municipality.clone();
         let agencies = agencies::by_id(tx, &municipality).await?;
-        let owners: BTreeSet<AccountId> = cases.iter().filter_map(|case| case.row.owner_account.clone()).collect();
-        let accounts = crate::accounts::names(tx, &municipality, &owners.into_iter().collect::<Vec<_>>()).await?;
+        let owners: BTreeSet<AccountId> = cases
+            .iter()
+            .filter_map(|case| case.row.owner_account.clone())
+            .collect();
+        let accounts =
+            crate::accounts::names(tx, &municipality, &owners.into_iter().collect::<Vec<_>>())
+                .await?;
         // Names are opened only of persons the caller sees by name.
         let readable: BTreeSet<PersonId> = cases
             .iter()
-            .flat_map(|case| case.facts.persons.iter().map(move |person| (case, &person.person)))
-            .filter(|(case, person)| disclosure::person_level(&case.caller.viewer, &case.facts, person) >= Level::Read)
+            .flat_map(|case| {
+                case.facts
+                    .persons
+                    .iter()
+                    .map(move |person| (case, &person.person))
+            })
+            .filter(|(case, person)| {
+                disclosure::person_level(&case.caller.viewer, &case.facts, person) >= Level::Read
+            })
             .map(|(_, person)| person.clone())
             .collect();
-        let persons = persons::load(tx, &municipality, &readable.into_iter().collect::<Vec<_>>()).await?;
+        let persons =
+            persons::load(tx, &municipality, &readable.into_iter().collect::<Vec<_>>()).await?;
         let ids: Vec<CaseId> = cases.iter().map(|case| case.facts.case.clone()).collect();
         let mut roles = BTreeMap::new();
         let rows = rows_for(tx, &municipality, &ids, "SELECT case_id, person_id, role, kinship, number FROM case_persons WHERE municipality_id = $1 AND case_id IN", "").await?;
         for row in &rows {
             roles.insert(
-                (CaseId(row.try_get("case_id")?), PersonId(row.try_get("person_id")?)),
-                (CaseRole::parse(&row.try_get::<String, _>("role")?)?, row.try_get("kinship")?, row.try_get("number")?),
+                (
+                    CaseId(row.try_get("case_id")?),
+                    PersonId(row.try_get("person_id")?),
+                ),
+                (
+                    CaseRole::parse(&row.try_get::<String, _>("role")?)?,
+                    row.try_get("kinship")?,
+                    row.try_get("number")?,
+                ),
             );
         }
-        Ok(Self { agencies, accounts, persons, roles })
+        Ok(Self {
+            agencies,
+            accounts,
+            persons,
+            roles,
+        })
     }
 
     fn agency(&self, id: &AgencyId) -> Named {
-        Named { id: id.0.clone(), name: self.agencies.get(id).map_or_else(String::new, |agency| agency.name.clone()) }
+        Named {
+            id: id.0.clone(),
+            name: self
+                .agencies
+                .get(id)
+                .map_or_else(String::new, |agency| agency.name.clone()),
+        }
     }
 }
 
@@ -940,11 +1189,19 @@ impl CaseAccess {
     }
 
     pub(crate) fn require(&self, capability: Capability) -> Result<()> {
-        if self.may(capability) { Ok(()) } else { Err(StoreError::Forbidden) }
+        if self.may(capability) {
+            Ok(())
+        } else {
+            Err(StoreError::Forbidden)
+        }
     }
 
     pub(crate) fn writable(&self) -> Result<()> {
-        if self.preview { Err(StoreError::Forbidden) } else { Ok(()) }
+        if self.preview {
+            Err(StoreError::Forbidden)
+        } else {
+            Ok(())
+        }
     }
 
     /// The case as an agency sees it (見え方の確認): for those who manage its disclosure. `Some(None)`
@@ -954,25 +1211,50 @@ impl CaseAccess {
     /// Forbidden, or unknown agency.
     pub async fn view_as(&self, tx: &mut Tx, agency: &AgencyId) -> Result<Option<Self>> {
         self.require(Capability::ManageDisclosure)?;
-        let agency = agencies::get(tx, self.municipality(), agency).await?.ok_or(StoreError::NotFound)?;
-        let viewer = disclosure::viewer_as(&self.facts, &agency.id, agency.class, self.caller.viewer.today);
-        let caller = Caller { viewer, agency_name: agency.name, ..self.caller.clone() };
+        let agency = agencies::get(tx, self.municipality(), agency)
+            .await?
+            .ok_or(StoreError::NotFound)?;
+        let viewer = disclosure::viewer_as(
+            &self.facts,
+            &agency.id,
+            agency.class,
+            self.caller.viewer.today,
+        );
+        let caller = Caller {
+            viewer,
+            agency_name: agency.name,
+            ..self.caller.clone()
+        };
         let visible = disclosure::case_visible(&caller.viewer, &self.facts);
-        Ok(visible.then(|| Self { caller, facts: self.facts.clone(), row: self.row.clone(), preview: true }))
+        Ok(visible.then(|| Self {
+            caller,
+            facts: self.facts.clone(),
+            row: self.row.clone(),
+            preview: true,
+        }))
     }
 
     async fn summary_with(&self, tx: &mut Tx, names: &Names) -> Result<CaseSummary> {
         let level = self.level();
         let title = match &self.row.title_sealed {
-            Some(sealed) if level >= Level::Read => Some(tx.open_text(self.municipality(), TITLE, self.id().as_str(), sealed).await?),
+            Some(sealed) if level >= Level::Read => Some(
+                tx.open_text(self.municipality(), TITLE, self.id().as_str(), sealed)
+                    .await?,
+            ),
             _ => None,
         };
         let people = self.people_with(names);
-        let flags: BTreeSet<String> = people.iter().flat_map(|person| person.flags.iter().cloned()).collect();
+        let flags: BTreeSet<String> = people
+            .iter()
+            .flat_map(|person| person.flags.iter().cloned())
+            .collect();
         let clients = people
             .into_iter()
             .filter(|person| person.role == CaseRole::Client)
-            .map(|person| CasePerson { person: None, ..person })
+            .map(|person| CasePerson {
+                person: None,
+                ..person
+            })
             .collect();
         Ok(CaseSummary {
             id: self.id().clone(),
@@ -992,7 +1274,10 @@ impl CaseAccess {
             lead_agency: self.row.lead_agency.as_ref().map(|id| names.agency(id)),
             level,
             flags: flags.into_iter().collect(),
-            last_progress_on: self.row.last_progress_on.filter(|_| self.decision(Section::Progress).level > Level::None),
+            last_progress_on: self
+                .row
+                .last_progress_on
+                .filter(|_| self.decision(Section::Progress).level > Level::None),
             similar_ok: self.row.similar_ok,
             version: self.row.version,
             updated_at: self.row.updated_at.clone(),
@@ -1008,8 +1293,15 @@ impl CaseAccess {
             if level == Level::None {
                 continue;
             }
-            let Some((role, kinship, number)) = names.roles.get(&(self.id().clone(), person.person.clone())) else { continue };
-            let known = names.persons.get(&person.person).filter(|_| level >= Level::Read);
+            let Some((role, kinship, number)) =
+                names.roles.get(&(self.id().clone(), person.person.clone()))
+            else {
+                continue;
+            };
+            let known = names
+                .persons
+                .get(&person.person)
+                .filter(|_| level >= Level::Read);
             let view = known.map(|known| {
                 let mut known = known.clone();
                 if !disclosure::address_visible(viewer, &self.facts, &person.person) {
@@ -1026,15 +1318,26 @@ impl CaseAccess {
             out.push(CasePerson {
                 person_id: view.is_some().then(|| person.person.clone()),
                 number: *number,
-                display: view.as_ref().map_or_else(|| format!("［氏名{number}］"), |known| known.name().to_owned()),
-                kana: view.as_ref().and_then(|known| known.fields.get("name_kana").cloned()),
+                display: view.as_ref().map_or_else(
+                    || format!("［氏名{number}］"),
+                    |known| known.name().to_owned(),
+                ),
+                kana: view
+                    .as_ref()
+                    .and_then(|known| known.fields.get("name_kana").cloned()),
                 role: *role,
                 kinship: kinship.clone(),
                 age: view.as_ref().and_then(|known| known.age_on(viewer.today)),
-                gender: view.as_ref().and_then(|known| known.fields.get("gender").cloned()),
+                gender: view
+                    .as_ref()
+                    .and_then(|known| known.fields.get("gender").cloned()),
                 level,
-                consent: (knows_consent || view.is_some()).then(|| person.consent.status_on(viewer.today)),
-                flags: view.as_ref().map(|known| known.flags.iter().map(|flag| flag.flag.clone()).collect()).unwrap_or_default(),
+                consent: (knows_consent || view.is_some())
+                    .then(|| person.consent.status_on(viewer.today)),
+                flags: view
+                    .as_ref()
+                    .map(|known| known.flags.iter().map(|flag| flag.flag.clone()).collect())
+                    .unwrap_or_default(),
                 address_confidential: person.address_confidential && view.is_some(),
                 person: view,
             });
@@ -1067,9 +1370,10 @@ impl CaseAccess {
     /// Database away.
     pub async fn outcome(&self, tx: &mut Tx) -> Result<Option<String>> {
         match &self.row.outcome_sealed {
-            Some(sealed) if self.level() >= Level::Read => {
-                Ok(Some(tx.open_text(self.municipality(), OUTCOME, self.id().as_str(), sealed).await?))
-            }
+            Some(sealed) if self.level() >= Level::Read => Ok(Some(
+                tx.open_text(self.municipality(), OUTCOME, self.id().as_str(), sealed)
+                    .await?,
+            )),
             _ => Ok(None),
         }
     }
@@ -1088,9 +1392,14 @@ impl CaseAccess {
         let mut out = Vec::new();
         for row in &rows {
             let id = AgencyId(row.try_get("agency_id")?);
-            let Some(agency) = known.get(&id) else { continue };
+            let Some(agency) = known.get(&id) else {
+                continue;
+            };
             out.push(CaseMember {
-                agency: Named { id: id.0, name: agency.name.clone() },
+                agency: Named {
+                    id: id.0,
+                    name: agency.name.clone(),
+                },
                 class: agency.class,
                 role: row.try_get("role")?,
                 from: date(&row.try_get::<String, _>("valid_from")?)?,
@@ -1118,12 +1427,26 @@ impl CaseAccess {
             if decision.level >= Level::Read {
                 let sheet = self.facts.sheet(*section);
                 for agency in known.values().filter(|agency| agency.active) {
-                    let member = agency.id == self.facts.owner
-                        || agency.class == AgencyClass::Department
-                        || self.facts.members.iter().any(|member| member.agency == agency.id && member.active_on(today));
-                    let level = disclosure::audience_level(&self.facts, &sheet, &agency.id, agency.class, today).level;
+                    let member =
+                        agency.id == self.facts.owner
+                            || agency.class == AgencyClass::Department
+                            || self.facts.members.iter().any(|member| {
+                                member.agency == agency.id && member.active_on(today)
+                            });
+                    let level = disclosure::audience_level(
+                        &self.facts,
+                        &sheet,
+                        &agency.id,
+                        agency.class,
+                        today,
+                    )
+                    .level;
                     if member && level > Level::None {
-                        seen_by.push(Audience { agency_id: agency.id.clone(), name: agency.name.clone(), level });
+                        seen_by.push(Audience {
+                            agency_id: agency.id.clone(),
+                            name: agency.name.clone(),
+                            level,
+                        });
                     }
                 }
             }
@@ -1144,10 +1467,26 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden, not visible to the caller, or already there.
-    pub async fn add_person(&self, tx: &mut Tx, person: &PersonId, role: CaseRole, kinship: Option<&str>) -> Result<()> {
+    pub async fn add_person(
+        &self,
+        tx: &mut Tx,
+        person: &PersonId,
+        role: CaseRole,
+        kinship: Option<&str>,
+    ) -> Result<()> {
         self.require(Capability::EditCase)?;
-        tx.person_for(&self.caller, person).await?.ok_or(StoreError::NotFound)?;
-        insert_person(tx, &self.facts.municipality, &self.facts.case, person, role, kinship).await?;
+        tx.person_for(&self.caller, person)
+            .await?
+            .ok_or(StoreError::NotFound)?;
+        insert_person(
+            tx,
+            &self.facts.municipality,
+            &self.facts.case,
+            person,
+            role,
+            kinship,
+        )
+        .await?;
         self.changed(tx, "case.persons").await
     }
 
@@ -1169,7 +1508,10 @@ impl CaseAccess {
         }
         let closed_on = match patch.stage {
             Some(Stage::Closed) => {
-                let day = patch.closed_on.or(self.row.closed_on).ok_or(StoreError::Invalid("closed_on"))?;
+                let day = patch
+                    .closed_on
+                    .or(self.row.closed_on)
+                    .ok_or(StoreError::Invalid("closed_on"))?;
                 if day < self.row.received_on {
                     return Err(StoreError::Invalid("closed_on"));
                 }
@@ -1179,11 +1521,29 @@ impl CaseAccess {
             _ => self.row.closed_on,
         };
         let title = match &patch.title {
-            Some(text) => Some(tx.seal(self.municipality(), &self.purpose(), TITLE, self.id().as_str(), text.as_bytes()).await?),
+            Some(text) => Some(
+                tx.seal(
+                    self.municipality(),
+                    &self.purpose(),
+                    TITLE,
+                    self.id().as_str(),
+                    text.as_bytes(),
+                )
+                .await?,
+            ),
             None => None,
         };
         let outcome = match &patch.outcome {
-            Some(text) => Some(tx.seal(self.municipality(), &self.purpose(), OUTCOME, self.id().as_str(), text.as_bytes()).await?),
+            Some(text) => Some(
+                tx.seal(
+                    self.municipality(),
+                    &self.purpose(),
+                    OUTCOME,
+                    self.id().as_str(),
+                    text.as_bytes(),
+                )
+                .await?,
+            ),
             None => None,
         };
         let now = tx.now_text();
@@ -1219,7 +1579,14 @@ impl CaseAccess {
                 .execute(tx.conn())
                 .await?;
         }
-        outbox::put(tx, self.municipality(), "case", self.id().as_str(), Some(self.id()), serde_json::Value::Null);
+        outbox::put(
+            tx,
+            self.municipality(),
+            "case",
+            self.id().as_str(),
+            Some(self.id()),
+            serde_json::Value::Null,
+        );
         Ok(version + 1)
     }
 
@@ -1232,7 +1599,14 @@ impl CaseAccess {
             .bind(now)
             .execute(tx.conn())
             .await?;
-        outbox::put(tx, self.municipality(), topic, self.id().as_str(), Some(self.id()), serde_json::Value::Null);
+        outbox::put(
+            tx,
+            self.municipality(),
+            topic,
+            self.id().as_str(),
+            Some(self.id()),
+            serde_json::Value::Null,
+        );
         Ok(())
     }
 
@@ -1244,13 +1618,23 @@ impl CaseAccess {
     pub async fn exclude(&self, tx: &mut Tx, exclusion: &Exclusion, reason: &str) -> Result<()> {
         self.require(Capability::ManageDisclosure)?;
         let (kind, subject) = match &exclusion.who {
-            Excluded::Agency(agency) if *agency == self.facts.owner => return Err(StoreError::Invalid("owner_agency")),
+            Excluded::Agency(agency) if *agency == self.facts.owner => {
+                return Err(StoreError::Invalid("owner_agency"));
+            }
             Excluded::Agency(agency) => ("agency", agency.as_str()),
             Excluded::Account(account) => ("account", account.as_str()),
         };
         let about = exclusion.about.as_ref().map_or("", PersonId::as_str);
         let row = format!("{}/{kind}/{subject}/{about}", self.id());
-        let sealed = tx.seal(self.municipality(), &self.purpose(), "case_exclusions.reason", &row, reason.as_bytes()).await?;
+        let sealed = tx
+            .seal(
+                self.municipality(),
+                &self.purpose(),
+                "case_exclusions.reason",
+                &row,
+                reason.as_bytes(),
+            )
+            .await?;
         let now = tx.now_text();
         sqlx::query(
             "INSERT INTO case_exclusions (municipality_id, case_id, kind, subject_id, about_person, reason_sealed, added_by, added_at) \
@@ -1299,14 +1683,28 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden.
-    pub async fn access_log(&self, tx: &mut Tx, before: Option<i64>, limit: i64) -> Result<Vec<audit::Entry>> {
+    pub async fn access_log(
+        &self,
+        tx: &mut Tx,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<audit::Entry>> {
         self.require(Capability::ManageDisclosure)?;
-        let filter = audit::Filter { case: Some(self.id().clone()), before, ..audit::Filter::default() };
+        let filter = audit::Filter {
+            case: Some(self.id().clone()),
+            before,
+            ..audit::Filter::default()
+        };
         audit::list(tx, self.municipality(), &filter, limit).await
     }
 
     /// Facts of an entry of the 支援経過 by an agency about some persons.
     pub(crate) fn entry(&self, agency: &AgencyId, subjects: Vec<PersonId>) -> DocumentFacts {
-        DocumentFacts { case: self.id().clone(), section: Section::Progress, subjects, entry_of: Some(agency.clone()) }
+        DocumentFacts {
+            case: self.id().clone(),
+            section: Section::Progress,
+            subjects,
+            entry_of: Some(agency.clone()),
+        }
     }
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use domain::agency::AgencyClass;
 use domain::consent::{Consent, ConsentStatus};
-use domain::disclosure::{self, Confirmation, ConfirmationError, ConfirmationRequired, Disclosure, Level, ProposedRight, SharingBasis};
+use domain::disclosure::{
+    self, Confirmation, ConfirmationError, ConfirmationRequired, Disclosure, Level, ProposedRight,
+    SharingBasis,
+};
 use domain::id::{AccountId, AgencyId, CaseId, ConsentId, MunicipalityId, PersonId};
 use domain::role::Capability;
 use domain::section::Section;
@@ -73,12 +76,14 @@ pub enum Sharing {
 }
 
 fn codes<T: serde::de::DeserializeOwned>(text: Option<String>) -> Result<Option<Vec<T>>> {
-    text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt("consents list"))).transpose()
+    text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt("consents list")))
+        .transpose()
 }
 
 fn consent(row: &AnyRow) -> Result<Consent> {
     Ok(Consent {
-        status: ConsentStatus::from_code(&row.try_get::<String, _>("status")?).ok_or(StoreError::Corrupt("consents.status"))?,
+        status: ConsentStatus::from_code(&row.try_get::<String, _>("status")?)
+            .ok_or(StoreError::Corrupt("consents.status"))?,
         obtained_on: optional_date(row.try_get("obtained_on")?)?,
         expires_on: optional_date(row.try_get("expires_on")?)?,
         withdrawn_on: optional_date(row.try_get("withdrawn_on")?)?,
@@ -89,7 +94,11 @@ fn consent(row: &AnyRow) -> Result<Consent> {
 }
 
 /// The latest registration per person of these cases.
-pub(crate) async fn latest(tx: &mut Tx, municipality: &MunicipalityId, cases: &[CaseId]) -> Result<Vec<(CaseId, PersonId, Consent)>> {
+pub(crate) async fn latest(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    cases: &[CaseId],
+) -> Result<Vec<(CaseId, PersonId, Consent)>> {
     let mut out: BTreeMap<(CaseId, PersonId), Consent> = BTreeMap::new();
     for chunk in cases.chunks(300) {
         let sql = format!(
@@ -101,10 +110,19 @@ pub(crate) async fn latest(tx: &mut Tx, municipality: &MunicipalityId, cases: &[
             query = query.bind(id.as_str());
         }
         for row in query.fetch_all(tx.conn()).await? {
-            out.insert((CaseId(row.try_get("case_id")?), PersonId(row.try_get("person_id")?)), consent(&row)?);
+            out.insert(
+                (
+                    CaseId(row.try_get("case_id")?),
+                    PersonId(row.try_get("person_id")?),
+                ),
+                consent(&row)?,
+            );
         }
     }
-    Ok(out.into_iter().map(|((case, person), consent)| (case, person, consent)).collect())
+    Ok(out
+        .into_iter()
+        .map(|((case, person), consent)| (case, person, consent))
+        .collect())
 }
 
 fn list<T: Serialize>(values: &[T]) -> Result<String> {
@@ -163,7 +181,10 @@ impl CaseAccess {
                 continue;
             }
             let detail = match row.try_get::<Option<Vec<u8>>, _>("detail_sealed")? {
-                Some(sealed) => tx.open_json(self.municipality(), "consents.detail", id.as_str(), &sealed).await?,
+                Some(sealed) => {
+                    tx.open_json(self.municipality(), "consents.detail", id.as_str(), &sealed)
+                        .await?
+                }
                 None => ConsentDetail::default(),
             };
             let current = !out.iter().any(|earlier| earlier.person == person);
@@ -188,7 +209,12 @@ impl CaseAccess {
     /// Forbidden, a person who is not in the case, an agreement without its day.
     pub async fn register_consent(&self, tx: &mut Tx, new: &NewConsent) -> Result<ConsentId> {
         self.require(Capability::ManageConsent)?;
-        if !self.facts.persons.iter().any(|person| person.person == new.person) {
+        if !self
+            .facts
+            .persons
+            .iter()
+            .any(|person| person.person == new.person)
+        {
             return Err(StoreError::NotFound);
         }
         if new.consent.status.is_agreement() && new.consent.obtained_on.is_none() {
@@ -200,10 +226,28 @@ impl CaseAccess {
             return Err(StoreError::Invalid("expires_on"));
         }
         let id: ConsentId = tx.database().fresh();
-        let sealed = tx.seal_json(self.municipality(), &self.purpose(), "consents.detail", id.as_str(), &new.detail).await?;
+        let sealed = tx
+            .seal_json(
+                self.municipality(),
+                &self.purpose(),
+                "consents.detail",
+                id.as_str(),
+                &new.detail,
+            )
+            .await?;
         let now = tx.now_text();
-        let agencies = new.consent.allowed_agencies.as_deref().map(list).transpose()?;
-        let sections = new.consent.allowed_sections.as_deref().map(list).transpose()?;
+        let agencies = new
+            .consent
+            .allowed_agencies
+            .as_deref()
+            .map(list)
+            .transpose()?;
+        let sections = new
+            .consent
+            .allowed_sections
+            .as_deref()
+            .map(list)
+            .transpose()?;
         sqlx::query(
             "INSERT INTO consents (municipality_id, id, case_id, person_id, status, method, obtained_on, expires_on, withdrawn_on, \
              allowed_agencies, excluded_agencies, allowed_sections, policy_version, detail_sealed, recorded_by, recorded_at) \
@@ -237,7 +281,10 @@ impl CaseAccess {
         let today = self.caller.viewer.today;
         let latest = latest(tx, self.municipality(), std::slice::from_ref(self.id())).await?;
         let first = self.facts.persons.first().map(|person| &person.person);
-        let status = latest.iter().find(|(_, person, _)| Some(person) == first).map(|(_, _, consent)| consent.status_on(today));
+        let status = latest
+            .iter()
+            .find(|(_, person, _)| Some(person) == first)
+            .map(|(_, _, consent)| consent.status_on(today));
         let now = tx.now_text();
         sqlx::query("UPDATE case_facts SET consent_status = $3, updated_at = $4 WHERE municipality_id = $1 AND case_id = $2")
             .bind(self.municipality().as_str())
@@ -253,24 +300,55 @@ impl CaseAccess {
     #[must_use]
     pub fn disclosures(&self) -> Vec<Disclosure> {
         let all = self.knows_consents();
-        self.facts.matrix.iter().filter(|row| all || row.agency == self.caller.viewer.agency).cloned().collect()
+        self.facts
+            .matrix
+            .iter()
+            .filter(|row| all || row.agency == self.caller.viewer.agency)
+            .cloned()
+            .collect()
     }
 
     /// Whether a change needs a confirmation, and if one came, what it turns into.
-    fn cover(&self, rights: &[ProposedRight], confirmation: Option<&Confirmation>) -> Result<Option<SharingBasis>, Sharing> {
+    fn cover(
+        &self,
+        rights: &[ProposedRight],
+        confirmation: Option<&Confirmation>,
+    ) -> Result<Option<SharingBasis>, Sharing> {
         let today = self.caller.viewer.today;
-        let Some(required) = disclosure::sharing_needs_confirmation(&self.facts, rights, today) else { return Ok(None) };
-        let Some(answer) = confirmation else { return Err(Sharing::ConfirmationRequired(required)) };
-        required.confirm(answer, today).map(Some).map_err(Sharing::ConfirmationRefused)
+        let Some(required) = disclosure::sharing_needs_confirmation(&self.facts, rights, today)
+        else {
+            return Ok(None);
+        };
+        let Some(answer) = confirmation else {
+            return Err(Sharing::ConfirmationRequired(required));
+        };
+        required
+            .confirm(answer, today)
+            .map(Some)
+            .map_err(Sharing::ConfirmationRefused)
     }
 
-    async fn record_override(&self, tx: &mut Tx, operation: &str, basis: &SharingBasis, reason: &str) -> Result<()> {
+    async fn record_override(
+        &self,
+        tx: &mut Tx,
+        operation: &str,
+        basis: &SharingBasis,
+        reason: &str,
+    ) -> Result<()> {
         if !self.caller.may(Capability::ConfirmSharing) {
             return Err(StoreError::Forbidden);
         }
         self.insert_basis(tx, basis).await?;
         let id: String = tx.database().fresh();
-        let sealed = tx.seal(self.municipality(), &self.purpose(), "consent_overrides.reason", &id, reason.as_bytes()).await?;
+        let sealed = tx
+            .seal(
+                self.municipality(),
+                &self.purpose(),
+                "consent_overrides.reason",
+                &id,
+                reason.as_bytes(),
+            )
+            .await?;
         let now = tx.now_text();
         sqlx::query(
             "INSERT INTO consent_overrides (municipality_id, id, case_id, operation, basis, reason_sealed, persons, agencies, sections, \
@@ -293,7 +371,12 @@ impl CaseAccess {
         let detail = serde_json::json!({
             "operation": operation, "basis": basis.basis, "persons": basis.persons, "agencies": basis.agencies, "sections": basis.sections,
         });
-        crate::audit::record(tx, crate::audit::Event::by(&self.caller, "consent.override", "override", id).in_case(self.id()).detail(detail));
+        crate::audit::record(
+            tx,
+            crate::audit::Event::by(&self.caller, "consent.override", "override", id)
+                .in_case(self.id())
+                .detail(detail),
+        );
         Ok(())
     }
 
@@ -333,8 +416,16 @@ impl CaseAccess {
         rights
             .iter()
             .map(|right| {
-                let agency = known.get(&right.agency).filter(|agency| agency.active).ok_or(StoreError::Invalid("agency"))?;
-                Ok(ProposedRight { agency: right.agency.clone(), class: agency.class, section: right.section, level: right.level })
+                let agency = known
+                    .get(&right.agency)
+                    .filter(|agency| agency.active)
+                    .ok_or(StoreError::Invalid("agency"))?;
+                Ok(ProposedRight {
+                    agency: right.agency.clone(),
+                    class: agency.class,
+                    section: right.section,
+                    level: right.level,
+                })
             })
             .collect()
     }
@@ -343,7 +434,12 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden, an unknown agency, or the agency in charge among the rows.
-    pub async fn set_disclosures(&self, tx: &mut Tx, rows: &[Disclosure], confirmation: Option<&Confirmation>) -> Result<Sharing> {
+    pub async fn set_disclosures(
+        &self,
+        tx: &mut Tx,
+        rows: &[Disclosure],
+        confirmation: Option<&Confirmation>,
+    ) -> Result<Sharing> {
         self.require(Capability::ManageDisclosure)?;
         if rows.iter().any(|row| row.agency == self.facts.owner) {
             return Err(StoreError::Invalid("owner_agency"));
@@ -351,14 +447,27 @@ impl CaseAccess {
         let rights = self.proposed(tx, rows).await?;
         match self.cover(&rights, confirmation) {
             Err(answer) => return Ok(answer),
-            Ok(Some(basis)) => self.record_override(tx, "disclosures", &basis, confirmation.map_or("", |c| c.reason.as_str())).await?,
+            Ok(Some(basis)) => {
+                self.record_override(
+                    tx,
+                    "disclosures",
+                    &basis,
+                    confirmation.map_or("", |c| c.reason.as_str()),
+                )
+                .await?
+            }
             Ok(None) => {}
         }
         for row in rows {
             cases::insert_disclosure(tx, &self.caller, self.id(), row).await?;
         }
         let detail = serde_json::json!({ "rows": rows });
-        crate::audit::record(tx, crate::audit::Event::by(&self.caller, "disclosure.set", "case", self.id().as_str()).in_case(self.id()).detail(detail));
+        crate::audit::record(
+            tx,
+            crate::audit::Event::by(&self.caller, "disclosure.set", "case", self.id().as_str())
+                .in_case(self.id())
+                .detail(detail),
+        );
         self.changed(tx, "case.access").await?;
         Ok(Sharing::Done)
     }
@@ -367,7 +476,10 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden, an unknown agency, an empty period.
-    #[expect(clippy::too_many_arguments, reason = "each is a field of the form that is sent; a struct would only rename them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a field of the form that is sent; a struct would only rename them"
+    )]
     pub async fn add_member(
         &self,
         tx: &mut Tx,
@@ -386,19 +498,36 @@ impl CaseAccess {
             return Err(StoreError::Invalid("period"));
         }
         // Rows of an earlier membership come back to life: they count as new.
-        let mut rights: Vec<Disclosure> =
-            self.facts.matrix.iter().filter(|row| row.agency == *agency && !rows.iter().any(|new| new.section == row.section)).cloned().collect();
+        let mut rights: Vec<Disclosure> = self
+            .facts
+            .matrix
+            .iter()
+            .filter(|row| {
+                row.agency == *agency && !rows.iter().any(|new| new.section == row.section)
+            })
+            .cloned()
+            .collect();
         rights.extend(rows.iter().cloned());
         let mut proposed = self.proposed(tx, &rights).await?;
         if proposed.is_empty() {
             // The agency must at least exist.
-            let known = agencies::get(tx, self.municipality(), agency).await?.filter(|agency| agency.active);
+            let known = agencies::get(tx, self.municipality(), agency)
+                .await?
+                .filter(|agency| agency.active);
             known.ok_or(StoreError::Invalid("agency"))?;
         }
         proposed.retain(|right| right.level > Level::None);
         match self.cover(&proposed, confirmation) {
             Err(answer) => return Ok(answer),
-            Ok(Some(basis)) => self.record_override(tx, "members", &basis, confirmation.map_or("", |c| c.reason.as_str())).await?,
+            Ok(Some(basis)) => {
+                self.record_override(
+                    tx,
+                    "members",
+                    &basis,
+                    confirmation.map_or("", |c| c.reason.as_str()),
+                )
+                .await?
+            }
             Ok(None) => {}
         }
         cases::insert_member(tx, &self.caller, self.id(), agency, role, from, to).await?;
@@ -406,7 +535,12 @@ impl CaseAccess {
             cases::insert_disclosure(tx, &self.caller, self.id(), row).await?;
         }
         let detail = serde_json::json!({ "agency": agency, "role": role, "rows": rows });
-        crate::audit::record(tx, crate::audit::Event::by(&self.caller, "member.add", "case", self.id().as_str()).in_case(self.id()).detail(detail));
+        crate::audit::record(
+            tx,
+            crate::audit::Event::by(&self.caller, "member.add", "case", self.id().as_str())
+                .in_case(self.id())
+                .detail(detail),
+        );
         self.changed(tx, "case.access").await?;
         Ok(Sharing::Done)
     }
@@ -417,7 +551,12 @@ impl CaseAccess {
     /// Forbidden, or not a member.
     pub async fn remove_member(&self, tx: &mut Tx, agency: &AgencyId) -> Result<()> {
         self.require(Capability::ManageMembers)?;
-        let yesterday = self.caller.viewer.today.yesterday().map_err(|_| StoreError::Invalid("today"))?;
+        let yesterday = self
+            .caller
+            .viewer
+            .today
+            .yesterday()
+            .map_err(|_| StoreError::Invalid("today"))?;
         let done = sqlx::query(
             "UPDATE case_members SET valid_to = $4 WHERE municipality_id = $1 AND case_id = $2 AND agency_id = $3 \
              AND (valid_to IS NULL OR valid_to > $4)",
@@ -432,7 +571,12 @@ impl CaseAccess {
             return Err(StoreError::NotFound);
         }
         let detail = serde_json::json!({ "agency": agency });
-        crate::audit::record(tx, crate::audit::Event::by(&self.caller, "member.remove", "case", self.id().as_str()).in_case(self.id()).detail(detail));
+        crate::audit::record(
+            tx,
+            crate::audit::Event::by(&self.caller, "member.remove", "case", self.id().as_str())
+                .in_case(self.id())
+                .detail(detail),
+        );
         self.changed(tx, "case.access").await
     }
 
@@ -454,7 +598,11 @@ impl CaseAccess {
             return Err(StoreError::Invalid("period"));
         }
         let id = self.insert_basis(tx, basis).await?;
-        crate::audit::record(tx, crate::audit::Event::by(&self.caller, "basis.add", "basis", id.clone()).in_case(self.id()));
+        crate::audit::record(
+            tx,
+            crate::audit::Event::by(&self.caller, "basis.add", "basis", id.clone())
+                .in_case(self.id()),
+        );
         self.changed(tx, "case.access").await?;
         Ok(id)
     }
@@ -495,7 +643,14 @@ impl CaseAccess {
         let mut out = Vec::new();
         for row in &rows {
             let id: String = row.try_get("id")?;
-            let reason = tx.open_text(self.municipality(), "consent_overrides.reason", &id, &row.try_get::<Vec<u8>, _>("reason_sealed")?).await?;
+            let reason = tx
+                .open_text(
+                    self.municipality(),
+                    "consent_overrides.reason",
+                    &id,
+                    &row.try_get::<Vec<u8>, _>("reason_sealed")?,
+                )
+                .await?;
             out.push(Override {
                 id,
                 operation: row.try_get("operation")?,

@@ -132,7 +132,13 @@ pub fn seal(
     record.extend_from_slice(&nonce);
     let cipher = XChaCha20Poly1305::new(&key.0.into());
     let sealed = cipher
-        .encrypt(&XNonce::from(nonce), Payload { msg: plaintext, aad: &aad })
+        .encrypt(
+            &XNonce::from(nonce),
+            Payload {
+                msg: plaintext,
+                aad: &aad,
+            },
+        )
         .map_err(|_| CryptoError::Authentication)?;
     record.extend_from_slice(&sealed);
     let sum = checksum(&record);
@@ -177,7 +183,13 @@ pub fn open(key: &SecretKey, place: &Place<'_>, record: &[u8]) -> Result<Vec<u8>
     let nonce: [u8; NONCE] = array(&record[HEADER..HEADER + NONCE])?;
     let sealed = &record[HEADER + NONCE..record.len() - CHECKSUM];
     XChaCha20Poly1305::new(&key.0.into())
-        .decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: &aad })
+        .decrypt(
+            &XNonce::from(nonce),
+            Payload {
+                msg: sealed,
+                aad: &aad,
+            },
+        )
         .map_err(|_| CryptoError::Authentication)
 }
 
@@ -207,11 +219,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn place<'a>(row: &'a str) -> Place<'a> {
-        Place { municipality: "m1", column: "persons.name", row }
+        Place {
+            municipality: "m1",
+            column: "persons.name",
+            row,
+        }
     }
 
     fn head(seq: u64) -> Header {
-        Header { key: DataKeyId("00112233445566778899aabbccddeeff".into()), epoch: 3, seq }
+        Header {
+            key: DataKeyId("00112233445566778899aabbccddeeff".into()),
+            epoch: 3,
+            seq,
+        }
     }
 
     proptest! {

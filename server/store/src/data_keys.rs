@@ -51,7 +51,11 @@ const WRAPPED: &str = "data_keys.wrapped";
 
 impl Database {
     /// The municipality's key generations; with `create` a missing key file is made.
-    async fn generations(&self, municipality: &MunicipalityId, create: bool) -> Result<Generations> {
+    async fn generations(
+        &self,
+        municipality: &MunicipalityId,
+        create: bool,
+    ) -> Result<Generations> {
         if let Some(known) = lock(&self.0.generations).get(municipality) {
             return Ok(known.clone());
         }
@@ -64,38 +68,75 @@ impl Database {
         Ok(loaded)
     }
 
-    fn wrap(&self, municipality: &MunicipalityId, id: &DataKeyId, generations: &Generations, key: &SecretKey) -> Result<Vec<u8>> {
-        let (generation, kek) =
-            generations.last_key_value().ok_or_else(|| StoreError::Key("no municipality key".into()))?;
-        let header = Header { key: id.clone(), epoch: u64::from(*generation), seq: 0 };
-        let place = Place { municipality: municipality.as_str(), column: WRAPPED, row: id.as_str() };
+    fn wrap(
+        &self,
+        municipality: &MunicipalityId,
+        id: &DataKeyId,
+        generations: &Generations,
+        key: &SecretKey,
+    ) -> Result<Vec<u8>> {
+        let (generation, kek) = generations
+            .last_key_value()
+            .ok_or_else(|| StoreError::Key("no municipality key".into()))?;
+        let header = Header {
+            key: id.clone(),
+            epoch: u64::from(*generation),
+            seq: 0,
+        };
+        let place = Place {
+            municipality: municipality.as_str(),
+            column: WRAPPED,
+            row: id.as_str(),
+        };
         Ok(crypto::seal(kek, &header, &place, self.random(), &key.0)?)
     }
 
-    fn unwrap_key(municipality: &MunicipalityId, id: &DataKeyId, generations: &Generations, wrapped: &[u8]) -> Result<SecretKey> {
+    fn unwrap_key(
+        municipality: &MunicipalityId,
+        id: &DataKeyId,
+        generations: &Generations,
+        wrapped: &[u8],
+    ) -> Result<SecretKey> {
         let header = crypto::header(wrapped)?;
         let kek = u32::try_from(header.epoch)
             .ok()
             .and_then(|generation| generations.get(&generation))
             .ok_or(CryptoError::KeyMissing)?;
-        let place = Place { municipality: municipality.as_str(), column: WRAPPED, row: id.as_str() };
+        let place = Place {
+            municipality: municipality.as_str(),
+            column: WRAPPED,
+            row: id.as_str(),
+        };
         let plain = zeroize::Zeroizing::new(crypto::open(kek, &place, wrapped)?);
-        let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| CryptoError::Content)?;
+        let bytes: [u8; 32] = plain
+            .as_slice()
+            .try_into()
+            .map_err(|_| CryptoError::Content)?;
         Ok(SecretKey(bytes))
     }
 }
 
 impl Tx {
-    pub(crate) async fn create_key(&mut self, municipality: &MunicipalityId, purpose: &Purpose) -> Result<DataKey> {
+    pub(crate) async fn create_key(
+        &mut self,
+        municipality: &MunicipalityId,
+        purpose: &Purpose,
+    ) -> Result<DataKey> {
         // Only a municipality without any key may get a new key file.
-        let first: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM data_keys WHERE municipality_id = $1")
-            .bind(municipality.as_str())
-            .fetch_one(self.conn())
+        let first: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM data_keys WHERE municipality_id = $1")
+                .bind(municipality.as_str())
+                .fetch_one(self.conn())
+                .await?;
+        let generations = self
+            .database()
+            .generations(municipality, first == 0)
             .await?;
-        let generations = self.database().generations(municipality, first == 0).await?;
         let id: DataKeyId = self.database().fresh();
         let key = SecretKey(self.database().random());
-        let wrapped = self.database().wrap(municipality, &id, &generations, &key)?;
+        let wrapped = self
+            .database()
+            .wrap(municipality, &id, &generations, &key)?;
         let (kind, owner) = purpose.columns();
         let now = self.now_text();
         sqlx::query(
@@ -111,11 +152,18 @@ impl Tx {
         .execute(self.conn())
         .await?;
         // Not cached: the transaction may still be rolled back.
-        Ok(DataKey { id, key: Arc::new(key) })
+        Ok(DataKey {
+            id,
+            key: Arc::new(key),
+        })
     }
 
     /// The active key of a purpose.
-    pub(crate) async fn data_key(&mut self, municipality: &MunicipalityId, purpose: &Purpose) -> Result<DataKey> {
+    pub(crate) async fn data_key(
+        &mut self,
+        municipality: &MunicipalityId,
+        purpose: &Purpose,
+    ) -> Result<DataKey> {
         let (kind, owner) = purpose.columns();
         let row = sqlx::query(
             "SELECT id, wrapped FROM data_keys \
@@ -133,9 +181,16 @@ impl Tx {
     }
 
     /// A key by the id in a record's header (also retired ones).
-    pub(crate) async fn key_by_id(&mut self, municipality: &MunicipalityId, id: &DataKeyId) -> Result<DataKey> {
+    pub(crate) async fn key_by_id(
+        &mut self,
+        municipality: &MunicipalityId,
+        id: &DataKeyId,
+    ) -> Result<DataKey> {
         if let Some(key) = self.database().0.cached_key(municipality, id) {
-            return Ok(DataKey { id: id.clone(), key });
+            return Ok(DataKey {
+                id: id.clone(),
+                key,
+            });
         }
         let wrapped: Option<Vec<u8>> = sqlx::query_scalar(
             "SELECT wrapped FROM data_keys WHERE municipality_id = $1 AND id = $2",
@@ -148,14 +203,24 @@ impl Tx {
         self.unwrapped(municipality, id.clone(), wrapped).await
     }
 
-    async fn unwrapped(&mut self, municipality: &MunicipalityId, id: DataKeyId, wrapped: Option<Vec<u8>>) -> Result<DataKey> {
+    async fn unwrapped(
+        &mut self,
+        municipality: &MunicipalityId,
+        id: DataKeyId,
+        wrapped: Option<Vec<u8>>,
+    ) -> Result<DataKey> {
         let db = self.database().clone();
         if let Some(key) = db.0.cached_key(municipality, &id) {
             return Ok(DataKey { id, key });
         }
         let wrapped = wrapped.ok_or(CryptoError::KeyMissing)?;
         let generations = db.generations(municipality, false).await?;
-        let key = Arc::new(Database::unwrap_key(municipality, &id, &generations, &wrapped)?);
+        let key = Arc::new(Database::unwrap_key(
+            municipality,
+            &id,
+            &generations,
+            &wrapped,
+        )?);
         db.0.cache_key(municipality, &id, key.clone());
         Ok(DataKey { id, key })
     }
@@ -170,9 +235,23 @@ impl Tx {
         plaintext: &[u8],
     ) -> Result<Vec<u8>> {
         let key = self.data_key(municipality, purpose).await?;
-        let header = Header { key: key.id, epoch: 0, seq: 0 };
-        let place = Place { municipality: municipality.as_str(), column, row };
-        Ok(crypto::seal(&key.key, &header, &place, self.database().random(), plaintext)?)
+        let header = Header {
+            key: key.id,
+            epoch: 0,
+            seq: 0,
+        };
+        let place = Place {
+            municipality: municipality.as_str(),
+            column,
+            row,
+        };
+        Ok(crypto::seal(
+            &key.key,
+            &header,
+            &place,
+            self.database().random(),
+            plaintext,
+        )?)
     }
 
     /// Opens what [`Tx::seal`] made.
@@ -185,7 +264,11 @@ impl Tx {
     ) -> Result<Vec<u8>> {
         let header = crypto::header(record)?;
         let key = self.key_by_id(municipality, &header.key).await?;
-        let place = Place { municipality: municipality.as_str(), column, row };
+        let place = Place {
+            municipality: municipality.as_str(),
+            column,
+            row,
+        };
         Ok(crypto::open(&key.key, &place, record)?)
     }
 
@@ -228,7 +311,11 @@ impl Tx {
     ///
     /// # Errors
     /// Database away.
-    pub async fn destroy_key(&mut self, municipality: &MunicipalityId, purpose: &Purpose) -> Result<u64> {
+    pub async fn destroy_key(
+        &mut self,
+        municipality: &MunicipalityId,
+        purpose: &Purpose,
+    ) -> Result<u64> {
         let (kind, owner) = purpose.columns();
         let now = self.now_text();
         let rows = sqlx::query(
@@ -256,15 +343,21 @@ impl Tx {
 /// Keys that come from a command are rotated at their source; database or files away.
 pub async fn rewrap(db: &Database, municipality: &MunicipalityId) -> Result<u64> {
     let (source, id, fresh) = (db.0.keys.clone(), municipality.clone(), db.random::<32>());
-    let blocking = |error: tokio::task::JoinError| StoreError::Key(format!("key source stopped: {}", error.is_panic()));
+    let blocking = |error: tokio::task::JoinError| {
+        StoreError::Key(format!("key source stopped: {}", error.is_panic()))
+    };
     let generations =
-        tokio::task::spawn_blocking(move || keys::add_generation(&source, &id, fresh)).await.map_err(blocking)??;
+        tokio::task::spawn_blocking(move || keys::add_generation(&source, &id, fresh))
+            .await
+            .map_err(blocking)??;
     lock(&db.0.generations).insert(municipality.clone(), generations.clone());
     let mut tx = db.write().await?;
-    let rows = sqlx::query("SELECT id, wrapped FROM data_keys WHERE municipality_id = $1 AND wrapped IS NOT NULL")
-        .bind(municipality.as_str())
-        .fetch_all(tx.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT id, wrapped FROM data_keys WHERE municipality_id = $1 AND wrapped IS NOT NULL",
+    )
+    .bind(municipality.as_str())
+    .fetch_all(tx.conn())
+    .await?;
     for row in &rows {
         let key_id = DataKeyId(row.try_get("id")?);
         let wrapped: Vec<u8> = row.try_get("wrapped")?;
@@ -279,7 +372,9 @@ pub async fn rewrap(db: &Database, municipality: &MunicipalityId) -> Result<u64>
     }
     tx.commit().await?;
     let (source, id) = (db.0.keys.clone(), municipality.clone());
-    let left = tokio::task::spawn_blocking(move || keys::drop_old_generations(&source, &id)).await.map_err(blocking)??;
+    let left = tokio::task::spawn_blocking(move || keys::drop_old_generations(&source, &id))
+        .await
+        .map_err(blocking)??;
     lock(&db.0.generations).insert(municipality.clone(), left);
     Ok(rows.len() as u64)
 }

@@ -51,7 +51,12 @@ pub struct Settings {
 impl Settings {
     /// Production defaults: 8 connections, the usual argon2id cost.
     #[must_use]
-    pub fn new(url: impl Into<String>, data_dir: impl Into<PathBuf>, keys: KeySource, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        url: impl Into<String>,
+        data_dir: impl Into<PathBuf>,
+        keys: KeySource,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             url: url.into(),
             data_dir: data_dir.into(),
@@ -95,7 +100,9 @@ fn sqlite_url(path: &Path) -> String {
     let mut out = String::from("sqlite://");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => out.push(char::from(*byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                out.push(char::from(*byte))
+            }
             other => out.push_str(&format!("%{other:02X}")),
         }
     }
@@ -123,7 +130,11 @@ async fn pool(url: &str, size: u32, dialect: Dialect) -> Result<AnyPool> {
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(20))
         .idle_timeout(None)
-        .max_lifetime(if dialect == Dialect::Sqlite { None } else { Some(Duration::from_secs(1800)) })
+        .max_lifetime(if dialect == Dialect::Sqlite {
+            None
+        } else {
+            Some(Duration::from_secs(1800))
+        })
         .test_before_acquire(dialect == Dialect::Postgres)
         .after_connect(move |connection, _| {
             Box::pin(async move {
@@ -140,7 +151,12 @@ impl Database {
     ///
     /// # Errors
     /// Database not reachable, a migration edited or failing, data folder not writable.
-    pub async fn connect(url: &str, data_dir: &Path, keys: KeySource, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub async fn connect(
+        url: &str,
+        data_dir: &Path,
+        keys: KeySource,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         Self::open(Settings::new(url, data_dir, keys, clock)).await
     }
 
@@ -179,7 +195,9 @@ impl Database {
         };
         {
             let _lock = match dialect {
-                Dialect::Sqlite => Some(migration_lock(settings.data_dir.join("migrate.lock")).await?),
+                Dialect::Sqlite => {
+                    Some(migration_lock(settings.data_dir.join("migrate.lock")).await?)
+                }
                 Dialect::Postgres => None,
             };
             migrate::run(&mut *writer.acquire().await?, dialect, Schema::Main).await?;
@@ -284,7 +302,9 @@ impl Database {
         match self.0.dialect {
             Dialect::Sqlite => {
                 for pool in [&self.0.writer, &self.0.log_writer] {
-                    let level: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+                    let level: i64 = sqlx::query_scalar("PRAGMA synchronous")
+                        .fetch_one(pool)
+                        .await?;
                     if level < 2 {
                         findings.push("synchronous_not_full");
                     }
@@ -308,7 +328,12 @@ impl Database {
 
     /// Closes all connections (SQLite: writes the WAL back).
     pub async fn close(&self) {
-        for pool in [&self.0.reader, &self.0.log_reader, &self.0.writer, &self.0.log_writer] {
+        for pool in [
+            &self.0.reader,
+            &self.0.log_reader,
+            &self.0.writer,
+            &self.0.log_writer,
+        ] {
             pool.close().await;
         }
     }
@@ -323,7 +348,12 @@ impl Database {
     pub fn fresh<T: From<String>>(&self) -> T {
         let bytes = self.random::<10>();
         let millis = u64::try_from(self.0.clock.now().as_millisecond()).unwrap_or(0);
-        T::from(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().simple().to_string())
+        T::from(
+            uuid::Builder::from_unix_timestamp_millis(millis, &bytes)
+                .into_uuid()
+                .simple()
+                .to_string(),
+        )
     }
 
     /// 256 random bits as 43 characters of URL-safe base64 (session and API tokens).
@@ -336,7 +366,11 @@ impl Database {
 
 async fn migration_lock(path: PathBuf) -> Result<std::fs::File> {
     let locked = tokio::task::spawn_blocking(move || {
-        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
         file.lock()?;
         Ok::<_, std::io::Error>(file)
     });
@@ -357,7 +391,14 @@ pub struct Tx {
 impl Tx {
     fn new(db: Database, inner: Transaction<'static, Any>, writes: bool) -> Self {
         let now = db.0.clock.now();
-        Self { inner, db, now, writes, events: Vec::new(), changes: Vec::new() }
+        Self {
+            inner,
+            db,
+            now,
+            writes,
+            events: Vec::new(),
+            changes: Vec::new(),
+        }
     }
 
     pub(crate) fn conn(&mut self) -> &mut AnyConnection {
@@ -414,11 +455,22 @@ impl Tx {
 }
 
 impl Inner {
-    pub(crate) fn cached_key(&self, municipality: &MunicipalityId, id: &DataKeyId) -> Option<Arc<SecretKey>> {
-        lock(&self.unwrapped).get(&(municipality.clone(), id.clone())).cloned()
+    pub(crate) fn cached_key(
+        &self,
+        municipality: &MunicipalityId,
+        id: &DataKeyId,
+    ) -> Option<Arc<SecretKey>> {
+        lock(&self.unwrapped)
+            .get(&(municipality.clone(), id.clone()))
+            .cloned()
     }
 
-    pub(crate) fn cache_key(&self, municipality: &MunicipalityId, id: &DataKeyId, key: Arc<SecretKey>) {
+    pub(crate) fn cache_key(
+        &self,
+        municipality: &MunicipalityId,
+        id: &DataKeyId,
+        key: Arc<SecretKey>,
+    ) {
         let mut cache = lock(&self.unwrapped);
         if cache.len() >= 4096 {
             cache.clear();
@@ -443,5 +495,8 @@ pub(crate) fn encode<T: serde::Serialize + ?Sized>(value: &T) -> Result<Vec<u8>>
 
 /// `$first, $first+1, …`: an IN list of `count` values.
 pub(crate) fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+    (first..first + count)
+        .map(|n| format!("${n}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -72,18 +72,26 @@ pub(crate) fn info(row: &AnyRow) -> Result<DocumentInfo> {
         municipality: MunicipalityId(row.try_get("municipality_id")?),
         id: DocumentId(row.try_get("id")?),
         case: row.try_get::<Option<String>, _>("case_id")?.map(CaseId),
-        kind: DocumentKind::from_code(&row.try_get::<String, _>("kind")?).ok_or(StoreError::Corrupt("documents.kind"))?,
+        kind: DocumentKind::from_code(&row.try_get::<String, _>("kind")?)
+            .ok_or(StoreError::Corrupt("documents.kind"))?,
         section: match row.try_get::<Option<String>, _>("section")? {
-            Some(code) => Some(Section::from_code(&code).ok_or(StoreError::Corrupt("documents.section"))?),
+            Some(code) => {
+                Some(Section::from_code(&code).ok_or(StoreError::Corrupt("documents.section"))?)
+            }
             None => None,
         },
         form: row.try_get("form")?,
         schema_version: row.try_get("schema_version")?,
-        parent: row.try_get::<Option<String>, _>("parent_id")?.map(DocumentId),
-        epoch: u64::try_from(row.try_get::<i64, _>("epoch")?).map_err(|_| StoreError::Corrupt("documents.epoch"))?,
+        parent: row
+            .try_get::<Option<String>, _>("parent_id")?
+            .map(DocumentId),
+        epoch: u64::try_from(row.try_get::<i64, _>("epoch")?)
+            .map_err(|_| StoreError::Corrupt("documents.epoch"))?,
         state: DocumentState::parse(&row.try_get::<String, _>("state")?)?,
         owner_agency: AgencyId(row.try_get("owner_agency_id")?),
-        created_by: row.try_get::<Option<String>, _>("created_by")?.map(AccountId),
+        created_by: row
+            .try_get::<Option<String>, _>("created_by")?
+            .map(AccountId),
         updated_at: row.try_get("updated_at")?,
     })
 }
@@ -119,7 +127,11 @@ pub(crate) async fn insert(
 }
 
 /// Ids of a case's sheets by section (no masks, no notes).
-pub(crate) async fn sheets(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId) -> Result<BTreeMap<Section, DocumentId>> {
+pub(crate) async fn sheets(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+) -> Result<BTreeMap<Section, DocumentId>> {
     let rows = sqlx::query(
         "SELECT id, section FROM documents WHERE municipality_id = $1 AND case_id = $2 AND section IS NOT NULL AND parent_id IS NULL \
          AND state <> 'erased' ORDER BY id",
@@ -149,13 +161,19 @@ pub async fn create_note(tx: &mut Tx, caller: &Caller) -> Result<DocumentId> {
     insert(tx, caller, None, DocumentKind::Note, None, &agency).await
 }
 
-async fn subjects(tx: &mut Tx, municipality: &MunicipalityId, document: &DocumentId) -> Result<Vec<PersonId>> {
+async fn subjects(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    document: &DocumentId,
+) -> Result<Vec<PersonId>> {
     let rows = sqlx::query("SELECT person_id FROM document_subjects WHERE municipality_id = $1 AND document_id = $2 ORDER BY person_id")
         .bind(municipality.as_str())
         .bind(document.as_str())
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(|row| Ok(PersonId(row.try_get("person_id")?))).collect()
+    rows.iter()
+        .map(|row| Ok(PersonId(row.try_get("person_id")?)))
+        .collect()
 }
 
 /// The right to a document, as the policy gave it.
@@ -172,11 +190,18 @@ pub struct DocumentAccess {
 
 impl Tx {
     async fn document_row(&mut self, id: &DocumentId) -> Result<Option<DocumentInfo>> {
-        let row = sqlx::query("SELECT * FROM documents WHERE id = $1").bind(id.as_str()).fetch_optional(self.conn()).await?;
+        let row = sqlx::query("SELECT * FROM documents WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(self.conn())
+            .await?;
         row.as_ref().map(info).transpose()
     }
 
-    async fn masks_of(&mut self, municipality: &MunicipalityId, parent: &DocumentId) -> Result<Option<DocumentId>> {
+    async fn masks_of(
+        &mut self,
+        municipality: &MunicipalityId,
+        parent: &DocumentId,
+    ) -> Result<Option<DocumentId>> {
         Ok(sqlx::query_scalar::<_, String>(
             "SELECT id FROM documents WHERE municipality_id = $1 AND parent_id = $2 AND kind = 'masks' ORDER BY id LIMIT 1",
         )
@@ -193,8 +218,18 @@ impl Tx {
     ///
     /// # Errors
     /// Database away.
-    pub async fn document_for(&mut self, caller: &Caller, id: &DocumentId) -> Result<Option<DocumentAccess>> {
-        let Some(info) = self.document_row(id).await?.filter(|info| info.municipality == caller.viewer.municipality) else { return Ok(None) };
+    pub async fn document_for(
+        &mut self,
+        caller: &Caller,
+        id: &DocumentId,
+    ) -> Result<Option<DocumentAccess>> {
+        let Some(info) = self
+            .document_row(id)
+            .await?
+            .filter(|info| info.municipality == caller.viewer.municipality)
+        else {
+            return Ok(None);
+        };
         if info.state == DocumentState::Erased || !caller.may(Capability::ReadCases) {
             return Ok(None);
         }
@@ -208,51 +243,107 @@ impl Tx {
             for row in &rows {
                 let account: String = row.try_get("account_id")?;
                 if account.is_empty() || account == caller.viewer.account.as_str() {
-                    let level = Level::from_code(&row.try_get::<String, _>("level")?).ok_or(StoreError::Corrupt("document_shares.level"))?;
+                    let level = Level::from_code(&row.try_get::<String, _>("level")?)
+                        .ok_or(StoreError::Corrupt("document_shares.level"))?;
                     shared.push((AgencyId(row.try_get("agency_id")?), level));
                 }
             }
             let facts = NoteFacts {
                 municipality: info.municipality.clone(),
-                creator: info.created_by.clone().unwrap_or_else(|| AccountId::from("")),
+                creator: info
+                    .created_by
+                    .clone()
+                    .unwrap_or_else(|| AccountId::from("")),
                 agency: info.owner_agency.clone(),
                 shared,
             };
             let decision = disclosure::decide_note(&caller.viewer, &facts);
             let visible = decision.level > Level::None;
-            return Ok(visible.then(|| DocumentAccess { caller: caller.clone(), info, facts: None, decision, review: false, masks: None }));
+            return Ok(visible.then(|| DocumentAccess {
+                caller: caller.clone(),
+                info,
+                facts: None,
+                decision,
+                review: false,
+                masks: None,
+            }));
         };
         let municipality = info.municipality.clone();
-        let Some(facts) = cases::facts(self, &municipality, std::slice::from_ref(&case)).await?.remove(&case) else { return Ok(None) };
+        let Some(facts) = cases::facts(self, &municipality, std::slice::from_ref(&case))
+            .await?
+            .remove(&case)
+        else {
+            return Ok(None);
+        };
         self.access_to(caller, info, facts).await
     }
 
-    async fn access_to(&mut self, caller: &Caller, info: DocumentInfo, facts: CaseFacts) -> Result<Option<DocumentAccess>> {
+    async fn access_to(
+        &mut self,
+        caller: &Caller,
+        info: DocumentInfo,
+        facts: CaseFacts,
+    ) -> Result<Option<DocumentAccess>> {
         if info.kind == DocumentKind::Masks {
-            let Some(parent) = info.parent.clone() else { return Ok(None) };
-            let Some(parent) = self.document_row(&parent).await? else { return Ok(None) };
-            let Some(about) = self.document_facts(&parent, &facts).await? else { return Ok(None) };
-            if !disclosure::may_review_masks(&caller.viewer, &facts, &about) || !caller.may(Capability::ReviewMasks) {
+            let Some(parent) = info.parent.clone() else {
+                return Ok(None);
+            };
+            let Some(parent) = self.document_row(&parent).await? else {
+                return Ok(None);
+            };
+            let Some(about) = self.document_facts(&parent, &facts).await? else {
+                return Ok(None);
+            };
+            if !disclosure::may_review_masks(&caller.viewer, &facts, &about)
+                || !caller.may(Capability::ReviewMasks)
+            {
                 return Ok(None);
             }
             let mut decision = disclosure::decide(&caller.viewer, &facts, &about);
             decision.comment = false;
-            return Ok(Some(DocumentAccess { caller: caller.clone(), info, facts: Some(facts), decision, review: true, masks: None }));
+            return Ok(Some(DocumentAccess {
+                caller: caller.clone(),
+                info,
+                facts: Some(facts),
+                decision,
+                review: true,
+                masks: None,
+            }));
         }
-        let Some(about) = self.document_facts(&info, &facts).await? else { return Ok(None) };
+        let Some(about) = self.document_facts(&info, &facts).await? else {
+            return Ok(None);
+        };
         let decision = disclosure::decide(&caller.viewer, &facts, &about);
         if decision.level == Level::None {
             return Ok(None);
         }
-        let review = disclosure::may_review_masks(&caller.viewer, &facts, &about) && caller.may(Capability::ReviewMasks);
-        let masks = if review { self.masks_of(&info.municipality, &info.id).await? } else { None };
-        Ok(Some(DocumentAccess { caller: caller.clone(), info, facts: Some(facts), decision, review, masks }))
+        let review = disclosure::may_review_masks(&caller.viewer, &facts, &about)
+            && caller.may(Capability::ReviewMasks);
+        let masks = if review {
+            self.masks_of(&info.municipality, &info.id).await?
+        } else {
+            None
+        };
+        Ok(Some(DocumentAccess {
+            caller: caller.clone(),
+            info,
+            facts: Some(facts),
+            decision,
+            review,
+            masks,
+        }))
     }
 
-    async fn document_facts(&mut self, info: &DocumentInfo, facts: &CaseFacts) -> Result<Option<DocumentFacts>> {
+    async fn document_facts(
+        &mut self,
+        info: &DocumentInfo,
+        facts: &CaseFacts,
+    ) -> Result<Option<DocumentFacts>> {
         // A document without a section (a note in a case) is closed but to the agency in charge:
         // it is treated as an entry nobody disclosed.
-        let Some(section) = info.section else { return Ok(None) };
+        let Some(section) = info.section else {
+            return Ok(None);
+        };
         Ok(Some(DocumentFacts {
             case: facts.case.clone(),
             section,
@@ -266,7 +357,13 @@ impl Tx {
     /// # Errors
     /// Database away.
     pub async fn work_on(&mut self, id: &DocumentId) -> Result<Option<DocumentWork>> {
-        let Some(info) = self.document_row(id).await?.filter(|info| info.state != DocumentState::Erased) else { return Ok(None) };
+        let Some(info) = self
+            .document_row(id)
+            .await?
+            .filter(|info| info.state != DocumentState::Erased)
+        else {
+            return Ok(None);
+        };
         let masks = self.masks_of(&info.municipality, &info.id).await?;
         Ok(Some(DocumentWork { info, masks }))
     }
@@ -275,12 +372,17 @@ impl Tx {
     ///
     /// # Errors
     /// Database away.
-    pub async fn documents_with_masks(&mut self, municipality: &MunicipalityId) -> Result<Vec<DocumentId>> {
+    pub async fn documents_with_masks(
+        &mut self,
+        municipality: &MunicipalityId,
+    ) -> Result<Vec<DocumentId>> {
         let rows = sqlx::query("SELECT parent_id FROM documents WHERE municipality_id = $1 AND kind = 'masks' AND parent_id IS NOT NULL ORDER BY parent_id")
             .bind(municipality.as_str())
             .fetch_all(self.conn())
             .await?;
-        rows.iter().map(|row| Ok(DocumentId(row.try_get("parent_id")?))).collect()
+        rows.iter()
+            .map(|row| Ok(DocumentId(row.try_get("parent_id")?)))
+            .collect()
     }
 
     /// Documents with texts to mask of every case that a person is in, for a worker: the person's
@@ -288,7 +390,11 @@ impl Tx {
     ///
     /// # Errors
     /// Database away.
-    pub async fn documents_naming(&mut self, municipality: &MunicipalityId, person: &PersonId) -> Result<Vec<DocumentId>> {
+    pub async fn documents_naming(
+        &mut self,
+        municipality: &MunicipalityId,
+        person: &PersonId,
+    ) -> Result<Vec<DocumentId>> {
         let rows = sqlx::query(
             "SELECT d.parent_id FROM documents d JOIN case_persons p ON p.municipality_id = d.municipality_id AND p.case_id = d.case_id \
              WHERE d.municipality_id = $1 AND p.person_id = $2 AND d.kind = 'masks' AND d.parent_id IS NOT NULL ORDER BY d.parent_id",
@@ -297,20 +403,30 @@ impl Tx {
         .bind(person.as_str())
         .fetch_all(self.conn())
         .await?;
-        rows.iter().map(|row| Ok(DocumentId(row.try_get("parent_id")?))).collect()
+        rows.iter()
+            .map(|row| Ok(DocumentId(row.try_get("parent_id")?)))
+            .collect()
     }
 
     /// All documents of a case, masks included: whose sockets are checked again when rights change.
     ///
     /// # Errors
     /// Database away.
-    pub async fn documents_of(&mut self, municipality: &MunicipalityId, case: &CaseId) -> Result<Vec<DocumentId>> {
-        let rows = sqlx::query("SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2 ORDER BY id")
-            .bind(municipality.as_str())
-            .bind(case.as_str())
-            .fetch_all(self.conn())
-            .await?;
-        rows.iter().map(|row| Ok(DocumentId(row.try_get("id")?))).collect()
+    pub async fn documents_of(
+        &mut self,
+        municipality: &MunicipalityId,
+        case: &CaseId,
+    ) -> Result<Vec<DocumentId>> {
+        let rows = sqlx::query(
+            "SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2 ORDER BY id",
+        )
+        .bind(municipality.as_str())
+        .bind(case.as_str())
+        .fetch_all(self.conn())
+        .await?;
+        rows.iter()
+            .map(|row| Ok(DocumentId(row.try_get("id")?)))
+            .collect()
     }
 }
 
@@ -340,7 +456,11 @@ impl DocumentAccess {
     /// Level on this document. A final document is read, not edited.
     #[must_use]
     pub fn level(&self) -> Level {
-        if self.info.state == DocumentState::Final { self.decision.level.min(Level::Read) } else { self.decision.level }
+        if self.info.state == DocumentState::Final {
+            self.decision.level.min(Level::Read)
+        } else {
+            self.decision.level
+        }
     }
 
     /// Whether the caller may comment.
@@ -385,11 +505,22 @@ impl DocumentAccess {
     ///
     /// # Errors
     /// Forbidden for others than the note's own agency; not for documents of a case.
-    pub async fn share_note(&self, tx: &mut Tx, agency: &AgencyId, account: Option<&AccountId>, level: Level) -> Result<()> {
-        if self.info.case.is_some() || self.info.owner_agency != self.caller.viewer.agency || self.decision.level < Level::Edit {
+    pub async fn share_note(
+        &self,
+        tx: &mut Tx,
+        agency: &AgencyId,
+        account: Option<&AccountId>,
+        level: Level,
+    ) -> Result<()> {
+        if self.info.case.is_some()
+            || self.info.owner_agency != self.caller.viewer.agency
+            || self.decision.level < Level::Edit
+        {
             return Err(StoreError::Forbidden);
         }
-        crate::agencies::get(tx, self.municipality(), agency).await?.ok_or(StoreError::Invalid("agency"))?;
+        crate::agencies::get(tx, self.municipality(), agency)
+            .await?
+            .ok_or(StoreError::Invalid("agency"))?;
         let account = account.map_or("", AccountId::as_str);
         if level == Level::None {
             sqlx::query("DELETE FROM document_shares WHERE municipality_id = $1 AND document_id = $2 AND agency_id = $3 AND account_id = $4")
@@ -412,7 +543,14 @@ impl DocumentAccess {
             .execute(tx.conn())
             .await?;
         }
-        outbox::put(tx, self.municipality(), "document.access", self.info.id.as_str(), None, serde_json::Value::Null);
+        outbox::put(
+            tx,
+            self.municipality(),
+            "document.access",
+            self.info.id.as_str(),
+            None,
+            serde_json::Value::Null,
+        );
         Ok(())
     }
 
@@ -440,7 +578,15 @@ impl DocumentAccess {
             .fetch_one(tx.conn())
             .await?;
         let row = format!("{}/{number}", self.info.id);
-        let sealed = tx.seal_json(self.municipality(), &self.purpose(), "document_finals.value", &row, value).await?;
+        let sealed = tx
+            .seal_json(
+                self.municipality(),
+                &self.purpose(),
+                "document_finals.value",
+                &row,
+                value,
+            )
+            .await?;
         let now = tx.now_text();
         sqlx::query(
             "INSERT INTO document_finals (municipality_id, document_id, number, epoch, seq, value_sealed, account_id, membership_id, at) \
@@ -457,7 +603,14 @@ impl DocumentAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        outbox::put(tx, self.municipality(), "document.access", self.info.id.as_str(), self.info.case.as_ref(), serde_json::Value::Null);
+        outbox::put(
+            tx,
+            self.municipality(),
+            "document.access",
+            self.info.id.as_str(),
+            self.info.case.as_ref(),
+            serde_json::Value::Null,
+        );
         Ok(number)
     }
 
@@ -478,7 +631,14 @@ impl DocumentAccess {
         if done.rows_affected() == 0 {
             return Err(StoreError::Conflict);
         }
-        outbox::put(tx, self.municipality(), "document.access", self.info.id.as_str(), self.info.case.as_ref(), serde_json::Value::Null);
+        outbox::put(
+            tx,
+            self.municipality(),
+            "document.access",
+            self.info.id.as_str(),
+            self.info.case.as_ref(),
+            serde_json::Value::Null,
+        );
         Ok(())
     }
 
@@ -504,7 +664,14 @@ impl DocumentAccess {
                 seq: u64::try_from(row.try_get::<i64, _>("seq")?).unwrap_or(0),
                 at: row.try_get("at")?,
                 account: AccountId(row.try_get("account_id")?),
-                value: tx.open_json(self.municipality(), "document_finals.value", &key, &row.try_get::<Vec<u8>, _>("value_sealed")?).await?,
+                value: tx
+                    .open_json(
+                        self.municipality(),
+                        "document_finals.value",
+                        &key,
+                        &row.try_get::<Vec<u8>, _>("value_sealed")?,
+                    )
+                    .await?,
             });
         }
         Ok(out)
@@ -515,18 +682,27 @@ impl DocumentAccess {
     /// # Errors
     /// Forbidden unless the caller manages the case's disclosure; a person outside the case.
     pub async fn set_subjects(&self, tx: &mut Tx, persons: &[PersonId]) -> Result<()> {
-        let Some(facts) = &self.facts else { return Err(StoreError::Forbidden) };
-        if facts.owner != self.caller.viewer.agency || !self.caller.may(Capability::ManageDisclosure) {
+        let Some(facts) = &self.facts else {
+            return Err(StoreError::Forbidden);
+        };
+        if facts.owner != self.caller.viewer.agency
+            || !self.caller.may(Capability::ManageDisclosure)
+        {
             return Err(StoreError::Forbidden);
         }
-        if persons.iter().any(|person| !facts.persons.iter().any(|known| known.person == *person)) {
+        if persons
+            .iter()
+            .any(|person| !facts.persons.iter().any(|known| known.person == *person))
+        {
             return Err(StoreError::Invalid("person"));
         }
-        sqlx::query("DELETE FROM document_subjects WHERE municipality_id = $1 AND document_id = $2")
-            .bind(self.municipality().as_str())
-            .bind(self.info.id.as_str())
-            .execute(tx.conn())
-            .await?;
+        sqlx::query(
+            "DELETE FROM document_subjects WHERE municipality_id = $1 AND document_id = $2",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.info.id.as_str())
+        .execute(tx.conn())
+        .await?;
         for person in persons {
             sqlx::query("INSERT INTO document_subjects (municipality_id, document_id, person_id) VALUES ($1, $2, $3) ON CONFLICT (municipality_id, document_id, person_id) DO NOTHING")
                 .bind(self.municipality().as_str())
@@ -535,7 +711,14 @@ impl DocumentAccess {
                 .execute(tx.conn())
                 .await?;
         }
-        outbox::put(tx, self.municipality(), "case.access", facts.case.as_str(), Some(&facts.case), serde_json::Value::Null);
+        outbox::put(
+            tx,
+            self.municipality(),
+            "case.access",
+            facts.case.as_str(),
+            Some(&facts.case),
+            serde_json::Value::Null,
+        );
         Ok(())
     }
 }
@@ -546,8 +729,15 @@ impl CaseAccess {
     /// # Errors
     /// Database away.
     pub async fn document(&self, tx: &mut Tx, section: Section) -> Result<Option<DocumentAccess>> {
-        let Some(id) = sheets(tx, self.municipality(), self.id()).await?.remove(&section) else { return Ok(None) };
-        let Some(info) = tx.document_row(&id).await? else { return Ok(None) };
+        let Some(id) = sheets(tx, self.municipality(), self.id())
+            .await?
+            .remove(&section)
+        else {
+            return Ok(None);
+        };
+        let Some(info) = tx.document_row(&id).await? else {
+            return Ok(None);
+        };
         let mut access = tx.access_to(&self.caller, info, self.facts.clone()).await?;
         if self.writable().is_err()
             && let Some(access) = &mut access
@@ -568,7 +758,11 @@ pub(crate) fn purpose(info: &DocumentInfo) -> Purpose {
 }
 
 /// The persons of a case with all their values, in the order of their numbers: for masking alone.
-pub(crate) async fn register_of(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId) -> Result<Vec<(i64, crate::persons::Person)>> {
+pub(crate) async fn register_of(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+) -> Result<Vec<(i64, crate::persons::Person)>> {
     let rows = sqlx::query("SELECT person_id, number FROM case_persons WHERE municipality_id = $1 AND case_id = $2 ORDER BY number")
         .bind(municipality.as_str())
         .bind(case.as_str())
@@ -576,11 +770,17 @@ pub(crate) async fn register_of(tx: &mut Tx, municipality: &MunicipalityId, case
         .await?;
     let mut order = Vec::new();
     for row in &rows {
-        order.push((row.try_get::<i64, _>("number")?, PersonId(row.try_get("person_id")?)));
+        order.push((
+            row.try_get::<i64, _>("number")?,
+            PersonId(row.try_get("person_id")?),
+        ));
     }
     let ids: Vec<PersonId> = order.iter().map(|(_, id)| id.clone()).collect();
     let mut known = crate::persons::load(tx, municipality, &ids).await?;
-    Ok(order.into_iter().filter_map(|(number, id)| known.remove(&id).map(|person| (number, person))).collect())
+    Ok(order
+        .into_iter()
+        .filter_map(|(number, id)| known.remove(&id).map(|person| (number, person)))
+        .collect())
 }
 
 /// A document in the hands of a background worker: derives, never shows.
@@ -608,8 +808,14 @@ impl DocumentWork {
     /// # Errors
     /// Database away.
     pub async fn facts(&self, tx: &mut Tx) -> Result<Option<CaseFacts>> {
-        let Some(case) = &self.info.case else { return Ok(None) };
-        Ok(cases::facts(tx, &self.info.municipality, std::slice::from_ref(case)).await?.remove(case))
+        let Some(case) = &self.info.case else {
+            return Ok(None);
+        };
+        Ok(
+            cases::facts(tx, &self.info.municipality, std::slice::from_ref(case))
+                .await?
+                .remove(case),
+        )
     }
 
     /// The persons of the case with all their values, for the masking register, in the order of
@@ -618,7 +824,9 @@ impl DocumentWork {
     /// # Errors
     /// Database away.
     pub async fn register(&self, tx: &mut Tx) -> Result<Vec<(i64, crate::persons::Person)>> {
-        let Some(case) = &self.info.case else { return Ok(Vec::new()) };
+        let Some(case) = &self.info.case else {
+            return Ok(Vec::new());
+        };
         register_of(tx, &self.info.municipality, case).await
     }
 
@@ -628,12 +836,14 @@ impl DocumentWork {
     /// # Errors
     /// Database away.
     pub async fn set_epoch(&self, tx: &mut Tx, epoch: u64) -> Result<()> {
-        sqlx::query("UPDATE documents SET epoch = $3 WHERE municipality_id = $1 AND id = $2 AND epoch < $3")
-            .bind(self.info.municipality.as_str())
-            .bind(self.info.id.as_str())
-            .bind(i64::try_from(epoch).unwrap_or(i64::MAX))
-            .execute(tx.conn())
-            .await?;
+        sqlx::query(
+            "UPDATE documents SET epoch = $3 WHERE municipality_id = $1 AND id = $2 AND epoch < $3",
+        )
+        .bind(self.info.municipality.as_str())
+        .bind(self.info.id.as_str())
+        .bind(i64::try_from(epoch).unwrap_or(i64::MAX))
+        .execute(tx.conn())
+        .await?;
         Ok(())
     }
 

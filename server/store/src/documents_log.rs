@@ -67,11 +67,15 @@ struct Head {
 }
 
 fn spans(list: &[Span]) -> Vec<(u64, u32, u32)> {
-    list.iter().map(|span| (span.client, span.clock, span.len)).collect()
+    list.iter()
+        .map(|span| (span.client, span.clock, span.len))
+        .collect()
 }
 
 fn from_spans(list: Vec<(u64, u32, u32)>) -> Vec<Span> {
-    list.into_iter().map(|(client, clock, len)| Span { client, clock, len }).collect()
+    list.into_iter()
+        .map(|(client, clock, len)| Span { client, clock, len })
+        .collect()
 }
 
 fn corrupt(what: &str) -> LogError {
@@ -92,13 +96,22 @@ fn join<T: Serialize>(head: &T, body: &[u8]) -> Result<Vec<u8>, LogError> {
 fn split<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), LogError> {
     let (length, rest) = bytes.split_at_checked(4).ok_or_else(|| corrupt("length"))?;
     let length = u32::from_be_bytes(length.try_into().map_err(|_| corrupt("length"))?) as usize;
-    let (head, body) = rest.split_at_checked(length).ok_or_else(|| corrupt("length"))?;
-    Ok((serde_json::from_slice(head).map_err(|_| corrupt("head"))?, body))
+    let (head, body) = rest
+        .split_at_checked(length)
+        .ok_or_else(|| corrupt("length"))?;
+    Ok((
+        serde_json::from_slice(head).map_err(|_| corrupt("head"))?,
+        body,
+    ))
 }
 
 fn encode_entry(entry: &Entry) -> Result<Vec<u8>, LogError> {
     let head = Head {
-        a: (entry.author.account.0.clone(), entry.author.membership.0.clone(), entry.author.agency.0.clone()),
+        a: (
+            entry.author.account.0.clone(),
+            entry.author.membership.0.clone(),
+            entry.author.agency.0.clone(),
+        ),
         t: entry.at.as_millisecond(),
         i: spans(&entry.inserted),
         d: spans(&entry.deleted),
@@ -110,7 +123,11 @@ fn decode_entry(bytes: &[u8]) -> Result<Entry, LogError> {
     let (head, body): (Head, &[u8]) = split(bytes)?;
     Ok(Entry {
         update: Bytes::copy_from_slice(body),
-        author: Author { account: head.a.0.into(), membership: head.a.1.into(), agency: head.a.2.into() },
+        author: Author {
+            account: head.a.0.into(),
+            membership: head.a.1.into(),
+            agency: head.a.2.into(),
+        },
         at: jiff::Timestamp::from_millisecond(head.t).map_err(|_| corrupt("instant"))?,
         inserted: from_spans(head.i),
         deleted: from_spans(head.d),
@@ -123,7 +140,10 @@ fn encode_snapshot(snapshot: &Snapshot) -> Result<Vec<u8>, LogError> {
 
 fn decode_snapshot(bytes: &[u8]) -> Result<Snapshot, LogError> {
     let (authors, body): (Vec<Authored>, &[u8]) = split(bytes)?;
-    Ok(Snapshot { state: body.to_vec(), authors })
+    Ok(Snapshot {
+        state: body.to_vec(),
+        authors,
+    })
 }
 
 fn signed(value: u64) -> Result<i64, LogError> {
@@ -156,7 +176,11 @@ impl DocumentLog {
     pub fn start(db: &Database) -> Self {
         let (queue, appends) = mpsc::channel(1024);
         tokio::spawn(write(db.clone(), appends));
-        Self { db: db.clone(), queue, keys: Arc::default() }
+        Self {
+            db: db.clone(),
+            queue,
+            keys: Arc::default(),
+        }
     }
 
     /// Forgets the keys of a document (after its case's key was destroyed or changed).
@@ -170,18 +194,23 @@ impl DocumentLog {
             return Ok(place.clone());
         }
         let mut tx = self.db.read().await.map_err(store_error)?;
-        let row = sqlx::query("SELECT municipality_id, case_id FROM documents WHERE id = $1 AND state <> 'erased'")
-            .bind(document.as_str())
-            .fetch_optional(tx.conn())
-            .await
-            .map_err(away)?
-            .ok_or(LogError::NotFound)?;
+        let row = sqlx::query(
+            "SELECT municipality_id, case_id FROM documents WHERE id = $1 AND state <> 'erased'",
+        )
+        .bind(document.as_str())
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(away)?
+        .ok_or(LogError::NotFound)?;
         let municipality = MunicipalityId(row.try_get("municipality_id").map_err(away)?);
         let purpose = match row.try_get::<Option<String>, _>("case_id").map_err(away)? {
             Some(case) => Purpose::Case(case.into()),
             None => Purpose::Municipality,
         };
-        let key = tx.data_key(&municipality, &purpose).await.map_err(store_error)?;
+        let key = tx
+            .data_key(&municipality, &purpose)
+            .await
+            .map_err(store_error)?;
         tx.commit().await.map_err(store_error)?;
         let place = Sealing { municipality, key };
         let mut keys = lock(&self.keys);
@@ -192,28 +221,63 @@ impl DocumentLog {
         Ok(place)
     }
 
-    fn seal(&self, place: &Sealing, column: &'static str, row: &str, epoch: u64, seq: u64, plain: &[u8]) -> Result<Vec<u8>, LogError> {
-        let header = Header { key: place.key.id.clone(), epoch, seq };
-        let at = Place { municipality: place.municipality.as_str(), column, row };
+    fn seal(
+        &self,
+        place: &Sealing,
+        column: &'static str,
+        row: &str,
+        epoch: u64,
+        seq: u64,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, LogError> {
+        let header = Header {
+            key: place.key.id.clone(),
+            epoch,
+            seq,
+        };
+        let at = Place {
+            municipality: place.municipality.as_str(),
+            column,
+            row,
+        };
         crypto::seal(&place.key.key, &header, &at, self.db.random(), plain).map_err(sealed_error)
     }
 
     /// Opens a record that must carry this epoch and sequence number.
-    async fn open(&self, place: &Sealing, column: &'static str, row: &str, epoch: u64, seq: u64, record: &[u8]) -> Result<Vec<u8>, LogError> {
+    async fn open(
+        &self,
+        place: &Sealing,
+        column: &'static str,
+        row: &str,
+        epoch: u64,
+        seq: u64,
+        record: &[u8],
+    ) -> Result<Vec<u8>, LogError> {
         let header = crypto::header(record).map_err(sealed_error)?;
         if header.epoch != epoch || header.seq != seq {
-            return Err(LogError::Corrupt(format!("record {seq} stands in another's place")));
+            return Err(LogError::Corrupt(format!(
+                "record {seq} stands in another's place"
+            )));
         }
-        let at = Place { municipality: place.municipality.as_str(), column, row };
+        let at = Place {
+            municipality: place.municipality.as_str(),
+            column,
+            row,
+        };
         let key = if header.key == place.key.id {
             place.key.clone()
         } else {
             self.older_key(&place.municipality, &header.key).await?
         };
-        crypto::open(&key.key, &at, record).map_err(|error| LogError::Corrupt(format!("record {seq}: {error}")))
+        crypto::open(&key.key, &at, record)
+            .map_err(|error| LogError::Corrupt(format!("record {seq}: {error}")))
     }
 
-    async fn older_key(&self, municipality: &MunicipalityId, id: &DataKeyId) -> Result<DataKey, LogError> {
+    async fn older_key(
+        &self,
+        municipality: &MunicipalityId,
+        id: &DataKeyId,
+    ) -> Result<DataKey, LogError> {
         let mut tx = self.db.read().await.map_err(store_error)?;
         let key = tx.key_by_id(municipality, id).await.map_err(store_error)?;
         tx.commit().await.map_err(store_error)?;
@@ -231,7 +295,12 @@ impl DocumentLog {
     /// Takes erased bytes out of the WAL file too.
     async fn checkpoint(&self) -> Result<(), LogError> {
         if self.db.0.dialect == Dialect::Sqlite {
-            self.db.0.log_writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(away)?;
+            self.db
+                .0
+                .log_writer
+                .execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                .await
+                .map_err(away)?;
         }
         Ok(())
     }
@@ -264,7 +333,9 @@ impl DocumentLog {
                 return Err(LogError::Corrupt(format!("record {expected} is missing")));
             }
             let record: Vec<u8> = row.try_get("entry_sealed").map_err(away)?;
-            let plain = self.open(place, ENTRY, document.as_str(), epoch, seq, &record).await?;
+            let plain = self
+                .open(place, ENTRY, document.as_str(), epoch, seq, &record)
+                .await?;
             out.push((seq, decode_entry(&plain)?));
         }
         Ok(out)
@@ -272,18 +343,28 @@ impl DocumentLog {
 }
 
 /// Head of a document: (epoch, last sequence number).
-async fn head(connection: &mut AnyConnection, document: &DocumentId) -> Result<(u64, u64), LogError> {
+async fn head(
+    connection: &mut AnyConnection,
+    document: &DocumentId,
+) -> Result<(u64, u64), LogError> {
     let row = sqlx::query("SELECT epoch, last_seq FROM document_heads WHERE document_id = $1")
         .bind(document.as_str())
         .fetch_optional(connection)
         .await
         .map_err(away)?
         .ok_or(LogError::NotFound)?;
-    Ok((unsigned(row.try_get("epoch").map_err(away)?)?, unsigned(row.try_get("last_seq").map_err(away)?)?))
+    Ok((
+        unsigned(row.try_get("epoch").map_err(away)?)?,
+        unsigned(row.try_get("last_seq").map_err(away)?)?,
+    ))
 }
 
 /// Inserts records after moving the head by compare-and-set; the loser learns where the head is.
-async fn append_one(connection: &mut AnyConnection, append: &Append, now: &str) -> Result<(), LogError> {
+async fn append_one(
+    connection: &mut AnyConnection,
+    append: &Append,
+    now: &str,
+) -> Result<(), LogError> {
     let count = i64::try_from(append.records.len()).map_err(|_| corrupt("number"))?;
     let moved = sqlx::query(
         "UPDATE document_heads SET last_seq = $4, updated_at = $5 WHERE document_id = $1 AND epoch = $2 AND last_seq = $3",
@@ -298,12 +379,27 @@ async fn append_one(connection: &mut AnyConnection, append: &Append, now: &str) 
     .map_err(away)?;
     if moved.rows_affected() == 0 {
         let (epoch, last) = head(connection, &append.document).await?;
-        return Err(if signed(epoch)? == append.epoch { LogError::Behind { last } } else { LogError::EpochChanged { current: epoch } });
+        return Err(if signed(epoch)? == append.epoch {
+            LogError::Behind { last }
+        } else {
+            LogError::EpochChanged { current: epoch }
+        });
     }
-    for (chunk, start) in append.records.chunks(100).zip((append.after + 1..).step_by(100)) {
-        let rows: Vec<String> = (0..chunk.len()).map(|n| format!("($1, $2, ${}, ${})", 3 + 2 * n, 4 + 2 * n)).collect();
-        let sql = format!("INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) VALUES {}", rows.join(", "));
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(append.document.as_str()).bind(append.epoch);
+    for (chunk, start) in append
+        .records
+        .chunks(100)
+        .zip((append.after + 1..).step_by(100))
+    {
+        let rows: Vec<String> = (0..chunk.len())
+            .map(|n| format!("($1, $2, ${}, ${})", 3 + 2 * n, 4 + 2 * n))
+            .collect();
+        let sql = format!(
+            "INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) VALUES {}",
+            rows.join(", ")
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(append.document.as_str())
+            .bind(append.epoch);
         for (record, seq) in chunk.iter().zip(start..) {
             query = query.bind(seq).bind(record.clone());
         }
@@ -314,10 +410,17 @@ async fn append_one(connection: &mut AnyConnection, append: &Append, now: &str) 
 
 /// Whether the failure spoils the transaction (a refused compare-and-set does not).
 fn spoils(error: &LogError) -> bool {
-    !matches!(error, LogError::Behind { .. } | LogError::EpochChanged { .. } | LogError::NotFound)
+    !matches!(
+        error,
+        LogError::Behind { .. } | LogError::EpochChanged { .. } | LogError::NotFound
+    )
 }
 
-async fn commit_batch(db: &Database, batch: &[Append], now: &str) -> Result<Vec<Result<(), LogError>>, LogError> {
+async fn commit_batch(
+    db: &Database,
+    batch: &[Append],
+    now: &str,
+) -> Result<Vec<Result<(), LogError>>, LogError> {
     let begin = match db.0.dialect {
         Dialect::Sqlite => "BEGIN IMMEDIATE",
         Dialect::Postgres => "BEGIN",
@@ -374,19 +477,29 @@ impl Database {
     ///
     /// # Errors
     /// Database away.
-    pub async fn documents_without_log(&self) -> crate::error::Result<Vec<(DocumentId, DocumentKind)>> {
+    pub async fn documents_without_log(
+        &self,
+    ) -> crate::error::Result<Vec<(DocumentId, DocumentKind)>> {
         // The registry first: what is made meanwhile is then not taken for missing for long.
         let mut tx = self.read().await?;
-        let rows = sqlx::query("SELECT id, kind FROM documents WHERE state <> 'erased' ORDER BY id").fetch_all(tx.conn()).await?;
+        let rows =
+            sqlx::query("SELECT id, kind FROM documents WHERE state <> 'erased' ORDER BY id")
+                .fetch_all(tx.conn())
+                .await?;
         drop(tx);
-        let made = sqlx::query("SELECT document_id FROM document_heads").fetch_all(&self.0.log_reader).await?;
-        let made: std::collections::HashSet<String> =
-            made.iter().map(|row| row.try_get("document_id")).collect::<std::result::Result<_, _>>()?;
+        let made = sqlx::query("SELECT document_id FROM document_heads")
+            .fetch_all(&self.0.log_reader)
+            .await?;
+        let made: std::collections::HashSet<String> = made
+            .iter()
+            .map(|row| row.try_get("document_id"))
+            .collect::<std::result::Result<_, _>>()?;
         let mut missing = Vec::new();
         for row in &rows {
             let id: String = row.try_get("id")?;
             if !made.contains(&id) {
-                let kind = DocumentKind::from_code(&row.try_get::<String, _>("kind")?).ok_or(StoreError::Corrupt("documents.kind"))?;
+                let kind = DocumentKind::from_code(&row.try_get::<String, _>("kind")?)
+                    .ok_or(StoreError::Corrupt("documents.kind"))?;
                 missing.push((DocumentId(id), kind));
             }
         }
@@ -413,7 +526,14 @@ impl UpdateLog for DocumentLog {
         .await
         .map_err(away)?;
         if let (1, Some(seed)) = (made.rows_affected(), seed) {
-            let record = self.seal(&place, ENTRY, document.as_str(), 1, 1, &encode_entry(&seed)?)?;
+            let record = self.seal(
+                &place,
+                ENTRY,
+                document.as_str(),
+                1,
+                1,
+                &encode_entry(&seed)?,
+            )?;
             sqlx::query("INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) VALUES ($1, 1, 1, $2)")
                 .bind(document.as_str())
                 .bind(record)
@@ -438,53 +558,122 @@ impl UpdateLog for DocumentLog {
             .fetch_optional(&mut *transaction)
             .await
             .map_err(away)?;
-        let mut loaded = Loaded { epoch, ..Loaded::default() };
+        let mut loaded = Loaded {
+            epoch,
+            ..Loaded::default()
+        };
         if let Some(row) = row {
             loaded.snapshot_seq = unsigned(row.try_get("seq").map_err(away)?)?;
             let record: Vec<u8> = row.try_get("snapshot_sealed").map_err(away)?;
-            let plain = self.open(&place, SNAPSHOT, document.as_str(), epoch, loaded.snapshot_seq, &record).await?;
+            let plain = self
+                .open(
+                    &place,
+                    SNAPSHOT,
+                    document.as_str(),
+                    epoch,
+                    loaded.snapshot_seq,
+                    &record,
+                )
+                .await?;
             loaded.snapshot = Some(decode_snapshot(&plain)?);
         }
-        loaded.entries = self.entries(&mut transaction, &place, document, epoch, loaded.snapshot_seq).await?;
-        let reached = loaded.entries.last().map_or(loaded.snapshot_seq, |(seq, _)| *seq);
+        loaded.entries = self
+            .entries(
+                &mut transaction,
+                &place,
+                document,
+                epoch,
+                loaded.snapshot_seq,
+            )
+            .await?;
+        let reached = loaded
+            .entries
+            .last()
+            .map_or(loaded.snapshot_seq, |(seq, _)| *seq);
         transaction.commit().await.map_err(away)?;
         if reached != last {
             // A cut tail would look like a shorter document.
-            return Err(LogError::Corrupt(format!("log ends at {reached}, head says {last}")));
+            return Err(LogError::Corrupt(format!(
+                "log ends at {reached}, head says {last}"
+            )));
         }
         Ok(loaded)
     }
 
-    async fn since(&self, document: &DocumentId, epoch: u64, after: u64) -> Result<Vec<(u64, Entry)>, LogError> {
+    async fn since(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        after: u64,
+    ) -> Result<Vec<(u64, Entry)>, LogError> {
         let place = self.place(document).await?;
         let mut transaction = self.db.0.log_reader.begin().await.map_err(away)?;
         let (current, _) = head(&mut transaction, document).await?;
         if current != epoch {
             return Err(LogError::EpochChanged { current });
         }
-        let entries = self.entries(&mut transaction, &place, document, epoch, after).await?;
+        let entries = self
+            .entries(&mut transaction, &place, document, epoch, after)
+            .await?;
         transaction.commit().await.map_err(away)?;
         Ok(entries)
     }
 
-    async fn append(&self, document: &DocumentId, epoch: u64, after: u64, entries: &[Entry]) -> Result<(), LogError> {
+    async fn append(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        after: u64,
+        entries: &[Entry],
+    ) -> Result<(), LogError> {
         if entries.is_empty() {
             return Ok(());
         }
         let place = self.place(document).await?;
         let mut records = Vec::with_capacity(entries.len());
         for (entry, seq) in entries.iter().zip(after + 1..) {
-            records.push(self.seal(&place, ENTRY, document.as_str(), epoch, seq, &encode_entry(entry)?)?);
+            records.push(self.seal(
+                &place,
+                ENTRY,
+                document.as_str(),
+                epoch,
+                seq,
+                &encode_entry(entry)?,
+            )?);
         }
         let (answer, answered) = oneshot::channel();
-        let append = Append { document: document.clone(), epoch: signed(epoch)?, after: signed(after)?, records, answer };
-        self.queue.send(append).await.map_err(|_| LogError::Unavailable("log stopped".into()))?;
-        answered.await.map_err(|_| LogError::Unavailable("log stopped".into()))?
+        let append = Append {
+            document: document.clone(),
+            epoch: signed(epoch)?,
+            after: signed(after)?,
+            records,
+            answer,
+        };
+        self.queue
+            .send(append)
+            .await
+            .map_err(|_| LogError::Unavailable("log stopped".into()))?;
+        answered
+            .await
+            .map_err(|_| LogError::Unavailable("log stopped".into()))?
     }
 
-    async fn compact(&self, document: &DocumentId, epoch: u64, upto: u64, snapshot: &Snapshot) -> Result<(), LogError> {
+    async fn compact(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        upto: u64,
+        snapshot: &Snapshot,
+    ) -> Result<(), LogError> {
         let place = self.place(document).await?;
-        let record = self.seal(&place, SNAPSHOT, document.as_str(), epoch, upto, &encode_snapshot(snapshot)?)?;
+        let record = self.seal(
+            &place,
+            SNAPSHOT,
+            document.as_str(),
+            epoch,
+            upto,
+            &encode_snapshot(snapshot)?,
+        )?;
         let mut transaction = self.begin().await?;
         let (current, last) = head(&mut transaction, document).await?;
         if current != epoch {
@@ -517,7 +706,12 @@ impl UpdateLog for DocumentLog {
         transaction.commit().await.map_err(away)
     }
 
-    async fn replace(&self, document: &DocumentId, epoch: u64, snapshot: &Snapshot) -> Result<u64, LogError> {
+    async fn replace(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        snapshot: &Snapshot,
+    ) -> Result<u64, LogError> {
         // The case's key may just have been changed.
         self.forget(document);
         let place = self.place(document).await?;
@@ -527,7 +721,14 @@ impl UpdateLog for DocumentLog {
             return Err(LogError::EpochChanged { current });
         }
         let (next, seq) = (epoch + 1, last + 1);
-        let record = self.seal(&place, SNAPSHOT, document.as_str(), next, seq, &encode_snapshot(snapshot)?)?;
+        let record = self.seal(
+            &place,
+            SNAPSHOT,
+            document.as_str(),
+            next,
+            seq,
+            &encode_snapshot(snapshot)?,
+        )?;
         let moved = sqlx::query(
             "UPDATE document_heads SET epoch = $2, last_seq = $3, data_key_id = $4, updated_at = $5 \
              WHERE document_id = $1 AND epoch = $6 AND last_seq = $7",
@@ -544,14 +745,22 @@ impl UpdateLog for DocumentLog {
         .map_err(away)?;
         if moved.rows_affected() == 0 {
             let (current, last) = head(&mut transaction, document).await?;
-            return Err(if current == epoch { LogError::Behind { last } } else { LogError::EpochChanged { current } });
+            return Err(if current == epoch {
+                LogError::Behind { last }
+            } else {
+                LogError::EpochChanged { current }
+            });
         }
         for sql in [
             "DELETE FROM document_entries WHERE document_id = $1",
             "DELETE FROM document_snapshots WHERE document_id = $1",
             "DELETE FROM document_versions WHERE document_id = $1",
         ] {
-            sqlx::query(sql).bind(document.as_str()).execute(&mut *transaction).await.map_err(away)?;
+            sqlx::query(sql)
+                .bind(document.as_str())
+                .execute(&mut *transaction)
+                .await
+                .map_err(away)?;
         }
         sqlx::query("INSERT INTO document_snapshots (document_id, epoch, seq, snapshot_sealed) VALUES ($1, $2, $3, $4)")
             .bind(document.as_str())
@@ -569,7 +778,14 @@ impl UpdateLog for DocumentLog {
     async fn keep_version(&self, document: &DocumentId, version: &Version) -> Result<(), LogError> {
         let place = self.place(document).await?;
         let row = version_row(document, &version.label);
-        let record = self.seal(&place, VERSION, &row, version.epoch, version.seq, &version.state)?;
+        let record = self.seal(
+            &place,
+            VERSION,
+            &row,
+            version.epoch,
+            version.seq,
+            &version.state,
+        )?;
         let author = serde_json::to_string(&version.author).map_err(|_| corrupt("author"))?;
         let mut transaction = self.begin().await?;
         let (current, _) = head(&mut transaction, document).await?;
@@ -602,7 +818,12 @@ impl UpdateLog for DocumentLog {
         rows.iter().map(|row| version(row, Vec::new())).collect()
     }
 
-    async fn version(&self, document: &DocumentId, epoch: u64, seq: u64) -> Result<Option<Version>, LogError> {
+    async fn version(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        seq: u64,
+    ) -> Result<Option<Version>, LogError> {
         let row = sqlx::query("SELECT * FROM document_versions WHERE document_id = $1 AND epoch = $2 AND seq = $3 ORDER BY at, label LIMIT 1")
             .bind(document.as_str())
             .bind(signed(epoch)?)
@@ -614,7 +835,16 @@ impl UpdateLog for DocumentLog {
         let place = self.place(document).await?;
         let label: String = row.try_get("label").map_err(away)?;
         let record: Vec<u8> = row.try_get("state_sealed").map_err(away)?;
-        let state = self.open(&place, VERSION, &version_row(document, &label), epoch, seq, &record).await?;
+        let state = self
+            .open(
+                &place,
+                VERSION,
+                &version_row(document, &label),
+                epoch,
+                seq,
+                &record,
+            )
+            .await?;
         version(&row, state).map(Some)
     }
 }

@@ -37,24 +37,45 @@ pub(crate) type Generations = BTreeMap<u32, Arc<SecretKey>>;
 fn file_stem(municipality: &MunicipalityId) -> Result<&str> {
     let text = municipality.as_str();
     let safe = (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if safe { Ok(text) } else { Err(StoreError::Key("municipality id is not usable as a file name".into())) }
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if safe {
+        Ok(text)
+    } else {
+        Err(StoreError::Key(
+            "municipality id is not usable as a file name".into(),
+        ))
+    }
 }
 
 fn parse(text: &str) -> Result<Generations> {
     let mut out = Generations::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let bad = || StoreError::Key("a line is not `generation hex(64)`".into());
         let (generation, key) = line.split_once(' ').ok_or_else(bad)?;
         let mut bytes = [0; 32];
         hex::decode_to_slice(key.trim(), &mut bytes).map_err(|_| bad())?;
-        out.insert(generation.parse().map_err(|_| bad())?, Arc::new(SecretKey(bytes)));
+        out.insert(
+            generation.parse().map_err(|_| bad())?,
+            Arc::new(SecretKey(bytes)),
+        );
     }
-    if out.is_empty() { Err(StoreError::Key("no key in the key file".into())) } else { Ok(out) }
+    if out.is_empty() {
+        Err(StoreError::Key("no key in the key file".into()))
+    } else {
+        Ok(out)
+    }
 }
 
 fn render(generations: &Generations) -> Zeroizing<String> {
-    let lines = generations.iter().map(|(n, key)| format!("{n} {}\n", hex::encode(key.0)));
+    let lines = generations
+        .iter()
+        .map(|(n, key)| format!("{n} {}\n", hex::encode(key.0)));
     Zeroizing::new(lines.collect())
 }
 
@@ -104,7 +125,9 @@ pub(crate) fn load(
                 Ok(text) => parse(&Zeroizing::new(text)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     let Some(fresh) = create else {
-                        return Err(StoreError::Key(format!("{stem}.key is missing from the key folder")));
+                        return Err(StoreError::Key(format!(
+                            "{stem}.key is missing from the key folder"
+                        )));
                     };
                     create_folder(folder)?;
                     let generations = Generations::from([(1, Arc::new(SecretKey(fresh)))]);
@@ -115,17 +138,23 @@ pub(crate) fn load(
             }
         }
         KeySource::Command(words) => {
-            let (program, arguments) =
-                words.split_first().ok_or_else(|| StoreError::Key("key command is empty".into()))?;
+            let (program, arguments) = words
+                .split_first()
+                .ok_or_else(|| StoreError::Key("key command is empty".into()))?;
             let output = std::process::Command::new(program)
                 .args(arguments)
                 .arg(stem)
                 .stdin(std::process::Stdio::null())
                 .stderr(std::process::Stdio::null())
                 .output()
-                .map_err(|error| StoreError::Key(format!("key command cannot start: {}", error.kind())))?;
+                .map_err(|error| {
+                    StoreError::Key(format!("key command cannot start: {}", error.kind()))
+                })?;
             if !output.status.success() {
-                return Err(StoreError::Key(format!("key command ended with {}", output.status)));
+                return Err(StoreError::Key(format!(
+                    "key command ended with {}",
+                    output.status
+                )));
             }
             let text = Zeroizing::new(String::from_utf8_lossy(&output.stdout).into_owned());
             parse(&text)
@@ -140,12 +169,17 @@ pub(crate) fn add_generation(
     fresh: [u8; 32],
 ) -> Result<Generations> {
     let KeySource::Files(folder) = source else {
-        return Err(StoreError::Key("keys from a command are rotated there".into()));
+        return Err(StoreError::Key(
+            "keys from a command are rotated there".into(),
+        ));
     };
     let mut generations = load(source, municipality, None)?;
     let next = generations.last_key_value().map_or(1, |(n, _)| n + 1);
     generations.insert(next, Arc::new(SecretKey(fresh)));
-    write_private(&folder.join(format!("{}.key", file_stem(municipality)?)), &render(&generations))?;
+    write_private(
+        &folder.join(format!("{}.key", file_stem(municipality)?)),
+        &render(&generations),
+    )?;
     Ok(generations)
 }
 
@@ -155,13 +189,18 @@ pub(crate) fn drop_old_generations(
     municipality: &MunicipalityId,
 ) -> Result<Generations> {
     let KeySource::Files(folder) = source else {
-        return Err(StoreError::Key("keys from a command are rotated there".into()));
+        return Err(StoreError::Key(
+            "keys from a command are rotated there".into(),
+        ));
     };
     let mut generations = load(source, municipality, None)?;
     if let Some((&newest, _)) = generations.last_key_value() {
         generations.retain(|&n, _| n == newest);
     }
-    write_private(&folder.join(format!("{}.key", file_stem(municipality)?)), &render(&generations))?;
+    write_private(
+        &folder.join(format!("{}.key", file_stem(municipality)?)),
+        &render(&generations),
+    )?;
     Ok(generations)
 }
 
@@ -174,14 +213,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let source = KeySource::in_data_dir(folder.path());
         let town = MunicipalityId::from("town");
-        assert!(load(&source, &town, None).is_err(), "a lost key must not be replaced silently");
+        assert!(
+            load(&source, &town, None).is_err(),
+            "a lost key must not be replaced silently"
+        );
         let first = load(&source, &town, Some([5; 32])).unwrap();
         let again = load(&source, &town, Some([6; 32])).unwrap();
         assert_eq!(first[&1], again[&1]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(folder.path().join("keys/town.key")).unwrap().permissions().mode();
+            let mode = std::fs::metadata(folder.path().join("keys/town.key"))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }

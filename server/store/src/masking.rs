@@ -76,11 +76,22 @@ async fn load_scan(tx: &mut Tx, info: &DocumentInfo) -> Result<Option<Scan>> {
     .fetch_optional(tx.conn())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let value = tx.open_json(&info.municipality, SCAN, info.id.as_str(), &row.try_get::<Vec<u8>, _>("scan_sealed")?).await?;
+    let value = tx
+        .open_json(
+            &info.municipality,
+            SCAN,
+            info.id.as_str(),
+            &row.try_get::<Vec<u8>, _>("scan_sealed")?,
+        )
+        .await?;
     Ok(Some(Scan {
         epoch: u64::try_from(row.try_get::<i64, _>("epoch")?).unwrap_or(0),
         seq: u64::try_from(row.try_get::<i64, _>("seq")?).unwrap_or(0),
-        state: if row.try_get::<String, _>("state")? == "done" { ScanState::Done } else { ScanState::Failed },
+        state: if row.try_get::<String, _>("state")? == "done" {
+            ScanState::Done
+        } else {
+            ScanState::Failed
+        },
         pending: row.try_get("pending")?,
         at: row.try_get("at")?,
         value,
@@ -92,8 +103,24 @@ impl DocumentWork {
     ///
     /// # Errors
     /// Database away.
-    pub async fn store_scan(&self, tx: &mut Tx, epoch: u64, seq: u64, state: ScanState, pending: i64, value: &serde_json::Value) -> Result<bool> {
-        let sealed = tx.seal_json(&self.info.municipality, &purpose(&self.info), SCAN, self.info.id.as_str(), value).await?;
+    pub async fn store_scan(
+        &self,
+        tx: &mut Tx,
+        epoch: u64,
+        seq: u64,
+        state: ScanState,
+        pending: i64,
+        value: &serde_json::Value,
+    ) -> Result<bool> {
+        let sealed = tx
+            .seal_json(
+                &self.info.municipality,
+                &purpose(&self.info),
+                SCAN,
+                self.info.id.as_str(),
+                value,
+            )
+            .await?;
         let now = tx.now_text();
         let done = sqlx::query(
             "INSERT INTO mask_scans (municipality_id, document_id, epoch, seq, state, pending, at, scan_sealed) \
@@ -119,7 +146,14 @@ impl DocumentWork {
             return Ok(false);
         }
         let payload = serde_json::json!({ "seq": seq, "pending": pending });
-        outbox::put(tx, &self.info.municipality, "masks", self.info.id.as_str(), self.info.case.as_ref(), payload);
+        outbox::put(
+            tx,
+            &self.info.municipality,
+            "masks",
+            self.info.id.as_str(),
+            self.info.case.as_ref(),
+            payload,
+        );
         Ok(true)
     }
 
@@ -134,7 +168,11 @@ impl DocumentWork {
 
 impl DocumentAccess {
     fn reviewer(&self) -> Result<()> {
-        if self.may_review() { Ok(()) } else { Err(StoreError::Forbidden) }
+        if self.may_review() {
+            Ok(())
+        } else {
+            Err(StoreError::Forbidden)
+        }
     }
 
     /// The last scan, for reviewers.
@@ -150,16 +188,40 @@ impl DocumentAccess {
     ///
     /// # Errors
     /// Forbidden; `pending` when spans are undecided and no reason is given.
-    pub async fn release_masks(&self, tx: &mut Tx, seq: u64, pending: i64, reason: Option<&str>, value: &serde_json::Value) -> Result<String> {
+    pub async fn release_masks(
+        &self,
+        tx: &mut Tx,
+        seq: u64,
+        pending: i64,
+        reason: Option<&str>,
+        value: &serde_json::Value,
+    ) -> Result<String> {
         self.reviewer()?;
         let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
         if pending > 0 && reason.is_none() {
             return Err(StoreError::Invalid("pending"));
         }
         let id: String = tx.database().fresh();
-        let sealed = tx.seal_json(self.municipality(), &self.purpose(), "mask_releases.value", &id, value).await?;
+        let sealed = tx
+            .seal_json(
+                self.municipality(),
+                &self.purpose(),
+                "mask_releases.value",
+                &id,
+                value,
+            )
+            .await?;
         let sealed_reason = match reason {
-            Some(reason) => Some(tx.seal(self.municipality(), &self.purpose(), "mask_releases.reason", &id, reason.as_bytes()).await?),
+            Some(reason) => Some(
+                tx.seal(
+                    self.municipality(),
+                    &self.purpose(),
+                    "mask_releases.reason",
+                    &id,
+                    reason.as_bytes(),
+                )
+                .await?,
+            ),
             None => None,
         };
         let now = tx.now_text();
@@ -180,11 +242,23 @@ impl DocumentAccess {
         .bind(sealed)
         .execute(tx.conn())
         .await?;
-        let mut event = Event::by(&self.caller, "masks.release", "document", self.info.id.as_str())
-            .detail(serde_json::json!({ "seq": seq, "pending": pending }));
+        let mut event = Event::by(
+            &self.caller,
+            "masks.release",
+            "document",
+            self.info.id.as_str(),
+        )
+        .detail(serde_json::json!({ "seq": seq, "pending": pending }));
         event.case = self.info.case.clone();
         audit::record(tx, event);
-        outbox::put(tx, self.municipality(), "masks.release", self.info.id.as_str(), self.info.case.as_ref(), serde_json::Value::Null);
+        outbox::put(
+            tx,
+            self.municipality(),
+            "masks.release",
+            self.info.id.as_str(),
+            self.info.case.as_ref(),
+            serde_json::Value::Null,
+        );
         Ok(id)
     }
 
@@ -203,10 +277,20 @@ impl DocumentAccess {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let id: String = row.try_get("id")?;
-        let value = tx.open_json(self.municipality(), "mask_releases.value", &id, &row.try_get::<Vec<u8>, _>("value_sealed")?).await?;
+        let value = tx
+            .open_json(
+                self.municipality(),
+                "mask_releases.value",
+                &id,
+                &row.try_get::<Vec<u8>, _>("value_sealed")?,
+            )
+            .await?;
         let reason = match row.try_get::<Option<Vec<u8>>, _>("reason_sealed")? {
             // The reason may speak of persons: reviewers only.
-            Some(sealed) if self.may_review() => Some(tx.open_text(self.municipality(), "mask_releases.reason", &id, &sealed).await?),
+            Some(sealed) if self.may_review() => Some(
+                tx.open_text(self.municipality(), "mask_releases.reason", &id, &sealed)
+                    .await?,
+            ),
             _ => None,
         };
         Ok(Some(Release {
@@ -240,7 +324,10 @@ pub async fn reviews(tx: &mut Tx, caller: &Caller) -> Result<Vec<Review>> {
     let mut out = Vec::new();
     for row in &rows {
         let document = DocumentId(row.try_get("document_id")?);
-        let reviewer = tx.document_for(caller, &document).await?.is_some_and(|access| access.may_review());
+        let reviewer = tx
+            .document_for(caller, &document)
+            .await?
+            .is_some_and(|access| access.may_review());
         if !reviewer {
             continue;
         }
@@ -248,7 +335,10 @@ pub async fn reviews(tx: &mut Tx, caller: &Caller) -> Result<Vec<Review>> {
             document,
             case: CaseId(row.try_get("case_id")?),
             case_no: row.try_get("case_no")?,
-            section: row.try_get::<Option<String>, _>("section")?.as_deref().and_then(Section::from_code),
+            section: row
+                .try_get::<Option<String>, _>("section")?
+                .as_deref()
+                .and_then(Section::from_code),
             pending: row.try_get("pending")?,
             scanned_at: row.try_get("at")?,
         });

@@ -75,7 +75,8 @@ pub(crate) fn from_row(row: &sqlx::any::AnyRow) -> Result<Membership> {
         agency_name: row.try_get("agency_name")?,
         agency_class: AgencyClass::from_code(&row.try_get::<String, _>("agency_class")?)
             .ok_or(StoreError::Corrupt("agencies.class"))?,
-        role: Role::from_code(&row.try_get::<String, _>("role")?).ok_or(StoreError::Corrupt("memberships.role"))?,
+        role: Role::from_code(&row.try_get::<String, _>("role")?)
+            .ok_or(StoreError::Corrupt("memberships.role"))?,
         valid_from: date(&row.try_get::<String, _>("valid_from")?)?,
         valid_to: optional_date(row.try_get("valid_to")?)?,
         active: own == "active" && agency == "active",
@@ -87,11 +88,25 @@ pub(crate) fn from_row(row: &sqlx::any::AnyRow) -> Result<Membership> {
 ///
 /// # Errors
 /// Database away.
-pub async fn usable(tx: &mut Tx, municipality: &MunicipalityId, account: &AccountId, day: Date) -> Result<Vec<Membership>> {
-    let sql = format!("{SELECT} WHERE m.municipality_id = $1 AND m.account_id = $2 ORDER BY m.valid_from, m.id");
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str()).bind(account.as_str()).fetch_all(tx.conn()).await?;
+pub async fn usable(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    account: &AccountId,
+    day: Date,
+) -> Result<Vec<Membership>> {
+    let sql = format!(
+        "{SELECT} WHERE m.municipality_id = $1 AND m.account_id = $2 ORDER BY m.valid_from, m.id"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(municipality.as_str())
+        .bind(account.as_str())
+        .fetch_all(tx.conn())
+        .await?;
     let all: Vec<Membership> = rows.iter().map(from_row).collect::<Result<_>>()?;
-    Ok(all.into_iter().filter(|membership| membership.valid_on(day)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|membership| membership.valid_on(day))
+        .collect())
 }
 
 /// Whether a role goes with a class of agency; and which roles an agency's own manager may give.
@@ -106,7 +121,10 @@ fn role_fits(role: Role, class: AgencyClass) -> bool {
 }
 
 fn manager_may_give(role: Role) -> bool {
-    matches!(role, Role::Agency | Role::AgencyMgr | Role::Coordinator | Role::CoordMgr | Role::Viewer)
+    matches!(
+        role,
+        Role::Agency | Role::AgencyMgr | Role::Coordinator | Role::CoordMgr | Role::Viewer
+    )
 }
 
 impl AdminAccess {
@@ -117,15 +135,25 @@ impl AdminAccess {
         if !self.is_municipal() && !manager_may_give(role) {
             return Err(StoreError::Forbidden);
         }
-        let agency = crate::agencies::get(tx, &self.municipality, agency).await?.ok_or(StoreError::NotFound)?;
-        if role_fits(role, agency.class) { Ok(()) } else { Err(StoreError::Invalid("role")) }
+        let agency = crate::agencies::get(tx, &self.municipality, agency)
+            .await?
+            .ok_or(StoreError::NotFound)?;
+        if role_fits(role, agency.class) {
+            Ok(())
+        } else {
+            Err(StoreError::Invalid("role"))
+        }
     }
 
     /// Gives an account a role in an agency.
     ///
     /// # Errors
     /// `role` does not fit the agency's class, `period` is empty, or out of reach.
-    pub async fn create_membership(&self, tx: &mut Tx, new: &NewMembership) -> Result<MembershipId> {
+    pub async fn create_membership(
+        &self,
+        tx: &mut Tx,
+        new: &NewMembership,
+    ) -> Result<MembershipId> {
         self.check_role(tx, &new.agency, new.role).await?;
         if new.valid_to.is_some_and(|to| to < new.valid_from) {
             return Err(StoreError::Invalid("period"));
@@ -145,11 +173,13 @@ impl AdminAccess {
                 return Err(StoreError::NotFound);
             }
         }
-        let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE municipality_id = $1 AND id = $2")
-            .bind(self.municipality.as_str())
-            .bind(new.account.as_str())
-            .fetch_one(tx.conn())
-            .await?;
+        let known: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM accounts WHERE municipality_id = $1 AND id = $2",
+        )
+        .bind(self.municipality.as_str())
+        .bind(new.account.as_str())
+        .fetch_one(tx.conn())
+        .await?;
         if known == 0 {
             return Err(StoreError::NotFound);
         }
@@ -176,7 +206,11 @@ impl AdminAccess {
     ///
     /// # Errors
     /// Database away.
-    pub async fn memberships(&self, tx: &mut Tx, account: Option<&AccountId>) -> Result<Vec<Membership>> {
+    pub async fn memberships(
+        &self,
+        tx: &mut Tx,
+        account: Option<&AccountId>,
+    ) -> Result<Vec<Membership>> {
         let mut sql = format!("{SELECT} WHERE m.municipality_id = $1");
         let mut values = vec![self.municipality.0.clone()];
         if let Some(account) = account {
@@ -210,7 +244,13 @@ impl AdminAccess {
     ///
     /// # Errors
     /// Conflict, role not fitting, or out of reach.
-    pub async fn update_membership(&self, tx: &mut Tx, id: &MembershipId, version: i64, patch: &MembershipPatch) -> Result<()> {
+    pub async fn update_membership(
+        &self,
+        tx: &mut Tx,
+        id: &MembershipId,
+        version: i64,
+        patch: &MembershipPatch,
+    ) -> Result<()> {
         let now = self.membership(tx, id).await?.ok_or(StoreError::NotFound)?;
         // Also the present role must be one the manager could give: no demotion of an auditor.
         self.check_role(tx, &now.agency, now.role).await?;
@@ -254,7 +294,12 @@ impl AdminAccess {
         self.set_membership_state(tx, id, "active").await
     }
 
-    async fn set_membership_state(&self, tx: &mut Tx, id: &MembershipId, state: &'static str) -> Result<()> {
+    async fn set_membership_state(
+        &self,
+        tx: &mut Tx,
+        id: &MembershipId,
+        state: &'static str,
+    ) -> Result<()> {
         let now = self.membership(tx, id).await?.ok_or(StoreError::NotFound)?;
         self.check_role(tx, &now.agency, now.role).await?;
         sqlx::query("UPDATE memberships SET state = $3, version = version + 1 WHERE municipality_id = $1 AND id = $2")
@@ -276,8 +321,16 @@ impl AdminAccess {
     }
 }
 
-pub(crate) async fn find(tx: &mut Tx, municipality: &MunicipalityId, id: &MembershipId) -> Result<Option<Membership>> {
+pub(crate) async fn find(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    id: &MembershipId,
+) -> Result<Option<Membership>> {
     let sql = format!("{SELECT} WHERE m.municipality_id = $1 AND m.id = $2");
-    let row = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str()).bind(id.as_str()).fetch_optional(tx.conn()).await?;
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(municipality.as_str())
+        .bind(id.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
     row.as_ref().map(from_row).transpose()
 }

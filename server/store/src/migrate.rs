@@ -9,11 +9,22 @@ use crate::database::Dialect;
 use crate::error::Result;
 
 const MAIN: &[(i64, &str, &str)] = &[
-    (1, "foundation", include_str!("../migrations/main/0001_foundation.sql")),
-    (2, "register and cases", include_str!("../migrations/main/0002_register_and_cases.sql")),
+    (
+        1,
+        "foundation",
+        include_str!("../migrations/main/0001_foundation.sql"),
+    ),
+    (
+        2,
+        "register and cases",
+        include_str!("../migrations/main/0002_register_and_cases.sql"),
+    ),
 ];
-const LOG: &[(i64, &str, &str)] =
-    &[(1, "document log", include_str!("../migrations/log/0001_document_log.sql"))];
+const LOG: &[(i64, &str, &str)] = &[(
+    1,
+    "document log",
+    include_str!("../migrations/log/0001_document_log.sql"),
+)];
 
 /// Which schema a connection gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +55,13 @@ impl MigrationSource<'static> for Substituting {
             .map(|&(version, name, text)| {
                 let text = text.replace("{{id}}", id).replace("{{blob}}", blob);
                 let sql = AssertSqlSafe(text).into_sql_str();
-                Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql, false)
+                Migration::new(
+                    version,
+                    Cow::Borrowed(name),
+                    MigrationType::Simple,
+                    sql,
+                    false,
+                )
             })
             .collect();
         Box::pin(async move { Ok(migrations) })
@@ -52,7 +69,11 @@ impl MigrationSource<'static> for Substituting {
 }
 
 /// Brings the schema up to date; edited or unknown applied migrations are errors.
-pub(crate) async fn run(connection: &mut AnyConnection, dialect: Dialect, schema: Schema) -> Result<()> {
+pub(crate) async fn run(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    schema: Schema,
+) -> Result<()> {
     let files = match schema {
         Schema::Main => MAIN,
         Schema::Log => LOG,

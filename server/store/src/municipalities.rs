@@ -68,7 +68,10 @@ fn from_row(row: &sqlx::any::AnyRow) -> Result<Municipality> {
 /// # Errors
 /// Database away.
 pub async fn get(tx: &mut Tx, id: &MunicipalityId) -> Result<Option<Municipality>> {
-    let row = sqlx::query("SELECT * FROM municipalities WHERE id = $1").bind(id.as_str()).fetch_optional(tx.conn()).await?;
+    let row = sqlx::query("SELECT * FROM municipalities WHERE id = $1")
+        .bind(id.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
@@ -77,7 +80,9 @@ pub async fn get(tx: &mut Tx, id: &MunicipalityId) -> Result<Option<Municipality
 /// # Errors
 /// Database away.
 pub async fn list(tx: &mut Tx) -> Result<Vec<Municipality>> {
-    let rows = sqlx::query("SELECT * FROM municipalities ORDER BY id").fetch_all(tx.conn()).await?;
+    let rows = sqlx::query("SELECT * FROM municipalities ORDER BY id")
+        .fetch_all(tx.conn())
+        .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -85,11 +90,19 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Municipality>> {
 ///
 /// # Errors
 /// Unknown municipality.
-pub async fn set_capabilities(tx: &mut Tx, id: &MunicipalityId, capabilities: &serde_json::Value) -> Result<()> {
+pub async fn set_capabilities(
+    tx: &mut Tx,
+    id: &MunicipalityId,
+    capabilities: &serde_json::Value,
+) -> Result<()> {
     let done = sqlx::query("UPDATE municipalities SET capabilities = $2 WHERE id = $1")
         .bind(id.as_str())
         .bind(capabilities.to_string())
         .execute(tx.conn())
         .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound) }
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::NotFound)
+    }
 }

@@ -31,8 +31,21 @@ pub struct Announced {
 }
 
 /// Announces a change when the transaction is committed.
-pub fn put(tx: &mut Tx, municipality: &MunicipalityId, topic: &'static str, object: impl Into<String>, case: Option<&CaseId>, payload: serde_json::Value) {
-    tx.changes.push(Change { municipality: municipality.clone(), topic, object: object.into(), case: case.cloned(), payload });
+pub fn put(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    topic: &'static str,
+    object: impl Into<String>,
+    case: Option<&CaseId>,
+    payload: serde_json::Value,
+) {
+    tx.changes.push(Change {
+        municipality: municipality.clone(),
+        topic,
+        object: object.into(),
+        case: case.cloned(),
+        payload,
+    });
 }
 
 pub(crate) async fn flush(tx: &mut Tx) -> Result<()> {
@@ -68,13 +81,20 @@ pub(crate) async fn flush(tx: &mut Tx) -> Result<()> {
 ///
 /// # Errors
 /// Database away.
-pub async fn after(tx: &mut Tx, municipality: &MunicipalityId, seq: i64, limit: i64) -> Result<Vec<Announced>> {
-    let rows = sqlx::query("SELECT * FROM outbox WHERE municipality_id = $1 AND seq > $2 ORDER BY seq LIMIT $3")
-        .bind(municipality.as_str())
-        .bind(seq)
-        .bind(limit)
-        .fetch_all(tx.conn())
-        .await?;
+pub async fn after(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<Announced>> {
+    let rows = sqlx::query(
+        "SELECT * FROM outbox WHERE municipality_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+    )
+    .bind(municipality.as_str())
+    .bind(seq)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?;
     rows.iter()
         .map(|row| {
             Ok(Announced {
@@ -83,7 +103,8 @@ pub async fn after(tx: &mut Tx, municipality: &MunicipalityId, seq: i64, limit: 
                 topic: row.try_get("topic")?,
                 object: row.try_get("object_id")?,
                 case: row.try_get::<Option<String>, _>("case_id")?.map(CaseId),
-                payload: serde_json::from_str(&row.try_get::<String, _>("payload")?).unwrap_or(serde_json::Value::Null),
+                payload: serde_json::from_str(&row.try_get::<String, _>("payload")?)
+                    .unwrap_or(serde_json::Value::Null),
             })
         })
         .collect()
@@ -113,7 +134,12 @@ pub struct Position {
 ///
 /// # Errors
 /// Database away.
-pub async fn position(tx: &mut Tx, consumer: &str, municipality: &MunicipalityId, document: Option<&DocumentId>) -> Result<Position> {
+pub async fn position(
+    tx: &mut Tx,
+    consumer: &str,
+    municipality: &MunicipalityId,
+    document: Option<&DocumentId>,
+) -> Result<Position> {
     let row = sqlx::query("SELECT epoch, seq FROM consumer_positions WHERE consumer = $1 AND municipality_id = $2 AND document_id = $3")
         .bind(consumer)
         .bind(municipality.as_str())
@@ -134,7 +160,13 @@ pub async fn position(tx: &mut Tx, consumer: &str, municipality: &MunicipalityId
 ///
 /// # Errors
 /// Database away.
-pub async fn advance(tx: &mut Tx, consumer: &str, municipality: &MunicipalityId, document: Option<&DocumentId>, to: Position) -> Result<bool> {
+pub async fn advance(
+    tx: &mut Tx,
+    consumer: &str,
+    municipality: &MunicipalityId,
+    document: Option<&DocumentId>,
+    to: Position,
+) -> Result<bool> {
     let now = tx.now_text();
     let done = sqlx::query(
         "INSERT INTO consumer_positions (consumer, municipality_id, document_id, epoch, seq, updated_at) \

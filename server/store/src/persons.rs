@@ -21,7 +21,15 @@ use crate::memberships::optional_date;
 
 /// Fields of a person that 住所秘匿 protects (catalogue identifiers).
 pub const PROTECTED: &[&str] = &[
-    "postal_code", "address", "address2", "district", "phone_home", "phone_mobile", "email", "workplace", "school",
+    "postal_code",
+    "address",
+    "address2",
+    "district",
+    "phone_home",
+    "phone_mobile",
+    "email",
+    "workplace",
+    "school",
 ];
 
 /// One value of an identity field with its period.
@@ -41,7 +49,12 @@ impl Fact {
     /// A current value.
     #[must_use]
     pub fn current(field: &str, value: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), value: value.into(), valid_from: None, valid_to: None }
+        Self {
+            field: field.to_owned(),
+            value: value.into(),
+            valid_from: None,
+            valid_to: None,
+        }
     }
 }
 
@@ -120,7 +133,10 @@ impl Person {
     /// Age in full years on a day; from the birth date, else the estimate.
     #[must_use]
     pub fn age_on(&self, day: Date) -> Option<i64> {
-        let born = self.fields.get("birth_date").and_then(|text| text.parse::<Date>().ok());
+        let born = self
+            .fields
+            .get("birth_date")
+            .and_then(|text| text.parse::<Date>().ok());
         match born {
             Some(born) if born <= day => {
                 let years = i64::from(day.year()) - i64::from(born.year());
@@ -128,7 +144,10 @@ impl Person {
                 Some(years - i64::from(before))
             }
             Some(_) => None,
-            None => self.fields.get("estimated_age").and_then(|text| text.parse().ok()),
+            None => self
+                .fields
+                .get("estimated_age")
+                .and_then(|text| text.parse().ok()),
         }
     }
 }
@@ -179,7 +198,11 @@ fn index_terms(field: &str, value: &str) -> Vec<(&'static str, String)> {
         "birth_date" => return vec![("birth_date", value.trim().to_owned())],
         "phone_home" | "phone_mobile" => {
             let number = digits(value);
-            return if number.len() >= 4 { vec![("phone", number)] } else { Vec::new() };
+            return if number.len() >= 4 {
+                vec![("phone", number)]
+            } else {
+                Vec::new()
+            };
         }
         "atena_no" => return vec![("atena_no", digits(value))],
         _ => return Vec::new(),
@@ -204,7 +227,10 @@ fn check_facts(facts: &[Fact]) -> Result<()> {
     for fact in facts {
         let known = !fact.field.is_empty()
             && fact.field.len() <= 64
-            && fact.field.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            && fact
+                .field
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !known {
             return Err(StoreError::Invalid("field"));
         }
@@ -221,9 +247,23 @@ fn check_facts(facts: &[Fact]) -> Result<()> {
     Ok(())
 }
 
-async fn insert_fact(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId, fact: &Fact, by: Option<&str>) -> Result<()> {
+async fn insert_fact(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+    fact: &Fact,
+    by: Option<&str>,
+) -> Result<()> {
     let id: String = tx.database().fresh();
-    let sealed = tx.seal(municipality, &Purpose::Register, "person_facts.value", &id, fact.value.as_bytes()).await?;
+    let sealed = tx
+        .seal(
+            municipality,
+            &Purpose::Register,
+            "person_facts.value",
+            &id,
+            fact.value.as_bytes(),
+        )
+        .await?;
     let now = tx.now_text();
     sqlx::query(
         "INSERT INTO person_facts (municipality_id, id, person_id, field, value_sealed, valid_from, valid_to, recorded_at, recorded_by) \
@@ -260,9 +300,16 @@ async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) 
     }
     let tokens: Vec<_> = tokens.into_iter().collect();
     for chunk in tokens.chunks(100) {
-        let rows: Vec<String> = (0..chunk.len()).map(|n| format!("($1, ${}, ${}, $2)", 3 + 2 * n, 4 + 2 * n)).collect();
-        let sql = format!("INSERT INTO person_index (municipality_id, kind, token, person_id) VALUES {}", rows.join(", "));
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str()).bind(person.as_str());
+        let rows: Vec<String> = (0..chunk.len())
+            .map(|n| format!("($1, ${}, ${}, $2)", 3 + 2 * n, 4 + 2 * n))
+            .collect();
+        let sql = format!(
+            "INSERT INTO person_index (municipality_id, kind, token, person_id) VALUES {}",
+            rows.join(", ")
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(municipality.as_str())
+            .bind(person.as_str());
         for (kind, token) in chunk {
             query = query.bind(*kind).bind(token.as_str());
         }
@@ -273,7 +320,11 @@ async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) 
 
 type FactRows = BTreeMap<PersonId, Vec<(String, Fact, String)>>;
 
-async fn load_facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[PersonId]) -> Result<FactRows> {
+async fn load_facts(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+) -> Result<FactRows> {
     let mut out = FactRows::new();
     for chunk in ids.chunks(200) {
         let sql = format!(
@@ -289,21 +340,29 @@ async fn load_facts(tx: &mut Tx, municipality: &MunicipalityId, ids: &[PersonId]
         for row in rows {
             let id: String = row.try_get("id")?;
             let sealed: Vec<u8> = row.try_get("value_sealed")?;
-            let value = tx.open_text(municipality, "person_facts.value", &id, &sealed).await?;
+            let value = tx
+                .open_text(municipality, "person_facts.value", &id, &sealed)
+                .await?;
             let fact = Fact {
                 field: row.try_get("field")?,
                 value,
                 valid_from: optional_date(row.try_get("valid_from")?)?,
                 valid_to: optional_date(row.try_get("valid_to")?)?,
             };
-            out.entry(PersonId(row.try_get("person_id")?)).or_default().push((id, fact, row.try_get("recorded_at")?));
+            out.entry(PersonId(row.try_get("person_id")?))
+                .or_default()
+                .push((id, fact, row.try_get("recorded_at")?));
         }
     }
     Ok(out)
 }
 
 /// Everything of the persons, nothing left out: for authority checked by the caller.
-pub(crate) async fn load(tx: &mut Tx, municipality: &MunicipalityId, ids: &[PersonId]) -> Result<BTreeMap<PersonId, Person>> {
+pub(crate) async fn load(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+) -> Result<BTreeMap<PersonId, Person>> {
     let mut out = BTreeMap::new();
     let mut facts = load_facts(tx, municipality, ids).await?;
     for chunk in ids.chunks(200) {
@@ -315,7 +374,11 @@ pub(crate) async fn load(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Pers
             }
             query
         };
-        let rows = bind(format!("SELECT * FROM persons WHERE municipality_id = $1 AND id IN ({list})")).fetch_all(tx.conn()).await?;
+        let rows = bind(format!(
+            "SELECT * FROM persons WHERE municipality_id = $1 AND id IN ({list})"
+        ))
+        .fetch_all(tx.conn())
+        .await?;
         for row in &rows {
             let id = PersonId(row.try_get("id")?);
             let (mut fields, mut former) = (BTreeMap::new(), Vec::new());
@@ -323,7 +386,12 @@ pub(crate) async fn load(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Pers
                 if fact.valid_to.is_none() {
                     // The latest recorded wins, should two be open.
                     if let Some(old) = fields.insert(fact.field.clone(), fact.value) {
-                        former.push(Fact { field: fact.field, value: old, valid_from: None, valid_to: None });
+                        former.push(Fact {
+                            field: fact.field,
+                            value: old,
+                            valid_from: None,
+                            valid_to: None,
+                        });
                     }
                 } else {
                     former.push(fact);
@@ -351,10 +419,18 @@ pub(crate) async fn load(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Pers
         for row in &rows {
             let id: String = row.try_get("id")?;
             let basis = match row.try_get::<Option<Vec<u8>>, _>("basis_sealed")? {
-                Some(record) => Some(tx.open_text(municipality, "person_flags.basis", &id, &record).await?),
+                Some(record) => Some(
+                    tx.open_text(municipality, "person_flags.basis", &id, &record)
+                        .await?,
+                ),
                 None => None,
             };
-            let flag = Flag { id, flag: row.try_get("flag")?, basis, review_on: optional_date(row.try_get("review_on")?)? };
+            let flag = Flag {
+                id,
+                flag: row.try_get("flag")?,
+                basis,
+                review_on: optional_date(row.try_get("review_on")?)?,
+            };
             if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
                 person.flags.push(flag);
             }
@@ -364,7 +440,9 @@ pub(crate) async fn load(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Pers
             .await?;
         for row in &rows {
             if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
-                person.address_allow.push(AgencyId(row.try_get("agency_id")?));
+                person
+                    .address_allow
+                    .push(AgencyId(row.try_get("agency_id")?));
             }
         }
     }
@@ -373,12 +451,22 @@ pub(crate) async fn load(tx: &mut Tx, municipality: &MunicipalityId, ids: &[Pers
 
 /// Takes out what the protection of the address covers.
 pub(crate) fn withhold_address(person: &mut Person) {
-    person.fields.retain(|field, _| !PROTECTED.contains(&field.as_str()));
-    person.former.retain(|fact| !PROTECTED.contains(&fact.field.as_str()));
+    person
+        .fields
+        .retain(|field, _| !PROTECTED.contains(&field.as_str()));
+    person
+        .former
+        .retain(|fact| !PROTECTED.contains(&fact.field.as_str()));
     person.address_withheld = true;
 }
 
-async fn set_allow(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId, allow: &[AgencyId], by: &str) -> Result<()> {
+async fn set_allow(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+    allow: &[AgencyId],
+    by: &str,
+) -> Result<()> {
     sqlx::query("DELETE FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2")
         .bind(municipality.as_str())
         .bind(person.as_str())
@@ -398,10 +486,25 @@ async fn set_allow(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId
     Ok(())
 }
 
-async fn add_flag(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId, flag: &Flag, by: &str) -> Result<()> {
+async fn add_flag(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+    flag: &Flag,
+    by: &str,
+) -> Result<()> {
     let id: String = tx.database().fresh();
     let basis = match &flag.basis {
-        Some(text) => Some(tx.seal(municipality, &Purpose::Register, "person_flags.basis", &id, text.as_bytes()).await?),
+        Some(text) => Some(
+            tx.seal(
+                municipality,
+                &Purpose::Register,
+                "person_flags.basis",
+                &id,
+                text.as_bytes(),
+            )
+            .await?,
+        ),
         None => None,
     };
     let now = tx.now_text();
@@ -447,7 +550,11 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewPerson) -> Result<Per
     .bind(now)
     .execute(tx.conn())
     .await?;
-    for fact in new.facts.iter().filter(|fact| !fact.value.trim().is_empty()) {
+    for fact in new
+        .facts
+        .iter()
+        .filter(|fact| !fact.value.trim().is_empty())
+    {
         insert_fact(tx, &municipality, &id, fact, Some(&by)).await?;
     }
     for flag in &new.flags {
@@ -455,7 +562,14 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewPerson) -> Result<Per
     }
     set_allow(tx, &municipality, &id, &new.address_allow, &by).await?;
     reindex(tx, &municipality, &id).await?;
-    crate::outbox::put(tx, &municipality, "person", id.as_str(), None, serde_json::Value::Null);
+    crate::outbox::put(
+        tx,
+        &municipality,
+        "person",
+        id.as_str(),
+        None,
+        serde_json::Value::Null,
+    );
     Ok(id)
 }
 
@@ -469,13 +583,21 @@ pub struct PersonAccess {
 }
 
 /// Cases a person is in.
-async fn cases_of(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) -> Result<Vec<CaseId>> {
-    let rows = sqlx::query("SELECT case_id FROM case_persons WHERE municipality_id = $1 AND person_id = $2")
-        .bind(municipality.as_str())
-        .bind(person.as_str())
-        .fetch_all(tx.conn())
-        .await?;
-    rows.iter().map(|row| Ok(CaseId(row.try_get("case_id")?))).collect()
+async fn cases_of(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+) -> Result<Vec<CaseId>> {
+    let rows = sqlx::query(
+        "SELECT case_id FROM case_persons WHERE municipality_id = $1 AND person_id = $2",
+    )
+    .bind(municipality.as_str())
+    .bind(person.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    rows.iter()
+        .map(|row| Ok(CaseId(row.try_get("case_id")?)))
+        .collect()
 }
 
 /// What the caller may see of a person: (by name at all, protected values too).
@@ -488,12 +610,14 @@ async fn visible(tx: &mut Tx, caller: &Caller, person: &PersonId) -> Result<Opti
         .await?;
     let Some(row) = row else { return Ok(None) };
     let confidential = row.try_get::<i64, _>("address_confidential")? != 0;
-    let own: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE municipality_id = $1 AND id = $2 AND person_id = $3")
-        .bind(municipality.as_str())
-        .bind(caller.viewer.account.as_str())
-        .bind(person.as_str())
-        .fetch_one(tx.conn())
-        .await?;
+    let own: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM accounts WHERE municipality_id = $1 AND id = $2 AND person_id = $3",
+    )
+    .bind(municipality.as_str())
+    .bind(caller.viewer.account.as_str())
+    .bind(person.as_str())
+    .fetch_one(tx.conn())
+    .await?;
     if own > 0 {
         return Ok(None);
     }
@@ -507,7 +631,8 @@ async fn visible(tx: &mut Tx, caller: &Caller, person: &PersonId) -> Result<Opti
         address |= disclosure::address_visible(&caller.viewer, case, person);
         excluded |= cases::excludes(&caller.viewer, case, person);
     }
-    let staff = caller.may(Capability::ReadPersons) && caller.viewer.agency_class != AgencyClass::Agency;
+    let staff =
+        caller.may(Capability::ReadPersons) && caller.viewer.agency_class != AgencyClass::Agency;
     if staff && !excluded {
         let allowed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2 AND agency_id = $3")
             .bind(municipality.as_str())
@@ -526,8 +651,14 @@ impl Tx {
     ///
     /// # Errors
     /// Database away.
-    pub async fn person_for(&mut self, caller: &Caller, person: &PersonId) -> Result<Option<PersonAccess>> {
-        let Some(address) = visible(self, caller, person).await? else { return Ok(None) };
+    pub async fn person_for(
+        &mut self,
+        caller: &Caller,
+        person: &PersonId,
+    ) -> Result<Option<PersonAccess>> {
+        let Some(address) = visible(self, caller, person).await? else {
+            return Ok(None);
+        };
         Ok(Some(PersonAccess {
             caller: caller.clone(),
             person: person.clone(),
@@ -542,7 +673,12 @@ impl Tx {
     ///
     /// # Errors
     /// Forbidden without access to persons or cases.
-    pub async fn find_persons(&mut self, caller: &Caller, query: &str, limit: usize) -> Result<Vec<Person>> {
+    pub async fn find_persons(
+        &mut self,
+        caller: &Caller,
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<Person>> {
         if !caller.may(Capability::ReadPersons) && !caller.may(Capability::ReadCases) {
             return Err(StoreError::Forbidden);
         }
@@ -554,19 +690,32 @@ impl Tx {
             }
             if let Some(access) = self.person_for(caller, &id).await? {
                 // A telephone number must not lead to a person whose number is withheld.
-                if !access.address && digits(query).len() >= 4 && normal(query).parse::<Date>().is_err() {
+                if !access.address
+                    && digits(query).len() >= 4
+                    && normal(query).parse::<Date>().is_err()
+                {
                     continue;
                 }
                 out.extend(access.person(self).await?);
             }
         }
-        out.sort_by(|a, b| a.fields.get("name_kana").cmp(&b.fields.get("name_kana")).then(a.id.cmp(&b.id)));
+        out.sort_by(|a, b| {
+            a.fields
+                .get("name_kana")
+                .cmp(&b.fields.get("name_kana"))
+                .then(a.id.cmp(&b.id))
+        });
         Ok(out)
     }
 }
 
 /// Ids that match a query by the blind index. Not filtered by right.
-pub(crate) async fn matching(tx: &mut Tx, municipality: &MunicipalityId, query: &str, limit: i64) -> Result<Vec<PersonId>> {
+pub(crate) async fn matching(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    query: &str,
+    limit: i64,
+) -> Result<Vec<PersonId>> {
     let text = normal(query);
     if text.is_empty() || text.chars().count() > 100 {
         return Ok(Vec::new());
@@ -621,8 +770,15 @@ impl PersonAccess {
     /// # Errors
     /// Database away.
     pub async fn person(&self, tx: &mut Tx) -> Result<Option<Person>> {
-        let mut found = load(tx, &self.caller.viewer.municipality, std::slice::from_ref(&self.person)).await?;
-        let Some(mut person) = found.remove(&self.person) else { return Ok(None) };
+        let mut found = load(
+            tx,
+            &self.caller.viewer.municipality,
+            std::slice::from_ref(&self.person),
+        )
+        .await?;
+        let Some(mut person) = found.remove(&self.person) else {
+            return Ok(None);
+        };
         if !self.address {
             withhold_address(&mut person);
         }
@@ -647,13 +803,20 @@ impl PersonAccess {
             return Err(StoreError::Forbidden);
         }
         // Who may not see a protected value must not overwrite it unseen.
-        if !self.address && patch.set.keys().any(|field| PROTECTED.contains(&field.as_str())) {
+        if !self.address
+            && patch
+                .set
+                .keys()
+                .any(|field| PROTECTED.contains(&field.as_str()))
+        {
             return Err(StoreError::Forbidden);
         }
         let municipality = self.caller.viewer.municipality.clone();
         // Nor open it for the own agency: only who is on the list lifts the protection or changes the
         // list. While nobody is on it, whoever edits the register draws it up.
-        if !self.address && (patch.address_confidential == Some(false) || patch.address_allow.is_some()) {
+        if !self.address
+            && (patch.address_confidential == Some(false) || patch.address_allow.is_some())
+        {
             let listed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2")
                 .bind(municipality.as_str())
                 .bind(self.person.as_str())
@@ -670,7 +833,12 @@ impl PersonAccess {
             .iter()
             .filter_map(|(field, value)| value.as_ref().map(|value| (field, value)))
             .filter(|(_, value)| !value.trim().is_empty())
-            .map(|(field, value)| Fact { field: field.clone(), value: value.clone(), valid_from: Some(from), valid_to: None })
+            .map(|(field, value)| Fact {
+                field: field.clone(),
+                value: value.clone(),
+                valid_from: Some(from),
+                valid_to: None,
+            })
             .collect();
         check_facts(&new)?;
         let now = tx.now_text();
@@ -690,11 +858,14 @@ impl PersonAccess {
         }
         let present = load_facts(tx, &municipality, std::slice::from_ref(&self.person)).await?;
         for (id, fact, _) in present.values().flatten() {
-            let Some(next) = patch.set.get(&fact.field) else { continue };
+            let Some(next) = patch.set.get(&fact.field) else {
+                continue;
+            };
             if fact.valid_to.is_some() || next.as_deref() == Some(fact.value.as_str()) {
                 continue;
             }
-            let wrong = patch.corrections.contains(&fact.field) || fact.valid_from.is_some_and(|start| start >= from);
+            let wrong = patch.corrections.contains(&fact.field)
+                || fact.valid_from.is_some_and(|start| start >= from);
             if wrong {
                 sqlx::query("DELETE FROM person_facts WHERE municipality_id = $1 AND id = $2")
                     .bind(municipality.as_str())
@@ -703,19 +874,20 @@ impl PersonAccess {
                     .await?;
             } else {
                 let last = from.yesterday().map_err(|_| StoreError::Invalid("from"))?;
-                sqlx::query("UPDATE person_facts SET valid_to = $3 WHERE municipality_id = $1 AND id = $2")
-                    .bind(municipality.as_str())
-                    .bind(id.as_str())
-                    .bind(last.to_string())
-                    .execute(tx.conn())
-                    .await?;
+                sqlx::query(
+                    "UPDATE person_facts SET valid_to = $3 WHERE municipality_id = $1 AND id = $2",
+                )
+                .bind(municipality.as_str())
+                .bind(id.as_str())
+                .bind(last.to_string())
+                .execute(tx.conn())
+                .await?;
             }
         }
         for fact in &new {
-            let unchanged = present
-                .values()
-                .flatten()
-                .any(|(_, old, _)| old.field == fact.field && old.valid_to.is_none() && old.value == fact.value);
+            let unchanged = present.values().flatten().any(|(_, old, _)| {
+                old.field == fact.field && old.valid_to.is_none() && old.value == fact.value
+            });
             if !unchanged {
                 let mut fact = fact.clone();
                 if patch.corrections.contains(&fact.field) {
@@ -740,7 +912,14 @@ impl PersonAccess {
                 .await?;
         }
         reindex(tx, &municipality, &self.person).await?;
-        crate::outbox::put(tx, &municipality, "person", self.person.as_str(), None, serde_json::Value::Null);
+        crate::outbox::put(
+            tx,
+            &municipality,
+            "person",
+            self.person.as_str(),
+            None,
+            serde_json::Value::Null,
+        );
         Ok(version + 1)
     }
 
@@ -749,11 +928,20 @@ impl PersonAccess {
     /// # Errors
     /// Database away.
     pub async fn duplicates(&self, tx: &mut Tx) -> Result<Vec<(PersonId, Vec<&'static str>)>> {
-        let Some(me) = self.person(tx).await? else { return Ok(Vec::new()) };
+        let Some(me) = self.person(tx).await? else {
+            return Ok(Vec::new());
+        };
         let municipality = self.caller.viewer.municipality.clone();
         let mut reasons: BTreeMap<PersonId, BTreeSet<&'static str>> = BTreeMap::new();
-        for (field, reason) in [("birth_date", "birth_date"), ("name_kana", "kana"), ("phone_home", "phone"), ("phone_mobile", "phone")] {
-            let Some(value) = me.fields.get(field) else { continue };
+        for (field, reason) in [
+            ("birth_date", "birth_date"),
+            ("name_kana", "kana"),
+            ("phone_home", "phone"),
+            ("phone_mobile", "phone"),
+        ] {
+            let Some(value) = me.fields.get(field) else {
+                continue;
+            };
             for id in matching(tx, &municipality, value, 50).await? {
                 if id != self.person {
                     reasons.entry(id).or_default().insert(reason);
@@ -763,7 +951,9 @@ impl PersonAccess {
         let mut out = Vec::new();
         for (id, why) in reasons {
             // One shared day of birth alone is no sign.
-            if (why.len() >= 2 || why.contains("kana")) && visible(tx, &self.caller, &id).await?.is_some() {
+            if (why.len() >= 2 || why.contains("kana"))
+                && visible(tx, &self.caller, &id).await?.is_some()
+            {
                 out.push((id, why.into_iter().collect::<Vec<_>>()));
             }
         }
@@ -795,14 +985,30 @@ pub struct Household {
 ///
 /// # Errors
 /// Forbidden, or a person that is not visible.
-pub async fn create_household(tx: &mut Tx, caller: &Caller, kind: HouseholdKind, name: &str, members: &[(PersonId, Option<String>)]) -> Result<String> {
+pub async fn create_household(
+    tx: &mut Tx,
+    caller: &Caller,
+    kind: HouseholdKind,
+    name: &str,
+    members: &[(PersonId, Option<String>)],
+) -> Result<String> {
     caller.require(Capability::EditPersons)?;
     for (person, _) in members {
-        tx.person_for(caller, person).await?.ok_or(StoreError::NotFound)?;
+        tx.person_for(caller, person)
+            .await?
+            .ok_or(StoreError::NotFound)?;
     }
     let municipality = caller.viewer.municipality.clone();
     let id: String = tx.database().fresh();
-    let sealed = tx.seal(&municipality, &Purpose::Register, "households.name", &id, name.as_bytes()).await?;
+    let sealed = tx
+        .seal(
+            &municipality,
+            &Purpose::Register,
+            "households.name",
+            &id,
+            name.as_bytes(),
+        )
+        .await?;
     let now = tx.now_text();
     let kind = match kind {
         HouseholdKind::Registered => "registered",
@@ -853,9 +1059,25 @@ impl PersonAccess {
                 continue;
             }
             if out.last().is_none_or(|household| household.id != id) {
-                let name = tx.open_text(&municipality, "households.name", &id, &row.try_get::<Vec<u8>, _>("name_sealed")?).await?;
-                let kind = if row.try_get::<String, _>("kind")? == "registered" { HouseholdKind::Registered } else { HouseholdKind::Actual };
-                out.push(Household { id, kind, name, members: Vec::new() });
+                let name = tx
+                    .open_text(
+                        &municipality,
+                        "households.name",
+                        &id,
+                        &row.try_get::<Vec<u8>, _>("name_sealed")?,
+                    )
+                    .await?;
+                let kind = if row.try_get::<String, _>("kind")? == "registered" {
+                    HouseholdKind::Registered
+                } else {
+                    HouseholdKind::Actual
+                };
+                out.push(Household {
+                    id,
+                    kind,
+                    name,
+                    members: Vec::new(),
+                });
             }
             if let Some(household) = out.last_mut() {
                 household.members.push((person, row.try_get("kinship")?));
@@ -880,7 +1102,10 @@ mod tests {
 
     #[test]
     fn beginnings_of_surname_and_given_name_are_indexed() {
-        let terms: Vec<String> = index_terms("name_kana", "やまだ たろう").into_iter().map(|(_, text)| text).collect();
+        let terms: Vec<String> = index_terms("name_kana", "やまだ たろう")
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect();
         for wanted in ["や", "やまだ", "やまだたろう", "たろう", "た"] {
             assert!(terms.iter().any(|term| term == wanted), "{wanted}");
         }

@@ -178,7 +178,13 @@ impl CaseAccess {
         if !self.may_write_progress() {
             return Err(StoreError::Forbidden);
         }
-        if new.persons.iter().any(|person| !self.facts.persons.iter().any(|known| known.person == *person)) {
+        if new.persons.iter().any(|person| {
+            !self
+                .facts
+                .persons
+                .iter()
+                .any(|known| known.person == *person)
+        }) {
             return Err(StoreError::Invalid("target_person"));
         }
         if new.visibility == Visibility::Custom && new.agencies.is_empty() {
@@ -188,7 +194,15 @@ impl CaseAccess {
             return Err(StoreError::Invalid("performed_at"));
         }
         let id: ProgressRecordId = tx.database().fresh();
-        let sealed = tx.seal_json(self.municipality(), &self.purpose(), "progress_records.content", id.as_str(), &new.content).await?;
+        let sealed = tx
+            .seal_json(
+                self.municipality(),
+                &self.purpose(),
+                "progress_records.content",
+                id.as_str(),
+                &new.content,
+            )
+            .await?;
         let now = tx.now_text();
         let (municipality, case) = (self.facts.municipality.as_str(), self.facts.case.as_str());
         sqlx::query(
@@ -248,11 +262,19 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Database away.
-    pub async fn progress_record(&self, tx: &mut Tx, id: &ProgressRecordId) -> Result<Option<ProgressRecord>> {
+    pub async fn progress_record(
+        &self,
+        tx: &mut Tx,
+        id: &ProgressRecordId,
+    ) -> Result<Option<ProgressRecord>> {
         Ok(self.load_progress(tx, Some(id)).await?.pop())
     }
 
-    async fn load_progress(&self, tx: &mut Tx, only: Option<&ProgressRecordId>) -> Result<Vec<ProgressRecord>> {
+    async fn load_progress(
+        &self,
+        tx: &mut Tx,
+        only: Option<&ProgressRecordId>,
+    ) -> Result<Vec<ProgressRecord>> {
         // The section must be shown at all; an agency still sees its own entries in it.
         if self.decision(Section::Progress).level == Level::None {
             return Ok(Vec::new());
@@ -261,14 +283,22 @@ impl CaseAccess {
         let case = self.facts.case.as_str();
         let mut persons: BTreeMap<String, Vec<PersonId>> = BTreeMap::new();
         let mut named: BTreeMap<String, Vec<AgencyId>> = BTreeMap::new();
-        for (table, column) in [("progress_persons", "person_id"), ("progress_agencies", "agency_id")] {
+        for (table, column) in [
+            ("progress_persons", "person_id"),
+            ("progress_agencies", "agency_id"),
+        ] {
             let sql = format!(
                 "SELECT x.record_id, x.{column} AS subject FROM {table} x JOIN progress_records r \
                  ON r.municipality_id = x.municipality_id AND r.id = x.record_id WHERE r.municipality_id = $1 AND r.case_id = $2"
             );
-            let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(municipality.as_str()).bind(case).fetch_all(tx.conn()).await?;
+            let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(municipality.as_str())
+                .bind(case)
+                .fetch_all(tx.conn())
+                .await?;
             for row in rows {
-                let (record, subject): (String, String) = (row.try_get("record_id")?, row.try_get("subject")?);
+                let (record, subject): (String, String) =
+                    (row.try_get("record_id")?, row.try_get("subject")?);
                 if column == "person_id" {
                     persons.entry(record).or_default().push(PersonId(subject));
                 } else {
@@ -293,18 +323,33 @@ impl CaseAccess {
             let visibility = Visibility::parse(&row.try_get::<String, _>("visibility")?)?;
             let about = persons.get(id.as_str()).cloned().unwrap_or_default();
             let empty = Vec::new();
-            if !self.sees_entry(&agency, visibility, named.get(id.as_str()).unwrap_or(&empty)) {
+            if !self.sees_entry(
+                &agency,
+                visibility,
+                named.get(id.as_str()).unwrap_or(&empty),
+            ) {
                 continue;
             }
-            let level = disclosure::decide(&self.caller.viewer, &self.facts, &self.entry(&agency, about.clone())).level;
+            let level = disclosure::decide(
+                &self.caller.viewer,
+                &self.facts,
+                &self.entry(&agency, about.clone()),
+            )
+            .level;
             if level == Level::None {
                 continue;
             }
             let own = agency == self.caller.viewer.agency;
             let content = if level >= Level::Read {
                 let sealed: Vec<u8> = row.try_get("content_sealed")?;
-                let mut content: serde_json::Map<String, serde_json::Value> =
-                    tx.open_json(&municipality, "progress_records.content", id.as_str(), &sealed).await?;
+                let mut content: serde_json::Map<String, serde_json::Value> = tx
+                    .open_json(
+                        &municipality,
+                        "progress_records.content",
+                        id.as_str(),
+                        &sealed,
+                    )
+                    .await?;
                 if !own {
                     content.remove(PRIVATE);
                 }
@@ -315,8 +360,16 @@ impl CaseAccess {
             out.push(ProgressRecord {
                 performed_on: date(&row.try_get::<String, _>("performed_on")?)?,
                 method: row.try_get("method")?,
-                account: Named { id: row.try_get("account_id")?, name: String::new() },
-                agency: Named { name: known.get(&agency).map_or_else(String::new, |agency| agency.name.clone()), id: agency.0 },
+                account: Named {
+                    id: row.try_get("account_id")?,
+                    name: String::new(),
+                },
+                agency: Named {
+                    name: known
+                        .get(&agency)
+                        .map_or_else(String::new, |agency| agency.name.clone()),
+                    id: agency.0,
+                },
                 visibility,
                 persons: (level >= Level::Read).then_some(about),
                 level,
@@ -336,31 +389,57 @@ impl CaseAccess {
         .await?;
         for row in &rows {
             let record: String = row.try_get("record_id")?;
-            let Some(entry) = out.iter_mut().find(|entry| entry.id.as_str() == record && entry.level >= Level::Read) else { continue };
+            let Some(entry) = out
+                .iter_mut()
+                .find(|entry| entry.id.as_str() == record && entry.level >= Level::Read)
+            else {
+                continue;
+            };
             let id: String = row.try_get("id")?;
-            let mut content: serde_json::Map<String, serde_json::Value> =
-                tx.open_json(&municipality, "progress_amendments.content", &id, &row.try_get::<Vec<u8>, _>("content_sealed")?).await?;
+            let mut content: serde_json::Map<String, serde_json::Value> = tx
+                .open_json(
+                    &municipality,
+                    "progress_amendments.content",
+                    &id,
+                    &row.try_get::<Vec<u8>, _>("content_sealed")?,
+                )
+                .await?;
             // 機微メモ of an amendment belong to the agency that amended, not to the one that wrote the entry.
             if row.try_get::<String, _>("agency_id")? != self.caller.viewer.agency.as_str() {
                 content.remove(PRIVATE);
             }
             entry.amendments.push(Amendment {
                 id,
-                account: Named { id: row.try_get("account_id")?, name: String::new() },
+                account: Named {
+                    id: row.try_get("account_id")?,
+                    name: String::new(),
+                },
                 recorded_at: row.try_get("recorded_at")?,
                 content,
             });
         }
         let staff: std::collections::BTreeSet<AccountId> = out
             .iter()
-            .flat_map(|entry| std::iter::once(&entry.account).chain(entry.amendments.iter().map(|amendment| &amendment.account)))
+            .flat_map(|entry| {
+                std::iter::once(&entry.account)
+                    .chain(entry.amendments.iter().map(|amendment| &amendment.account))
+            })
             .map(|named| AccountId::from(named.id.as_str()))
             .collect();
-        let names = accounts::names(tx, &municipality, &staff.into_iter().collect::<Vec<_>>()).await?;
-        let name = |named: &mut Named| named.name = names.get(&AccountId::from(named.id.as_str())).cloned().unwrap_or_default();
+        let names =
+            accounts::names(tx, &municipality, &staff.into_iter().collect::<Vec<_>>()).await?;
+        let name = |named: &mut Named| {
+            named.name = names
+                .get(&AccountId::from(named.id.as_str()))
+                .cloned()
+                .unwrap_or_default()
+        };
         for entry in &mut out {
             name(&mut entry.account);
-            entry.amendments.iter_mut().for_each(|amendment| name(&mut amendment.account));
+            entry
+                .amendments
+                .iter_mut()
+                .for_each(|amendment| name(&mut amendment.account));
         }
         Ok(out)
     }
@@ -372,8 +451,12 @@ impl CaseAccess {
     /// Database away.
     pub async fn masked_progress(&self, tx: &mut Tx) -> Result<Option<ProgressToMask>> {
         let municipality = self.facts.municipality.clone();
-        let seen: Vec<ProgressRecord> =
-            self.load_progress(tx, None).await?.into_iter().filter(|record| record.level == Level::Masked).collect();
+        let seen: Vec<ProgressRecord> = self
+            .load_progress(tx, None)
+            .await?
+            .into_iter()
+            .filter(|record| record.level == Level::Masked)
+            .collect();
         if seen.is_empty() {
             return Ok(None);
         }
@@ -385,9 +468,17 @@ impl CaseAccess {
         let mut entries = Vec::with_capacity(seen.len());
         for row in &rows {
             let id = ProgressRecordId(row.try_get("id")?);
-            let Some(record) = seen.iter().find(|record| record.id == id) else { continue };
-            let mut content: serde_json::Map<String, serde_json::Value> =
-                tx.open_json(&municipality, "progress_records.content", id.as_str(), &row.try_get::<Vec<u8>, _>("content_sealed")?).await?;
+            let Some(record) = seen.iter().find(|record| record.id == id) else {
+                continue;
+            };
+            let mut content: serde_json::Map<String, serde_json::Value> = tx
+                .open_json(
+                    &municipality,
+                    "progress_records.content",
+                    id.as_str(),
+                    &row.try_get::<Vec<u8>, _>("content_sealed")?,
+                )
+                .await?;
             content.retain(|field, _| MASKED_TEXTS.contains(&field.as_str()));
             entries.push(EntryToMask {
                 performed_on: record.performed_on,
@@ -408,25 +499,42 @@ impl CaseAccess {
         let mut staff = std::collections::BTreeSet::new();
         for row in &rows {
             let record: String = row.try_get("record_id")?;
-            let Some(entry) = entries.iter_mut().find(|entry| entry.id.as_str() == record) else { continue };
+            let Some(entry) = entries.iter_mut().find(|entry| entry.id.as_str() == record) else {
+                continue;
+            };
             let id: String = row.try_get("id")?;
-            let mut content: serde_json::Map<String, serde_json::Value> =
-                tx.open_json(&municipality, "progress_amendments.content", &id, &row.try_get::<Vec<u8>, _>("content_sealed")?).await?;
+            let mut content: serde_json::Map<String, serde_json::Value> = tx
+                .open_json(
+                    &municipality,
+                    "progress_amendments.content",
+                    &id,
+                    &row.try_get::<Vec<u8>, _>("content_sealed")?,
+                )
+                .await?;
             content.retain(|field, _| MASKED_TEXTS.contains(&field.as_str()));
             let account: String = row.try_get("account_id")?;
             staff.insert(AccountId::from(account.as_str()));
             entry.amendments.push(Amendment {
                 id,
-                account: Named { id: account, name: String::new() },
+                account: Named {
+                    id: account,
+                    name: String::new(),
+                },
                 recorded_at: row.try_get("recorded_at")?,
                 content,
             });
         }
-        let names = accounts::names(tx, &municipality, &staff.into_iter().collect::<Vec<_>>()).await?;
+        let names =
+            accounts::names(tx, &municipality, &staff.into_iter().collect::<Vec<_>>()).await?;
         for amendment in entries.iter_mut().flat_map(|entry| &mut entry.amendments) {
-            amendment.account.name = names.get(&AccountId::from(amendment.account.id.as_str())).cloned().unwrap_or_default();
+            amendment.account.name = names
+                .get(&AccountId::from(amendment.account.id.as_str()))
+                .cloned()
+                .unwrap_or_default();
         }
-        entries.sort_by(|a, b| (a.performed_on, &a.recorded_at, &a.id).cmp(&(b.performed_on, &b.recorded_at, &b.id)));
+        entries.sort_by(|a, b| {
+            (a.performed_on, &a.recorded_at, &a.id).cmp(&(b.performed_on, &b.recorded_at, &b.id))
+        });
         let persons = crate::documents::register_of(tx, &municipality, &self.facts.case).await?;
         Ok(Some(ProgressToMask { entries, persons }))
     }
@@ -435,19 +543,41 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden, unknown, or without a reason.
-    pub async fn amend_progress(&self, tx: &mut Tx, id: &ProgressRecordId, content: &serde_json::Map<String, serde_json::Value>) -> Result<String> {
-        let entry = self.progress_record(tx, id).await?.ok_or(StoreError::NotFound)?;
+    pub async fn amend_progress(
+        &self,
+        tx: &mut Tx,
+        id: &ProgressRecordId,
+        content: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<String> {
+        let entry = self
+            .progress_record(tx, id)
+            .await?
+            .ok_or(StoreError::NotFound)?;
         self.writable()?;
         let own = entry.agency.id == self.caller.viewer.agency.as_str();
-        if entry.level < Level::Edit || !(own || self.is_owner()) || !self.caller.may(Capability::EditCase) {
+        if entry.level < Level::Edit
+            || !(own || self.is_owner())
+            || !self.caller.may(Capability::EditCase)
+        {
             return Err(StoreError::Forbidden);
         }
-        let reason = content.get("reason").and_then(serde_json::Value::as_str).map_or("", str::trim);
+        let reason = content
+            .get("reason")
+            .and_then(serde_json::Value::as_str)
+            .map_or("", str::trim);
         if reason.is_empty() {
             return Err(StoreError::Invalid("reason"));
         }
         let amendment: String = tx.database().fresh();
-        let sealed = tx.seal_json(self.municipality(), &self.purpose(), "progress_amendments.content", &amendment, content).await?;
+        let sealed = tx
+            .seal_json(
+                self.municipality(),
+                &self.purpose(),
+                "progress_amendments.content",
+                &amendment,
+                content,
+            )
+            .await?;
         let now = tx.now_text();
         let membership: &MembershipId = &self.caller.viewer.membership;
         sqlx::query(

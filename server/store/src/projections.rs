@@ -52,9 +52,24 @@ impl DocumentWork {
     ///
     /// # Errors
     /// Database away.
-    pub async fn store_projection(&self, tx: &mut Tx, audience: Audience, epoch: u64, seq: u64, value: &serde_json::Value) -> Result<bool> {
+    pub async fn store_projection(
+        &self,
+        tx: &mut Tx,
+        audience: Audience,
+        epoch: u64,
+        seq: u64,
+        value: &serde_json::Value,
+    ) -> Result<bool> {
         let row = format!("{}/{}", self.info.id, audience.code());
-        let sealed = tx.seal_json(&self.info.municipality, &purpose(&self.info), COLUMN, &row, value).await?;
+        let sealed = tx
+            .seal_json(
+                &self.info.municipality,
+                &purpose(&self.info),
+                COLUMN,
+                &row,
+                value,
+            )
+            .await?;
         let now = tx.now_text();
         let done = sqlx::query(
             "INSERT INTO document_projections (municipality_id, document_id, audience, epoch, seq, generated_at, value_sealed) \
@@ -77,7 +92,14 @@ impl DocumentWork {
             return Ok(false);
         }
         let payload = serde_json::json!({ "audience": audience, "seq": seq });
-        outbox::put(tx, &self.info.municipality, "projection", self.info.id.as_str(), self.info.case.as_ref(), payload);
+        outbox::put(
+            tx,
+            &self.info.municipality,
+            "projection",
+            self.info.id.as_str(),
+            self.info.case.as_ref(),
+            payload,
+        );
         Ok(true)
     }
 
@@ -90,7 +112,11 @@ impl DocumentWork {
     }
 }
 
-async fn load(tx: &mut Tx, info: &crate::documents::DocumentInfo, audience: Audience) -> Result<Option<Projection>> {
+async fn load(
+    tx: &mut Tx,
+    info: &crate::documents::DocumentInfo,
+    audience: Audience,
+) -> Result<Option<Projection>> {
     // The epoch is compared in the query: what was built before an erasure is never shown.
     let row = sqlx::query(
         "SELECT p.epoch, p.seq, p.generated_at, p.value_sealed FROM document_projections p \
@@ -104,7 +130,14 @@ async fn load(tx: &mut Tx, info: &crate::documents::DocumentInfo, audience: Audi
     .await?;
     let Some(row) = row else { return Ok(None) };
     let key = format!("{}/{}", info.id, audience.code());
-    let value = tx.open_json(&info.municipality, COLUMN, &key, &row.try_get::<Vec<u8>, _>("value_sealed")?).await?;
+    let value = tx
+        .open_json(
+            &info.municipality,
+            COLUMN,
+            &key,
+            &row.try_get::<Vec<u8>, _>("value_sealed")?,
+        )
+        .await?;
     Ok(Some(Projection {
         audience,
         epoch: u64::try_from(row.try_get::<i64, _>("epoch")?).unwrap_or(0),
@@ -121,7 +154,11 @@ impl DocumentAccess {
     /// # Errors
     /// Database away.
     pub async fn projection(&self, tx: &mut Tx) -> Result<Option<Projection>> {
-        let audience = if self.decision().level >= Level::Read { Audience::Full } else { Audience::Masked };
+        let audience = if self.decision().level >= Level::Read {
+            Audience::Full
+        } else {
+            Audience::Masked
+        };
         load(tx, &self.info, audience).await
     }
 
@@ -130,7 +167,8 @@ impl DocumentAccess {
     /// # Errors
     /// Forbidden.
     pub async fn masked_projection(&self, tx: &mut Tx) -> Result<Option<Projection>> {
-        let manages = self.decision().level == Level::Edit && self.caller.may(Capability::ManageDisclosure);
+        let manages =
+            self.decision().level == Level::Edit && self.caller.may(Capability::ManageDisclosure);
         if !manages && !self.may_review() {
             return Err(StoreError::Forbidden);
         }

@@ -126,7 +126,9 @@ impl Challenge {
     /// The account aimed at, for the audit; `None` for an unknown login id.
     #[must_use]
     pub fn account(&self) -> Option<(&MunicipalityId, &AccountId)> {
-        self.found.as_ref().map(|found| (&found.municipality, &found.account))
+        self.found
+            .as_ref()
+            .map(|found| (&found.municipality, &found.account))
     }
 }
 
@@ -170,20 +172,26 @@ async fn attempt(tx: &mut Tx, subject: &str, source: &str) -> Result<Option<Lock
     .await?;
     let locked_until: Option<String> = row.try_get("locked_until")?;
     if let Some(until) = locked_until {
-        let until: Timestamp = until.parse().map_err(|_| StoreError::Corrupt("sign_in_attempts.locked_until"))?;
+        let until: Timestamp = until
+            .parse()
+            .map_err(|_| StoreError::Corrupt("sign_in_attempts.locked_until"))?;
         if until > now {
-            return Ok(Some(Locked { retry_after: (until.as_second() - now.as_second()).max(1) }));
+            return Ok(Some(Locked {
+                retry_after: (until.as_second() - now.as_second()).max(1),
+            }));
         }
     }
     let failures: i64 = row.try_get("failures")?;
     if failures >= FREE_FAILURES {
         let until = instant_text(now + SignedDuration::from_secs(back_off(failures)));
-        sqlx::query("UPDATE sign_in_attempts SET locked_until = $3 WHERE subject = $1 AND source = $2")
-            .bind(subject)
-            .bind(source)
-            .bind(until)
-            .execute(tx.conn())
-            .await?;
+        sqlx::query(
+            "UPDATE sign_in_attempts SET locked_until = $3 WHERE subject = $1 AND source = $2",
+        )
+        .bind(subject)
+        .bind(source)
+        .bind(until)
+        .execute(tx.conn())
+        .await?;
     }
     Ok(None)
 }
@@ -201,7 +209,11 @@ async fn succeeded(tx: &mut Tx, subject: &str, source: &str) -> Result<()> {
 ///
 /// # Errors
 /// Database away. The inner error: the source has to wait.
-pub async fn challenge(tx: &mut Tx, login_id: &str, source: &str) -> Result<Result<Challenge, Locked>> {
+pub async fn challenge(
+    tx: &mut Tx,
+    login_id: &str,
+    source: &str,
+) -> Result<Result<Challenge, Locked>> {
     let login_id: String = login_id.trim().to_lowercase().chars().take(200).collect();
     let subject = token_hash(&login_id);
     if let Some(locked) = attempt(tx, &subject, source).await? {
@@ -221,7 +233,11 @@ pub async fn challenge(tx: &mut Tx, login_id: &str, source: &str) -> Result<Resu
         }),
         None => None,
     };
-    Ok(Ok(Challenge { subject, source: source.to_owned(), found }))
+    Ok(Ok(Challenge {
+        subject,
+        source: source.to_owned(),
+        found,
+    }))
 }
 
 /// Begins a session when the password was right; `None` otherwise (the attempt stays counted).
@@ -229,7 +245,9 @@ pub async fn challenge(tx: &mut Tx, login_id: &str, source: &str) -> Result<Resu
 /// # Errors
 /// Database away.
 pub async fn open(tx: &mut Tx, challenge: Challenge, verified: bool) -> Result<Option<Opened>> {
-    let Some(found) = challenge.found.filter(|found| verified && found.active) else { return Ok(None) };
+    let Some(found) = challenge.found.filter(|found| verified && found.active) else {
+        return Ok(None);
+    };
     // Stopped or given a new password while the hash was computed?
     let still: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM accounts WHERE municipality_id = $1 AND id = $2 AND state = 'active' AND password_hash = $3",
@@ -245,7 +263,11 @@ pub async fn open(tx: &mut Tx, challenge: Challenge, verified: bool) -> Result<O
     succeeded(tx, &challenge.subject, &challenge.source).await?;
     let token = tx.database().fresh_token();
     let id: String = tx.database().fresh();
-    let stage = if found.enrolled { Stage::Totp } else { Stage::Enrolment };
+    let stage = if found.enrolled {
+        Stage::Totp
+    } else {
+        Stage::Enrolment
+    };
     let now = tx.now();
     sqlx::query(
         "INSERT INTO sessions (municipality_id, id, token_hash, account_id, stage, created_at, last_seen_at, expires_at) \
@@ -292,7 +314,9 @@ pub async fn find(tx: &mut Tx, token: &str) -> Result<Option<Session>> {
         login_id: row.try_get("login_id")?,
         name: row.try_get("name")?,
         stage: Stage::parse(&row.try_get::<String, _>("stage")?)?,
-        membership: row.try_get::<Option<String>, _>("membership_id")?.map(MembershipId),
+        membership: row
+            .try_get::<Option<String>, _>("membership_id")?
+            .map(MembershipId),
         last_seen_at: instant(&row.try_get::<String, _>("last_seen_at")?)?,
         expires_at: instant(&row.try_get::<String, _>("expires_at")?)?,
         must_change_password: row.try_get::<i64, _>("must_change_password")? != 0,
@@ -358,7 +382,8 @@ async fn set_stage(tx: &mut Tx, session: &mut Session, stage: Stage) -> Result<(
     let now = tx.now();
     if stage == Stage::Ready && session.membership.is_none() {
         let today = today(tx, &session.municipality).await?;
-        let usable = memberships::usable(tx, &session.municipality, &session.account, today).await?;
+        let usable =
+            memberships::usable(tx, &session.municipality, &session.account, today).await?;
         session.membership = usable.first().map(|membership| membership.id.clone());
     }
     if stage == Stage::Ready {
@@ -385,11 +410,17 @@ async fn set_stage(tx: &mut Tx, session: &mut Session, stage: Stage) -> Result<(
 }
 
 fn after_second_factor(session: &Session) -> Stage {
-    if session.must_change_password { Stage::Password } else { Stage::Ready }
+    if session.must_change_password {
+        Stage::Password
+    } else {
+        Stage::Ready
+    }
 }
 
 async fn today(tx: &mut Tx, municipality: &MunicipalityId) -> Result<jiff::civil::Date> {
-    let municipality = municipalities::get(tx, municipality).await?.ok_or(StoreError::NotFound)?;
+    let municipality = municipalities::get(tx, municipality)
+        .await?
+        .ok_or(StoreError::NotFound)?;
     Ok(tx.now().to_zoned(municipality.time_zone()).date())
 }
 
@@ -419,7 +450,9 @@ fn step_of(secret: &[u8], code: &str, at: Timestamp) -> Result<Option<i64>> {
         return Ok(None);
     }
     let seconds = u64::try_from(at.as_second()).unwrap_or(0);
-    Ok(totp(secret)?.check(&code, seconds).and_then(|step| i64::try_from(step).ok()))
+    Ok(totp(secret)?
+        .check(&code, seconds)
+        .and_then(|step| i64::try_from(step).ok()))
 }
 
 /// The code of a secret at an instant (tests, demo sign-in help).
@@ -427,7 +460,9 @@ fn step_of(secret: &[u8], code: &str, at: Timestamp) -> Result<Option<i64>> {
 /// # Errors
 /// Secret too short.
 pub fn current_code(secret: &[u8], at: Timestamp) -> Result<String> {
-    Ok(totp(secret)?.generate(u64::try_from(at.as_second()).unwrap_or(0)).to_string())
+    Ok(totp(secret)?
+        .generate(u64::try_from(at.as_second()).unwrap_or(0))
+        .to_string())
 }
 
 /// Checks a code. The step is stored in one compare-and-set, so that of two simultaneous uses of
@@ -435,7 +470,12 @@ pub fn current_code(secret: &[u8], at: Timestamp) -> Result<String> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when the session is not at stage `totp`.
-pub async fn confirm_totp(tx: &mut Tx, session: &mut Session, code: &str, source: &str) -> Result<SecondFactor> {
+pub async fn confirm_totp(
+    tx: &mut Tx,
+    session: &mut Session,
+    code: &str,
+    source: &str,
+) -> Result<SecondFactor> {
     if session.stage != Stage::Totp {
         return Err(StoreError::Conflict);
     }
@@ -443,15 +483,22 @@ pub async fn confirm_totp(tx: &mut Tx, session: &mut Session, code: &str, source
     if let Some(locked) = attempt(tx, &subject, source).await? {
         return Ok(SecondFactor::Locked(locked));
     }
-    let sealed: Option<Vec<u8>> = sqlx::query_scalar("SELECT totp_sealed FROM accounts WHERE municipality_id = $1 AND id = $2")
-        .bind(session.municipality.as_str())
-        .bind(session.account.as_str())
-        .fetch_one(tx.conn())
-        .await?;
+    let sealed: Option<Vec<u8>> = sqlx::query_scalar(
+        "SELECT totp_sealed FROM accounts WHERE municipality_id = $1 AND id = $2",
+    )
+    .bind(session.municipality.as_str())
+    .bind(session.account.as_str())
+    .fetch_one(tx.conn())
+    .await?;
     let sealed = sealed.ok_or(StoreError::Conflict)?;
     let municipality = session.municipality.clone();
-    let secret = zeroize::Zeroizing::new(tx.open(&municipality, TOTP, session.account.as_str(), &sealed).await?);
-    let Some(step) = step_of(&secret, code, tx.now())? else { return Ok(SecondFactor::Invalid) };
+    let secret = zeroize::Zeroizing::new(
+        tx.open(&municipality, TOTP, session.account.as_str(), &sealed)
+            .await?,
+    );
+    let Some(step) = step_of(&secret, code, tx.now())? else {
+        return Ok(SecondFactor::Invalid);
+    };
     let done = sqlx::query("UPDATE accounts SET totp_last_step = $3 WHERE municipality_id = $1 AND id = $2 AND totp_last_step < $3")
         .bind(session.municipality.as_str())
         .bind(session.account.as_str())
@@ -468,7 +515,11 @@ pub async fn confirm_totp(tx: &mut Tx, session: &mut Session, code: &str, source
 }
 
 fn recovery_hash(account: &AccountId, code: &str) -> String {
-    let code: String = code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_uppercase();
+    let code: String = code
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_uppercase();
     token_hash(&format!("{account}:{code}"))
 }
 
@@ -476,7 +527,12 @@ fn recovery_hash(account: &AccountId, code: &str) -> String {
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when the session is not at stage `totp`.
-pub async fn use_recovery_code(tx: &mut Tx, session: &mut Session, code: &str, source: &str) -> Result<SecondFactor> {
+pub async fn use_recovery_code(
+    tx: &mut Tx,
+    session: &mut Session,
+    code: &str,
+    source: &str,
+) -> Result<SecondFactor> {
     if session.stage != Stage::Totp {
         return Err(StoreError::Conflict);
     }
@@ -521,7 +577,15 @@ pub async fn begin_enrolment(tx: &mut Tx, session: &Session, issuer: &str) -> Re
         return Err(StoreError::Conflict);
     }
     let secret: [u8; 20] = tx.database().random();
-    let sealed = tx.seal(&session.municipality, &Purpose::Municipality, "sessions.enrolment", &session.id, &secret).await?;
+    let sealed = tx
+        .seal(
+            &session.municipality,
+            &Purpose::Municipality,
+            "sessions.enrolment",
+            &session.id,
+            &secret,
+        )
+        .await?;
     sqlx::query("UPDATE sessions SET enrolment_sealed = $3 WHERE municipality_id = $1 AND id = $2")
         .bind(session.municipality.as_str())
         .bind(session.id.as_str())
@@ -538,7 +602,9 @@ pub async fn begin_enrolment(tx: &mut Tx, session: &Session, issuer: &str) -> Re
     Ok(Enrolment {
         secret: totp.secret().to_base32(),
         otpauth_url: totp.to_url().map_err(|_| StoreError::Invalid("issuer"))?,
-        qr_png_base64: totp.to_qr_base64().map_err(|_| StoreError::Invalid("issuer"))?,
+        qr_png_base64: totp
+            .to_qr_base64()
+            .map_err(|_| StoreError::Invalid("issuer"))?,
     })
 }
 
@@ -546,7 +612,10 @@ pub async fn begin_enrolment(tx: &mut Tx, session: &Session, issuer: &str) -> Re
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enrolled {
     /// Done; the recovery codes are shown this once.
-    Accepted { stage: Stage, recovery_codes: Vec<String> },
+    Accepted {
+        stage: Stage,
+        recovery_codes: Vec<String>,
+    },
     Invalid,
     Locked(Locked),
 }
@@ -555,7 +624,12 @@ pub enum Enrolled {
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when the session is not at stage `enrolment` or nothing was offered.
-pub async fn confirm_enrolment(tx: &mut Tx, session: &mut Session, code: &str, source: &str) -> Result<Enrolled> {
+pub async fn confirm_enrolment(
+    tx: &mut Tx,
+    session: &mut Session,
+    code: &str,
+    source: &str,
+) -> Result<Enrolled> {
     if session.stage != Stage::Enrolment {
         return Err(StoreError::Conflict);
     }
@@ -563,24 +637,38 @@ pub async fn confirm_enrolment(tx: &mut Tx, session: &mut Session, code: &str, s
     if let Some(locked) = attempt(tx, &subject, source).await? {
         return Ok(Enrolled::Locked(locked));
     }
-    let sealed: Option<Vec<u8>> = sqlx::query_scalar("SELECT enrolment_sealed FROM sessions WHERE municipality_id = $1 AND id = $2")
-        .bind(session.municipality.as_str())
-        .bind(session.id.as_str())
-        .fetch_one(tx.conn())
-        .await?;
+    let sealed: Option<Vec<u8>> = sqlx::query_scalar(
+        "SELECT enrolment_sealed FROM sessions WHERE municipality_id = $1 AND id = $2",
+    )
+    .bind(session.municipality.as_str())
+    .bind(session.id.as_str())
+    .fetch_one(tx.conn())
+    .await?;
     let sealed = sealed.ok_or(StoreError::Conflict)?;
     let municipality = session.municipality.clone();
-    let secret = zeroize::Zeroizing::new(tx.open(&municipality, "sessions.enrolment", &session.id, &sealed).await?);
-    let Some(step) = step_of(&secret, code, tx.now())? else { return Ok(Enrolled::Invalid) };
+    let secret = zeroize::Zeroizing::new(
+        tx.open(&municipality, "sessions.enrolment", &session.id, &sealed)
+            .await?,
+    );
+    let Some(step) = step_of(&secret, code, tx.now())? else {
+        return Ok(Enrolled::Invalid);
+    };
     accounts::enrol(tx, &municipality, &session.account, &secret, step).await?;
     succeeded(tx, &subject, source).await?;
     let recovery_codes = renew_recovery_codes(tx, &municipality, &session.account).await?;
     let stage = after_second_factor(session);
     set_stage(tx, session, stage).await?;
-    Ok(Enrolled::Accepted { stage, recovery_codes })
+    Ok(Enrolled::Accepted {
+        stage,
+        recovery_codes,
+    })
 }
 
-async fn renew_recovery_codes(tx: &mut Tx, municipality: &MunicipalityId, account: &AccountId) -> Result<Vec<String>> {
+async fn renew_recovery_codes(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    account: &AccountId,
+) -> Result<Vec<String>> {
     // Crockford's alphabet: nothing that is read as something else.
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     sqlx::query("DELETE FROM recovery_codes WHERE municipality_id = $1 AND account_id = $2")
@@ -591,8 +679,17 @@ async fn renew_recovery_codes(tx: &mut Tx, municipality: &MunicipalityId, accoun
     let mut codes = Vec::with_capacity(RECOVERY_CODES);
     for _ in 0..RECOVERY_CODES {
         let random: [u8; 16] = tx.database().random();
-        let letters: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect();
-        let code = format!("{}-{}-{}-{}", &letters[..4], &letters[4..8], &letters[8..12], &letters[12..]);
+        let letters: String = random
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+            .collect();
+        let code = format!(
+            "{}-{}-{}-{}",
+            &letters[..4],
+            &letters[4..8],
+            &letters[8..12],
+            &letters[12..]
+        );
         sqlx::query("INSERT INTO recovery_codes (municipality_id, account_id, code_hash) VALUES ($1, $2, $3)")
             .bind(municipality.as_str())
             .bind(account.as_str())
@@ -609,11 +706,13 @@ async fn renew_recovery_codes(tx: &mut Tx, municipality: &MunicipalityId, accoun
 /// # Errors
 /// Database away.
 pub async fn password_hash(tx: &mut Tx, session: &Session) -> Result<String> {
-    Ok(sqlx::query_scalar("SELECT password_hash FROM accounts WHERE municipality_id = $1 AND id = $2")
-        .bind(session.municipality.as_str())
-        .bind(session.account.as_str())
-        .fetch_one(tx.conn())
-        .await?)
+    Ok(sqlx::query_scalar(
+        "SELECT password_hash FROM accounts WHERE municipality_id = $1 AND id = $2",
+    )
+    .bind(session.municipality.as_str())
+    .bind(session.account.as_str())
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// Counts an attempt to name the current password (a stolen session must not guess it freely);
@@ -621,7 +720,11 @@ pub async fn password_hash(tx: &mut Tx, session: &Session) -> Result<String> {
 ///
 /// # Errors
 /// Database away.
-pub async fn password_attempt(tx: &mut Tx, session: &Session, source: &str) -> Result<Option<Locked>> {
+pub async fn password_attempt(
+    tx: &mut Tx,
+    session: &Session,
+    source: &str,
+) -> Result<Option<Locked>> {
     attempt(tx, &format!("password:{}", session.account), source).await
 }
 
@@ -630,14 +733,27 @@ pub async fn password_attempt(tx: &mut Tx, session: &Session, source: &str) -> R
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when the password changed meanwhile or the stage does not allow it.
-pub async fn change_password(tx: &mut Tx, session: &mut Session, verified_hash: &str, next_hash: &str, source: &str) -> Result<Stage> {
+pub async fn change_password(
+    tx: &mut Tx,
+    session: &mut Session,
+    verified_hash: &str,
+    next_hash: &str,
+    source: &str,
+) -> Result<Stage> {
     if !matches!(session.stage, Stage::Password | Stage::Ready) {
         return Err(StoreError::Conflict);
     }
     if password_hash(tx, session).await? != verified_hash {
         return Err(StoreError::Conflict);
     }
-    accounts::set_password(tx, &session.municipality, &session.account, next_hash, false).await?;
+    accounts::set_password(
+        tx,
+        &session.municipality,
+        &session.account,
+        next_hash,
+        false,
+    )
+    .await?;
     succeeded(tx, &format!("password:{}", session.account), source).await?;
     sqlx::query("DELETE FROM sessions WHERE municipality_id = $1 AND account_id = $2 AND id <> $3")
         .bind(session.municipality.as_str())
@@ -665,11 +781,19 @@ pub async fn choices(tx: &mut Tx, session: &Session) -> Result<Vec<Membership>> 
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when it is not one of the account's usable memberships.
-pub async fn switch_membership(tx: &mut Tx, session: &mut Session, id: &MembershipId) -> Result<()> {
+pub async fn switch_membership(
+    tx: &mut Tx,
+    session: &mut Session,
+    id: &MembershipId,
+) -> Result<()> {
     if session.stage != Stage::Ready {
         return Err(StoreError::Conflict);
     }
-    if !choices(tx, session).await?.iter().any(|membership| membership.id == *id) {
+    if !choices(tx, session)
+        .await?
+        .iter()
+        .any(|membership| membership.id == *id)
+    {
         return Err(StoreError::NotFound);
     }
     sqlx::query("UPDATE sessions SET membership_id = $3 WHERE municipality_id = $1 AND id = $2")
@@ -682,12 +806,22 @@ pub async fn switch_membership(tx: &mut Tx, session: &mut Session, id: &Membersh
     Ok(())
 }
 
-async fn caller_of(tx: &mut Tx, municipality: &MunicipalityId, account: &AccountId, name: &str, membership: &MembershipId) -> Result<Option<Caller>> {
-    let Some(municipality) = municipalities::get(tx, municipality).await? else { return Ok(None) };
+async fn caller_of(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    account: &AccountId,
+    name: &str,
+    membership: &MembershipId,
+) -> Result<Option<Caller>> {
+    let Some(municipality) = municipalities::get(tx, municipality).await? else {
+        return Ok(None);
+    };
     let zone = municipality.time_zone();
     let today = tx.now().to_zoned(zone.clone()).date();
     let found = memberships::find(tx, &municipality.id, membership).await?;
-    let Some(membership) = found.filter(|m| m.account == *account && m.valid_on(today)) else { return Ok(None) };
+    let Some(membership) = found.filter(|m| m.account == *account && m.valid_on(today)) else {
+        return Ok(None);
+    };
     Ok(Some(Caller {
         viewer: Viewer {
             municipality: municipality.id,
@@ -712,9 +846,21 @@ async fn caller_of(tx: &mut Tx, municipality: &MunicipalityId, account: &Account
 /// # Errors
 /// Database away.
 pub async fn caller(tx: &mut Tx, session: &Session) -> Result<Option<Caller>> {
-    let (Stage::Ready, Some(membership)) = (session.stage, session.membership.as_ref()) else { return Ok(None) };
-    let found = caller_of(tx, &session.municipality, &session.account, &session.name, membership).await?;
-    Ok(found.map(|caller| Caller { via: format!("session:{}", session.id), ..caller }))
+    let (Stage::Ready, Some(membership)) = (session.stage, session.membership.as_ref()) else {
+        return Ok(None);
+    };
+    let found = caller_of(
+        tx,
+        &session.municipality,
+        &session.account,
+        &session.name,
+        membership,
+    )
+    .await?;
+    Ok(found.map(|caller| Caller {
+        via: format!("session:{}", session.id),
+        ..caller
+    }))
 }
 
 /// Whether the sign-in that a connection was opened with ([`Caller::via`]) still stands: the session
@@ -722,7 +868,12 @@ pub async fn caller(tx: &mut Tx, session: &Session) -> Result<Option<Caller>> {
 ///
 /// # Errors
 /// Database away.
-pub async fn holds(tx: &mut Tx, municipality: &MunicipalityId, via: &str, membership: &MembershipId) -> Result<bool> {
+pub async fn holds(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    via: &str,
+    membership: &MembershipId,
+) -> Result<bool> {
     let sql = match via.split_once(':') {
         Some(("session", _)) => {
             "SELECT COUNT(*) FROM sessions WHERE municipality_id = $1 AND id = $2 AND membership_id = $3 AND stage = 'ready' AND expires_at > $4"
@@ -749,12 +900,19 @@ pub async fn holds(tx: &mut Tx, municipality: &MunicipalityId, via: &str, member
 ///
 /// # Errors
 /// Database away.
-pub async fn caller_in(tx: &mut Tx, municipality: &MunicipalityId, account: &AccountId, membership: &MembershipId) -> Result<Option<Caller>> {
-    let name: Option<String> = sqlx::query_scalar("SELECT name FROM accounts WHERE municipality_id = $1 AND id = $2 AND state = 'active'")
-        .bind(municipality.as_str())
-        .bind(account.as_str())
-        .fetch_optional(tx.conn())
-        .await?;
+pub async fn caller_in(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    account: &AccountId,
+    membership: &MembershipId,
+) -> Result<Option<Caller>> {
+    let name: Option<String> = sqlx::query_scalar(
+        "SELECT name FROM accounts WHERE municipality_id = $1 AND id = $2 AND state = 'active'",
+    )
+    .bind(municipality.as_str())
+    .bind(account.as_str())
+    .fetch_optional(tx.conn())
+    .await?;
     match name {
         Some(name) => caller_of(tx, municipality, account, &name, membership).await,
         None => Ok(None),
@@ -780,9 +938,22 @@ impl AdminAccess {
     ///
     /// # Errors
     /// Unknown membership, unknown scope, or no time to live.
-    pub async fn create_token(&self, tx: &mut Tx, membership: &MembershipId, name: &str, scopes: &[String], ttl: SignedDuration) -> Result<(String, String)> {
-        let membership = self.membership(tx, membership).await?.ok_or(StoreError::NotFound)?;
-        let known: BTreeSet<&str> = domain::role::Capability::ALL.iter().map(|capability| capability.code()).collect();
+    pub async fn create_token(
+        &self,
+        tx: &mut Tx,
+        membership: &MembershipId,
+        name: &str,
+        scopes: &[String],
+        ttl: SignedDuration,
+    ) -> Result<(String, String)> {
+        let membership = self
+            .membership(tx, membership)
+            .await?
+            .ok_or(StoreError::NotFound)?;
+        let known: BTreeSet<&str> = domain::role::Capability::ALL
+            .iter()
+            .map(|capability| capability.code())
+            .collect();
         if scopes.iter().any(|scope| !known.contains(scope.as_str())) {
             return Err(StoreError::Invalid("scope"));
         }
@@ -831,7 +1002,8 @@ impl AdminAccess {
                     account: AccountId(row.try_get("account_id")?),
                     membership: MembershipId(row.try_get("membership_id")?),
                     name: row.try_get("name")?,
-                    scopes: serde_json::from_str(&row.try_get::<String, _>("scopes")?).map_err(|_| StoreError::Corrupt("api_tokens.scopes"))?,
+                    scopes: serde_json::from_str(&row.try_get::<String, _>("scopes")?)
+                        .map_err(|_| StoreError::Corrupt("api_tokens.scopes"))?,
                     created_at: row.try_get("created_at")?,
                     expires_at: row.try_get("expires_at")?,
                     revoked: row.try_get::<Option<String>, _>("revoked_at")?.is_some(),
@@ -850,12 +1022,19 @@ impl AdminAccess {
         if self.own_agency().is_some() {
             sql.push_str(" AND membership_id IN (SELECT id FROM memberships WHERE municipality_id = $1 AND agency_id = $4)");
         }
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(self.municipality.as_str()).bind(id).bind(now);
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(self.municipality.as_str())
+            .bind(id)
+            .bind(now);
         if let Some(own) = self.own_agency() {
             query = query.bind(own.as_str());
         }
         let done = query.execute(tx.conn()).await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound) }
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::NotFound)
+        }
     }
 }
 
@@ -882,10 +1061,16 @@ pub async fn bearer(tx: &mut Tx, token: &str) -> Result<Option<Caller>> {
     .await?;
     let Some(row) = row else { return Ok(None) };
     let municipality = MunicipalityId(row.try_get("municipality_id")?);
-    let (account, membership) = (AccountId(row.try_get("account_id")?), MembershipId(row.try_get("membership_id")?));
+    let (account, membership) = (
+        AccountId(row.try_get("account_id")?),
+        MembershipId(row.try_get("membership_id")?),
+    );
     let name: String = row.try_get("name")?;
-    let Some(mut caller) = caller_of(tx, &municipality, &account, &name, &membership).await? else { return Ok(None) };
-    caller.scopes = serde_json::from_str(&row.try_get::<String, _>("scopes")?).map_err(|_| StoreError::Corrupt("api_tokens.scopes"))?;
+    let Some(mut caller) = caller_of(tx, &municipality, &account, &name, &membership).await? else {
+        return Ok(None);
+    };
+    caller.scopes = serde_json::from_str(&row.try_get::<String, _>("scopes")?)
+        .map_err(|_| StoreError::Corrupt("api_tokens.scopes"))?;
     caller.by_token = true;
     caller.via = format!("token:{}", row.try_get::<String, _>("token_id")?);
     Ok(Some(caller))

@@ -59,7 +59,12 @@ pub struct Counts {
 ///
 /// # Errors
 /// Unknown case.
-pub async fn set_facts(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, facts: &Facts) -> Result<()> {
+pub async fn set_facts(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    facts: &Facts,
+) -> Result<()> {
     let now = tx.now_text();
     let done = sqlx::query(
         "UPDATE case_facts SET received_on = COALESCE($3, received_on), route = COALESCE($4, route), contact_method = COALESCE($5, contact_method), \
@@ -112,7 +117,11 @@ impl DocumentWork {
 
 fn month(text: &str) -> Result<String> {
     let good = text.len() == 7 && format!("{text}-01").parse::<jiff::civil::Date>().is_ok();
-    if good { Ok(text.to_owned()) } else { Err(StoreError::Invalid("month")) }
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(StoreError::Invalid("month"))
+    }
 }
 
 /// New consultations per month and code, months `from` to `to` (`2026-04`) inclusive, cut by the
@@ -120,7 +129,13 @@ fn month(text: &str) -> Result<String> {
 ///
 /// # Errors
 /// Forbidden without the capability; malformed months.
-pub async fn new_consultations(tx: &mut Tx, caller: &Caller, from: &str, to: &str, by: By) -> Result<Counts> {
+pub async fn new_consultations(
+    tx: &mut Tx,
+    caller: &Caller,
+    from: &str,
+    to: &str,
+    by: By,
+) -> Result<Counts> {
     caller.require(Capability::ReadStatistics)?;
     let (from, to) = (month(from)?, month(to)?);
     // `~` sorts behind every day of the month.
@@ -133,9 +148,10 @@ pub async fn new_consultations(tx: &mut Tx, caller: &Caller, from: &str, to: &st
         By::Urgency => ("f.urgency", ""),
         By::ContactMethod => ("f.contact_method", ""),
         By::ConsentStatus => ("f.consent_status", ""),
-        By::Issue => {
-            ("i.issue", " LEFT JOIN case_issue_facts i ON i.municipality_id = f.municipality_id AND i.case_id = f.case_id")
-        }
+        By::Issue => (
+            "i.issue",
+            " LEFT JOIN case_issue_facts i ON i.municipality_id = f.municipality_id AND i.case_id = f.case_id",
+        ),
     };
     let sql = format!(
         "SELECT SUBSTR(f.received_on, 1, 7) AS month, {code} AS code, COUNT(*) AS count FROM case_facts f{join} \
@@ -150,10 +166,16 @@ pub async fn new_consultations(tx: &mut Tx, caller: &Caller, from: &str, to: &st
         .await?;
     let mut out = Vec::new();
     for row in &rows {
-        out.push(Count { month: row.try_get("month")?, code: row.try_get("code")?, count: row.try_get("count")? });
+        out.push(Count {
+            month: row.try_get("month")?,
+            code: row.try_get("code")?,
+            count: row.try_get("count")?,
+        });
     }
     // NULL sorts first on SQLite and last on PostgreSQL.
-    out.sort_by(|a, b| (&a.month, a.code.is_none(), &a.code).cmp(&(&b.month, b.code.is_none(), &b.code)));
+    out.sort_by(|a, b| {
+        (&a.month, a.code.is_none(), &a.code).cmp(&(&b.month, b.code.is_none(), &b.code))
+    });
     let rows = sqlx::query(
         "SELECT SUBSTR(received_on, 1, 7) AS month, COUNT(*) AS count FROM case_facts \
          WHERE municipality_id = $1 AND received_on >= $2 AND received_on <= $3 GROUP BY SUBSTR(received_on, 1, 7) ORDER BY 1",
@@ -165,7 +187,14 @@ pub async fn new_consultations(tx: &mut Tx, caller: &Caller, from: &str, to: &st
     .await?;
     let mut months = Vec::new();
     for row in &rows {
-        months.push((row.try_get::<String, _>("month")?, row.try_get::<i64, _>("count")?));
+        months.push((
+            row.try_get::<String, _>("month")?,
+            row.try_get::<i64, _>("count")?,
+        ));
     }
-    Ok(Counts { rows: out, total_cases: months.iter().map(|(_, count)| count).sum(), months })
+    Ok(Counts {
+        rows: out,
+        total_cases: months.iter().map(|(_, count)| count).sum(),
+        months,
+    })
 }

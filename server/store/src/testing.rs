@@ -62,7 +62,10 @@ fn start() -> Postgres {
          '{bin}/pg_isready' -q -h 127.0.0.1 -p {port} && echo ready; cat >/dev/null; kill -INT $p; wait $p || true",
         bin = bin.display(),
     );
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     let mut command = if root {
         // PostgreSQL refuses to run as root.
         let mut command = Command::new("su");
@@ -82,7 +85,9 @@ fn start() -> Postgres {
         .expect("a shell for PostgreSQL");
     let mut line = String::new();
     let mut output = BufReader::new(child.stdout.take().expect("standard output"));
-    output.read_line(&mut line).expect("PostgreSQL's start to be reported");
+    output
+        .read_line(&mut line)
+        .expect("PostgreSQL's start to be reported");
     if line.trim() != "ready" {
         let mut reason = String::new();
         if let Some(mut stderr) = child.stderr.take() {
@@ -92,7 +97,10 @@ fn start() -> Postgres {
         panic!("PostgreSQL at {} did not start: {reason}", bin.display());
     }
     let guard = child.stdin.take().expect("standard input");
-    Postgres { base: format!("postgres://postgres@127.0.0.1:{port}/"), _guard: Some((child, guard)) }
+    Postgres {
+        base: format!("postgres://postgres@127.0.0.1:{port}/"),
+        _guard: Some((child, guard)),
+    }
 }
 
 impl Postgres {
@@ -105,8 +113,13 @@ impl Postgres {
         static SERVER: OnceLock<Postgres> = OnceLock::new();
         SERVER.get_or_init(|| match std::env::var("MUSUBI_TEST_PG") {
             Ok(url) => {
-                let (base, _) = url.rsplit_once('/').expect("MUSUBI_TEST_PG to end in /database");
-                Self { base: format!("{base}/"), _guard: None }
+                let (base, _) = url
+                    .rsplit_once('/')
+                    .expect("MUSUBI_TEST_PG to end in /database");
+                Self {
+                    base: format!("{base}/"),
+                    _guard: None,
+                }
             }
             Err(_) => start(),
         })
@@ -119,10 +132,18 @@ impl Postgres {
     pub async fn create_database(&self) -> String {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         sqlx::any::install_default_drivers();
-        let name = format!("musubi_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut connection =
-            sqlx::AnyConnection::connect(&format!("{}postgres", self.base)).await.expect("PostgreSQL to answer");
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a fresh database");
+        let name = format!(
+            "musubi_{}_{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut connection = sqlx::AnyConnection::connect(&format!("{}postgres", self.base))
+            .await
+            .expect("PostgreSQL to answer");
+        connection
+            .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .await
+            .expect("a fresh database");
         let _ = connection.close().await;
         format!("{}{name}", self.base)
     }
@@ -159,8 +180,15 @@ impl TestStore {
             Dialect::Postgres => Postgres::shared().create_database().await,
         };
         let clock = Arc::new(FixedClock::at(noon()));
-        let db = Database::open(settings(&url, &folder, &clock)).await.expect("the store to open");
-        Self { db, clock, url, folder }
+        let db = Database::open(settings(&url, &folder, &clock))
+            .await
+            .expect("the store to open");
+        Self {
+            db,
+            clock,
+            url,
+            folder,
+        }
     }
 
     /// Opens the same store once more, as a second process or after a crash.
@@ -168,7 +196,9 @@ impl TestStore {
     /// # Panics
     /// When it cannot be opened.
     pub async fn reopen(&self) -> Database {
-        Database::open(settings(&self.url, &self.folder, &self.clock)).await.expect("the store to open again")
+        Database::open(settings(&self.url, &self.folder, &self.clock))
+            .await
+            .expect("the store to open again")
     }
 }
 

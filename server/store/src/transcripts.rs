@@ -34,7 +34,9 @@ const COLUMN: &str = "transcripts.content";
 async fn read(tx: &mut Tx, access: &CaseAccess, row: &AnyRow) -> Result<Transcript> {
     let id = TranscriptId(row.try_get("id")?);
     let sealed: Vec<u8> = row.try_get("content_sealed")?;
-    let content = tx.open_json(access.municipality(), COLUMN, id.as_str(), &sealed).await?;
+    let content = tx
+        .open_json(access.municipality(), COLUMN, id.as_str(), &sealed)
+        .await?;
     Ok(Transcript {
         id,
         case: CaseId(row.try_get("case_id")?),
@@ -50,7 +52,8 @@ async fn read(tx: &mut Tx, access: &CaseAccess, row: &AnyRow) -> Result<Transcri
 
 impl CaseAccess {
     fn reads_transcripts(&self) -> bool {
-        self.decision(Section::Intake).level >= Level::Read && self.decision(Section::Assessment).level >= Level::Read
+        self.decision(Section::Intake).level >= Level::Read
+            && self.decision(Section::Assessment).level >= Level::Read
     }
 
     fn writes_transcripts(&self) -> bool {
@@ -64,12 +67,26 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden without the right to edit the intake sheet.
-    pub async fn add_transcript(&self, tx: &mut Tx, format: &str, encoding: &str, content: &serde_json::Value) -> Result<TranscriptId> {
+    pub async fn add_transcript(
+        &self,
+        tx: &mut Tx,
+        format: &str,
+        encoding: &str,
+        content: &serde_json::Value,
+    ) -> Result<TranscriptId> {
         if !self.writes_transcripts() {
             return Err(StoreError::Forbidden);
         }
         let id: TranscriptId = tx.database().fresh();
-        let sealed = tx.seal_json(self.municipality(), &self.purpose(), COLUMN, id.as_str(), content).await?;
+        let sealed = tx
+            .seal_json(
+                self.municipality(),
+                &self.purpose(),
+                COLUMN,
+                id.as_str(),
+                content,
+            )
+            .await?;
         let now = tx.now_text();
         sqlx::query(
             "INSERT INTO transcripts (municipality_id, id, case_id, format, encoding, content_sealed, version, agency_id, created_by, created_at, updated_at) \
@@ -114,11 +131,25 @@ impl CaseAccess {
     ///
     /// # Errors
     /// Forbidden, unknown, or changed meanwhile.
-    pub async fn update_transcript(&self, tx: &mut Tx, id: &TranscriptId, version: i64, content: &serde_json::Value) -> Result<i64> {
+    pub async fn update_transcript(
+        &self,
+        tx: &mut Tx,
+        id: &TranscriptId,
+        version: i64,
+        content: &serde_json::Value,
+    ) -> Result<i64> {
         if !self.writes_transcripts() {
             return Err(StoreError::Forbidden);
         }
-        let sealed = tx.seal_json(self.municipality(), &self.purpose(), COLUMN, id.as_str(), content).await?;
+        let sealed = tx
+            .seal_json(
+                self.municipality(),
+                &self.purpose(),
+                COLUMN,
+                id.as_str(),
+                content,
+            )
+            .await?;
         let now = tx.now_text();
         let done = sqlx::query(
             "UPDATE transcripts SET content_sealed = $5, version = version + 1, updated_at = $6 \
@@ -132,7 +163,11 @@ impl CaseAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        if done.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(version + 1) }
+        if done.rows_affected() == 0 {
+            Err(StoreError::Conflict)
+        } else {
+            Ok(version + 1)
+        }
     }
 }
 
@@ -141,7 +176,11 @@ impl Tx {
     ///
     /// # Errors
     /// Database away.
-    pub async fn transcript_for(&mut self, caller: &Caller, id: &TranscriptId) -> Result<Option<(CaseAccess, Transcript)>> {
+    pub async fn transcript_for(
+        &mut self,
+        caller: &Caller,
+        id: &TranscriptId,
+    ) -> Result<Option<(CaseAccess, Transcript)>> {
         let row = sqlx::query("SELECT * FROM transcripts WHERE municipality_id = $1 AND id = $2")
             .bind(caller.viewer.municipality.as_str())
             .bind(id.as_str())
@@ -149,7 +188,9 @@ impl Tx {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let case = CaseId(row.try_get("case_id")?);
-        let Some(access) = self.case_for(caller, &case).await? else { return Ok(None) };
+        let Some(access) = self.case_for(caller, &case).await? else {
+            return Ok(None);
+        };
         if !access.reads_transcripts() {
             return Ok(None);
         }

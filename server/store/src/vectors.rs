@@ -43,18 +43,34 @@ fn row_key(case: &CaseId, part: &str, model: &str) -> String {
 ///
 /// # Errors
 /// Database away.
-pub async fn store(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId, part: &str, model: &str, embedded: &Embedded) -> Result<bool> {
-    let opted: Option<i64> = sqlx::query_scalar("SELECT similar_ok FROM cases WHERE municipality_id = $1 AND id = $2")
-        .bind(municipality.as_str())
-        .bind(case.as_str())
-        .fetch_optional(tx.conn())
-        .await?;
+pub async fn store(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    part: &str,
+    model: &str,
+    embedded: &Embedded,
+) -> Result<bool> {
+    let opted: Option<i64> =
+        sqlx::query_scalar("SELECT similar_ok FROM cases WHERE municipality_id = $1 AND id = $2")
+            .bind(municipality.as_str())
+            .bind(case.as_str())
+            .fetch_optional(tx.conn())
+            .await?;
     if opted != Some(1) {
         forget(tx, municipality, case).await?;
         return Ok(false);
     }
     let key = row_key(case, part, model);
-    let sealed = tx.seal_json(municipality, &Purpose::Case(case.clone()), "vectors.vector", &key, embedded).await?;
+    let sealed = tx
+        .seal_json(
+            municipality,
+            &Purpose::Case(case.clone()),
+            "vectors.vector",
+            &key,
+            embedded,
+        )
+        .await?;
     let now = tx.now_text();
     sqlx::query(
         "INSERT INTO vectors (municipality_id, case_id, part, model, vector_sealed, updated_at) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -85,10 +101,13 @@ pub async fn forget(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId) -
 }
 
 fn shut_out(caller: &Caller, facts: &CaseFacts) -> bool {
-    facts.exclusions.iter().any(|exclusion| match &exclusion.who {
-        Excluded::Agency(agency) => *agency == caller.viewer.agency,
-        Excluded::Account(account) => *account == caller.viewer.account,
-    })
+    facts
+        .exclusions
+        .iter()
+        .any(|exclusion| match &exclusion.who {
+            Excluded::Agency(agency) => *agency == caller.viewer.agency,
+            Excluded::Account(account) => *account == caller.viewer.account,
+        })
 }
 
 /// The likenesses the caller may be shown. A case from which the caller is excluded, even about
@@ -118,13 +137,23 @@ pub async fn likenesses(tx: &mut Tx, caller: &Caller, model: &str) -> Result<Vec
     let mut out = Vec::new();
     for row in &rows {
         let case = CaseId(row.try_get("case_id")?);
-        let Some(known) = facts.get(&case).filter(|known| !shut_out(caller, known)) else { continue };
+        let Some(known) = facts.get(&case).filter(|known| !shut_out(caller, known)) else {
+            continue;
+        };
         let part: String = row.try_get("part")?;
         let sealed: Vec<u8> = row.try_get("vector_sealed")?;
-        let embedded = tx.open_json(&municipality, "vectors.vector", &row_key(&case, &part, model), &sealed).await?;
+        let embedded = tx
+            .open_json(
+                &municipality,
+                "vectors.vector",
+                &row_key(&case, &part, model),
+                &sealed,
+            )
+            .await?;
         out.push(Likeness {
             visible: disclosure::case_visible(&caller.viewer, known),
-            stage: Stage::from_code(&row.try_get::<String, _>("stage")?).ok_or(StoreError::Corrupt("cases.stage"))?,
+            stage: Stage::from_code(&row.try_get::<String, _>("stage")?)
+                .ok_or(StoreError::Corrupt("cases.stage"))?,
             case,
             part,
             embedded,

@@ -31,7 +31,9 @@ use rand::RngExt;
 use reconcile::{Existing, Found, Range, Status, Step, reconcile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Object, Value};
-use store::{Tx, documents::DocumentWork, masking::ScanState, persons::Person, projections::Audience};
+use store::{
+    Tx, documents::DocumentWork, masking::ScanState, persons::Person, projections::Audience,
+};
 use yrs::{Any, Map, MapPrelim, ReadTxn};
 
 use crate::{engines::Engines, error::ApiError, events::CaseEvent, state::AppState};
@@ -67,7 +69,11 @@ pub struct Scan {
 impl Scan {
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.spans.values().flatten().filter(|span| span.pending).count()
+        self.spans
+            .values()
+            .flatten()
+            .filter(|span| span.pending)
+            .count()
     }
 
     /// The scan as it may be shown with today's register: when a name was added since, no text of it
@@ -89,18 +95,32 @@ impl Scan {
 /// The texts of a sheet by path (`summary`, `table/row/column`), in the order of the form.
 #[must_use]
 pub fn texts(definition: &Definition, values: &Object<String, Value>) -> Vec<(String, String)> {
-    let is_text = |field: &form::Field| matches!(field.kind, form::FieldType::Text | form::FieldType::Textarea);
+    let is_text = |field: &form::Field| {
+        matches!(
+            field.kind,
+            form::FieldType::Text | form::FieldType::Textarea
+        )
+    };
     let mut found = Vec::new();
     for field in definition.fields() {
-        let Some(value) = values.get(&field.id) else { continue };
+        let Some(value) = values.get(&field.id) else {
+            continue;
+        };
         if is_text(field) {
             if let Some(text) = value.as_str() {
                 found.push((field.id.clone(), text.to_owned()));
             }
             continue;
         }
-        for row in value.as_array().filter(|_| field.kind == form::FieldType::Table).into_iter().flatten() {
-            let Some(id) = row["id"].as_str() else { continue };
+        for row in value
+            .as_array()
+            .filter(|_| field.kind == form::FieldType::Table)
+            .into_iter()
+            .flatten()
+        {
+            let Some(id) = row["id"].as_str() else {
+                continue;
+            };
             for column in field.columns.iter().filter(|column| is_text(column)) {
                 if let Some(text) = row[&column.id].as_str() {
                     found.push((format!("{}/{id}/{}", field.id, column.id), text.to_owned()));
@@ -118,11 +138,24 @@ pub fn register(persons: &[(i64, Person)]) -> Register {
         .iter()
         .map(|(_, person)| {
             let current = |field: &str| person.fields.get(field).cloned();
-            let past = |field: &str| person.former.iter().filter(|fact| fact.field == field).map(|fact| fact.value.clone()).collect::<Vec<_>>();
-            let all = |fields: &[&str]| {
-                fields.iter().flat_map(|field| current(field).into_iter().chain(past(field))).collect::<Vec<String>>()
+            let past = |field: &str| {
+                person
+                    .former
+                    .iter()
+                    .filter(|fact| fact.field == field)
+                    .map(|fact| fact.value.clone())
+                    .collect::<Vec<_>>()
             };
-            let address = [current("address"), current("address2")].into_iter().flatten().collect::<Vec<_>>();
+            let all = |fields: &[&str]| {
+                fields
+                    .iter()
+                    .flat_map(|field| current(field).into_iter().chain(past(field)))
+                    .collect::<Vec<String>>()
+            };
+            let address = [current("address"), current("address2")]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>();
             let mut addresses = all(&["address"]);
             if address.len() == 2 {
                 addresses.push(address.join(" "));
@@ -133,7 +166,10 @@ pub fn register(persons: &[(i64, Person)]) -> Register {
                 names: current("name").into_iter().collect(),
                 kana: all(&["name_kana"]),
                 aliases: all(&["alias"]),
-                former_names: past("name").into_iter().chain(all(&["former_name"])).collect(),
+                former_names: past("name")
+                    .into_iter()
+                    .chain(all(&["former_name"]))
+                    .collect(),
                 addresses,
                 phones: all(&["phone_home", "phone_mobile"]),
                 emails: all(&["email"]),
@@ -155,10 +191,17 @@ fn fingerprint(register: &Register) -> String {
 #[must_use]
 pub fn numbering(persons: &[(i64, Person)]) -> Numbering {
     let last = persons.iter().map(|(number, _)| *number).max().unwrap_or(0);
-    let by_number: HashMap<i64, &str> = persons.iter().map(|(number, person)| (*number, person.id.as_str())).collect();
+    let by_number: HashMap<i64, &str> = persons
+        .iter()
+        .map(|(number, person)| (*number, person.id.as_str()))
+        .collect();
     // A number once given to somebody who left the case stays unused.
     let keys: Vec<String> = (1..=last)
-        .map(|number| by_number.get(&number).map_or_else(|| format!("unused-{number}"), |id| (*id).to_owned()))
+        .map(|number| {
+            by_number
+                .get(&number)
+                .map_or_else(|| format!("unused-{number}"), |id| (*id).to_owned())
+        })
         .collect();
     Numbering::with_persons(keys.iter().map(String::as_str))
 }
@@ -176,10 +219,22 @@ impl SuggestionCache {
     /// Documents whose suggestions are kept.
     const LIMIT: usize = 4096;
 
-    fn suggest(&self, document: &DocumentId, path: &str, text: &str, register: &Register, engines: &Engines) -> masking::Result<Arc<Vec<masking::Span>>> {
+    fn suggest(
+        &self,
+        document: &DocumentId,
+        path: &str,
+        text: &str,
+        register: &Register,
+        engines: &Engines,
+    ) -> masking::Result<Arc<Vec<masking::Span>>> {
         use std::hash::{Hash, Hasher};
         let mut hasher = std::hash::DefaultHasher::new();
-        (text, serde_json::to_string(register).unwrap_or_default(), &engines.models.version).hash(&mut hasher);
+        (
+            text,
+            serde_json::to_string(register).unwrap_or_default(),
+            &engines.models.version,
+        )
+            .hash(&mut hasher);
         let hash = hasher.finish();
         let key = (document.clone(), path.to_owned());
         if let Some((known, spans)) = self.known.lock().get(&key)
@@ -248,20 +303,35 @@ struct Moment {
 /// # Errors
 /// 503 `models_not_ready` while the models are not there: the former scan stays.
 pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiError> {
-    let engines = state.engines().get().ok_or_else(|| ApiError::unavailable("models_not_ready"))?;
+    let engines = state
+        .engines()
+        .get()
+        .ok_or_else(|| ApiError::unavailable("models_not_ready"))?;
     let _turn = state.scan_turn().await;
     let mut tx = state.db().read().await?;
-    let work = tx.work_on(document).await?.ok_or_else(ApiError::not_found)?;
+    let work = tx
+        .work_on(document)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let persons = work.register(&mut tx).await?;
     let former = read_scan(&mut tx, &work).await?;
     drop(tx);
-    let Some(definition) = work.info().form.as_deref().and_then(|form| form::catalogue().definition(form)) else {
+    let Some(definition) = work
+        .info()
+        .form
+        .as_deref()
+        .and_then(|form| form::catalogue().definition(form))
+    else {
         return Ok(0);
     };
 
     let raw = match work.masks() {
         Some(masks) => {
-            let rows = state.hub().read(masks, |view| values::root(&view.txn, &view.shape, "spans")).await.map_err(ApiError::internal)?;
+            let rows = state
+                .hub()
+                .read(masks, |view| values::root(&view.txn, &view.shape, "spans"))
+                .await
+                .map_err(ApiError::internal)?;
             raw_spans(&rows)
         }
         None => Vec::new(),
@@ -272,12 +342,19 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
     let known = fingerprint(&register);
 
     let suggested = {
-        let (state, document, texts, engines) = (state.clone(), document.clone(), texts.clone(), Arc::clone(&engines));
+        let (state, document, texts, engines) = (
+            state.clone(),
+            document.clone(),
+            texts.clone(),
+            Arc::clone(&engines),
+        );
         crate::context::blocking(move || {
             texts
                 .iter()
                 .map(|(path, text)| {
-                    let spans = state.suggestions().suggest(&document, path, text, &register, &engines)?;
+                    let spans = state
+                        .suggestions()
+                        .suggest(&document, path, text, &register, &engines)?;
                     Ok((path.clone(), spans))
                 })
                 .collect::<masking::Result<HashMap<_, _>>>()
@@ -286,7 +363,10 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
         .map_err(ApiError::internal)?
     };
 
-    let former_surfaces = former.as_ref().map(|stored| surfaces(definition, &stored.scan)).unwrap_or_default();
+    let former_surfaces = former
+        .as_ref()
+        .map(|stored| surfaces(definition, &stored.scan))
+        .unwrap_or_default();
     let mut plan = Vec::new();
     for (path, text) in &texts {
         let offsets = OffsetMap::new(text);
@@ -295,7 +375,10 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
             .filter(|span| span.field == *path)
             .map(|span| {
                 let range = moment.resolved.get(&span.id).and_then(|range| {
-                    Some(Range { start: offsets.from_utf16(range.start)?, end: offsets.from_utf16(range.end)? })
+                    Some(Range {
+                        start: offsets.from_utf16(range.start)?,
+                        end: offsets.from_utf16(range.end)?,
+                    })
                 });
                 let now = range.map(|range| slice(text, range));
                 Existing {
@@ -304,7 +387,11 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
                     label: span.label.clone(),
                     status: span.status,
                     manual: span.manual,
-                    unchanged: unchanged(former_surfaces.get(&span.id).map(String::as_str), now.as_deref(), span.status),
+                    unchanged: unchanged(
+                        former_surfaces.get(&span.id).map(String::as_str),
+                        now.as_deref(),
+                        span.status,
+                    ),
                 }
             })
             .collect();
@@ -313,36 +400,85 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
             .into_iter()
             .flat_map(|spans| spans.iter())
             .map(|span| Found {
-                range: Range { start: span.start, end: span.end },
+                range: Range {
+                    start: span.start,
+                    end: span.end,
+                },
                 label: code(&span.label),
                 score: span.score,
                 source: code(&span.source),
                 person: span.person.clone(),
             })
             .collect();
-        plan.push(PlannedField { path: path.clone(), text: text.clone(), steps: reconcile(&existing, &found), existing });
+        plan.push(PlannedField {
+            path: path.clone(),
+            text: text.clone(),
+            steps: reconcile(&existing, &found),
+            existing,
+        });
     }
     let gone: Vec<String> = {
         let present: BTreeSet<&str> = texts.iter().map(|(path, _)| path.as_str()).collect();
-        raw.iter().filter(|span| !present.contains(span.field.as_str())).map(|span| span.id.clone()).collect()
+        raw.iter()
+            .filter(|span| !present.contains(span.field.as_str()))
+            .map(|span| span.id.clone())
+            .collect()
     };
 
-    let mut scan = write_down(state, document, &work, &raw, plan, gone, moment.values, &engines).await?;
+    let mut scan = write_down(
+        state,
+        document,
+        &work,
+        &raw,
+        plan,
+        gone,
+        moment.values,
+        &engines,
+    )
+    .await?;
     scan.register = known;
     let pending = scan.pending();
     let mut tx = state.db().write().await?;
     let value = serde_json::to_value(&scan).map_err(ApiError::internal)?;
     let waiting = i64::try_from(pending).unwrap_or(i64::MAX);
-    work.store_scan(&mut tx, moment.epoch, moment.seq, ScanState::Done, waiting, &value).await?;
+    work.store_scan(
+        &mut tx,
+        moment.epoch,
+        moment.seq,
+        ScanState::Done,
+        waiting,
+        &value,
+    )
+    .await?;
     let facts = work.facts(&mut tx).await?;
-    let masked = project(definition, &scan, &scan.values, address_protected(facts.as_ref()), &mut numbering(&persons));
+    let masked = project(
+        definition,
+        &scan,
+        &scan.values,
+        address_protected(facts.as_ref()),
+        &mut numbering(&persons),
+    );
     let masked = serde_json::to_value(&masked).map_err(ApiError::internal)?;
-    work.store_projection(&mut tx, Audience::Masked, moment.epoch, moment.seq, &masked).await?;
+    work.store_projection(&mut tx, Audience::Masked, moment.epoch, moment.seq, &masked)
+        .await?;
     tx.commit().await?;
     if let Some(case) = &work.info().case {
         let municipality = &work.info().municipality;
-        state.events().tell(municipality, case, CaseEvent::Projection { document_id: document.clone(), seq: moment.seq });
-        state.events().tell(municipality, case, CaseEvent::Masks { document_id: document.clone() });
+        state.events().tell(
+            municipality,
+            case,
+            CaseEvent::Projection {
+                document_id: document.clone(),
+                seq: moment.seq,
+            },
+        );
+        state.events().tell(
+            municipality,
+            case,
+            CaseEvent::Masks {
+                document_id: document.clone(),
+            },
+        );
     }
     Ok(pending)
 }
@@ -355,7 +491,10 @@ struct PlannedField {
 }
 
 fn code<T: Serialize>(value: &T) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// Whether a decision is still about the text it was made on. Of a rejection nobody can say so when
@@ -368,7 +507,10 @@ fn unchanged(before: Option<&str>, now: Option<&str>, status: Status) -> bool {
 }
 
 fn slice(text: &str, range: Range) -> String {
-    text.chars().skip(range.start.0).take(range.end.0.saturating_sub(range.start.0)).collect()
+    text.chars()
+        .skip(range.start.0)
+        .take(range.end.0.saturating_sub(range.start.0))
+        .collect()
 }
 
 /// Span id → the text it covered at a scan.
@@ -379,12 +521,25 @@ fn surfaces(definition: &Definition, scan: &Scan) -> HashMap<String, String> {
         .flat_map(|(path, spans)| spans.iter().map(move |span| (path, span)))
         .filter_map(|(path, span)| {
             let text = texts.get(path)?;
-            Some((span.id.clone(), slice(text, Range { start: span.start, end: span.end })))
+            Some((
+                span.id.clone(),
+                slice(
+                    text,
+                    Range {
+                        start: span.start,
+                        end: span.end,
+                    },
+                ),
+            ))
         })
         .collect()
 }
 
-async fn look(state: &AppState, document: &DocumentId, raw: Vec<RawSpan>) -> Result<Moment, ApiError> {
+async fn look(
+    state: &AppState,
+    document: &DocumentId,
+    raw: Vec<RawSpan>,
+) -> Result<Moment, ApiError> {
     state
         .hub()
         .read(document, move |view| {
@@ -400,7 +555,12 @@ async fn look(state: &AppState, document: &DocumentId, raw: Vec<RawSpan>) -> Res
                 Value::Object(values) => values,
                 _ => Object::new(),
             };
-            Moment { values, epoch: view.epoch, seq: view.seq, resolved }
+            Moment {
+                values,
+                epoch: view.epoch,
+                seq: view.seq,
+                resolved,
+            }
         })
         .await
         .map_err(ApiError::internal)
@@ -408,7 +568,10 @@ async fn look(state: &AppState, document: &DocumentId, raw: Vec<RawSpan>) -> Res
 
 /// Writes the steps into the masks document and returns the scan as it then stands. Anchors are
 /// made only where the text is still the scanned one; elsewhere the next scan does it.
-#[expect(clippy::too_many_arguments, reason = "the pieces of one scan, used once")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the pieces of one scan, used once"
+)]
 async fn write_down(
     state: &AppState,
     document: &DocumentId,
@@ -419,7 +582,11 @@ async fn write_down(
     values: Object<String, Value>,
     engines: &Engines,
 ) -> Result<Scan, ApiError> {
-    let mut scan = Scan { values, model: engines.models.version.clone(), ..Scan::default() };
+    let mut scan = Scan {
+        values,
+        model: engines.models.version.clone(),
+        ..Scan::default()
+    };
     let mut removals = gone;
     // What is to go, by id: it comes back when a reviewer accepts it before it is gone.
     let mut leaving: HashMap<String, (String, ScannedSpan)> = HashMap::new();
@@ -432,7 +599,10 @@ async fn write_down(
             .iter()
             .filter_map(|span| {
                 let range = span.range?;
-                let person = raw.iter().find(|raw| raw.id == span.id).and_then(|raw| raw.person.clone());
+                let person = raw
+                    .iter()
+                    .find(|raw| raw.id == span.id)
+                    .and_then(|raw| raw.person.clone());
                 Some((
                     span.id.clone(),
                     ScannedSpan {
@@ -473,7 +643,12 @@ async fn write_down(
                         pending: true,
                     };
                     spans.insert(id.clone(), span);
-                    anchored.push((field.path.clone(), id, utf16(&offsets, found.range), Some(found)));
+                    anchored.push((
+                        field.path.clone(),
+                        id,
+                        utf16(&offsets, found.range),
+                        Some(found),
+                    ));
                 }
             }
         }
@@ -481,7 +656,12 @@ async fn write_down(
         spans.sort_by_key(|span| (span.start, span.end));
         scan.spans.insert(field.path, spans);
     }
-    let Some(masks) = work.masks().filter(|_| !removals.is_empty() || !anchored.is_empty()) else { return Ok(scan) };
+    let Some(masks) = work
+        .masks()
+        .filter(|_| !removals.is_empty() || !anchored.is_empty())
+    else {
+        return Ok(scan);
+    };
 
     let scanned: HashMap<String, String> = work
         .info()
@@ -497,7 +677,8 @@ async fn write_down(
                 .into_iter()
                 .filter_map(|(path, id, range, found)| {
                     let text = anchor::text_at(&view.txn, &view.shape, &path)?;
-                    let same = yrs::GetString::get_string(&text, &view.txn) == *scanned.get(&path)?;
+                    let same =
+                        yrs::GetString::get_string(&text, &view.txn) == *scanned.get(&path)?;
                     let (start, end) = anchor::anchor(&view.txn, &text, range?).filter(|_| same)?;
                     Some((path, id, start, end, found))
                 })
@@ -555,7 +736,11 @@ async fn write_down(
         .map_err(ApiError::internal)?;
     for (path, span) in kept.iter().filter_map(|id| leaving.remove(id)) {
         let spans = scan.spans.entry(path).or_default();
-        spans.push(ScannedSpan { rejected: false, pending: false, ..span });
+        spans.push(ScannedSpan {
+            rejected: false,
+            pending: false,
+            ..span
+        });
         spans.sort_by_key(|span| (span.start, span.end));
     }
     Ok(scan)
@@ -570,7 +755,9 @@ fn utf16(offsets: &OffsetMap, range: Range) -> Option<std::ops::Range<Utf16>> {
 pub fn fresh_key() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut rng = rand::rng();
-    (0..16).map(|_| char::from(ALPHABET[usize::from(rng.random::<u8>() & 31)])).collect()
+    (0..16)
+        .map(|_| char::from(ALPHABET[usize::from(rng.random::<u8>() & 31)]))
+        .collect()
 }
 
 /// A scan out of the store, with the sequence number it was made at.
@@ -586,15 +773,32 @@ pub struct StoredScan {
 /// # Errors
 /// Database away.
 pub async fn read_scan(tx: &mut Tx, work: &DocumentWork) -> store::Result<Option<StoredScan>> {
-    let Some(stored) = work.scan(tx).await?.filter(|stored| stored.state == ScanState::Done) else { return Ok(None) };
-    Ok(serde_json::from_value(stored.value).ok().map(|scan| StoredScan { scan, seq: stored.seq, at: stored.at }))
+    let Some(stored) = work
+        .scan(tx)
+        .await?
+        .filter(|stored| stored.state == ScanState::Done)
+    else {
+        return Ok(None);
+    };
+    Ok(serde_json::from_value(stored.value)
+        .ok()
+        .map(|scan| StoredScan {
+            scan,
+            seq: stored.seq,
+            at: stored.at,
+        }))
 }
 
 /// Whether somebody the case is about has 住所秘匿: protected fields are withheld from everybody
 /// who reads masked.
 #[must_use]
 pub fn address_protected(facts: Option<&CaseFacts>) -> bool {
-    facts.is_none_or(|facts| facts.persons.iter().any(|person| person.address_confidential))
+    facts.is_none_or(|facts| {
+        facts
+            .persons
+            .iter()
+            .any(|person| person.address_confidential)
+    })
 }
 
 /// What masked readers see of a sheet. `current` are the document's present values: a text that
@@ -607,7 +811,11 @@ pub fn project(
     address_protected: bool,
     numbering: &mut Numbering,
 ) -> Projection {
-    let shown: BTreeMap<&str, &Vec<ScannedSpan>> = scan.spans.iter().map(|(path, spans)| (path.as_str(), spans)).collect();
+    let shown: BTreeMap<&str, &Vec<ScannedSpan>> = scan
+        .spans
+        .iter()
+        .map(|(path, spans)| (path.as_str(), spans))
+        .collect();
     // The texts first, then the structured fields, with one numbering: ［氏名3］ is one person only.
     let masked: HashMap<String, String> = texts(definition, &scan.values)
         .into_iter()
@@ -617,16 +825,27 @@ pub fn project(
             Some((path, masked))
         })
         .collect();
-    let mut projection = form::project_masked(definition, &scan.values, address_protected, numbering, &mut |path, _| {
-        masked.get(path).map_or(MaskedText::Withheld, |text| MaskedText::Masked(text.clone()))
-    });
+    let mut projection = form::project_masked(
+        definition,
+        &scan.values,
+        address_protected,
+        numbering,
+        &mut |path, _| {
+            masked.get(path).map_or(MaskedText::Withheld, |text| {
+                MaskedText::Masked(text.clone())
+            })
+        },
+    );
     let scanned: HashMap<String, String> = texts(definition, &scan.values).into_iter().collect();
     for (path, text) in texts(definition, current) {
         if scanned.get(&path) == Some(&text) {
             continue;
         }
         let field = path.split('/').next().unwrap_or_default().to_owned();
-        projection.entry(field).or_insert_with(Projected::default).withheld = true;
+        projection
+            .entry(field)
+            .or_insert_with(Projected::default)
+            .withheld = true;
     }
     projection
 }
@@ -646,7 +865,10 @@ mod tests {
         assert!(unchanged(Some("森"), Some("森"), Status::Rejected));
         assert!(!unchanged(Some("森"), Some("森山"), Status::Rejected));
         assert!(!unchanged(None, Some("森"), Status::Rejected));
-        assert!(unchanged(None, Some("森"), Status::Accepted) && unchanged(None, Some("森"), Status::Pending));
+        assert!(
+            unchanged(None, Some("森"), Status::Accepted)
+                && unchanged(None, Some("森"), Status::Pending)
+        );
     }
 
     #[test]
@@ -673,8 +895,21 @@ mod tests {
             ..Scan::default()
         };
         assert_eq!(scan.clone().for_register(&before), scan);
-        assert!(scan.clone().for_register(&[person("架空次郎")]).spans.is_empty());
+        assert!(
+            scan.clone()
+                .for_register(&[person("架空次郎")])
+                .spans
+                .is_empty()
+        );
         // Nor one that is older than the fingerprint.
-        assert!(Scan { register: String::new(), ..scan }.for_register(&before).spans.is_empty());
+        assert!(
+            Scan {
+                register: String::new(),
+                ..scan
+            }
+            .for_register(&before)
+            .spans
+            .is_empty()
+        );
     }
 }

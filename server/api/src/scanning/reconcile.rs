@@ -15,7 +15,10 @@ pub struct Range {
 impl Range {
     #[must_use]
     pub fn new(start: usize, end: usize) -> Self {
-        Self { start: CodePoint(start), end: CodePoint(end) }
+        Self {
+            start: CodePoint(start),
+            end: CodePoint(end),
+        }
     }
 
     fn overlaps(self, other: Self) -> bool {
@@ -27,7 +30,10 @@ impl Range {
     }
 
     fn union(self, other: Self) -> Self {
-        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+        Self {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
@@ -65,9 +71,14 @@ pub struct Found {
 /// What to do with the masks document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    Remove { id: String },
+    Remove {
+        id: String,
+    },
     /// The span now covers another range (anchors are written anew).
-    Move { id: String, to: Range },
+    Move {
+        id: String,
+        to: Range,
+    },
     Add(Found),
 }
 
@@ -79,19 +90,25 @@ pub fn reconcile(existing: &[Existing], found: &[Found]) -> Vec<Step> {
 
     for span in existing {
         let Some(range) = span.range.filter(|range| range.start < range.end) else {
-            steps.push(Step::Remove { id: span.id.clone() });
+            steps.push(Step::Remove {
+                id: span.id.clone(),
+            });
             continue;
         };
         match span.status {
             Status::Rejected => {
                 let stands = span.unchanged
-                    && found.iter().all(|f| !f.range.overlaps(range) || f.range.within(range));
+                    && found
+                        .iter()
+                        .all(|f| !f.range.overlaps(range) || f.range.within(range));
                 if stands {
                     for (f, taken) in found.iter().zip(&mut taken) {
                         *taken |= f.range.within(range);
                     }
                 } else {
-                    steps.push(Step::Remove { id: span.id.clone() });
+                    steps.push(Step::Remove {
+                        id: span.id.clone(),
+                    });
                 }
             }
             Status::Accepted => {
@@ -103,7 +120,10 @@ pub fn reconcile(existing: &[Existing], found: &[Found]) -> Vec<Step> {
                     }
                 }
                 if to != range {
-                    steps.push(Step::Move { id: span.id.clone(), to });
+                    steps.push(Step::Move {
+                        id: span.id.clone(),
+                        to,
+                    });
                 }
             }
             Status::Pending => {
@@ -114,18 +134,33 @@ pub fn reconcile(existing: &[Existing], found: &[Found]) -> Vec<Step> {
                 match again {
                     Some((i, f)) => {
                         taken[i] = true;
-                        let to = if span.manual { f.range.union(range) } else { f.range };
+                        let to = if span.manual {
+                            f.range.union(range)
+                        } else {
+                            f.range
+                        };
                         if to != range {
-                            steps.push(Step::Move { id: span.id.clone(), to });
+                            steps.push(Step::Move {
+                                id: span.id.clone(),
+                                to,
+                            });
                         }
                     }
                     None if span.manual => {}
-                    None => steps.push(Step::Remove { id: span.id.clone() }),
+                    None => steps.push(Step::Remove {
+                        id: span.id.clone(),
+                    }),
                 }
             }
         }
     }
-    steps.extend(found.iter().zip(taken).filter(|(_, taken)| !taken).map(|(f, _)| Step::Add(f.clone())));
+    steps.extend(
+        found
+            .iter()
+            .zip(taken)
+            .filter(|(_, taken)| !taken)
+            .map(|(f, _)| Step::Add(f.clone())),
+    );
     steps
 }
 
@@ -134,7 +169,13 @@ mod tests {
     use super::*;
 
     fn found(start: usize, end: usize) -> Found {
-        Found { range: Range::new(start, end), label: "PERSON".into(), score: 0.9, source: "model".into(), person: None }
+        Found {
+            range: Range::new(start, end),
+            label: "PERSON".into(),
+            score: 0.9,
+            source: "model".into(),
+            person: None,
+        }
     }
 
     fn span(status: Status, range: Option<(usize, usize)>) -> Existing {
@@ -156,7 +197,11 @@ mod tests {
     #[test]
     fn what_is_decided_is_not_proposed_again() {
         for status in [Status::Accepted, Status::Rejected, Status::Pending] {
-            assert_eq!(reconcile(&[span(status, Some((3, 5)))], &[found(3, 5)]), [], "{status:?}");
+            assert_eq!(
+                reconcile(&[span(status, Some((3, 5)))], &[found(3, 5)]),
+                [],
+                "{status:?}"
+            );
         }
     }
 
@@ -164,31 +209,58 @@ mod tests {
     fn a_rejection_does_not_outlive_the_text_it_was_about() {
         let mut rejected = span(Status::Rejected, Some((3, 5)));
         rejected.unchanged = false;
-        assert_eq!(reconcile(&[rejected], &[found(3, 5)]), [Step::Remove { id: "a".into() }, Step::Add(found(3, 5))]);
+        assert_eq!(
+            reconcile(&[rejected], &[found(3, 5)]),
+            [Step::Remove { id: "a".into() }, Step::Add(found(3, 5))]
+        );
         // 「森」 was rejected; now 「森山」 stands there.
         let rejected = span(Status::Rejected, Some((3, 4)));
-        assert_eq!(reconcile(&[rejected], &[found(3, 5)]), [Step::Remove { id: "a".into() }, Step::Add(found(3, 5))]);
+        assert_eq!(
+            reconcile(&[rejected], &[found(3, 5)]),
+            [Step::Remove { id: "a".into() }, Step::Add(found(3, 5))]
+        );
     }
 
     #[test]
     fn an_accepted_span_grows_and_never_shrinks() {
         let accepted = span(Status::Accepted, Some((3, 5)));
-        assert_eq!(reconcile(std::slice::from_ref(&accepted), &[found(3, 8)]), [Step::Move { id: "a".into(), to: Range::new(3, 8) }]);
-        assert_eq!(reconcile(std::slice::from_ref(&accepted), &[found(3, 4)]), []);
+        assert_eq!(
+            reconcile(std::slice::from_ref(&accepted), &[found(3, 8)]),
+            [Step::Move {
+                id: "a".into(),
+                to: Range::new(3, 8)
+            }]
+        );
+        assert_eq!(
+            reconcile(std::slice::from_ref(&accepted), &[found(3, 4)]),
+            []
+        );
         assert_eq!(reconcile(&[accepted], &[]), []);
     }
 
     #[test]
     fn a_suggestion_no_longer_made_goes_but_a_mark_by_hand_stays() {
         let pending = span(Status::Pending, Some((3, 5)));
-        assert_eq!(reconcile(std::slice::from_ref(&pending), &[]), [Step::Remove { id: "a".into() }]);
-        let manual = Existing { manual: true, ..pending };
+        assert_eq!(
+            reconcile(std::slice::from_ref(&pending), &[]),
+            [Step::Remove { id: "a".into() }]
+        );
+        let manual = Existing {
+            manual: true,
+            ..pending
+        };
         assert_eq!(reconcile(&[manual], &[]), []);
     }
 
     #[test]
     fn a_span_whose_text_is_gone_goes() {
-        assert_eq!(reconcile(&[span(Status::Accepted, None)], &[]), [Step::Remove { id: "a".into() }]);
-        assert_eq!(reconcile(&[span(Status::Accepted, Some((4, 4)))], &[]), [Step::Remove { id: "a".into() }]);
+        assert_eq!(
+            reconcile(&[span(Status::Accepted, None)], &[]),
+            [Step::Remove { id: "a".into() }]
+        );
+        assert_eq!(
+            reconcile(&[span(Status::Accepted, Some((4, 4)))], &[]),
+            [Step::Remove { id: "a".into() }]
+        );
     }
 }

@@ -12,9 +12,15 @@ use super::ScannedSpan;
 pub fn replace(text: &str, spans: &[ScannedSpan], numbering: &mut Numbering) -> String {
     let offsets = OffsetMap::new(text);
     let length = offsets.len().0;
-    let byte = |at: usize| offsets.to_byte(CodePoint(at)).map_or(text.len(), |byte| byte.0);
-    let mut hidden: Vec<&ScannedSpan> =
-        spans.iter().filter(|span| !span.rejected && span.start < span.end && span.start.0 < length).collect();
+    let byte = |at: usize| {
+        offsets
+            .to_byte(CodePoint(at))
+            .map_or(text.len(), |byte| byte.0)
+    };
+    let mut hidden: Vec<&ScannedSpan> = spans
+        .iter()
+        .filter(|span| !span.rejected && span.start < span.end && span.start.0 < length)
+        .collect();
     hidden.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
@@ -27,8 +33,15 @@ pub fn replace(text: &str, spans: &[ScannedSpan], numbering: &mut Numbering) -> 
             out.push_str(&text[byte(at)..byte(start)]);
             // An unknown label still hides.
             let label = MaskLabel::from_code(&span.label).unwrap_or(MaskLabel::OtherId);
-            let surface: String = text[byte(start)..byte(end)].chars().filter(|c| !c.is_whitespace()).collect();
-            let key = span.person.as_deref().filter(|_| label == MaskLabel::Person).unwrap_or(&surface);
+            let surface: String = text[byte(start)..byte(end)]
+                .chars()
+                .filter(|c| !c.is_whitespace())
+                .collect();
+            let key = span
+                .person
+                .as_deref()
+                .filter(|_| label == MaskLabel::Person)
+                .unwrap_or(&surface);
             out.push_str(&numbering.token(label, key));
         }
         // A span that begins within the former one only hides further.
@@ -59,13 +72,24 @@ mod tests {
         let mut rejected = span(0, 2, "PERSON");
         rejected.rejected = true;
         let text = "山田が𠮷田を訪ねた";
-        assert_eq!(replace(text, &[rejected, span(3, 5, "PERSON")], &mut Numbering::new()), "山田が［氏名1］を訪ねた");
+        assert_eq!(
+            replace(
+                text,
+                &[rejected, span(3, 5, "PERSON")],
+                &mut Numbering::new()
+            ),
+            "山田が［氏名1］を訪ねた"
+        );
     }
 
     #[test]
     fn overlapping_spans_leave_nothing_visible() {
         let text = "東町3丁目8番12号山本";
-        let out = replace(text, &[span(0, 6, "ADDRESS"), span(4, 12, "ADDRESS")], &mut Numbering::new());
+        let out = replace(
+            text,
+            &[span(0, 6, "ADDRESS"), span(4, 12, "ADDRESS")],
+            &mut Numbering::new(),
+        );
         assert_eq!(out, "［住所1］");
     }
 
@@ -76,6 +100,9 @@ mod tests {
         by_name.person = Some("p1".into());
         let mut by_given_name = span(3, 5, "PERSON");
         by_given_name.person = Some("p1".into());
-        assert_eq!(replace("山本と健一", &[by_name, by_given_name], &mut numbering), "［氏名1］と［氏名1］");
+        assert_eq!(
+            replace("山本と健一", &[by_name, by_given_name], &mut numbering),
+            "［氏名1］と［氏名1］"
+        );
     }
 }

@@ -81,7 +81,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     opening::start_logging();
     let config = arguments.serve.config()?;
     if arguments.accounts {
-        println!("{}", serde_json::to_string_pretty(&known_accounts(&config)?)?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&known_accounts(&config)?)?
+        );
         return Ok(());
     }
     if let Some(login) = &arguments.code {
@@ -97,12 +100,19 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             municipalities::get(&mut tx, &id).await?.is_some()
         };
         if !known {
-            eprintln!("デモ自治体「{}」を読み込みます（{} 事案）", dataset.municipality.name, dataset.cases.len());
+            eprintln!(
+                "デモ自治体「{}」を読み込みます（{} 事案）",
+                dataset.municipality.name,
+                dataset.cases.len()
+            );
             let accounts = Loader::new(&state, &db, &dataset).await?.load().await?;
             keep_accounts(&config, accounts)?;
         }
         if arguments.load_only {
-            state.hub().shutdown(std::time::Duration::from_secs(10)).await;
+            state
+                .hub()
+                .shutdown(std::time::Duration::from_secs(10))
+                .await;
             db.close().await;
             return Ok(());
         }
@@ -117,8 +127,9 @@ fn accounts_file(config: &Config) -> PathBuf {
 
 fn known_accounts(config: &Config) -> anyhow::Result<Vec<DemoAccount>> {
     let path = accounts_file(config);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|_| InputError("デモの利用者がありません。先に musubi demo で読み込んでください".to_owned()))?;
+    let text = std::fs::read_to_string(&path).map_err(|_| {
+        InputError("デモの利用者がありません。先に musubi demo で読み込んでください".to_owned())
+    })?;
     serde_json::from_str(&text).context("demo-accounts.json")
 }
 
@@ -127,7 +138,12 @@ fn keep_accounts(config: &Config, new: Vec<DemoAccount>) -> anyhow::Result<()> {
     let mut all = known_accounts(config).unwrap_or_default();
     all.retain(|old| new.iter().all(|new| new.login_id != old.login_id));
     all.extend(new);
-    let mut file = std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(accounts_file(config))?;
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(accounts_file(config))?;
     file.write_all(serde_json::to_string_pretty(&all)?.as_bytes())?;
     Ok(())
 }
@@ -137,8 +153,12 @@ fn show_code(config: &Config, login: &str) -> anyhow::Result<()> {
         .into_iter()
         .find(|account| account.login_id == login)
         .ok_or_else(|| InputError(format!("デモの利用者 {login} はいません")))?;
-    let secret = Secret::try_from_base32(&account.totp_secret).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let totp = Builder::new().with_secret(secret).build().map_err(|error| anyhow::anyhow!("{error}"))?;
+    let secret = Secret::try_from_base32(&account.totp_secret)
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let totp = Builder::new()
+        .with_secret(secret)
+        .build()
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
     println!("{}", totp.generate_current());
     Ok(())
 }
@@ -146,7 +166,10 @@ fn show_code(config: &Config, login: &str) -> anyhow::Result<()> {
 fn notice(config: &Config) -> anyhow::Result<String> {
     let mut text = format!("\nデモの利用者（パスワードは全員 {PASSWORD} ）\n");
     for account in known_accounts(config)? {
-        text.push_str(&format!("  {:<22} {}  認証アプリの種: {}\n", account.login_id, account.what, account.totp_secret));
+        text.push_str(&format!(
+            "  {:<22} {}  認証アプリの種: {}\n",
+            account.login_id, account.what, account.totp_secret
+        ));
     }
     text.push_str(&format!(
         "認証アプリがないときは: musubi demo --data {} --code sasaki （今のコードを表示）",
@@ -167,7 +190,11 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    async fn new(state: &'a AppState, db: &'a Database, dataset: &'a Dataset) -> anyhow::Result<Self> {
+    async fn new(
+        state: &'a AppState,
+        db: &'a Database,
+        dataset: &'a Dataset,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             state,
             db,
@@ -183,7 +210,9 @@ impl<'a> Loader<'a> {
         let accounts = self.people().await?;
         let dataset = self.dataset;
         for case in &dataset.cases {
-            self.case(case).await.with_context(|| format!("事案 {}", case.case_no))?;
+            self.case(case)
+                .await
+                .with_context(|| format!("事案 {}", case.case_no))?;
         }
         Ok(accounts)
     }
@@ -209,7 +238,8 @@ impl<'a> Loader<'a> {
                 phone: agency.phone.clone(),
                 organisation: None,
             };
-            self.agencies.insert(agency.id.clone(), admin.create_agency(&mut tx, &new).await?);
+            self.agencies
+                .insert(agency.id.clone(), admin.create_agency(&mut tx, &new).await?);
         }
         let mut shown = Vec::new();
         for account in &source.accounts {
@@ -237,8 +267,15 @@ impl<'a> Loader<'a> {
                     valid_to: membership.valid_to,
                 };
                 let created = admin.create_membership(&mut tx, &new).await?;
-                self.memberships.insert((account.login_id.clone(), membership.agency.clone()), created);
-                let place = source.agencies.iter().find(|agency| agency.id == membership.agency).map_or("", |agency| &agency.short);
+                self.memberships.insert(
+                    (account.login_id.clone(), membership.agency.clone()),
+                    created,
+                );
+                let place = source
+                    .agencies
+                    .iter()
+                    .find(|agency| agency.id == membership.agency)
+                    .map_or("", |agency| &agency.short);
                 hats.push(format!("{place}・{}", role.label_ja()));
             }
             self.accounts.insert(account.login_id.clone(), id);
@@ -255,12 +292,18 @@ impl<'a> Loader<'a> {
     }
 
     fn agency(&self, slug: &str) -> anyhow::Result<AgencyId> {
-        self.agencies.get(slug).cloned().with_context(|| format!("機関 {slug} がありません"))
+        self.agencies
+            .get(slug)
+            .cloned()
+            .with_context(|| format!("機関 {slug} がありません"))
     }
 
     /// The account acting for an agency; for records of the past also in a membership that ended.
     async fn caller(&self, login: &str, agency: Option<&str>) -> anyhow::Result<Caller> {
-        let account = self.accounts.get(login).with_context(|| format!("職員 {login} がいません"))?;
+        let account = self
+            .accounts
+            .get(login)
+            .with_context(|| format!("職員 {login} がいません"))?;
         let membership = self
             .memberships
             .iter()
@@ -298,7 +341,9 @@ impl<'a> Loader<'a> {
         for person in &source.persons {
             let id = persons::create(&mut tx, &owner, &self.person(person)?).await?;
             if person.role == "client" {
-                clients.push(ClientRef::Known { person_id: id.clone() });
+                clients.push(ClientRef::Known {
+                    person_id: id.clone(),
+                });
             }
             people.insert(person.reference.clone(), id);
         }
@@ -313,31 +358,55 @@ impl<'a> Loader<'a> {
                 program: Some(source.program.clone()),
                 owner_account: Some(owner.viewer.account.clone()),
                 owner_agency: None,
-                lead_agency: source.lead_agency.as_deref().map(|slug| self.agency(slug)).transpose()?,
+                lead_agency: source
+                    .lead_agency
+                    .as_deref()
+                    .map(|slug| self.agency(slug))
+                    .transpose()?,
                 case_no: Some(source.case_no.clone()),
             },
         )
         .await?;
         let access = tx.case_for(&owner, &created.case).await?.context("case")?;
-        for person in source.persons.iter().filter(|person| person.role != "client") {
+        for person in source
+            .persons
+            .iter()
+            .filter(|person| person.role != "client")
+        {
             let role = match (person.role.as_str(), person.cohabit) {
                 ("family", Some(true)) => CaseRole::Household,
                 ("family", _) => CaseRole::Relative,
                 _ => CaseRole::Related,
             };
-            access.add_person(&mut tx, &people[&person.reference], role, person.kinship.as_deref()).await?;
+            access
+                .add_person(
+                    &mut tx,
+                    &people[&person.reference],
+                    role,
+                    person.kinship.as_deref(),
+                )
+                .await?;
         }
         tx.commit().await?;
 
         self.rights(&owner, source, &created, &people).await?;
         self.stage(&owner, source, &created).await?;
         self.documents(&owner, source, &created, &people).await?;
-        self.progress(source, &created, &people, &owner_agency).await
+        self.progress(source, &created, &people, &owner_agency)
+            .await
     }
 
     fn owner_agency(&self) -> anyhow::Result<String> {
-        let coordinator = self.dataset.municipality.agencies.iter().find(|agency| agency.class == "coordinator");
-        Ok(coordinator.context("多機関協働事業者がありません")?.id.clone())
+        let coordinator = self
+            .dataset
+            .municipality
+            .agencies
+            .iter()
+            .find(|agency| agency.class == "coordinator");
+        Ok(coordinator
+            .context("多機関協働事業者がありません")?
+            .id
+            .clone())
     }
 
     fn person(&self, source: &dataset::Person) -> anyhow::Result<NewPerson> {
@@ -359,8 +428,14 @@ impl<'a> Loader<'a> {
         add("contact_caution", &source.contact_caution);
         add("nationality_lang", &source.nationality_lang);
         add("kinship", &source.kinship);
-        add("estimated_age", &source.estimated_age.map(|age| age.to_string()));
-        add("is_deceased", &source.is_deceased.then(|| "true".to_owned()));
+        add(
+            "estimated_age",
+            &source.estimated_age.map(|age| age.to_string()),
+        );
+        add(
+            "is_deceased",
+            &source.is_deceased.then(|| "true".to_owned()),
+        );
         add("death_date", &source.death_date.map(|day| day.to_string()));
         for former in &source.former_names {
             facts.push(Fact {
@@ -371,20 +446,39 @@ impl<'a> Loader<'a> {
         Ok(NewPerson {
             facts,
             address_confidential: source.address_confidential,
-            address_allow: source.allow.iter().map(|slug| self.agency(slug)).collect::<Result<_, _>>()?,
+            address_allow: source
+                .allow
+                .iter()
+                .map(|slug| self.agency(slug))
+                .collect::<Result<_, _>>()?,
             flags: source
                 .risk_flags
                 .iter()
-                .map(|flag| Flag { id: String::new(), flag: flag.flag.clone(), basis: Some(flag.basis.clone()), review_on: flag.review_on })
+                .map(|flag| Flag {
+                    id: String::new(),
+                    flag: flag.flag.clone(),
+                    basis: Some(flag.basis.clone()),
+                    review_on: flag.review_on,
+                })
                 .collect(),
         })
     }
 
-    async fn rights(&self, owner: &Caller, source: &dataset::Case, created: &CreatedCase, people: &BTreeMap<String, PersonId>) -> anyhow::Result<()> {
+    async fn rights(
+        &self,
+        owner: &Caller,
+        source: &dataset::Case,
+        created: &CreatedCase,
+        people: &BTreeMap<String, PersonId>,
+    ) -> anyhow::Result<()> {
         for consent in &source.consents {
             let mut tx = self.db.write().await?;
             let access = tx.case_for(owner, &created.case).await?.context("case")?;
-            let allowed: Vec<AgencyId> = consent.allowed_agencies.iter().map(|slug| self.agency(slug)).collect::<Result<_, _>>()?;
+            let allowed: Vec<AgencyId> = consent
+                .allowed_agencies
+                .iter()
+                .map(|slug| self.agency(slug))
+                .collect::<Result<_, _>>()?;
             let mut stated = Consent::of(code(&consent.status, ConsentStatus::from_code)?);
             stated.obtained_on = consent.obtained_on;
             stated.expires_on = consent.expires_on;
@@ -398,7 +492,11 @@ impl<'a> Loader<'a> {
                 consent: stated,
                 method: consent.method.clone(),
                 policy_version: None,
-                detail: ConsentDetail { purpose: None, proxy: None, note: consent.note.clone() },
+                detail: ConsentDetail {
+                    purpose: None,
+                    proxy: None,
+                    note: consent.note.clone(),
+                },
             };
             access.register_consent(&mut tx, &new).await?;
             tx.commit().await?;
@@ -415,28 +513,80 @@ impl<'a> Loader<'a> {
                 .map(|row| {
                     let level: Level = code(&row.level, Level::from_code)?;
                     let section: Section = code(&row.section, Section::from_code)?;
-                    Ok(Disclosure { agency: agency.clone(), section, level, comment: level >= Level::Read })
+                    Ok(Disclosure {
+                        agency: agency.clone(),
+                        section,
+                        level,
+                        comment: level >= Level::Read,
+                    })
                 })
                 .collect::<anyhow::Result<_>>()?;
-            self.add_member(owner, created, &agency, member, &rows).await?;
+            self.add_member(owner, created, &agency, member, &rows)
+                .await?;
         }
         Ok(())
     }
 
     /// Adds the agency with its rows; where consent does not cover them the confirmation that a
     /// coordinator would give is given and recorded.
-    async fn add_member(&self, owner: &Caller, created: &CreatedCase, agency: &AgencyId, member: &dataset::Member, rows: &[Disclosure]) -> anyhow::Result<()> {
+    async fn add_member(
+        &self,
+        owner: &Caller,
+        created: &CreatedCase,
+        agency: &AgencyId,
+        member: &dataset::Member,
+        rows: &[Disclosure],
+    ) -> anyhow::Result<()> {
         let mut tx = self.db.write().await?;
         let access = tx.case_for(owner, &created.case).await?.context("case")?;
-        let masked: Vec<Disclosure> = rows.iter().filter(|row| row.level <= Level::Masked).cloned().collect();
-        let open: Vec<Disclosure> = rows.iter().filter(|row| row.level > Level::Masked).cloned().collect();
-        let answer = |basis: &str, reason: &str| Confirmation { basis: basis.into(), reason: reason.into(), meeting: None, until: None };
+        let masked: Vec<Disclosure> = rows
+            .iter()
+            .filter(|row| row.level <= Level::Masked)
+            .cloned()
+            .collect();
+        let open: Vec<Disclosure> = rows
+            .iter()
+            .filter(|row| row.level > Level::Masked)
+            .cloned()
+            .collect();
+        let answer = |basis: &str, reason: &str| Confirmation {
+            basis: basis.into(),
+            reason: reason.into(),
+            meeting: None,
+            until: None,
+        };
         let hidden = answer("masked", "氏名などを伏せた形で、助言を得るため");
-        let urgent = answer("life_protection", "同居家族の入院で生活が止まるおそれがあり、本人にまだ会えていないため");
-        let first = access.add_member(&mut tx, agency, &member.role, member.from, member.to, &masked, None).await?;
+        let urgent = answer(
+            "life_protection",
+            "同居家族の入院で生活が止まるおそれがあり、本人にまだ会えていないため",
+        );
+        let first = access
+            .add_member(
+                &mut tx,
+                agency,
+                &member.role,
+                member.from,
+                member.to,
+                &masked,
+                None,
+            )
+            .await?;
         if first != Sharing::Done {
-            let second = access.add_member(&mut tx, agency, &member.role, member.from, member.to, &masked, Some(&hidden)).await?;
-            anyhow::ensure!(second == Sharing::Done, "マスク済みの共有を確認できません: {second:?}");
+            let second = access
+                .add_member(
+                    &mut tx,
+                    agency,
+                    &member.role,
+                    member.from,
+                    member.to,
+                    &masked,
+                    Some(&hidden),
+                )
+                .await?;
+            anyhow::ensure!(
+                second == Sharing::Done,
+                "マスク済みの共有を確認できません: {second:?}"
+            );
         }
         tx.commit().await?;
         if open.is_empty() {
@@ -445,7 +595,9 @@ impl<'a> Loader<'a> {
         let mut tx = self.db.write().await?;
         let access = tx.case_for(owner, &created.case).await?.context("case")?;
         if access.set_disclosures(&mut tx, &open, None).await? != Sharing::Done {
-            let second = access.set_disclosures(&mut tx, &open, Some(&urgent)).await?;
+            let second = access
+                .set_disclosures(&mut tx, &open, Some(&urgent))
+                .await?;
             anyhow::ensure!(second == Sharing::Done, "共有を確認できません: {second:?}");
         }
         tx.commit().await?;
@@ -453,10 +605,19 @@ impl<'a> Loader<'a> {
     }
 
     /// Leads the case to its stage by allowed steps.
-    async fn stage(&self, owner: &Caller, source: &dataset::Case, created: &CreatedCase) -> anyhow::Result<()> {
+    async fn stage(
+        &self,
+        owner: &Caller,
+        source: &dataset::Case,
+        created: &CreatedCase,
+    ) -> anyhow::Result<()> {
         let goal: Stage = code(&source.stage, Stage::from_code)?;
-        let outcome = source.closed_on.and_then(|_| source.progress.last()).map(|last| last.title.clone());
-        let mut steps = way(Stage::Received, goal).with_context(|| format!("段階 {goal} に進めません"))?;
+        let outcome = source
+            .closed_on
+            .and_then(|_| source.progress.last())
+            .map(|last| last.title.clone());
+        let mut steps =
+            way(Stage::Received, goal).with_context(|| format!("段階 {goal} に進めません"))?;
         if steps.is_empty() {
             steps.push(goal);
         }
@@ -468,7 +629,8 @@ impl<'a> Loader<'a> {
                 stage: Some(stage),
                 similar_ok: Some(source.similar_ok),
                 outcome: outcome.clone().filter(|_| at == last),
-                closed_on: (stage == Stage::Closed).then_some(source.closed_on.unwrap_or(source.received_on)),
+                closed_on: (stage == Stage::Closed)
+                    .then_some(source.closed_on.unwrap_or(source.received_on)),
                 ..CasePatch::default()
             };
             access.update(&mut tx, access.version(), &patch).await?;
@@ -477,24 +639,49 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    async fn documents(&self, owner: &Caller, source: &dataset::Case, created: &CreatedCase, people: &BTreeMap<String, PersonId>) -> anyhow::Result<()> {
+    async fn documents(
+        &self,
+        owner: &Caller,
+        source: &dataset::Case,
+        created: &CreatedCase,
+        people: &BTreeMap<String, PersonId>,
+    ) -> anyhow::Result<()> {
         let author = identity_of(owner).author();
-        let all = created.documents.iter().map(|(kind, id)| (*kind, id)).chain(created.masks.iter().map(|(_, id)| (DocumentKind::Masks, id)));
+        let all = created
+            .documents
+            .iter()
+            .map(|(kind, id)| (*kind, id))
+            .chain(
+                created
+                    .masks
+                    .iter()
+                    .map(|(_, id)| (DocumentKind::Masks, id)),
+            );
         for (kind, id) in all {
             let shape = shapes::of(kind).context("shape")?;
             self.state.hub().create(id, &shape).await?;
         }
         // The sheets are about the clients; relatives are mentioned, and masked where they are.
         let mut tx = self.db.write().await?;
-        for (_, id) in created.documents.iter().filter(|(kind, _)| matches!(kind, DocumentKind::Intake | DocumentKind::Assessment)) {
+        for (_, id) in created
+            .documents
+            .iter()
+            .filter(|(kind, _)| matches!(kind, DocumentKind::Intake | DocumentKind::Assessment))
+        {
             let access = tx.document_for(owner, id).await?.context("document")?;
             access.set_subjects(&mut tx, &created.clients).await?;
         }
         tx.commit().await?;
         for (kind, id) in &created.documents {
             match kind {
-                DocumentKind::Intake => self.sheet(&author, id, "intake_application", &source.intake, people).await?,
-                DocumentKind::Assessment => self.sheet(&author, id, "intake_assessment", &source.assessment, people).await?,
+                DocumentKind::Intake => {
+                    self.sheet(&author, id, "intake_application", &source.intake, people)
+                        .await?
+                }
+                DocumentKind::Assessment => {
+                    self.sheet(&author, id, "intake_assessment", &source.assessment, people)
+                        .await?
+                }
                 DocumentKind::Network => self.network(&author, id, source, people).await?,
                 _ => {}
             }
@@ -502,42 +689,95 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    async fn sheet(&self, author: &Author, id: &DocumentId, form: &str, source: &toml::Table, people: &BTreeMap<String, PersonId>) -> anyhow::Result<()> {
+    async fn sheet(
+        &self,
+        author: &Author,
+        id: &DocumentId,
+        form: &str,
+        source: &toml::Table,
+        people: &BTreeMap<String, PersonId>,
+    ) -> anyhow::Result<()> {
         let definition = form::catalogue().definition(form).context("form")?;
         let shape = definition.shape();
         let mut values = Map::new();
         for (field, value) in source {
-            let Some(known) = definition.field(field) else { continue };
+            let Some(known) = definition.field(field) else {
+                continue;
+            };
             values.insert(field.clone(), self.value(known, value, people));
         }
-        self.state.hub().write_as(author, id, move |txn| filling::fill_sheet(txn, &shape, &values)).await?;
+        self.state
+            .hub()
+            .write_as(author, id, move |txn| {
+                filling::fill_sheet(txn, &shape, &values)
+            })
+            .await?;
         Ok(())
     }
 
-    fn value(&self, field: &form::Field, value: &toml::Value, people: &BTreeMap<String, PersonId>) -> Value {
+    fn value(
+        &self,
+        field: &form::Field,
+        value: &toml::Value,
+        people: &BTreeMap<String, PersonId>,
+    ) -> Value {
         let first = match value {
-            toml::Value::Array(list) if !matches!(field.kind, FieldType::Multiselect | FieldType::Table) => list.first(),
+            toml::Value::Array(list)
+                if !matches!(field.kind, FieldType::Multiselect | FieldType::Table) =>
+            {
+                list.first()
+            }
             other => Some(other),
         };
-        let Some(value) = first else { return Value::Null };
+        let Some(value) = first else {
+            return Value::Null;
+        };
         let text = value.as_str().unwrap_or_default();
         match field.kind {
-            FieldType::UserRef => self.accounts.get(text).map_or(Value::Null, |id| id.as_str().into()),
-            FieldType::OrgRef => self.agencies.get(text).map_or(Value::Null, |id| id.as_str().into()),
-            FieldType::PersonRef => people.get(text).map_or(Value::Null, |id| id.as_str().into()),
+            FieldType::UserRef => self
+                .accounts
+                .get(text)
+                .map_or(Value::Null, |id| id.as_str().into()),
+            FieldType::OrgRef => self
+                .agencies
+                .get(text)
+                .map_or(Value::Null, |id| id.as_str().into()),
+            FieldType::PersonRef => people
+                .get(text)
+                .map_or(Value::Null, |id| id.as_str().into()),
             FieldType::Table => {
-                let rows = value.as_array().into_iter().flatten().filter_map(toml::Value::as_table).map(|row| {
-                    let cells = field.columns.iter().filter_map(|column| Some((column.id.clone(), self.value(column, row.get(&column.id)?, people))));
-                    Value::Object(cells.collect())
-                });
+                let rows = value
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(toml::Value::as_table)
+                    .map(|row| {
+                        let cells = field.columns.iter().filter_map(|column| {
+                            Some((
+                                column.id.clone(),
+                                self.value(column, row.get(&column.id)?, people),
+                            ))
+                        });
+                        Value::Object(cells.collect())
+                    });
                 Value::Array(rows.collect())
             }
             _ => plain(value),
         }
     }
 
-    async fn network(&self, author: &Author, id: &DocumentId, source: &dataset::Case, people: &BTreeMap<String, PersonId>) -> anyhow::Result<()> {
-        let first_client = source.persons.iter().find(|person| person.role == "client").map(|person| person.reference.as_str());
+    async fn network(
+        &self,
+        author: &Author,
+        id: &DocumentId,
+        source: &dataset::Case,
+        people: &BTreeMap<String, PersonId>,
+    ) -> anyhow::Result<()> {
+        let first_client = source
+            .persons
+            .iter()
+            .find(|person| person.role == "client")
+            .map(|person| person.reference.as_str());
         let agencies = &self.dataset.municipality.agencies;
         let mut nodes = Vec::new();
         for node in &source.network.nodes {
@@ -546,7 +786,11 @@ impl<'a> Loader<'a> {
             let mut values = Map::new();
             values.insert("kind".into(), text("kind").unwrap_or("group").into());
             if let Some(reference) = text("person") {
-                let person = source.persons.iter().find(|person| person.reference == reference).context("node person")?;
+                let person = source
+                    .persons
+                    .iter()
+                    .find(|person| person.reference == reference)
+                    .context("node person")?;
                 values.insert("person_id".into(), people[reference].as_str().into());
                 values.insert("label".into(), person.name.clone().into());
                 if let Some(gender) = &person.gender {
@@ -566,7 +810,10 @@ impl<'a> Loader<'a> {
                 }
             } else if let Some(slug) = text("agency") {
                 values.insert("agency_id".into(), self.agency(slug)?.as_str().into());
-                let short = agencies.iter().find(|agency| agency.id == slug).map_or(slug, |agency| agency.short.as_str());
+                let short = agencies
+                    .iter()
+                    .find(|agency| agency.id == slug)
+                    .map_or(slug, |agency| agency.short.as_str());
                 values.insert("label".into(), short.into());
             } else {
                 values.insert("label".into(), text("label").unwrap_or_default().into());
@@ -583,21 +830,54 @@ impl<'a> Loader<'a> {
             }
             values
         };
-        let mut ties: Vec<Map<String, Value>> = source.network.ties.iter().map(|table| tie("eco", table)).collect();
-        ties.extend(source.network.relations.iter().map(|table| tie("gen", table)));
-        self.state.hub().write_as(author, id, move |txn| filling::fill_network(txn, &nodes, &ties)).await?;
+        let mut ties: Vec<Map<String, Value>> = source
+            .network
+            .ties
+            .iter()
+            .map(|table| tie("eco", table))
+            .collect();
+        ties.extend(
+            source
+                .network
+                .relations
+                .iter()
+                .map(|table| tie("gen", table)),
+        );
+        self.state
+            .hub()
+            .write_as(author, id, move |txn| {
+                filling::fill_network(txn, &nodes, &ties)
+            })
+            .await?;
         Ok(())
     }
 
-    async fn progress(&self, source: &dataset::Case, created: &CreatedCase, people: &BTreeMap<String, PersonId>, owner_agency: &str) -> anyhow::Result<()> {
+    async fn progress(
+        &self,
+        source: &dataset::Case,
+        created: &CreatedCase,
+        people: &BTreeMap<String, PersonId>,
+        owner_agency: &str,
+    ) -> anyhow::Result<()> {
         for entry in &source.progress {
             let writer = match self.caller(&entry.staff, Some(&entry.agency)).await {
                 Ok(caller) => caller,
                 Err(_) => self.anyone_of(&entry.agency).await?,
             };
-            let targets: Vec<PersonId> = entry.targets.iter().filter_map(|reference| people.get(reference).cloned()).collect();
+            let targets: Vec<PersonId> = entry
+                .targets
+                .iter()
+                .filter_map(|reference| people.get(reference).cloned())
+                .collect();
             let mut content = Map::new();
-            content.insert("performed_at".into(), entry.performed_at.strftime("%Y-%m-%dT%H:%M").to_string().into());
+            content.insert(
+                "performed_at".into(),
+                entry
+                    .performed_at
+                    .strftime("%Y-%m-%dT%H:%M")
+                    .to_string()
+                    .into(),
+            );
             content.insert("title".into(), entry.title.clone().into());
             content.insert("content".into(), entry.content.clone().into());
             content.insert("involved_orgs".into(), json!(entry.involved));
@@ -640,7 +920,12 @@ fn plain(value: &toml::Value) -> Value {
         toml::Value::Boolean(flag) => (*flag).into(),
         toml::Value::Datetime(instant) => instant.to_string().into(),
         toml::Value::Array(list) => Value::Array(list.iter().map(plain).collect()),
-        toml::Value::Table(table) => Value::Object(table.iter().map(|(key, value)| (key.clone(), plain(value))).collect()),
+        toml::Value::Table(table) => Value::Object(
+            table
+                .iter()
+                .map(|(key, value)| (key.clone(), plain(value)))
+                .collect(),
+        ),
     }
 }
 

@@ -24,15 +24,32 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
     match Assets::locate(config.assets.as_deref()) {
         Ok(assets) => {
-            check("モデル", Models::from_assets(&assets, 1).map(|models| models.version).map_err(|error| error.to_string()));
+            check(
+                "モデル",
+                Models::from_assets(&assets, 1)
+                    .map(|models| models.version)
+                    .map_err(|error| error.to_string()),
+            );
             check(
                 "辞書",
-                assets.dictionary().map_err(|error| error.to_string()).and_then(|path| {
-                    search::Analyzer::load(&path).map(|_| "読めます".to_owned()).map_err(|error| error.to_string())
-                }),
+                assets
+                    .dictionary()
+                    .map_err(|error| error.to_string())
+                    .and_then(|path| {
+                        search::Analyzer::load(&path)
+                            .map(|_| "読めます".to_owned())
+                            .map_err(|error| error.to_string())
+                    }),
             );
             let font = assets.root().join("fonts/BIZUDPGothic-Regular.ttf");
-            check("図表の書体", if font.exists() { Ok("あります".into()) } else { Err("ありません。make setup を実行してください".into()) });
+            check(
+                "図表の書体",
+                if font.exists() {
+                    Ok("あります".into())
+                } else {
+                    Err("ありません。make setup を実行してください".into())
+                },
+            );
         }
         Err(error) => check("資産フォルダ", Err(error.to_string())),
     }
@@ -51,7 +68,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         let findings = db.durability_findings().await?;
         check(
             "書込みの確実さ",
-            if findings.is_empty() { Ok("確定してから応答します".into()) } else { Err(format!("設定を直してください: {}", findings.join(", "))) },
+            if findings.is_empty() {
+                Ok("確定してから応答します".into())
+            } else {
+                Err(format!("設定を直してください: {}", findings.join(", ")))
+            },
         );
         let mut tx = db.read().await?;
         for municipality in municipalities::list(&mut tx).await? {
@@ -60,7 +81,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
                 &format!("監査記録 {}", municipality.id),
                 match chain {
                     Chain::Intact { rows } => Ok(format!("{rows} 件、改ざんはありません")),
-                    Chain::Broken { seq } => Err(format!("{seq} 件目から鎖がつながりません。控えと照合してください")),
+                    Chain::Broken { seq } => Err(format!(
+                        "{seq} 件目から鎖がつながりません。控えと照合してください"
+                    )),
                 },
             );
         }

@@ -26,14 +26,26 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.what {
         What::List => {
             for definition in catalogue.definitions() {
-                let verified = if definition.verified { "" } else { "（未検証）" };
-                println!("{}\t{}\t{}版{verified}\t{}項目", definition.id, definition.title, definition.version, definition.fields().count());
+                let verified = if definition.verified {
+                    ""
+                } else {
+                    "（未検証）"
+                };
+                println!(
+                    "{}\t{}\t{}版{verified}\t{}項目",
+                    definition.id,
+                    definition.title,
+                    definition.version,
+                    definition.fields().count()
+                );
             }
         }
         What::Show { form } => {
-            let definition = catalogue
-                .definition(&form)
-                .ok_or_else(|| crate::InputError(format!("様式「{form}」はありません。musubi forms list で確かめてください")))?;
+            let definition = catalogue.definition(&form).ok_or_else(|| {
+                crate::InputError(format!(
+                    "様式「{form}」はありません。musubi forms list で確かめてください"
+                ))
+            })?;
             println!("{}", serde_json::to_string_pretty(definition)?);
         }
         What::Typescript => print!("{}", form::typescript(catalogue.definitions())),

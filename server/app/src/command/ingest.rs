@@ -15,18 +15,33 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let length = std::fs::metadata(&arguments.file)
-        .map_err(|error| InputError(format!("{} を読めません: {error}", arguments.file.display())))?
+        .map_err(|error| {
+            InputError(format!(
+                "{} を読めません: {error}",
+                arguments.file.display()
+            ))
+        })?
         .len();
     if length > intake::MAX_BYTES as u64 {
-        return Err(InputError(format!("{} は大きすぎます（上限 20MB）。分けて取り込んでください", arguments.file.display())).into());
+        return Err(InputError(format!(
+            "{} は大きすぎます（上限 20MB）。分けて取り込んでください",
+            arguments.file.display()
+        ))
+        .into());
     }
     let bytes = std::fs::read(&arguments.file)?;
-    let kind = arguments
-        .format
-        .parse()
-        .map_err(|()| InputError(format!("--format 「{}」はありません。auto, vtt, srt, json, txt, csv のどれかにしてください", arguments.format)))?;
-    let hint = intake::Hint { kind, ..intake::Hint::default() };
-    let ingest = intake::ingest(&bytes, &hint).map_err(|error| InputError(format!("{}: {}", arguments.file.display(), error)))?;
+    let kind = arguments.format.parse().map_err(|()| {
+        InputError(format!(
+            "--format 「{}」はありません。auto, vtt, srt, json, txt, csv のどれかにしてください",
+            arguments.format
+        ))
+    })?;
+    let hint = intake::Hint {
+        kind,
+        ..intake::Hint::default()
+    };
+    let ingest = intake::ingest(&bytes, &hint)
+        .map_err(|error| InputError(format!("{}: {}", arguments.file.display(), error)))?;
     println!("{}", serde_json::to_string(&ingest)?);
     Ok(())
 }

@@ -55,9 +55,16 @@ fn load(assets: Option<&Path>) -> anyhow::Result<Loaded> {
 pub fn mask(arguments: MaskArguments) -> anyhow::Result<()> {
     let register: Register = match &arguments.register {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| InputError(format!("台帳 {} を読めません: {error}", path.display())))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                InputError(format!("台帳 {} を読めません: {error}", path.display()))
+            })?;
             serde_json::from_str(&text).map_err(|error| {
-                InputError(format!("台帳 {} の {} 行目 {} 文字目が正しくありません", path.display(), error.line(), error.column()))
+                InputError(format!(
+                    "台帳 {} の {} 行目 {} 文字目が正しくありません",
+                    path.display(),
+                    error.line(),
+                    error.column()
+                ))
             })?
         }
         None => Register::default(),
@@ -67,7 +74,13 @@ pub fn mask(arguments: MaskArguments) -> anyhow::Result<()> {
     let mut output = BufWriter::new(std::io::stdout().lock());
     let done = masking::lines::run(&masker, &register, std::io::stdin().lock(), &mut output);
     output.flush()?;
-    done.map_err(|error| if error.is_input() { InputError(error.to_string()).into() } else { anyhow::Error::new(error) })
+    done.map_err(|error| {
+        if error.is_input() {
+            InputError(error.to_string()).into()
+        } else {
+            anyhow::Error::new(error)
+        }
+    })
 }
 
 pub fn embed(arguments: EmbedArguments) -> anyhow::Result<()> {
@@ -79,10 +92,19 @@ pub fn embed(arguments: EmbedArguments) -> anyhow::Result<()> {
 }
 
 pub fn similar(arguments: SimilarArguments) -> anyhow::Result<()> {
-    let corpus = File::open(&arguments.corpus)
-        .map_err(|error| InputError(format!("{} を読めません: {error}", arguments.corpus.display())))?;
+    let corpus = File::open(&arguments.corpus).map_err(|error| {
+        InputError(format!(
+            "{} を読めません: {error}",
+            arguments.corpus.display()
+        ))
+    })?;
     let Loaded { models, analyzer } = load(arguments.assets.as_deref())?;
-    let name = arguments.corpus.file_name().context("corpus")?.to_string_lossy().into_owned();
+    let name = arguments
+        .corpus
+        .file_name()
+        .context("corpus")?
+        .to_string_lossy()
+        .into_owned();
     let mut output = BufWriter::new(std::io::stdout().lock());
     let done = similar::lines::similar(
         &analyzer,
@@ -97,5 +119,9 @@ pub fn similar(arguments: SimilarArguments) -> anyhow::Result<()> {
 }
 
 fn input_or_failure(error: similar::Error) -> anyhow::Error {
-    if error.is_input() { InputError(error.to_string()).into() } else { error.into() }
+    if error.is_input() {
+        InputError(error.to_string()).into()
+    } else {
+        error.into()
+    }
 }

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::Context;
 use api::{state::AppState, worker};
 use axum::serve::ListenerExt;
-use tokio::{net::TcpListener, signal::unix::{SignalKind, signal}};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -56,9 +59,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// Listens until told to stop; then everything received is made durable before the doors close.
 pub async fn serve(config: &Config, state: AppState, notice: Option<String>) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(&config.listen)
-        .await
-        .with_context(|| format!("{} で待ち受けられません。ほかのプログラムが使っていないか確かめてください", config.listen))?;
+    let listener = TcpListener::bind(&config.listen).await.with_context(|| {
+        format!(
+            "{} で待ち受けられません。ほかのプログラムが使っていないか確かめてください",
+            config.listen
+        )
+    })?;
     let address = listener.local_addr()?;
     // Small frames must not wait for the next one.
     let listener = listener.tap_io(|stream| {
@@ -66,7 +72,10 @@ pub async fn serve(config: &Config, state: AppState, notice: Option<String>) -> 
             tracing::debug!(%error, "nodelay not set");
         }
     });
-    println!("結（むすび）は http://{address}{}/ で動いています（止めるには Ctrl+C）", config.base_path);
+    println!(
+        "結（むすび）は http://{address}{}/ で動いています（止めるには Ctrl+C）",
+        config.base_path
+    );
     if let Some(notice) = notice {
         println!("{notice}");
     }

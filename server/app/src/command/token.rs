@@ -43,7 +43,13 @@ enum What {
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let What::Create { options, user, ttl, scope, role } = arguments.what;
+    let What::Create {
+        options,
+        user,
+        ttl,
+        scope,
+        role,
+    } = arguments.what;
     let ttl = duration(&ttl)?;
     opening::runtime()?.block_on(async {
         let db = opening::database(&Config::load(&options)?).await?;
@@ -51,19 +57,30 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         for municipality in municipalities::list(&mut tx).await? {
             let admin = AdminAccess::of_installation(&municipality.id);
             let accounts = admin.accounts(&mut tx).await?;
-            let Some(account) = accounts.into_iter().find(|account| account.login_id == user.to_lowercase()) else { continue };
+            let Some(account) = accounts
+                .into_iter()
+                .find(|account| account.login_id == user.to_lowercase())
+            else {
+                continue;
+            };
             let today = db.clock().now().to_zoned(municipality.time_zone()).date();
             let memberships = admin.memberships(&mut tx, Some(&account.id)).await?;
             let membership: MembershipId = memberships
                 .into_iter()
-                .find(|membership| membership.valid_on(today) && role.is_none_or(|role| membership.role == role))
+                .find(|membership| {
+                    membership.valid_on(today) && role.is_none_or(|role| membership.role == role)
+                })
                 .ok_or_else(|| InputError(format!("{user} には今日使える所属がありません")))?
                 .id;
             let (id, token) = admin
                 .create_token(&mut tx, &membership, "command", &scope, ttl)
                 .await
                 .map_err(|error| InputError(format!("トークンを作れません: {error}")))?;
-            audit::record(&mut tx, Event::system(&municipality.id, "token.create", "token", id).detail(json!({"account": account.id})));
+            audit::record(
+                &mut tx,
+                Event::system(&municipality.id, "token.create", "token", id)
+                    .detail(json!({"account": account.id})),
+            );
             tx.commit().await?;
             println!("{token}");
             db.close().await;
@@ -74,7 +91,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn duration(text: &str) -> anyhow::Result<SignedDuration> {
-    let wrong = || InputError(format!("--ttl 「{text}」は 30m, 1h, 7d のように書いてください"));
+    let wrong = || {
+        InputError(format!(
+            "--ttl 「{text}」は 30m, 1h, 7d のように書いてください"
+        ))
+    };
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
     let number: i64 = number.parse().map_err(|_| wrong())?;
     let seconds = match unit {

@@ -83,27 +83,57 @@ struct Named {
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     opening::runtime()?.block_on(async {
         match arguments.what {
-            What::Create { options, municipality_code, municipality, login, name, role, agency, agency_class } => {
+            What::Create {
+                options,
+                municipality_code,
+                municipality,
+                login,
+                name,
+                role,
+                agency,
+                agency_class,
+            } => {
                 let db = opening::database(&Config::load(&options)?).await?;
                 let id = MunicipalityId::from(municipality_code.as_str());
                 ensure_municipality(&db, &id, municipality.as_deref()).await?;
                 create(&db, &id, &login, &name, role, &agency, agency_class).await?;
                 db.close().await;
             }
-            What::List { options, municipality_code } => {
+            What::List {
+                options,
+                municipality_code,
+            } => {
                 let db = opening::database(&Config::load(&options)?).await?;
                 let mut tx = db.read().await?;
-                for account in AdminAccess::of_installation(&municipality_code.into()).accounts(&mut tx).await? {
-                    let state = if account.active { "利用中" } else { "停止" };
+                for account in AdminAccess::of_installation(&municipality_code.into())
+                    .accounts(&mut tx)
+                    .await?
+                {
+                    let state = if account.active {
+                        "利用中"
+                    } else {
+                        "停止"
+                    };
                     println!("{}\t{}\t{state}", account.login_id, account.name);
                 }
                 drop(tx);
                 db.close().await;
             }
             What::Stop(named) => change(named, "account.stop", Operation::Stop).await?,
-            What::Reactivate(named) => change(named, "account.reactivate", Operation::Reactivate).await?,
-            What::ResetPassword(named) => change(named, "account.reset_password", Operation::Password).await?,
-            What::ResetSecondFactor(named) => change(named, "account.reset_second_factor", Operation::SecondFactor).await?,
+            What::Reactivate(named) => {
+                change(named, "account.reactivate", Operation::Reactivate).await?
+            }
+            What::ResetPassword(named) => {
+                change(named, "account.reset_password", Operation::Password).await?
+            }
+            What::ResetSecondFactor(named) => {
+                change(
+                    named,
+                    "account.reset_second_factor",
+                    Operation::SecondFactor,
+                )
+                .await?
+            }
         }
         Ok(())
     })
@@ -115,12 +145,20 @@ pub fn functions() -> serde_json::Value {
     json!({"takikan": true, "live_sheets": true, "masking": true, "transcripts": true, "similar": true, "statistics": true})
 }
 
-async fn ensure_municipality(db: &Database, id: &MunicipalityId, name: Option<&str>) -> anyhow::Result<()> {
+async fn ensure_municipality(
+    db: &Database,
+    id: &MunicipalityId,
+    name: Option<&str>,
+) -> anyhow::Result<()> {
     let mut tx = db.write().await?;
     if municipalities::get(&mut tx, id).await?.is_some() {
         return Ok(());
     }
-    let name = name.ok_or_else(|| InputError(format!("自治体 {id} はまだありません。--municipality で名前を指定してください")))?;
+    let name = name.ok_or_else(|| {
+        InputError(format!(
+            "自治体 {id} はまだありません。--municipality で名前を指定してください"
+        ))
+    })?;
     let municipality = Municipality {
         id: id.clone(),
         name: name.to_owned(),
@@ -133,7 +171,15 @@ async fn ensure_municipality(db: &Database, id: &MunicipalityId, name: Option<&s
     Ok(())
 }
 
-async fn create(db: &Database, municipality: &MunicipalityId, login: &str, name: &str, role: Role, agency: &str, class: AgencyClass) -> anyhow::Result<()> {
+async fn create(
+    db: &Database,
+    municipality: &MunicipalityId,
+    login: &str,
+    name: &str,
+    role: Role,
+    agency: &str,
+    class: AgencyClass,
+) -> anyhow::Result<()> {
     let password = one_time_password();
     check_password(&password, login)?;
     let admin = AdminAccess::of_installation(municipality);
@@ -142,7 +188,13 @@ async fn create(db: &Database, municipality: &MunicipalityId, login: &str, name:
     let agency = match known.into_iter().find(|known| known.name == agency) {
         Some(known) => known.id,
         None => {
-            let new = NewAgency { name: agency.to_owned(), class, org_type: None, phone: None, organisation: None };
+            let new = NewAgency {
+                name: agency.to_owned(),
+                class,
+                org_type: None,
+                phone: None,
+                organisation: None,
+            };
             admin.create_agency(&mut tx, &new).await?
         }
     };
@@ -155,16 +207,40 @@ async fn create(db: &Database, municipality: &MunicipalityId, login: &str, name:
         password_hash: db.hashing().hash(&password)?,
         must_change_password: true,
     };
-    let account = admin.create_account(&mut tx, &new).await.map_err(|error| InputError(format!("利用者を作れません: {error}")))?;
-    let today = db.clock().now().to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo")?).date();
-    let membership = NewMembership { account: account.clone(), agency, role, valid_from: today, valid_to: None };
+    let account = admin
+        .create_account(&mut tx, &new)
+        .await
+        .map_err(|error| InputError(format!("利用者を作れません: {error}")))?;
+    let today = db
+        .clock()
+        .now()
+        .to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo")?)
+        .date();
+    let membership = NewMembership {
+        account: account.clone(),
+        agency,
+        role,
+        valid_from: today,
+        valid_to: None,
+    };
     admin
         .create_membership(&mut tx, &membership)
         .await
-        .map_err(|error| InputError(format!("役割「{}」をこの区分の機関には付けられません ({error})", role.label_ja())))?;
-    audit::record(&mut tx, Event::system(municipality, "account.create", "account", account.as_str()).detail(json!({"by": "command"})));
+        .map_err(|error| {
+            InputError(format!(
+                "役割「{}」をこの区分の機関には付けられません ({error})",
+                role.label_ja()
+            ))
+        })?;
+    audit::record(
+        &mut tx,
+        Event::system(municipality, "account.create", "account", account.as_str())
+            .detail(json!({"by": "command"})),
+    );
     tx.commit().await?;
-    println!("利用者 {login} を作りました。\n最初のパスワード: {password}\nサインインすると、認証アプリの登録とパスワードの変更に進みます。");
+    println!(
+        "利用者 {login} を作りました。\n最初のパスワード: {password}\nサインインすると、認証アプリの登録とパスワードの変更に進みます。"
+    );
     Ok(())
 }
 
@@ -187,11 +263,17 @@ async fn change(named: Named, action: &'static str, operation: Operation) -> any
         Operation::SecondFactor => admin.reset_second_factor(&mut tx, &account).await?,
         Operation::Password => {
             let password = one_time_password();
-            admin.reset_password(&mut tx, &account, &db.hashing().hash(&password)?).await?;
+            admin
+                .reset_password(&mut tx, &account, &db.hashing().hash(&password)?)
+                .await?;
             println!("一時パスワード: {password}");
         }
     }
-    audit::record(&mut tx, Event::system(&municipality, action, "account", account.as_str()).detail(json!({"by": "command"})));
+    audit::record(
+        &mut tx,
+        Event::system(&municipality, action, "account", account.as_str())
+            .detail(json!({"by": "command"})),
+    );
     tx.commit().await?;
     println!("{} を変更しました。", named.login);
     db.close().await;
@@ -199,10 +281,20 @@ async fn change(named: Named, action: &'static str, operation: Operation) -> any
 }
 
 /// The account of a login id.
-pub async fn find(admin: &AdminAccess, tx: &mut store::Tx, login: &str) -> anyhow::Result<AccountId> {
+pub async fn find(
+    admin: &AdminAccess,
+    tx: &mut store::Tx,
+    login: &str,
+) -> anyhow::Result<AccountId> {
     let wanted = login.to_lowercase();
-    let account = admin.accounts(tx).await?.into_iter().find(|account| account.login_id == wanted);
-    Ok(account.ok_or_else(|| InputError(format!("利用者 {login} はいません")))?.id)
+    let account = admin
+        .accounts(tx)
+        .await?
+        .into_iter()
+        .find(|account| account.login_id == wanted);
+    Ok(account
+        .ok_or_else(|| InputError(format!("利用者 {login} はいません")))?
+        .id)
 }
 
 /// 20 letters and digits in groups, without those that look alike.
@@ -210,6 +302,12 @@ fn one_time_password() -> String {
     use rand::RngExt;
     const ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
     let mut rng = rand::rng();
-    let letters: Vec<char> = (0..20).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect();
-    letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+    let letters: Vec<char> = (0..20)
+        .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
+        .collect();
+    letters
+        .chunks(5)
+        .map(|group| group.iter().collect::<String>())
+        .collect::<Vec<_>>()
+        .join("-")
 }

@@ -22,21 +22,39 @@ use crate::{AdminAccess, Caller, Sharing, StoreError, audit, documents};
 
 async fn list(world: &World, caller: &Caller, q: Option<&str>) -> cases::CasePage {
     let mut tx = world.db.read().await.unwrap();
-    let filter = CaseFilter { q: q.map(str::to_owned), limit: 50, ..CaseFilter::default() };
+    let filter = CaseFilter {
+        q: q.map(str::to_owned),
+        limit: 50,
+        ..CaseFilter::default()
+    };
     tx.cases(caller, &filter, None).await.unwrap()
 }
 
 fn document(created: &CreatedCase, kind: DocumentKind) -> domain::id::DocumentId {
-    created.documents.iter().find(|(k, _)| *k == kind).unwrap().1.clone()
+    created
+        .documents
+        .iter()
+        .find(|(k, _)| *k == kind)
+        .unwrap()
+        .1
+        .clone()
 }
 
 fn content(text: &str) -> serde_json::Map<String, serde_json::Value> {
-    serde_json::json!({ "title": "電話", "content": text, "private_note": format!("機微 {text}") }).as_object().unwrap().clone()
+    serde_json::json!({ "title": "電話", "content": text, "private_note": format!("機微 {text}") })
+        .as_object()
+        .unwrap()
+        .clone()
 }
 
 fn entry(visibility: Visibility, text: &str) -> NewProgress {
     NewProgress {
-        performed_on: date(2026, 11, 10), method: "tel".into(), visibility, persons: Vec::new(), agencies: Vec::new(), content: content(text),
+        performed_on: date(2026, 11, 10),
+        method: "tel".into(),
+        visibility,
+        persons: Vec::new(),
+        agencies: Vec::new(),
+        content: content(text),
     }
 }
 

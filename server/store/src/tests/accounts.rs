@@ -12,7 +12,12 @@ use crate::testing::noon;
 use crate::{AdminAccess, Database, StoreError};
 
 /// Signs in with a password; the token and the session.
-async fn sign_in(db: &Database, login: &str, password: &str, source: &str) -> Result<Option<(String, Session)>, Locked> {
+async fn sign_in(
+    db: &Database,
+    login: &str,
+    password: &str,
+    source: &str,
+) -> Result<Option<(String, Session)>, Locked> {
     let mut tx = db.write().await.unwrap();
     let answer = sessions::challenge(&mut tx, login, source).await.unwrap();
     tx.commit().await.unwrap();
@@ -27,7 +32,9 @@ async fn sign_in(db: &Database, login: &str, password: &str, source: &str) -> Re
 async fn code(db: &Database, session: &Session, code: &str, source: &str) -> SecondFactor {
     let mut tx = db.write().await.unwrap();
     let mut session = session.clone();
-    let answer = sessions::confirm_totp(&mut tx, &mut session, code, source).await.unwrap();
+    let answer = sessions::confirm_totp(&mut tx, &mut session, code, source)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     answer
 }
@@ -35,7 +42,14 @@ async fn code(db: &Database, session: &Session, code: &str, source: &str) -> Sec
 async fn enrolled(world: &World, login: &str) -> domain::id::AccountId {
     let mut tx = world.db.write().await.unwrap();
     let id = account(&mut tx, &world.admin, login).await;
-    membership(&mut tx, &world.admin, &id, &world.coordinator.viewer.agency, Role::Coordinator).await;
+    membership(
+        &mut tx,
+        &world.admin,
+        &id,
+        &world.coordinator.viewer.agency,
+        Role::Coordinator,
+    )
+    .await;
     world.admin.enrol(&mut tx, &id, SECRET).await.unwrap();
     tx.commit().await.unwrap();
     id

@@ -16,7 +16,10 @@ async fn raw(world: &World) -> Vec<u8> {
     let mut out = Vec::new();
     match world.db.dialect() {
         Dialect::Sqlite => {
-            for entry in std::fs::read_dir(world.store.folder.path()).unwrap().flatten() {
+            for entry in std::fs::read_dir(world.store.folder.path())
+                .unwrap()
+                .flatten()
+            {
                 if entry.path().is_file() {
                     out.extend(std::fs::read(entry.path()).unwrap());
                 }
@@ -24,12 +27,20 @@ async fn raw(world: &World) -> Vec<u8> {
         }
         Dialect::Postgres => {
             let mut tx = world.db.read().await.unwrap();
-            let tables: Vec<String> =
-                sqlx::query_scalar("SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public'").fetch_all(tx.conn()).await.unwrap();
+            let tables: Vec<String> = sqlx::query_scalar(
+                "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public'",
+            )
+            .fetch_all(tx.conn())
+            .await
+            .unwrap();
             assert!(tables.len() > 40);
             for table in tables {
                 let sql = sqlx::AssertSqlSafe(format!("SELECT CAST(t AS TEXT) FROM {table} t"));
-                for row in sqlx::query_scalar::<_, String>(sql).fetch_all(tx.conn()).await.unwrap() {
+                for row in sqlx::query_scalar::<_, String>(sql)
+                    .fetch_all(tx.conn())
+                    .await
+                    .unwrap()
+                {
                     // bytea prints as hexadecimal digits: look for those too.
                     out.extend(row.as_bytes());
                 }
@@ -40,7 +51,9 @@ async fn raw(world: &World) -> Vec<u8> {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }
 
 on_both! {

@@ -12,7 +12,11 @@ use crate::testing::noon;
 use crate::{Dialect, DocumentLog};
 
 fn author() -> Author {
-    Author { account: "a1".into(), membership: "m1".into(), agency: "g1".into() }
+    Author {
+        account: "a1".into(),
+        membership: "m1".into(),
+        agency: "g1".into(),
+    }
 }
 
 fn entry(text: &str) -> Entry {
@@ -20,23 +24,51 @@ fn entry(text: &str) -> Entry {
         update: Bytes::copy_from_slice(text.as_bytes()),
         author: author(),
         at: noon(),
-        inserted: vec![Span { client: u64::MAX >> 11, clock: 3, len: 4 }],
-        deleted: vec![Span { client: 7, clock: 0, len: 1 }],
+        inserted: vec![Span {
+            client: u64::MAX >> 11,
+            clock: 3,
+            len: 4,
+        }],
+        deleted: vec![Span {
+            client: 7,
+            clock: 0,
+            len: 1,
+        }],
     }
 }
 
 fn snapshot(text: &str) -> Snapshot {
-    let span = Span { client: 7, clock: 0, len: 9 };
-    Snapshot { state: text.as_bytes().to_vec(), authors: vec![Authored { span, author: author(), at: noon(), deletion: true }] }
+    let span = Span {
+        client: 7,
+        clock: 0,
+        len: 9,
+    };
+    Snapshot {
+        state: text.as_bytes().to_vec(),
+        authors: vec![Authored {
+            span,
+            author: author(),
+            at: noon(),
+            deletion: true,
+        }],
+    }
 }
 
 async fn document(world: &World) -> DocumentId {
     let created = world.case("記録").await;
-    created.documents.into_iter().find(|(kind, _)| *kind == DocumentKind::Intake).unwrap().1
+    created
+        .documents
+        .into_iter()
+        .find(|(kind, _)| *kind == DocumentKind::Intake)
+        .unwrap()
+        .1
 }
 
 fn texts(entries: &[(u64, Entry)]) -> Vec<(u64, String)> {
-    entries.iter().map(|(seq, entry)| (*seq, String::from_utf8(entry.update.to_vec()).unwrap())).collect()
+    entries
+        .iter()
+        .map(|(seq, entry)| (*seq, String::from_utf8(entry.update.to_vec()).unwrap()))
+        .collect()
 }
 
 on_both! {

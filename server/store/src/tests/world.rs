@@ -51,7 +51,13 @@ pub async fn municipality(tx: &mut Tx, id: &str) -> MunicipalityId {
 }
 
 pub async fn agency(tx: &mut Tx, admin: &AdminAccess, name: &str, class: AgencyClass) -> AgencyId {
-    let new = NewAgency { name: name.into(), class, org_type: None, phone: None, organisation: None };
+    let new = NewAgency {
+        name: name.into(),
+        class,
+        org_type: None,
+        phone: None,
+        organisation: None,
+    };
     admin.create_agency(tx, &new).await.unwrap()
 }
 
@@ -69,16 +75,43 @@ pub async fn account(tx: &mut Tx, admin: &AdminAccess, login: &str) -> AccountId
     admin.create_account(tx, &new).await.unwrap()
 }
 
-pub async fn membership(tx: &mut Tx, admin: &AdminAccess, account: &AccountId, agency: &AgencyId, role: Role) -> MembershipId {
-    let new = NewMembership { account: account.clone(), agency: agency.clone(), role, valid_from: date(2026, 4, 1), valid_to: None };
+pub async fn membership(
+    tx: &mut Tx,
+    admin: &AdminAccess,
+    account: &AccountId,
+    agency: &AgencyId,
+    role: Role,
+) -> MembershipId {
+    let new = NewMembership {
+        account: account.clone(),
+        agency: agency.clone(),
+        role,
+        valid_from: date(2026, 4, 1),
+        valid_to: None,
+    };
     admin.create_membership(tx, &new).await.unwrap()
 }
 
 /// A caller made the only way there is: by signing in (here: an API token).
-pub async fn caller(tx: &mut Tx, admin: &AdminAccess, login: &str, agency: &AgencyId, role: Role) -> Caller {
+pub async fn caller(
+    tx: &mut Tx,
+    admin: &AdminAccess,
+    login: &str,
+    agency: &AgencyId,
+    role: Role,
+) -> Caller {
     let account = account(tx, admin, login).await;
     let membership = membership(tx, admin, &account, agency, role).await;
-    let (_, token) = admin.create_token(tx, &membership, "test", &[], jiff::SignedDuration::from_hours(1)).await.unwrap();
+    let (_, token) = admin
+        .create_token(
+            tx,
+            &membership,
+            "test",
+            &[],
+            jiff::SignedDuration::from_hours(1),
+        )
+        .await
+        .unwrap();
     sessions::bearer(tx, &token).await.unwrap().unwrap()
 }
 
@@ -103,12 +136,25 @@ impl World {
         let mut tx = db.write().await.unwrap();
         let town = municipality(&mut tx, "town").await;
         let admin = AdminAccess::of_installation(&town);
-        let kotaki = agency(&mut tx, &admin, "多機関協働センター", AgencyClass::Coordinator).await;
+        let kotaki = agency(
+            &mut tx,
+            &admin,
+            "多機関協働センター",
+            AgencyClass::Coordinator,
+        )
+        .await;
         let office = agency(&mut tx, &admin, "福祉総務課", AgencyClass::Department).await;
         let a = agency(&mut tx, &admin, "地域包括支援センター", AgencyClass::Agency).await;
         let b = agency(&mut tx, &admin, "相談支援事業所", AgencyClass::Agency).await;
         let coordinator = caller(&mut tx, &admin, "coordinator", &kotaki, Role::Coordinator).await;
-        let department = caller(&mut tx, &admin, "department", &office, Role::DepartmentStaff).await;
+        let department = caller(
+            &mut tx,
+            &admin,
+            "department",
+            &office,
+            Role::DepartmentStaff,
+        )
+        .await;
         let agency = caller(&mut tx, &admin, "agency", &a, Role::Agency).await;
         let other = caller(&mut tx, &admin, "other", &b, Role::Agency).await;
         let viewer = caller(&mut tx, &admin, "viewer", &a, Role::Viewer).await;
@@ -116,13 +162,28 @@ impl World {
         let auditor = caller(&mut tx, &admin, "auditor", &office, Role::Auditor).await;
         let stat = caller(&mut tx, &admin, "stat", &office, Role::Stat).await;
         tx.commit().await.unwrap();
-        Self { store, db, town, admin, coordinator, department, agency, other, viewer, sysadmin, auditor, stat }
+        Self {
+            store,
+            db,
+            town,
+            admin,
+            coordinator,
+            department,
+            agency,
+            other,
+            viewer,
+            sysadmin,
+            auditor,
+            stat,
+        }
     }
 
     /// A case of the coordinator about one new client.
     pub async fn case(&self, name: &str) -> CreatedCase {
         let mut tx = self.db.write().await.unwrap();
-        let created = cases::create(&mut tx, &self.coordinator, &self.new_case(name)).await.unwrap();
+        let created = cases::create(&mut tx, &self.coordinator, &self.new_case(name))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         created
     }
@@ -148,24 +209,60 @@ impl World {
 
     pub async fn consent(&self, created: &CreatedCase, person: &PersonId, status: ConsentStatus) {
         let mut tx = self.db.write().await.unwrap();
-        let access = tx.case_for(&self.coordinator, &created.case).await.unwrap().unwrap();
+        let access = tx
+            .case_for(&self.coordinator, &created.case)
+            .await
+            .unwrap()
+            .unwrap();
         let mut consent = Consent::of(status);
         consent.obtained_on = Some(date(2026, 11, 2));
-        let new = NewConsent { person: person.clone(), consent, method: None, policy_version: None, detail: ConsentDetail::default() };
+        let new = NewConsent {
+            person: person.clone(),
+            consent,
+            method: None,
+            policy_version: None,
+            detail: ConsentDetail::default(),
+        };
         access.register_consent(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();
     }
 
     /// Takes the agency in with a level on the given sections; consent must cover it.
-    pub async fn disclose(&self, created: &CreatedCase, to: &Caller, level: Level, sections: &[Section]) {
+    pub async fn disclose(
+        &self,
+        created: &CreatedCase,
+        to: &Caller,
+        level: Level,
+        sections: &[Section],
+    ) {
         let mut tx = self.db.write().await.unwrap();
-        let access = tx.case_for(&self.coordinator, &created.case).await.unwrap().unwrap();
+        let access = tx
+            .case_for(&self.coordinator, &created.case)
+            .await
+            .unwrap()
+            .unwrap();
         let agency = to.viewer.agency.clone();
         let rows: Vec<_> = sections
             .iter()
-            .map(|section| Disclosure { agency: agency.clone(), section: *section, level, comment: false })
+            .map(|section| Disclosure {
+                agency: agency.clone(),
+                section: *section,
+                level,
+                comment: false,
+            })
             .collect();
-        let done = access.add_member(&mut tx, &agency, "member", date(2026, 11, 2), None, &rows, None).await.unwrap();
+        let done = access
+            .add_member(
+                &mut tx,
+                &agency,
+                "member",
+                date(2026, 11, 2),
+                None,
+                &rows,
+                None,
+            )
+            .await
+            .unwrap();
         assert_eq!(done, Sharing::Done);
         tx.commit().await.unwrap();
     }
@@ -173,8 +270,10 @@ impl World {
     /// A consented case disclosed to the agency.
     pub async fn shared_case(&self, name: &str, level: Level) -> CreatedCase {
         let created = self.case(name).await;
-        self.consent(&created, &created.clients[0], ConsentStatus::Full).await;
-        self.disclose(&created, &self.agency, level, Section::ALL).await;
+        self.consent(&created, &created.clients[0], ConsentStatus::Full)
+            .await;
+        self.disclose(&created, &self.agency, level, Section::ALL)
+            .await;
         created
     }
 }

@@ -81,7 +81,10 @@ pub async fn create(
         must_change_password: true,
     };
     let id = admin.create_account(&mut tx, &new).await?;
-    audit::record(&mut tx, Event::by(&call.caller, "account.create", "account", id.as_str()));
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "account.create", "account", id.as_str()),
+    );
     if let Some(first) = request.membership {
         let agency = AgencyId(first.agency_id);
         let new = NewMembership {
@@ -93,9 +96,24 @@ pub async fn create(
         };
         let membership = admin.create_membership(&mut tx, &new).await?;
         let detail = json!({ "account": id, "agency": agency, "role": first.role });
-        audit::record(&mut tx, Event::by(&call.caller, "membership.create", "membership", membership.as_str()).detail(detail));
+        audit::record(
+            &mut tx,
+            Event::by(
+                &call.caller,
+                "membership.create",
+                "membership",
+                membership.as_str(),
+            )
+            .detail(detail),
+        );
     }
     let account = answer(&mut tx, &admin, &id).await?;
     tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(CreatedAccount { account, one_time_password: password })))
+    Ok((
+        StatusCode::CREATED,
+        Json(CreatedAccount {
+            account,
+            one_time_password: password,
+        }),
+    ))
 }

@@ -98,16 +98,32 @@ pub(crate) fn admin(tx: &Tx, call: &CallContext) -> Result<AdminAccess, ApiError
     tx.admin_for(&call.caller).ok_or_else(ApiError::forbidden)
 }
 
-async fn answer(tx: &mut Tx, admin: &AdminAccess, id: &AccountId) -> Result<AccountAnswer, ApiError> {
-    let account = admin.account(tx, id).await?.ok_or_else(ApiError::not_found)?;
-    let memberships = admin.memberships(tx, Some(id)).await?.into_iter().map(Into::into).collect();
+async fn answer(
+    tx: &mut Tx,
+    admin: &AdminAccess,
+    id: &AccountId,
+) -> Result<AccountAnswer, ApiError> {
+    let account = admin
+        .account(tx, id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let memberships = admin
+        .memberships(tx, Some(id))
+        .await?
+        .into_iter()
+        .map(Into::into)
+        .collect();
     Ok(AccountAnswer::new(account, memberships))
 }
 
 /// One's own account is not stopped or reset from here: nobody locks themselves out by a slip, and
 /// an administrator always remains.
 fn not_own(call: &CallContext, id: &AccountId) -> Result<(), ApiError> {
-    if call.caller.viewer.account == *id { Err(ApiError::conflict("own_account")) } else { Ok(()) }
+    if call.caller.viewer.account == *id {
+        Err(ApiError::conflict("own_account"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Letters that are not mistaken for each other when read from paper.
@@ -127,7 +143,9 @@ fn spell(random: &[u8]) -> String {
 
 fn one_time(db: &Database, login_id: &str) -> String {
     loop {
-        let random = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(db.fresh_token()).unwrap_or_default();
+        let random = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(db.fresh_token())
+            .unwrap_or_default();
         let password = spell(&random);
         if check_password(&password, login_id).is_ok() {
             return password;
@@ -148,8 +166,17 @@ async fn one_time_password(state: &AppState, login_id: &str) -> Result<(String, 
 }
 
 /// Audits a change of an account, commits and cuts the account's open documents.
-async fn finish(state: &AppState, mut tx: Tx, call: &CallContext, action: &'static str, id: &AccountId) -> Result<(), ApiError> {
-    audit::record(&mut tx, Event::by(&call.caller, action, "account", id.as_str()));
+async fn finish(
+    state: &AppState,
+    mut tx: Tx,
+    call: &CallContext,
+    action: &'static str,
+    id: &AccountId,
+) -> Result<(), ApiError> {
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, action, "account", id.as_str()),
+    );
     tx.commit().await?;
     state.hub().access_changed(&Change::Account(id.clone()));
     Ok(())

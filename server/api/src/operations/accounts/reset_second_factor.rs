@@ -12,7 +12,11 @@ use crate::{context::CallContext, error::ApiError, state::AppState};
 /// Take the second factor away: the next sign-in enrols anew.
 #[utoipa::path(post, path = "/accounts/{id}/reset-second-factor", tag = "accounts", params(("id" = String, Path)),
     responses((status = 204), (status = 403, description = "forbidden"), (status = 404, description = "not_found"), (status = 409, description = "own_account")))]
-pub async fn reset_second_factor(State(state): State<AppState>, call: CallContext, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub async fn reset_second_factor(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     let id = AccountId(id);
     not_own(&call, &id)?;
     let mut tx = state.db().write().await?;

@@ -12,7 +12,11 @@ use crate::{context::CallContext, error::ApiError, state::AppState};
 /// Stop an account; its sessions and tokens end at once.
 #[utoipa::path(post, path = "/accounts/{id}/stop", tag = "accounts", params(("id" = String, Path)),
     responses((status = 204), (status = 403, description = "forbidden"), (status = 404, description = "not_found"), (status = 409, description = "own_account")))]
-pub async fn stop(State(state): State<AppState>, call: CallContext, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub async fn stop(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     let id = AccountId(id);
     not_own(&call, &id)?;
     let mut tx = state.db().write().await?;

@@ -48,10 +48,17 @@ pub async fn update(
     .into_iter()
     .filter_map(|(field, changed)| changed.then_some(field))
     .collect();
-    let patch = AccountPatch { name: request.name, kana: request.kana, email: request.email, profession: request.profession };
+    let patch = AccountPatch {
+        name: request.name,
+        kana: request.kana,
+        email: request.email,
+        profession: request.profession,
+    };
     let mut tx = state.db().write().await?;
     let admin = admin(&tx, &call)?;
-    admin.update_account(&mut tx, &id, request.version, &patch).await?;
+    admin
+        .update_account(&mut tx, &id, request.version, &patch)
+        .await?;
     let event = Event::by(&call.caller, "account.update", "account", id.as_str());
     audit::record(&mut tx, event.detail(json!({ "fields": fields })));
     let changed = answer(&mut tx, &admin, &id).await?;

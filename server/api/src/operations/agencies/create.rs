@@ -55,7 +55,9 @@ pub async fn create(
 pub(super) fn check_org_type(code: Option<&str>) -> Result<(), ApiError> {
     let list = domain::form::catalogue().list("org_type");
     match code {
-        Some(code) if list.is_none_or(|list| list.option(code).is_none()) => Err(ApiError::invalid_field("org_type", "unknown_option")),
+        Some(code) if list.is_none_or(|list| list.option(code).is_none()) => {
+            Err(ApiError::invalid_field("org_type", "unknown_option"))
+        }
         _ => Ok(()),
     }
 }

@@ -54,6 +54,8 @@ impl From<agencies::Agency> for AgencyAnswer {
 }
 
 async fn answer(tx: &mut Tx, call: &CallContext, id: &AgencyId) -> Result<AgencyAnswer, ApiError> {
-    let agency = agencies::get(tx, &call.caller.viewer.municipality, id).await?.ok_or_else(ApiError::not_found)?;
+    let agency = agencies::get(tx, &call.caller.viewer.municipality, id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     Ok(agency.into())
 }

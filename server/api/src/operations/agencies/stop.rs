@@ -13,14 +13,21 @@ use crate::{context::CallContext, error::ApiError, operations::accounts::admin, 
 /// Stop an agency: sessions in its memberships end, it sees no case any more.
 #[utoipa::path(post, path = "/agencies/{id}/stop", tag = "agencies", params(("id" = String, Path)),
     responses((status = 204), (status = 403, description = "forbidden"), (status = 404, description = "not_found"), (status = 409, description = "own_agency")))]
-pub async fn stop(State(state): State<AppState>, call: CallContext, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub async fn stop(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     let id = AgencyId(id);
     if call.caller.viewer.agency == id {
         return Err(ApiError::conflict("own_agency"));
     }
     let mut tx = state.db().write().await?;
     admin(&tx, &call)?.stop_agency(&mut tx, &id).await?;
-    audit::record(&mut tx, Event::by(&call.caller, "agency.stop", "agency", id.as_str()));
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "agency.stop", "agency", id.as_str()),
+    );
     tx.commit().await?;
     // The agency's people may have any document open.
     state.hub().access_changed(&Change::Everything);

@@ -41,9 +41,18 @@ pub async fn update(
     check_org_type(request.org_type.as_deref())?;
     let id = AgencyId(id);
     let mut tx = state.db().write().await?;
-    let patch = AgencyPatch { name: request.name, org_type: request.org_type, phone: request.phone };
-    admin(&tx, &call)?.update_agency(&mut tx, &id, request.version, &patch).await?;
-    audit::record(&mut tx, Event::by(&call.caller, "agency.update", "agency", id.as_str()));
+    let patch = AgencyPatch {
+        name: request.name,
+        org_type: request.org_type,
+        phone: request.phone,
+    };
+    admin(&tx, &call)?
+        .update_agency(&mut tx, &id, request.version, &patch)
+        .await?;
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "agency.update", "agency", id.as_str()),
+    );
     let changed = answer(&mut tx, &call, &id).await?;
     tx.commit().await?;
     Ok(Json(changed))

@@ -36,17 +36,27 @@ pub struct AuditFilter {
 
 /// Beginning of a day as an instant.
 fn start_of(day: Date, zone: &TimeZone) -> Result<String, ApiError> {
-    let begin = day.to_zoned(zone.clone()).map_err(|_| ApiError::invalid_field("from", "date"))?;
+    let begin = day
+        .to_zoned(zone.clone())
+        .map_err(|_| ApiError::invalid_field("from", "date"))?;
     Ok(instant_text(begin.timestamp()))
 }
 
 /// Events, the newest first. Looking into the log is itself an event.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditFilter),
     responses((status = 200, body = AuditPage), (status = 403, description = "forbidden"), (status = 422, description = "invalid")))]
-pub async fn list(State(state): State<AppState>, call: CallContext, Query(query): Query<AuditFilter>) -> Result<Json<AuditPage>, ApiError> {
+pub async fn list(
+    State(state): State<AppState>,
+    call: CallContext,
+    Query(query): Query<AuditFilter>,
+) -> Result<Json<AuditPage>, ApiError> {
     let zone = &call.caller.zone;
     let until = match query.to {
-        Some(day) => Some(start_of(day.tomorrow().map_err(|_| ApiError::invalid_field("to", "date"))?, zone)?),
+        Some(day) => Some(start_of(
+            day.tomorrow()
+                .map_err(|_| ApiError::invalid_field("to", "date"))?,
+            zone,
+        )?),
         None => None,
     };
     let filter = Filter {
@@ -61,8 +71,12 @@ pub async fn list(State(state): State<AppState>, call: CallContext, Query(query)
     let mut tx = state.db().read().await?;
     let events = audit::events(&mut tx, &call.caller, &filter, limit as i64 + 1).await?;
     let found = page(&mut tx, &call.caller.viewer.municipality, events, limit).await?;
-    let detail = json!({ "account": filter.account, "case": filter.case, "count": found.items.len() });
-    audit::record(&mut tx, Event::by(&call.caller, "audit.list", "audit", "").detail(detail));
+    let detail =
+        json!({ "account": filter.account, "case": filter.case, "count": found.items.len() });
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "audit.list", "audit", "").detail(detail),
+    );
     tx.commit().await?;
     Ok(Json(found))
 }
@@ -74,6 +88,9 @@ mod tests {
     #[test]
     fn days_are_those_of_the_municipality() {
         let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
-        assert_eq!(start_of(jiff::civil::date(2026, 11, 22), &tokyo).unwrap(), "2026-11-21T15:00:00.000Z");
+        assert_eq!(
+            start_of(jiff::civil::date(2026, 11, 22), &tokyo).unwrap(),
+            "2026-11-21T15:00:00.000Z"
+        );
     }
 }

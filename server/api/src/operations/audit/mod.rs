@@ -14,7 +14,9 @@ pub mod terms;
 
 /// The operations on the audit log.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(terms::terms))
+    OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(terms::terms))
 }
 
 /// One event. Accounts and agencies come with their names, which are no secret within the
@@ -56,21 +58,34 @@ pub struct AuditPage {
 /// # Errors
 /// 422 when it is none.
 pub(crate) fn read_cursor(cursor: Option<&str>) -> Result<Option<i64>, ApiError> {
-    cursor.map(|text| text.parse().map_err(|_| ApiError::invalid_field("cursor", "malformed"))).transpose()
+    cursor
+        .map(|text| {
+            text.parse()
+                .map_err(|_| ApiError::invalid_field("cursor", "malformed"))
+        })
+        .transpose()
 }
 
 /// Puts names to events and makes them a page. `limit` is what was asked of the store, plus one.
 ///
 /// # Errors
 /// Database away.
-pub(crate) async fn page(tx: &mut Tx, municipality: &MunicipalityId, mut events: Vec<Entry>, limit: usize) -> Result<AuditPage, ApiError> {
+pub(crate) async fn page(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    mut events: Vec<Entry>,
+    limit: usize,
+) -> Result<AuditPage, ApiError> {
     let next_cursor = if events.len() > limit {
         events.truncate(limit);
         events.last().map(|event| event.seq.to_string())
     } else {
         None
     };
-    let mut ids: Vec<AccountId> = events.iter().filter_map(|event| event.account.clone()).collect();
+    let mut ids: Vec<AccountId> = events
+        .iter()
+        .filter_map(|event| event.account.clone())
+        .collect();
     ids.sort();
     ids.dedup();
     let people: BTreeMap<AccountId, String> = accounts::names(tx, municipality, &ids).await?;
@@ -80,10 +95,16 @@ pub(crate) async fn page(tx: &mut Tx, municipality: &MunicipalityId, mut events:
         .map(|event| AuditEntry {
             seq: event.seq,
             at: event.at,
-            account: event.account.map(|id| AuditActor { name: people.get(&id).cloned().unwrap_or_default(), id: id.0 }),
+            account: event.account.map(|id| AuditActor {
+                name: people.get(&id).cloned().unwrap_or_default(),
+                id: id.0,
+            }),
             membership_id: event.membership.map(|id| id.0),
             agency: event.agency.map(|id| AuditActor {
-                name: offices.get(&id).map(|agency| agency.name.clone()).unwrap_or_default(),
+                name: offices
+                    .get(&id)
+                    .map(|agency| agency.name.clone())
+                    .unwrap_or_default(),
                 id: id.0,
             }),
             action: event.action,

@@ -24,10 +24,19 @@ impl std::fmt::Debug for SearchTerms {
 /// What was searched for.
 #[utoipa::path(get, path = "/audit/{seq}/terms", tag = "audit", params(("seq" = i64, Path)),
     responses((status = 200, body = SearchTerms), (status = 403, description = "forbidden"), (status = 404, description = "not_found")))]
-pub async fn terms(State(state): State<AppState>, call: CallContext, Path(seq): Path<i64>) -> Result<Json<SearchTerms>, ApiError> {
+pub async fn terms(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(seq): Path<i64>,
+) -> Result<Json<SearchTerms>, ApiError> {
     let mut tx = state.db().read().await?;
-    let terms = audit::terms(&mut tx, &call.caller, seq).await?.ok_or_else(ApiError::not_found)?;
-    audit::record(&mut tx, Event::by(&call.caller, "audit.terms", "audit", seq.to_string()));
+    let terms = audit::terms(&mut tx, &call.caller, seq)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "audit.terms", "audit", seq.to_string()),
+    );
     tx.commit().await?;
     Ok(Json(SearchTerms { terms }))
 }

@@ -35,7 +35,13 @@ pub async fn access_log(
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Read).await?;
     let limit = query.limit.unwrap_or(50).clamp(1, 200);
-    let events = access.access_log(&mut tx, read_cursor(query.cursor.as_deref())?, limit as i64 + 1).await?;
+    let events = access
+        .access_log(
+            &mut tx,
+            read_cursor(query.cursor.as_deref())?,
+            limit as i64 + 1,
+        )
+        .await?;
     let found = page(&mut tx, &call.caller.viewer.municipality, events, limit).await?;
     audit::record(&mut tx, event(&call, "case.access_log", &id));
     tx.commit().await?;

@@ -56,8 +56,13 @@ pub struct MemberDisclosure {
 
 fn role(code: Option<String>) -> Result<String, ApiError> {
     let code = code.unwrap_or_else(|| "member".to_owned());
-    let good = (1..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if good { Ok(code) } else { Err(ApiError::invalid_field("role", "malformed")) }
+    let good =
+        (1..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if good {
+        Ok(code)
+    } else {
+        Err(ApiError::invalid_field("role", "malformed"))
+    }
 }
 
 /// Take an agency into the case. What it is to see, and rows of an earlier membership, need consent
@@ -87,7 +92,17 @@ pub async fn add_member(
         })
         .collect();
     let from = request.from.unwrap_or(call.caller.viewer.today);
-    let sharing = access.add_member(&mut tx, &agency, &role, from, request.to, &rows, confirmation.as_ref()).await?;
+    let sharing = access
+        .add_member(
+            &mut tx,
+            &agency,
+            &role,
+            from,
+            request.to,
+            &rows,
+            confirmation.as_ref(),
+        )
+        .await?;
     let mut tx = settle(tx, &call, &access, "members", sharing).await?;
     let items = members(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;

@@ -55,7 +55,11 @@ pub async fn add_person(
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Write).await?;
     let kinships = domain::form::catalogue().list("kinship");
-    if request.kinship.as_deref().is_some_and(|code| kinships.is_none_or(|list| list.option(code).is_none())) {
+    if request
+        .kinship
+        .as_deref()
+        .is_some_and(|code| kinships.is_none_or(|list| list.option(code).is_none()))
+    {
         return Err(ApiError::invalid_field("kinship", "unknown_option"));
     }
     let person = match (request.person_id, request.person) {
@@ -63,14 +67,26 @@ pub async fn add_person(
         (None, Some(person)) => {
             let new = person.check("person", call.caller.viewer.today)?;
             let person = persons::create(&mut tx, &call.caller, &new).await?;
-            audit::record(&mut tx, audit::Event::by(&call.caller, "person.create", "person", person.as_str()));
+            audit::record(
+                &mut tx,
+                audit::Event::by(&call.caller, "person.create", "person", person.as_str()),
+            );
             person
         }
         _ => return Err(ApiError::invalid_field("person", "person_or_person_id")),
     };
-    access.add_person(&mut tx, &person, request.role, request.kinship.as_deref()).await?;
-    audit::record(&mut tx, event(&call, "case.person_add", &id).detail(json!({ "person": person, "role": request.role })));
-    let access = tx.case_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    access
+        .add_person(&mut tx, &person, request.role, request.kinship.as_deref())
+        .await?;
+    audit::record(
+        &mut tx,
+        event(&call, "case.person_add", &id)
+            .detail(json!({ "person": person, "role": request.role })),
+    );
+    let access = tx
+        .case_for(&call.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let answer = detail(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
     tx.commit().await?;

@@ -75,13 +75,19 @@ impl std::fmt::Debug for AddProgress {
 pub(super) const LONGEST: usize = 10_000;
 
 fn day_of(text: &str) -> Option<Date> {
-    text.parse::<Date>().ok().filter(|_| text.len() == 10).or_else(|| text.parse::<DateTime>().ok().map(DateTime::date))
+    text.parse::<Date>()
+        .ok()
+        .filter(|_| text.len() == 10)
+        .or_else(|| text.parse::<DateTime>().ok().map(DateTime::date))
 }
 
 impl AddProgress {
     fn check(self) -> Result<NewProgress, ApiError> {
         let mut problems = Vec::new();
-        let at = self.performed_at.as_deref().map(|text| (text.contains('T'), day_of(text)));
+        let at = self
+            .performed_at
+            .as_deref()
+            .map(|text| (text.contains('T'), day_of(text)));
         let performed_on = match (self.performed_on, at) {
             (Some(day), None) | (None, Some((_, Some(day)))) => Some(day),
             (Some(day), Some((_, Some(same)))) if day == same => Some(day),
@@ -90,10 +96,18 @@ impl AddProgress {
         if performed_on.is_none() {
             problems.push(FieldProblem::new("performed_on", "date"));
         }
-        if self.ended_at.as_deref().is_some_and(|text| day_of(text).is_none()) {
+        if self
+            .ended_at
+            .as_deref()
+            .is_some_and(|text| day_of(text).is_none())
+        {
             problems.push(FieldProblem::new("ended_at", "date"));
         }
-        let list = |name: &str, code: &str| domain::form::catalogue().list(name).is_some_and(|list| list.option(code).is_some());
+        let list = |name: &str, code: &str| {
+            domain::form::catalogue()
+                .list(name)
+                .is_some_and(|list| list.option(code).is_some())
+        };
         if !list("log_method", &self.method) {
             problems.push(FieldProblem::new("method", "unknown_option"));
         }
@@ -118,20 +132,41 @@ impl AddProgress {
         ];
         let mut content = Map::new();
         for (field, text) in texts {
-            let Some(text) = text.filter(|text| !text.trim().is_empty()) else { continue };
+            let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+                continue;
+            };
             if text.chars().count() > LONGEST {
                 problems.push(FieldProblem::new(field, "too_long"));
             }
             content.insert(field.to_owned(), text.into());
         }
-        personal_number::refuse(content.iter().filter_map(|(field, value)| Some((field.clone(), value.as_str()?))))?;
-        let Some(performed_on) = performed_on.filter(|_| problems.is_empty()) else { return Err(ApiError::invalid(problems)) };
+        personal_number::refuse(
+            content
+                .iter()
+                .filter_map(|(field, value)| Some((field.clone(), value.as_str()?))),
+        )?;
+        let Some(performed_on) = performed_on.filter(|_| problems.is_empty()) else {
+            return Err(ApiError::invalid(problems));
+        };
         if matches!(at, Some((true, _))) {
-            content.extend(self.performed_at.map(|text| ("performed_at".to_owned(), Value::from(text))));
+            content.extend(
+                self.performed_at
+                    .map(|text| ("performed_at".to_owned(), Value::from(text))),
+            );
         }
-        content.extend(self.ended_at.map(|text| ("ended_at".to_owned(), Value::from(text))));
-        content.extend(self.minutes.map(|minutes| ("minutes".to_owned(), Value::from(minutes))));
-        for (field, codes) in [("involved_orgs", self.involved_orgs), ("log_target", self.log_target), ("log_kind", self.log_kind)] {
+        content.extend(
+            self.ended_at
+                .map(|text| ("ended_at".to_owned(), Value::from(text))),
+        );
+        content.extend(
+            self.minutes
+                .map(|minutes| ("minutes".to_owned(), Value::from(minutes))),
+        );
+        for (field, codes) in [
+            ("involved_orgs", self.involved_orgs),
+            ("log_target", self.log_target),
+            ("log_kind", self.log_kind),
+        ] {
             if !codes.is_empty() {
                 content.insert(field.to_owned(), codes.into());
             }
@@ -161,12 +196,22 @@ pub async fn add_progress(
     let (mut tx, access) = open(&state, &call, &case, Mode::Write).await?;
     let new = request.check()?;
     let id: ProgressRecordId = access.add_progress(&mut tx, &new).await?;
-    let detail = json!({ "method": new.method, "visibility": new.visibility, "persons": new.persons });
-    audit::record(&mut tx, Event::by(&call.caller, "progress.add", "progress", id.as_str()).in_case(&case).detail(detail));
+    let detail =
+        json!({ "method": new.method, "visibility": new.visibility, "persons": new.persons });
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "progress.add", "progress", id.as_str())
+            .in_case(&case)
+            .detail(detail),
+    );
     let entries = Entries::load(&mut tx, &access, Some(&id)).await?;
     tx.commit().await?;
     tell(&state, &access, CaseEvent::Progress);
-    let answer = entries.finish(&state).await?.pop().ok_or_else(ApiError::not_found)?;
+    let answer = entries
+        .finish(&state)
+        .await?
+        .pop()
+        .ok_or_else(ApiError::not_found)?;
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -175,17 +220,31 @@ mod tests {
     use super::*;
 
     fn read(value: Value) -> Result<NewProgress, ApiError> {
-        serde_json::from_value::<AddProgress>(value).unwrap().check()
+        serde_json::from_value::<AddProgress>(value)
+            .unwrap()
+            .check()
     }
 
     #[test]
     fn the_day_may_come_alone_or_with_the_time() {
         let day = jiff::civil::date(2026, 11, 22);
-        let new = read(json!({"performed_on": "2026-11-22", "method": "tel", "content": "電話"})).unwrap();
-        assert_eq!((new.performed_on, new.content.get("performed_at")), (day, None));
-        let new = read(json!({"performed_at": "2026-11-22T10:30", "method": "tel", "content": "電話"})).unwrap();
-        assert_eq!((new.performed_on, new.content["performed_at"].as_str()), (day, Some("2026-11-22T10:30")));
-        for wrong in [json!({"method": "tel", "content": "x"}), json!({"performed_at": "昭和65年", "method": "tel", "content": "x"})] {
+        let new = read(json!({"performed_on": "2026-11-22", "method": "tel", "content": "電話"}))
+            .unwrap();
+        assert_eq!(
+            (new.performed_on, new.content.get("performed_at")),
+            (day, None)
+        );
+        let new =
+            read(json!({"performed_at": "2026-11-22T10:30", "method": "tel", "content": "電話"}))
+                .unwrap();
+        assert_eq!(
+            (new.performed_on, new.content["performed_at"].as_str()),
+            (day, Some("2026-11-22T10:30"))
+        );
+        for wrong in [
+            json!({"method": "tel", "content": "x"}),
+            json!({"performed_at": "昭和65年", "method": "tel", "content": "x"}),
+        ] {
             assert!(read(wrong).is_err());
         }
         let two = json!({"performed_on": "2026-11-21", "performed_at": "2026-11-22T10:30", "method": "tel", "content": "x"});
@@ -194,9 +253,27 @@ mod tests {
 
     #[test]
     fn mistakes_are_named_and_personal_numbers_refused() {
-        let Err(ApiError::Refused { fields, .. }) = read(json!({"performed_on": "2026-11-22", "method": "x", "content": " "})) else { panic!("accepted") };
-        assert_eq!(fields.iter().map(|field| field.path.as_str()).collect::<Vec<_>>(), ["method", "content"]);
-        let refused = read(json!({"performed_on": "2026-11-22", "method": "tel", "content": "x", "private_note": "123456789018"}));
-        assert!(matches!(refused, Err(ApiError::Refused { code: "personal_number", .. })));
+        let Err(ApiError::Refused { fields, .. }) =
+            read(json!({"performed_on": "2026-11-22", "method": "x", "content": " "}))
+        else {
+            panic!("accepted")
+        };
+        assert_eq!(
+            fields
+                .iter()
+                .map(|field| field.path.as_str())
+                .collect::<Vec<_>>(),
+            ["method", "content"]
+        );
+        let refused = read(
+            json!({"performed_on": "2026-11-22", "method": "tel", "content": "x", "private_note": "123456789018"}),
+        );
+        assert!(matches!(
+            refused,
+            Err(ApiError::Refused {
+                code: "personal_number",
+                ..
+            })
+        ));
     }
 }

@@ -45,11 +45,18 @@ impl std::fmt::Debug for AmendProgress {
 
 impl AmendProgress {
     fn check(self) -> Result<Map<String, Value>, ApiError> {
-        let texts = [("reason", Some(self.reason)), ("content", self.content), ("title", self.title), ("private_note", self.private_note)];
+        let texts = [
+            ("reason", Some(self.reason)),
+            ("content", self.content),
+            ("title", self.title),
+            ("private_note", self.private_note),
+        ];
         let mut content = Map::new();
         let mut problems = Vec::new();
         for (field, text) in texts {
-            let Some(text) = text.filter(|text| !text.trim().is_empty()) else { continue };
+            let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+                continue;
+            };
             if text.chars().count() > LONGEST {
                 problems.push(FieldProblem::new(field, "too_long"));
             }
@@ -61,8 +68,16 @@ impl AmendProgress {
         if content.len() == usize::from(content.contains_key("reason")) {
             problems.push(FieldProblem::new("content", "required"));
         }
-        personal_number::refuse(content.iter().filter_map(|(field, value)| Some((field.clone(), value.as_str()?))))?;
-        if problems.is_empty() { Ok(content) } else { Err(ApiError::invalid(problems)) }
+        personal_number::refuse(
+            content
+                .iter()
+                .filter_map(|(field, value)| Some((field.clone(), value.as_str()?))),
+        )?;
+        if problems.is_empty() {
+            Ok(content)
+        } else {
+            Err(ApiError::invalid(problems))
+        }
     }
 }
 
@@ -80,15 +95,27 @@ pub async fn amend_progress(
     let (case, record) = (CaseId(id), ProgressRecordId(record));
     let (mut tx, access) = open(&state, &call, &case, Mode::Write).await?;
     // Whether the entry exists is answered before anything is said about the text.
-    access.progress_record(&mut tx, &record).await?.ok_or_else(ApiError::not_found)?;
+    access
+        .progress_record(&mut tx, &record)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let content = request.check()?;
     let amendment = access.amend_progress(&mut tx, &record, &content).await?;
     let detail = json!({ "amendment": amendment, "fields": content.keys().collect::<Vec<_>>() });
-    audit::record(&mut tx, Event::by(&call.caller, "progress.amend", "progress", record.as_str()).in_case(&case).detail(detail));
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "progress.amend", "progress", record.as_str())
+            .in_case(&case)
+            .detail(detail),
+    );
     let entries = Entries::load(&mut tx, &access, Some(&record)).await?;
     tx.commit().await?;
     tell(&state, &access, CaseEvent::Progress);
-    let answer = entries.finish(&state).await?.pop().ok_or_else(ApiError::not_found)?;
+    let answer = entries
+        .finish(&state)
+        .await?
+        .pop()
+        .ok_or_else(ApiError::not_found)?;
     Ok((StatusCode::CREATED, Json(answer)))
 }
 

@@ -22,7 +22,10 @@ pub struct NamedAnswer {
 
 impl From<Named> for NamedAnswer {
     fn from(named: Named) -> Self {
-        Self { id: named.id, name: named.name }
+        Self {
+            id: named.id,
+            name: named.name,
+        }
     }
 }
 
@@ -154,7 +157,10 @@ impl std::fmt::Debug for CaseDetail {
 
 /// A person's id for the screen: the register's, or one that is good within this answer only.
 pub(super) fn person_key(person: &CasePerson) -> String {
-    person.person_id.as_ref().map_or_else(|| format!("n{}", person.number), |id| id.0.clone())
+    person
+        .person_id
+        .as_ref()
+        .map_or_else(|| format!("n{}", person.number), |id| id.0.clone())
 }
 
 fn client(person: &CasePerson) -> ClientSummary {
@@ -169,7 +175,12 @@ fn client(person: &CasePerson) -> ClientSummary {
 /// The line of a case.
 pub(super) fn summary(case: cases::CaseSummary) -> CaseSummary {
     let mut flags = case.flags;
-    if case.clients.iter().any(|client| client.address_confidential) && !flags.iter().any(|flag| flag == "dv_address") {
+    if case
+        .clients
+        .iter()
+        .any(|client| client.address_confidential)
+        && !flags.iter().any(|flag| flag == "dv_address")
+    {
         flags.insert(0, "dv_address".to_owned());
     }
     CaseSummary {
@@ -180,7 +191,12 @@ pub(super) fn summary(case: cases::CaseSummary) -> CaseSummary {
         consent: case
             .clients
             .iter()
-            .filter_map(|person| Some(ConsentState { person_id: person_key(person), status: person.consent?.code() }))
+            .filter_map(|person| {
+                Some(ConsentState {
+                    person_id: person_key(person),
+                    status: person.consent?.code(),
+                })
+            })
             .collect(),
         clients: case.clients.iter().map(client).collect(),
         stage: case.stage.code(),
@@ -215,7 +231,10 @@ fn person(person: &CasePerson) -> CasePersonAnswer {
         kana: person.kana.clone(),
         role: role_code(person.role).to_owned(),
         kinship: person.kinship.clone(),
-        birth_date: person.person.as_ref().and_then(|known| known.fields.get("birth_date").cloned()),
+        birth_date: person
+            .person
+            .as_ref()
+            .and_then(|known| known.fields.get("birth_date").cloned()),
         risk_flags: person.flags.clone(),
         address_confidential: person.address_confidential,
         number: person.number,
@@ -225,7 +244,10 @@ fn person(person: &CasePerson) -> CasePersonAnswer {
 }
 
 /// The agencies of the case.
-pub(super) async fn members(tx: &mut Tx, access: &CaseAccess) -> Result<Vec<MemberAnswer>, ApiError> {
+pub(super) async fn members(
+    tx: &mut Tx,
+    access: &CaseAccess,
+) -> Result<Vec<MemberAnswer>, ApiError> {
     let today = access.caller().viewer.today;
     let members = access.members(tx).await?;
     Ok(members
@@ -255,11 +277,23 @@ const OF_OWNER: &[Capability] = &[
 const OF_READERS: &[Capability] = &[Capability::ExportCases, Capability::ReadSimilar];
 
 fn permissions(access: &CaseAccess) -> Vec<&'static str> {
-    let mut out: Vec<&'static str> = OF_OWNER.iter().filter(|capability| access.may(**capability)).map(|capability| capability.code()).collect();
+    let mut out: Vec<&'static str> = OF_OWNER
+        .iter()
+        .filter(|capability| access.may(**capability))
+        .map(|capability| capability.code())
+        .collect();
     if access.level() >= Level::Read {
-        out.extend(OF_READERS.iter().filter(|capability| access.caller().may(**capability)).map(|capability| capability.code()));
+        out.extend(
+            OF_READERS
+                .iter()
+                .filter(|capability| access.caller().may(**capability))
+                .map(|capability| capability.code()),
+        );
     }
-    if Section::CURRENT.iter().any(|section| access.decision(*section).comment) {
+    if Section::CURRENT
+        .iter()
+        .any(|section| access.decision(*section).comment)
+    {
         out.push(Capability::CommentCase.code());
     }
     if access.may_write_progress() {
@@ -274,7 +308,12 @@ pub(super) async fn detail(tx: &mut Tx, access: &CaseAccess) -> Result<CaseDetai
     let sections = access.sections(tx).await?;
     let consents = consent_answers(tx, access, &people).await?;
     let next_stages = if access.may(Capability::EditCase) {
-        access.stage().next().iter().map(|stage| stage.code()).collect()
+        access
+            .stage()
+            .next()
+            .iter()
+            .map(|stage| stage.code())
+            .collect()
     } else {
         Vec::new()
     };
@@ -292,7 +331,11 @@ pub(super) async fn detail(tx: &mut Tx, access: &CaseAccess) -> Result<CaseDetai
                 seen_by: section
                     .seen_by
                     .into_iter()
-                    .map(|other| SeenBy { agency_id: other.agency_id.0, name: other.name, level: other.level.code() })
+                    .map(|other| SeenBy {
+                        agency_id: other.agency_id.0,
+                        name: other.name,
+                        level: other.level.code(),
+                    })
                     .collect(),
             })
             .collect(),
@@ -305,9 +348,20 @@ pub(super) async fn detail(tx: &mut Tx, access: &CaseAccess) -> Result<CaseDetai
 }
 
 /// The level an ordinary member of an agency's staff has on a section's sheet.
-pub(super) fn effective(access: &CaseAccess, agency: &store::agencies::Agency, section: Section) -> Level {
+pub(super) fn effective(
+    access: &CaseAccess,
+    agency: &store::agencies::Agency,
+    section: Section,
+) -> Level {
     let facts = access.facts();
-    disclosure::audience_level(facts, &facts.sheet(section), &agency.id, agency.class, access.caller().viewer.today).level
+    disclosure::audience_level(
+        facts,
+        &facts.sheet(section),
+        &agency.id,
+        agency.class,
+        access.caller().viewer.today,
+    )
+    .level
 }
 
 #[cfg(test)]

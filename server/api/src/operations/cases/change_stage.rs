@@ -55,7 +55,12 @@ pub async fn change_stage(
 ) -> Result<Json<CaseDetail>, ApiError> {
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Write).await?;
-    personal_number::refuse(request.outcome.as_deref().map(|text| ("outcome".to_owned(), text)))?;
+    personal_number::refuse(
+        request
+            .outcome
+            .as_deref()
+            .map(|text| ("outcome".to_owned(), text)),
+    )?;
     let today = call.caller.viewer.today;
     if request.closed_on.is_some_and(|day| day > today) {
         return Err(ApiError::invalid_field("closed_on", "future"));
@@ -67,9 +72,21 @@ pub async fn change_stage(
         outcome: request.outcome,
         ..CasePatch::default()
     };
-    access.update(&mut tx, request.version.unwrap_or_else(|| access.version()), &patch).await?;
-    audit::record(&mut tx, event(&call, "case.stage", &id).detail(json!({ "from": former, "to": request.stage })));
-    let access = tx.case_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    access
+        .update(
+            &mut tx,
+            request.version.unwrap_or_else(|| access.version()),
+            &patch,
+        )
+        .await?;
+    audit::record(
+        &mut tx,
+        event(&call, "case.stage", &id).detail(json!({ "from": former, "to": request.stage })),
+    );
+    let access = tx
+        .case_for(&call.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let answer = detail(&mut tx, &access).await?;
     tx.commit().await?;
     tell(&state, &access, CaseEvent::Case);

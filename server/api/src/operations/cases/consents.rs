@@ -44,20 +44,31 @@ impl std::fmt::Debug for ConsentAnswer {
 }
 
 /// The registrations of a case, the newest first; empty for agencies.
-pub(super) async fn consent_answers(tx: &mut Tx, access: &CaseAccess, people: &[CasePerson]) -> Result<Vec<ConsentAnswer>, ApiError> {
+pub(super) async fn consent_answers(
+    tx: &mut Tx,
+    access: &CaseAccess,
+    people: &[CasePerson],
+) -> Result<Vec<ConsentAnswer>, ApiError> {
     let records = access.consents(tx).await?;
     let viewer = &access.caller().viewer;
-    let mut staff: Vec<_> = records.iter().map(|record| record.recorded_by.clone()).collect();
+    let mut staff: Vec<_> = records
+        .iter()
+        .map(|record| record.recorded_by.clone())
+        .collect();
     staff.sort();
     staff.dedup();
     let names = accounts::names(tx, &viewer.municipality, &staff).await?;
     Ok(records
         .into_iter()
         .map(|record| {
-            let known = people.iter().find(|person| person.person_id.as_ref() == Some(&record.person));
+            let known = people
+                .iter()
+                .find(|person| person.person_id.as_ref() == Some(&record.person));
             let status = record.consent.status_on(viewer.today);
             ConsentAnswer {
-                display: known.map(|person| person.display.clone()).unwrap_or_default(),
+                display: known
+                    .map(|person| person.display.clone())
+                    .unwrap_or_default(),
                 id: record.id.0,
                 person_id: record.person.0,
                 status: status.code(),
@@ -71,12 +82,21 @@ pub(super) async fn consent_answers(tx: &mut Tx, access: &CaseAccess, people: &[
                 },
                 expires_on: record.consent.expires_on.map(|day| day.to_string()),
                 withdrawn_on: record.consent.withdrawn_on.map(|day| day.to_string()),
-                allowed_agencies: record.consent.allowed_agencies.map(|list| list.into_iter().map(|agency| agency.0).collect()),
-                excluded_agencies: record.consent.excluded_agencies.into_iter().map(|agency| agency.0).collect(),
-                allowed_sections: record
+                allowed_agencies: record
                     .consent
-                    .allowed_sections
-                    .map(|list| list.into_iter().map(domain::section::Section::code).collect()),
+                    .allowed_agencies
+                    .map(|list| list.into_iter().map(|agency| agency.0).collect()),
+                excluded_agencies: record
+                    .consent
+                    .excluded_agencies
+                    .into_iter()
+                    .map(|agency| agency.0)
+                    .collect(),
+                allowed_sections: record.consent.allowed_sections.map(|list| {
+                    list.into_iter()
+                        .map(domain::section::Section::code)
+                        .collect()
+                }),
                 policy_version: record.policy_version,
                 purpose: record.detail.purpose,
                 proxy: record.detail.proxy,

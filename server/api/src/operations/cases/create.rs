@@ -61,7 +61,11 @@ fn unknown(list: &str, code: Option<&str>) -> bool {
 
 impl Reception {
     fn check(self, today: Date) -> Result<(NewCase, Initial), ApiError> {
-        personal_number::refuse(self.title.as_deref().map(|title| ("title".to_owned(), title)))?;
+        personal_number::refuse(
+            self.title
+                .as_deref()
+                .map(|title| ("title".to_owned(), title)),
+        )?;
         let mut problems = Vec::new();
         let received_on = match self.received_on.parse::<Date>() {
             Ok(day) if day <= today => Some(day),
@@ -74,17 +78,33 @@ impl Reception {
                 None
             }
         };
-        for (field, code) in [("urgency", self.urgency.as_deref()), ("route", self.route.as_deref())] {
+        for (field, code) in [
+            ("urgency", self.urgency.as_deref()),
+            ("route", self.route.as_deref()),
+        ] {
             if unknown(field, code) {
                 problems.push(FieldProblem::new(field, "unknown_option"));
             }
         }
-        if self.title.as_deref().is_some_and(|title| title.chars().count() > 100) {
+        if self
+            .title
+            .as_deref()
+            .is_some_and(|title| title.chars().count() > 100)
+        {
             problems.push(FieldProblem::new("title", "too_long"));
         }
         // Columns that are not sealed hold codes, never words.
-        let is_code = |text: &str| (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if self.program.as_deref().is_some_and(|program| !is_code(program)) {
+        let is_code = |text: &str| {
+            (1..=40).contains(&text.len())
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        if self
+            .program
+            .as_deref()
+            .is_some_and(|program| !is_code(program))
+        {
             problems.push(FieldProblem::new("program", "malformed"));
         }
         if self.clients.is_empty() {
@@ -96,28 +116,52 @@ impl Reception {
         let mut clients = Vec::new();
         for (at, client) in self.clients.into_iter().enumerate() {
             match (client.person_id, client.person) {
-                (Some(person_id), None) => clients.push(ClientRef::Known { person_id: person_id.into() }),
-                (None, Some(person)) => match person.check(&format!("clients.{at}.person"), today) {
-                    Ok(person) => clients.push(ClientRef::New(person)),
-                    Err(ApiError::Refused { code: "invalid", fields, .. }) => problems.extend(fields),
-                    Err(other) => return Err(other),
-                },
-                _ => problems.push(FieldProblem::new(format!("clients.{at}"), "person_or_person_id")),
+                (Some(person_id), None) => clients.push(ClientRef::Known {
+                    person_id: person_id.into(),
+                }),
+                (None, Some(person)) => {
+                    match person.check(&format!("clients.{at}.person"), today) {
+                        Ok(person) => clients.push(ClientRef::New(person)),
+                        Err(ApiError::Refused {
+                            code: "invalid",
+                            fields,
+                            ..
+                        }) => problems.extend(fields),
+                        Err(other) => return Err(other),
+                    }
+                }
+                _ => problems.push(FieldProblem::new(
+                    format!("clients.{at}"),
+                    "person_or_person_id",
+                )),
             }
         }
-        let Some(received_on) = received_on.filter(|_| problems.is_empty()) else { return Err(ApiError::invalid(problems)) };
+        let Some(received_on) = received_on.filter(|_| problems.is_empty()) else {
+            return Err(ApiError::invalid(problems));
+        };
         let new = NewCase {
             received_on,
             clients,
             urgency: self.urgency.clone(),
-            title: self.title.map(|title| title.trim().to_owned()).filter(|title| !title.is_empty()),
+            title: self
+                .title
+                .map(|title| title.trim().to_owned())
+                .filter(|title| !title.is_empty()),
             program: self.program,
             owner_account: self.owner_account_id.map(Into::into),
             owner_agency: self.owner_agency_id.map(Into::into),
             lead_agency: self.lead_agency_id.map(Into::into),
             case_no: None,
         };
-        Ok((new, Initial { received_on, today, urgency: self.urgency, route: self.route }))
+        Ok((
+            new,
+            Initial {
+                received_on,
+                today,
+                urgency: self.urgency,
+                route: self.route,
+            },
+        ))
     }
 }
 
@@ -135,27 +179,42 @@ pub async fn create(
     let mut tx = state.db().write().await?;
     let municipality = &call.caller.viewer.municipality;
     if let Some(account) = &new.owner_account
-        && store::accounts::names(&mut tx, municipality, std::slice::from_ref(account)).await?.is_empty()
+        && store::accounts::names(&mut tx, municipality, std::slice::from_ref(account))
+            .await?
+            .is_empty()
     {
-        return Err(ApiError::invalid_field("owner_account_id", "unknown_account"));
+        return Err(ApiError::invalid_field(
+            "owner_account_id",
+            "unknown_account",
+        ));
     }
     if let Some(agency) = &new.lead_agency
-        && store::agencies::get(&mut tx, municipality, agency).await?.is_none_or(|agency| !agency.active)
+        && store::agencies::get(&mut tx, municipality, agency)
+            .await?
+            .is_none_or(|agency| !agency.active)
     {
         return Err(ApiError::invalid_field("lead_agency_id", "unknown_agency"));
     }
     let created = cases::create(&mut tx, &call.caller, &new).await?;
     let people = documents::nodes(&mut tx, &call, &new, &created).await?;
     let detail_event = json!({ "case_no": created.case_no, "clients": created.clients });
-    audit::record(&mut tx, event(&call, "case.create", &created.case).detail(detail_event));
+    audit::record(
+        &mut tx,
+        event(&call, "case.create", &created.case).detail(detail_event),
+    );
     tx.commit().await?;
     // On a task of its own: a client that hangs up now must not leave a case without its documents.
     let making = (state.clone(), call.clone(), created.clone());
-    tokio::spawn(async move { documents::make(&making.0, &making.1, &making.2, &initial, people).await })
-        .await
-        .map_err(ApiError::internal)??;
+    tokio::spawn(async move {
+        documents::make(&making.0, &making.1, &making.2, &initial, people).await
+    })
+    .await
+    .map_err(ApiError::internal)??;
     let mut tx = state.db().read().await?;
-    let access = tx.case_for(&call.caller, &created.case).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .case_for(&call.caller, &created.case)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let answer = detail(&mut tx, &access).await?;
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -166,7 +225,9 @@ mod tests {
     use jiff::civil::date;
 
     fn read(value: serde_json::Value) -> Result<(NewCase, Initial), ApiError> {
-        serde_json::from_value::<Reception>(value).unwrap().check(date(2026, 11, 22))
+        serde_json::from_value::<Reception>(value)
+            .unwrap()
+            .check(date(2026, 11, 22))
     }
 
     #[test]
@@ -187,8 +248,19 @@ mod tests {
             "received_on": "2026-11-23", "urgency": "x", "program": "架空太郎",
             "clients": [{}, {"person": {"name": " "}}],
         }));
-        let Err(ApiError::Refused { fields, .. }) = refused else { panic!("accepted") };
+        let Err(ApiError::Refused { fields, .. }) = refused else {
+            panic!("accepted")
+        };
         let paths: Vec<_> = fields.iter().map(|field| field.path.as_str()).collect();
-        assert_eq!(paths, ["received_on", "urgency", "program", "clients.0", "clients.1.person.name"]);
+        assert_eq!(
+            paths,
+            [
+                "received_on",
+                "urgency",
+                "program",
+                "clients.0",
+                "clients.1.person.name"
+            ]
+        );
     }
 }

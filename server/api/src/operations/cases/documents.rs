@@ -10,7 +10,10 @@ use store::{
 };
 use yrs::{Any, Map, MapPrelim, TransactionMut, WriteTxn};
 
-use crate::{access::identity_of, context::CallContext, error::ApiError, scanning::fresh_key, shapes, state::AppState};
+use crate::{
+    access::identity_of, context::CallContext, error::ApiError, scanning::fresh_key, shapes,
+    state::AppState,
+};
 
 /// What the reception knows of the sheets.
 #[derive(Debug, Clone)]
@@ -31,7 +34,12 @@ pub(super) struct ClientNode {
 
 /// The clients as nodes. Read from what was typed where the caller (an agency) sees the register
 /// only through a case.
-pub(super) async fn nodes(tx: &mut Tx, call: &CallContext, new: &NewCase, created: &CreatedCase) -> Result<Vec<ClientNode>, ApiError> {
+pub(super) async fn nodes(
+    tx: &mut Tx,
+    call: &CallContext,
+    new: &NewCase,
+    created: &CreatedCase,
+) -> Result<Vec<ClientNode>, ApiError> {
     let mut out = Vec::new();
     let mut fresh = new.clients.iter().filter_map(|client| match client {
         ClientRef::New(person) => Some(person),
@@ -47,15 +55,30 @@ pub(super) async fn nodes(tx: &mut Tx, call: &CallContext, new: &NewCase, create
         .collect();
     for person in &created.clients {
         let values: std::collections::BTreeMap<String, String> = if known.contains(&person) {
-            let Some(access) = tx.person_for(&call.caller, person).await? else { continue };
-            access.person(tx).await?.map(|found| found.fields).unwrap_or_default()
+            let Some(access) = tx.person_for(&call.caller, person).await? else {
+                continue;
+            };
+            access
+                .person(tx)
+                .await?
+                .map(|found| found.fields)
+                .unwrap_or_default()
         } else {
-            let facts = fresh.next().map(|person| person.facts.clone()).unwrap_or_default();
-            facts.into_iter().map(|fact| (fact.field, fact.value)).collect()
+            let facts = fresh
+                .next()
+                .map(|person| person.facts.clone())
+                .unwrap_or_default();
+            facts
+                .into_iter()
+                .map(|fact| (fact.field, fact.value))
+                .collect()
         };
         out.push(ClientNode {
             person: person.clone(),
-            label: values.get("name").cloned().unwrap_or_else(|| "匿名".to_owned()),
+            label: values
+                .get("name")
+                .cloned()
+                .unwrap_or_else(|| "匿名".to_owned()),
             sex: values.get("gender").cloned(),
             birth_date: values.get("birth_date").cloned(),
         });
@@ -64,20 +87,40 @@ pub(super) async fn nodes(tx: &mut Tx, call: &CallContext, new: &NewCase, create
 }
 
 /// Makes the documents. Doing it again does nothing.
-pub(super) async fn make(state: &AppState, call: &CallContext, created: &CreatedCase, initial: &Initial, people: Vec<ClientNode>) -> Result<(), ApiError> {
-    let shape = |kind| shapes::of(kind).ok_or_else(|| ApiError::internal("no shape for this kind of document"));
+pub(super) async fn make(
+    state: &AppState,
+    call: &CallContext,
+    created: &CreatedCase,
+    initial: &Initial,
+    people: Vec<ClientNode>,
+) -> Result<(), ApiError> {
+    let shape = |kind| {
+        shapes::of(kind).ok_or_else(|| ApiError::internal("no shape for this kind of document"))
+    };
     for (kind, id) in &created.documents {
-        state.hub().create(id, &*shape(*kind)?).await.map_err(ApiError::internal)?;
+        state
+            .hub()
+            .create(id, &*shape(*kind)?)
+            .await
+            .map_err(ApiError::internal)?;
     }
     let masks = shape(DocumentKind::Masks)?;
     for (_, id) in &created.masks {
-        state.hub().create(id, &masks).await.map_err(ApiError::internal)?;
+        state
+            .hub()
+            .create(id, &masks)
+            .await
+            .map_err(ApiError::internal)?;
     }
     let author: Author = identity_of(&call.caller).author();
     let mut people = Some(people);
     for (kind, id) in &created.documents {
         let values = values(*kind, call, created, initial);
-        let nodes = if *kind == DocumentKind::Network { people.take().unwrap_or_default() } else { Vec::new() };
+        let nodes = if *kind == DocumentKind::Network {
+            people.take().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         if values.is_empty() && nodes.is_empty() {
             continue;
         }
@@ -94,7 +137,12 @@ pub(super) async fn make(state: &AppState, call: &CallContext, created: &Created
 }
 
 /// Fields of a sheet that are known at reception.
-fn values(kind: DocumentKind, call: &CallContext, created: &CreatedCase, initial: &Initial) -> Vec<(&'static str, String)> {
+fn values(
+    kind: DocumentKind,
+    call: &CallContext,
+    created: &CreatedCase,
+    initial: &Initial,
+) -> Vec<(&'static str, String)> {
     let account = call.caller.viewer.account.0.clone();
     let mut out = Vec::new();
     match kind {
@@ -102,7 +150,12 @@ fn values(kind: DocumentKind, call: &CallContext, created: &CreatedCase, initial
             out.push(("received_on", initial.received_on.to_string()));
             out.push(("received_by", account));
             out.push(("received_org", call.caller.viewer.agency.0.clone()));
-            out.extend(created.clients.first().map(|client| ("person_ref", client.0.clone())));
+            out.extend(
+                created
+                    .clients
+                    .first()
+                    .map(|client| ("person_ref", client.0.clone())),
+            );
         }
         DocumentKind::Assessment => {
             out.push(("first_received_on", initial.received_on.to_string()));
@@ -151,12 +204,29 @@ mod tests {
     #[test]
     fn the_fields_filled_at_reception_exist_in_the_forms() {
         for (form, fields) in [
-            ("intake_application", &["received_on", "received_by", "received_org", "person_ref"][..]),
-            ("intake_assessment", &["first_received_on", "created_on", "assignees", "urgency", "route"][..]),
+            (
+                "intake_application",
+                &["received_on", "received_by", "received_org", "person_ref"][..],
+            ),
+            (
+                "intake_assessment",
+                &[
+                    "first_received_on",
+                    "created_on",
+                    "assignees",
+                    "urgency",
+                    "route",
+                ][..],
+            ),
         ] {
             let definition = domain::form::catalogue().definition(form).unwrap();
             for field in fields {
-                assert!(definition.field(field).is_some_and(domain::form::Field::is_stored), "{form}.{field}");
+                assert!(
+                    definition
+                        .field(field)
+                        .is_some_and(domain::form::Field::is_stored),
+                    "{form}.{field}"
+                );
             }
         }
     }

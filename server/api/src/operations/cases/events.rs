@@ -54,7 +54,14 @@ pub async fn events(
     let mut tick = interval(RECHECK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.reset();
-    let follower = Follower { state, headers, municipality: call.caller.viewer.municipality, case: id, changes, tick };
+    let follower = Follower {
+        state,
+        headers,
+        municipality: call.caller.viewer.municipality,
+        case: id,
+        changes,
+        tick,
+    };
     let stream = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok(event), follower))
@@ -98,30 +105,49 @@ impl Follower {
     }
 
     async fn caller(&self) -> Result<Option<Caller>, ApiError> {
-        let authorization = self.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        if let Some(token) = authorization.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim) {
+        let authorization = self
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        if let Some(token) = authorization
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .map(str::trim)
+        {
             return Ok(caller_of_token(&self.state, token).await.ok());
         }
         let jar = CookieJar::from_headers(&self.headers);
-        let Some(cookie) = jar.get(COOKIE) else { return Ok(None) };
+        let Some(cookie) = jar.get(COOKIE) else {
+            return Ok(None);
+        };
         let mut tx = self.state.db().read().await?;
-        let Some(session) = sessions::find(&mut tx, cookie.value()).await? else { return Ok(None) };
+        let Some(session) = sessions::find(&mut tx, cookie.value()).await? else {
+            return Ok(None);
+        };
         Ok(sessions::caller(&mut tx, &session).await?)
     }
 
     /// `None`: the case is gone for this caller. `Some(false)`: the case is there, this event is
     /// not for the caller.
     async fn allowed(&self, change: Option<&CaseEvent>) -> Result<Option<bool>, ApiError> {
-        let Some(caller) = self.caller().await? else { return Ok(None) };
+        let Some(caller) = self.caller().await? else {
+            return Ok(None);
+        };
         let mut tx = self.state.db().read().await?;
-        let Some(access) = tx.case_for(&caller, &self.case).await? else { return Ok(None) };
+        let Some(access) = tx.case_for(&caller, &self.case).await? else {
+            return Ok(None);
+        };
         let shown = match change {
             None => false,
             Some(CaseEvent::Case) => true,
             Some(CaseEvent::Progress) => access.decision(Section::Progress).level > Level::None,
             Some(CaseEvent::Transcripts) => access.level() >= Level::Read,
-            Some(CaseEvent::Projection { document_id, .. }) => tx.document_for(&caller, document_id).await?.is_some(),
-            Some(CaseEvent::Masks { document_id }) => tx.document_for(&caller, document_id).await?.is_some_and(|document| document.may_review()),
+            Some(CaseEvent::Projection { document_id, .. }) => {
+                tx.document_for(&caller, document_id).await?.is_some()
+            }
+            Some(CaseEvent::Masks { document_id }) => tx
+                .document_for(&caller, document_id)
+                .await?
+                .is_some_and(|document| document.may_review()),
         };
         Ok(Some(shown))
     }
@@ -150,13 +176,19 @@ mod tests {
     fn the_name_of_an_event_is_its_kind() {
         let document_id = domain::id::DocumentId::from("d");
         for change in [
-            CaseEvent::Projection { document_id: document_id.clone(), seq: 1 },
+            CaseEvent::Projection {
+                document_id: document_id.clone(),
+                seq: 1,
+            },
             CaseEvent::Masks { document_id },
             CaseEvent::Case,
             CaseEvent::Progress,
             CaseEvent::Transcripts,
         ] {
-            assert_eq!(serde_json::to_value(&change).unwrap()["kind"], name(&change));
+            assert_eq!(
+                serde_json::to_value(&change).unwrap()["kind"],
+                name(&change)
+            );
         }
     }
 }

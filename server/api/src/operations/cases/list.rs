@@ -49,14 +49,20 @@ fn stages(text: Option<&str>) -> Result<Vec<Stage>, ApiError> {
     text.unwrap_or_default()
         .split(',')
         .filter(|code| !code.is_empty())
-        .map(|code| Stage::from_code(code).ok_or_else(|| ApiError::invalid_field("stage", "unknown_option")))
+        .map(|code| {
+            Stage::from_code(code).ok_or_else(|| ApiError::invalid_field("stage", "unknown_option"))
+        })
         .collect()
 }
 
 /// Cases, the latest change first. The policy speaks before anything is counted.
 #[utoipa::path(get, path = "/cases", tag = "cases", params(CaseQuery),
     responses((status = 200, body = CaseList), (status = 403, description = "forbidden"), (status = 422, description = "invalid")))]
-pub async fn list(State(state): State<AppState>, call: CallContext, Query(query): Query<CaseQuery>) -> Result<Json<CaseList>, ApiError> {
+pub async fn list(
+    State(state): State<AppState>,
+    call: CallContext,
+    Query(query): Query<CaseQuery>,
+) -> Result<Json<CaseList>, ApiError> {
     if query.q.as_deref().is_some_and(|words| !is_number(words)) {
         return Err(ApiError::invalid_field("q", "case_number"));
     }
@@ -64,13 +70,22 @@ pub async fn list(State(state): State<AppState>, call: CallContext, Query(query)
 }
 
 fn is_number(words: &str) -> bool {
-    words.chars().all(|c| c.is_ascii_digit() || c == '-' || c.is_whitespace())
+    words
+        .chars()
+        .all(|c| c.is_ascii_digit() || c == '-' || c.is_whitespace())
 }
 
 /// Lists and searches; the caller has looked at where the words came from.
-pub(super) async fn find(state: &AppState, call: &CallContext, query: CaseQuery) -> Result<Json<CaseList>, ApiError> {
+pub(super) async fn find(
+    state: &AppState,
+    call: &CallContext,
+    query: CaseQuery,
+) -> Result<Json<CaseList>, ApiError> {
     call.caller.require(domain::role::Capability::ReadCases)?;
-    let words = query.q.map(|words| words.trim().to_owned()).filter(|words| !words.is_empty());
+    let words = query
+        .q
+        .map(|words| words.trim().to_owned())
+        .filter(|words| !words.is_empty());
     let filter = CaseFilter {
         q: words.clone(),
         stages: stages(query.stage.as_deref())?,
@@ -78,15 +93,30 @@ pub(super) async fn find(state: &AppState, call: &CallContext, query: CaseQuery)
         limit: query.limit.unwrap_or(50).clamp(1, 200),
     };
     let mut tx = state.db().read().await?;
-    let page = tx.cases(&call.caller, &filter, query.cursor.as_deref()).await?;
-    let mut event = Event::by(&call.caller, if words.is_some() { "case.search" } else { "case.list" }, "case", "");
+    let page = tx
+        .cases(&call.caller, &filter, query.cursor.as_deref())
+        .await?;
+    let mut event = Event::by(
+        &call.caller,
+        if words.is_some() {
+            "case.search"
+        } else {
+            "case.list"
+        },
+        "case",
+        "",
+    );
     event = event.detail(json!({ "count": page.items.len(), "total": page.total }));
     if let Some(words) = words {
         event = event.terms(words);
     }
     audit::record(&mut tx, event);
     tx.commit().await?;
-    Ok(Json(CaseList { items: page.items.into_iter().map(summary).collect(), next_cursor: page.next_cursor, total: page.total }))
+    Ok(Json(CaseList {
+        items: page.items.into_iter().map(summary).collect(),
+        next_cursor: page.next_cursor,
+        total: page.total,
+    }))
 }
 
 #[cfg(test)]
@@ -103,7 +133,10 @@ mod tests {
     fn stages_are_codes_or_nothing() {
         assert_eq!(stages(None).unwrap(), []);
         assert_eq!(stages(Some("")).unwrap(), []);
-        assert_eq!(stages(Some("received,active")).unwrap(), [Stage::Received, Stage::Active]);
+        assert_eq!(
+            stages(Some("received,active")).unwrap(),
+            [Stage::Received, Stage::Active]
+        );
         assert!(stages(Some("nonsense")).is_err());
     }
 }

@@ -47,7 +47,11 @@ impl std::fmt::Debug for OverrideAnswer {
 /// All registrations of the case and the sharings without consent; empty for agencies.
 #[utoipa::path(get, path = "/cases/{id}/consents", tag = "cases", params(("id" = String, Path)),
     responses((status = 200, body = ConsentList), (status = 404, description = "not_found")))]
-pub async fn list_consents(State(state): State<AppState>, call: CallContext, Path(id): Path<String>) -> Result<Json<ConsentList>, ApiError> {
+pub async fn list_consents(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(id): Path<String>,
+) -> Result<Json<ConsentList>, ApiError> {
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Read).await?;
     let people = access.persons(&mut tx).await?;
@@ -64,7 +68,11 @@ pub async fn list_consents(State(state): State<AppState>, call: CallContext, Pat
             reason: record.reason,
             persons: record.persons.into_iter().map(|person| person.0).collect(),
             agencies: record.agencies.into_iter().map(|agency| agency.0).collect(),
-            sections: record.sections.into_iter().map(domain::section::Section::code).collect(),
+            sections: record
+                .sections
+                .into_iter()
+                .map(domain::section::Section::code)
+                .collect(),
             account_id: record.account.0,
             at: record.at,
         })

@@ -23,7 +23,11 @@ pub struct MemberList {
 /// The agencies in a case, also those that left.
 #[utoipa::path(get, path = "/cases/{id}/members", tag = "cases", params(("id" = String, Path)),
     responses((status = 200, body = MemberList), (status = 404, description = "not_found")))]
-pub async fn list_members(State(state): State<AppState>, call: CallContext, Path(id): Path<String>) -> Result<Json<MemberList>, ApiError> {
+pub async fn list_members(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(id): Path<String>,
+) -> Result<Json<MemberList>, ApiError> {
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Read).await?;
     let items = members(&mut tx, &access).await?;

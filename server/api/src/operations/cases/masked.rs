@@ -40,27 +40,53 @@ pub(super) struct MaskedAmendment {
 }
 
 /// Masks the material; an entry that is missing from the answer is withheld.
-pub(super) async fn mask(state: &AppState, material: Option<ProgressToMask>) -> Result<HashMap<ProgressRecordId, MaskedEntry>, ApiError> {
-    let (Some(material), Some(engines)) = (material, state.engines().get()) else { return Ok(HashMap::new()) };
+pub(super) async fn mask(
+    state: &AppState,
+    material: Option<ProgressToMask>,
+) -> Result<HashMap<ProgressRecordId, MaskedEntry>, ApiError> {
+    let (Some(material), Some(engines)) = (material, state.engines().get()) else {
+        return Ok(HashMap::new());
+    };
     blocking(move || {
         let register = scanning::register(&material.persons);
         let mut numbering = scanning::numbering(&material.persons);
         let masker = TextMasker::new(&engines, &register);
-        material.entries.iter().filter_map(|entry| Some((entry.id.clone(), masked_entry(entry, &masker, &mut numbering)?))).collect()
+        material
+            .entries
+            .iter()
+            .filter_map(|entry| {
+                Some((
+                    entry.id.clone(),
+                    masked_entry(entry, &masker, &mut numbering)?,
+                ))
+            })
+            .collect()
     })
     .await
 }
 
-fn masked_entry(entry: &EntryToMask, masker: &TextMasker<'_>, numbering: &mut Numbering) -> Option<MaskedEntry> {
+fn masked_entry(
+    entry: &EntryToMask,
+    masker: &TextMasker<'_>,
+    numbering: &mut Numbering,
+) -> Option<MaskedEntry> {
     let content = &entry.content;
     Some(MaskedEntry {
         title: masker.field(content, "title", numbering)?,
         content: masker.field(content, "content", numbering)?,
-        amendments: entry.amendments.iter().map(|amendment| masked_amendment(amendment, masker, numbering)).collect::<Option<_>>()?,
+        amendments: entry
+            .amendments
+            .iter()
+            .map(|amendment| masked_amendment(amendment, masker, numbering))
+            .collect::<Option<_>>()?,
     })
 }
 
-fn masked_amendment(amendment: &Amendment, masker: &TextMasker<'_>, numbering: &mut Numbering) -> Option<MaskedAmendment> {
+fn masked_amendment(
+    amendment: &Amendment,
+    masker: &TextMasker<'_>,
+    numbering: &mut Numbering,
+) -> Option<MaskedAmendment> {
     Some(MaskedAmendment {
         at: amendment.recorded_at.clone(),
         by: amendment.account.clone(),
@@ -80,15 +106,37 @@ impl<'a> TextMasker<'a> {
     fn new(engines: &'a Engines, register: &'a Register) -> Self {
         let mut basis = serde_json::to_vec(register).unwrap_or_default();
         basis.extend_from_slice(engines.models.version.as_bytes());
-        Self { engines, register, basis }
+        Self {
+            engines,
+            register,
+            basis,
+        }
     }
 
     /// The masked text of a field: `Some(None)` when there is none, `None` when masking failed.
-    #[expect(clippy::option_option, reason = "no text and no masking are different things here")]
-    fn field(&self, content: &Map<String, Value>, field: &str, numbering: &mut Numbering) -> Option<Option<String>> {
-        let Some(text) = content.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()) else { return Some(None) };
+    #[expect(
+        clippy::option_option,
+        reason = "no text and no masking are different things here"
+    )]
+    fn field(
+        &self,
+        content: &Map<String, Value>,
+        field: &str,
+        numbering: &mut Numbering,
+    ) -> Option<Option<String>> {
+        let Some(text) = content
+            .get(field)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+        else {
+            return Some(None);
+        };
         let spans = self.suggest(text)?;
-        Some(Some(replace(text, &spans.iter().map(hidden).collect::<Vec<_>>(), numbering)))
+        Some(Some(replace(
+            text,
+            &spans.iter().map(hidden).collect::<Vec<_>>(),
+            numbering,
+        )))
     }
 
     fn suggest(&self, text: &str) -> Option<Arc<Vec<Span>>> {
@@ -118,12 +166,15 @@ impl<'a> TextMasker<'a> {
 
 /// Entries do not change, and inference is dear: suggestions are kept by the hash of text, register
 /// and model. Positions and labels only, no text.
-static SUGGESTED: LazyLock<Mutex<HashMap<[u8; 32], Arc<Vec<Span>>>>> = LazyLock::new(Mutex::default);
+static SUGGESTED: LazyLock<Mutex<HashMap<[u8; 32], Arc<Vec<Span>>>>> =
+    LazyLock::new(Mutex::default);
 const REMEMBERED: usize = 20_000;
 
 /// A suggestion nobody reviewed: hidden.
 fn hidden(span: &Span) -> ScannedSpan {
-    let label = serde_json::to_value(span.label).ok().and_then(|label| label.as_str().map(str::to_owned));
+    let label = serde_json::to_value(span.label)
+        .ok()
+        .and_then(|label| label.as_str().map(str::to_owned));
     ScannedSpan {
         id: String::new(),
         start: span.start,
@@ -151,6 +202,9 @@ mod tests {
             person: Some("p2".into()),
         };
         let mut numbering = Numbering::with_persons(["p1", "p2"]);
-        assert_eq!(replace("架空花子さんが来所", &[hidden(&span)], &mut numbering), "［氏名2］さんが来所");
+        assert_eq!(
+            replace("架空花子さんが来所", &[hidden(&span)], &mut numbering),
+            "［氏名2］さんが来所"
+        );
     }
 }

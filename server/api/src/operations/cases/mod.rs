@@ -31,8 +31,8 @@ pub mod list_progress;
 mod masked;
 pub mod progress;
 pub mod register_consent;
-pub mod search;
 pub mod remove_member;
+pub mod search;
 pub mod set_disclosures;
 pub mod sharing;
 pub mod show;
@@ -49,11 +49,20 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(show::show, update::update))
         .routes(routes!(change_stage::change_stage))
         .routes(routes!(add_person::add_person))
-        .routes(routes!(show_disclosures::show_disclosures, set_disclosures::set_disclosures))
+        .routes(routes!(
+            show_disclosures::show_disclosures,
+            set_disclosures::set_disclosures
+        ))
         .routes(routes!(list_members::list_members, add_member::add_member))
         .routes(routes!(remove_member::remove_member))
-        .routes(routes!(list_consents::list_consents, register_consent::register_consent))
-        .routes(routes!(list_progress::list_progress, add_progress::add_progress))
+        .routes(routes!(
+            list_consents::list_consents,
+            register_consent::register_consent
+        ))
+        .routes(routes!(
+            list_progress::list_progress,
+            add_progress::add_progress
+        ))
         .routes(routes!(amend_progress::amend_progress))
         .routes(routes!(view_as::view_as))
         .routes(routes!(access_log::access_log))
@@ -71,7 +80,12 @@ pub(crate) enum Mode {
 ///
 /// # Errors
 /// 404.
-pub(crate) async fn open(state: &AppState, call: &CallContext, id: &CaseId, mode: Mode) -> Result<(Tx, CaseAccess), ApiError> {
+pub(crate) async fn open(
+    state: &AppState,
+    call: &CallContext,
+    id: &CaseId,
+    mode: Mode,
+) -> Result<(Tx, CaseAccess), ApiError> {
     let mut tx = match mode {
         Mode::Read => state.db().read().await?,
         Mode::Write => state.db().write().await?,
@@ -80,8 +94,15 @@ pub(crate) async fn open(state: &AppState, call: &CallContext, id: &CaseId, mode
         return Ok((tx, access));
     }
     // What came in as an id is written down only when it looks like one.
-    let object = if is_id(id.as_str()) { id.0.clone() } else { String::new() };
-    audit::record(&mut tx, Event::by(&call.caller, "case.view", "case", object).outcome(Outcome::Denied));
+    let object = if is_id(id.as_str()) {
+        id.0.clone()
+    } else {
+        String::new()
+    };
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "case.view", "case", object).outcome(Outcome::Denied),
+    );
     tx.commit().await?;
     Err(ApiError::not_found())
 }
@@ -96,8 +117,13 @@ pub(crate) fn event(call: &CallContext, action: &'static str, case: &CaseId) -> 
 }
 
 /// The documents whose sockets must be checked again; asked before the commit.
-pub(crate) async fn affected(tx: &mut Tx, access: &CaseAccess) -> Result<Vec<DocumentId>, ApiError> {
-    Ok(tx.documents_of(&access.caller().viewer.municipality, access.id()).await?)
+pub(crate) async fn affected(
+    tx: &mut Tx,
+    access: &CaseAccess,
+) -> Result<Vec<DocumentId>, ApiError> {
+    Ok(tx
+        .documents_of(&access.caller().viewer.municipality, access.id())
+        .await?)
 }
 
 /// Rights changed and are committed: open sockets are checked again, open screens fetch again.
@@ -108,7 +134,9 @@ pub(crate) fn rights_changed(state: &AppState, access: &CaseAccess, documents: V
 
 /// Tells open screens.
 pub(crate) fn tell(state: &AppState, access: &CaseAccess, event: CaseEvent) {
-    state.events().tell(&access.caller().viewer.municipality, access.id(), event);
+    state
+        .events()
+        .tell(&access.caller().viewer.municipality, access.id(), event);
 }
 
 #[cfg(test)]

@@ -93,14 +93,22 @@ pub(super) struct Entries {
 
 impl Entries {
     /// Loads all entries, or one.
-    pub(super) async fn load(tx: &mut Tx, access: &CaseAccess, only: Option<&ProgressRecordId>) -> Result<Self, ApiError> {
+    pub(super) async fn load(
+        tx: &mut Tx,
+        access: &CaseAccess,
+        only: Option<&ProgressRecordId>,
+    ) -> Result<Self, ApiError> {
         let records = match only {
             Some(id) => access.progress_record(tx, id).await?.into_iter().collect(),
             None => access.progress_records(tx).await?,
         };
         let people = access.persons(tx).await?;
         let masked = records.iter().any(|record| record.level < Level::Read);
-        let material = if masked { access.masked_progress(tx).await? } else { None };
+        let material = if masked {
+            access.masked_progress(tx).await?
+        } else {
+            None
+        };
         Ok(Self {
             records,
             people,
@@ -113,12 +121,21 @@ impl Entries {
 
     /// Masks what must be masked; call it without an open transaction, it may take seconds.
     pub(super) async fn finish(self, state: &AppState) -> Result<Vec<ProgressAnswer>, ApiError> {
-        let Self { records, people, material, agency, in_charge, may_write } = self;
+        let Self {
+            records,
+            people,
+            material,
+            agency,
+            in_charge,
+            may_write,
+        } = self;
         let mut masked = masked::mask(state, material).await?;
         Ok(records
             .into_iter()
             .map(|record| {
-                let may_amend = may_write && record.level == Level::Edit && (in_charge || record.agency.id == agency);
+                let may_amend = may_write
+                    && record.level == Level::Edit
+                    && (in_charge || record.agency.id == agency);
                 answer(record, &people, &mut masked, may_amend)
             })
             .collect())
@@ -126,14 +143,25 @@ impl Entries {
 }
 
 fn text(content: &Map<String, Value>, field: &str) -> Option<String> {
-    content.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    content
+        .get(field)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
 /// The codes of a multiple choice: a list of codes, or code → true.
 fn codes(content: &Map<String, Value>, field: &str) -> Vec<String> {
     match content.get(field) {
-        Some(Value::Array(items)) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
-        Some(Value::Object(members)) => members.iter().filter(|(_, on)| **on == Value::Bool(true)).map(|(code, _)| code.clone()).collect(),
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect(),
+        Some(Value::Object(members)) => members
+            .iter()
+            .filter(|(_, on)| **on == Value::Bool(true))
+            .map(|(code, _)| code.clone())
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -157,12 +185,22 @@ fn answer(
 ) -> ProgressAnswer {
     let nothing = Map::new();
     // A masked reader has no content of its own; only what came out of the masker is shown.
-    let own = record.content.as_ref().filter(|_| record.level >= Level::Read);
+    let own = record
+        .content
+        .as_ref()
+        .filter(|_| record.level >= Level::Read);
     let content = own.unwrap_or(&nothing);
     let (title, body, withheld, amendments) = match (own, masked.remove(&record.id)) {
-        (Some(content), _) => {
-            (text(content, "title"), text(content, "content"), false, record.amendments.into_iter().map(amendment).collect::<Vec<_>>())
-        }
+        (Some(content), _) => (
+            text(content, "title"),
+            text(content, "content"),
+            false,
+            record
+                .amendments
+                .into_iter()
+                .map(amendment)
+                .collect::<Vec<_>>(),
+        ),
         (None, Some(shown)) => {
             let amendments = shown
                 .amendments
@@ -191,8 +229,16 @@ fn answer(
         withheld,
         persons: people
             .iter()
-            .filter(|person| person.person_id.as_ref().is_some_and(|id| persons.contains(id)))
-            .map(|person| PersonRef { person_id: person_key(person), display: person.display.clone() })
+            .filter(|person| {
+                person
+                    .person_id
+                    .as_ref()
+                    .is_some_and(|id| persons.contains(id))
+            })
+            .map(|person| PersonRef {
+                person_id: person_key(person),
+                display: person.display.clone(),
+            })
             .collect(),
         staff: record.account.into(),
         agency: record.agency.into(),
@@ -221,7 +267,10 @@ mod tests {
     use store::{cases::Named, progress::Visibility};
 
     fn record(level: Level, content: Option<Value>) -> ProgressRecord {
-        let named = |name: &str| Named { id: "x".into(), name: name.into() };
+        let named = |name: &str| Named {
+            id: "x".into(),
+            name: name.into(),
+        };
         ProgressRecord {
             id: "r1".into(),
             performed_on: jiff::civil::date(2026, 11, 22),
@@ -239,12 +288,25 @@ mod tests {
 
     #[test]
     fn a_masked_reader_gets_the_maskers_text_or_nothing() {
-        let secret = json!({"title": "架空花子さん", "content": "花子さんに電話", "private_note": "秘"});
+        let secret =
+            json!({"title": "架空花子さん", "content": "花子さんに電話", "private_note": "秘"});
         // Even if the store handed a content out by mistake.
-        let shown = answer(record(Level::Masked, Some(secret)), &[], &mut HashMap::new(), false);
+        let shown = answer(
+            record(Level::Masked, Some(secret)),
+            &[],
+            &mut HashMap::new(),
+            false,
+        );
         assert!(shown.withheld);
-        assert_eq!((shown.title, shown.content, shown.private_note), (None, None, None));
-        let entry = MaskedEntry { title: None, content: Some("［氏名1］に電話".into()), amendments: Vec::new() };
+        assert_eq!(
+            (shown.title, shown.content, shown.private_note),
+            (None, None, None)
+        );
+        let entry = MaskedEntry {
+            title: None,
+            content: Some("［氏名1］に電話".into()),
+            amendments: Vec::new(),
+        };
         let mut masked = HashMap::from([(ProgressRecordId::from("r1"), entry)]);
         let shown = answer(record(Level::Masked, None), &[], &mut masked, false);
         assert_eq!(shown.content.as_deref(), Some("［氏名1］に電話"));

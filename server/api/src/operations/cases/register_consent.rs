@@ -89,21 +89,39 @@ pub struct FormerAccess {
 
 impl RegisterConsent {
     fn check(self, today: Date) -> Result<NewConsent, ApiError> {
-        let texts = [("purpose", &self.purpose), ("proxy", &self.proxy), ("note", &self.note), ("policy_version", &self.policy_version)];
+        let texts = [
+            ("purpose", &self.purpose),
+            ("proxy", &self.proxy),
+            ("note", &self.note),
+            ("policy_version", &self.policy_version),
+        ];
         for (field, text) in texts {
-            if text.as_deref().is_some_and(|text| text.chars().count() > 2000) {
+            if text
+                .as_deref()
+                .is_some_and(|text| text.chars().count() > 2000)
+            {
                 return Err(ApiError::invalid_field(field, "too_long"));
             }
         }
-        personal_number::refuse(texts.into_iter().filter_map(|(path, text)| Some((path.to_owned(), text.as_deref()?))))?;
+        personal_number::refuse(
+            texts
+                .into_iter()
+                .filter_map(|(path, text)| Some((path.to_owned(), text.as_deref()?))),
+        )?;
         let methods = domain::form::catalogue().list("consent_method");
-        if self.method.as_deref().is_some_and(|code| methods.is_none_or(|list| list.option(code).is_none())) {
+        if self
+            .method
+            .as_deref()
+            .is_some_and(|code| methods.is_none_or(|list| list.option(code).is_none()))
+        {
             return Err(ApiError::invalid_field("method", "unknown_option"));
         }
         if self.obtained_on.is_some_and(|day| day > today) {
             return Err(ApiError::invalid_field("obtained_on", "future"));
         }
-        let withdrawn_on = self.withdrawn_on.or((self.status == ConsentStatus::Withdrawn).then_some(today));
+        let withdrawn_on = self
+            .withdrawn_on
+            .or((self.status == ConsentStatus::Withdrawn).then_some(today));
         Ok(NewConsent {
             person: PersonId(self.person_id),
             consent: Consent {
@@ -111,13 +129,19 @@ impl RegisterConsent {
                 obtained_on: self.obtained_on,
                 expires_on: self.expires_on,
                 withdrawn_on,
-                allowed_agencies: self.allowed_agencies.map(|list| list.into_iter().map(Into::into).collect()),
+                allowed_agencies: self
+                    .allowed_agencies
+                    .map(|list| list.into_iter().map(Into::into).collect()),
                 excluded_agencies: self.excluded_agencies.into_iter().map(Into::into).collect(),
                 allowed_sections: self.allowed_sections,
             },
             method: self.method,
             policy_version: self.policy_version,
-            detail: ConsentDetail { purpose: self.purpose, proxy: self.proxy, note: self.note },
+            detail: ConsentDetail {
+                purpose: self.purpose,
+                proxy: self.proxy,
+                note: self.note,
+            },
         })
     }
 }
@@ -127,12 +151,17 @@ type Sight = Vec<(agencies::Agency, Section, Level)>;
 /// Who sees what, coordinator in charge and department left out: they need no consent.
 async fn sight(tx: &mut Tx, access: &CaseAccess) -> Result<Sight, ApiError> {
     let offices = agencies::by_id(tx, &access.caller().viewer.municipality).await?;
-    let partner = |agency: &agencies::Agency| agency.id != access.facts().owner && agency.class != domain::agency::AgencyClass::Department;
+    let partner = |agency: &agencies::Agency| {
+        agency.id != access.facts().owner && agency.class != domain::agency::AgencyClass::Department
+    };
     Ok(offices
         .into_values()
         .filter(partner)
         .flat_map(|agency| {
-            Section::CURRENT.iter().map(move |section| (agency.clone(), *section)).collect::<Vec<_>>()
+            Section::CURRENT
+                .iter()
+                .map(move |section| (agency.clone(), *section))
+                .collect::<Vec<_>>()
         })
         .map(|(agency, section)| {
             let level = effective(access, &agency, section);
@@ -145,7 +174,9 @@ fn had_access(before: Sight, after: &Sight, agreed: bool) -> Vec<FormerAccess> {
     before
         .into_iter()
         .zip(after)
-        .filter(|((_, _, before), (_, _, after))| *before > Level::None && (!agreed || after < before))
+        .filter(|((_, _, before), (_, _, after))| {
+            *before > Level::None && (!agreed || after < before)
+        })
         .map(|((agency, section, before), (_, _, after))| FormerAccess {
             agency_id: agency.id.0,
             name: agency.name,
@@ -172,8 +203,14 @@ pub async fn register_consent(
     let before = sight(&mut tx, &access).await?;
     let id = access.register_consent(&mut tx, &new).await?;
     let detail = json!({ "consent": id, "person": new.person, "status": new.consent.status });
-    audit::record(&mut tx, event(&call, "consent.register", &case).detail(detail));
-    let access = tx.case_for(&call.caller, &case).await?.ok_or_else(ApiError::not_found)?;
+    audit::record(
+        &mut tx,
+        event(&call, "consent.register", &case).detail(detail),
+    );
+    let access = tx
+        .case_for(&call.caller, &case)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let after = sight(&mut tx, &access).await?;
     let people = access.persons(&mut tx).await?;
     let consents = consent_answers(&mut tx, &access, &people).await?;
@@ -181,7 +218,14 @@ pub async fn register_consent(
     tx.commit().await?;
     rights_changed(&state, &access, documents);
     let had_access = had_access(before, &after, new.consent.status.is_agreement());
-    Ok((StatusCode::CREATED, Json(RegisteredConsent { id: id.0, consents, had_access })))
+    Ok((
+        StatusCode::CREATED,
+        Json(RegisteredConsent {
+            id: id.0,
+            consents,
+            had_access,
+        }),
+    ))
 }
 
 #[cfg(test)]
@@ -206,16 +250,30 @@ mod tests {
 
     #[test]
     fn a_withdrawal_names_who_had_access_even_where_a_basis_keeps_it() {
-        assert_eq!(had_access(at(Level::Edit), &at(Level::Masked), false).len(), 1);
-        assert_eq!(had_access(at(Level::Read), &at(Level::Read), false).len(), 1);
+        assert_eq!(
+            had_access(at(Level::Edit), &at(Level::Masked), false).len(),
+            1
+        );
+        assert_eq!(
+            had_access(at(Level::Read), &at(Level::Read), false).len(),
+            1
+        );
         assert_eq!(had_access(at(Level::None), &at(Level::None), false), []);
-        assert_eq!(had_access(at(Level::Masked), &at(Level::Edit), true), [], "an agreement takes nothing away");
+        assert_eq!(
+            had_access(at(Level::Masked), &at(Level::Edit), true),
+            [],
+            "an agreement takes nothing away"
+        );
     }
 
     #[test]
     fn a_withdrawal_without_a_day_is_of_today() {
         let today = date(2026, 11, 22);
-        let read = |text: &str| serde_json::from_str::<RegisterConsent>(text).unwrap().check(today);
+        let read = |text: &str| {
+            serde_json::from_str::<RegisterConsent>(text)
+                .unwrap()
+                .check(today)
+        };
         let new = read(r#"{"person_id":"p","status":"withdrawn"}"#).unwrap();
         assert_eq!(new.consent.withdrawn_on, Some(today));
         assert!(read(r#"{"person_id":"p","status":"full","obtained_on":"2026-11-23"}"#).is_err());

@@ -53,8 +53,12 @@ fn changes(entries: Vec<DisclosureEntry>, present: &[Disclosure]) -> Vec<Disclos
             comment: entry.comment && entry.level > Level::None,
         })
         .filter(|row| {
-            let former = present.iter().find(|former| former.agency == row.agency && former.section == row.section);
-            former.map_or((Level::None, false), |former| (former.level, former.comment)) != (row.level, row.comment)
+            let former = present
+                .iter()
+                .find(|former| former.agency == row.agency && former.section == row.section);
+            former.map_or((Level::None, false), |former| {
+                (former.level, former.comment)
+            }) != (row.level, row.comment)
         })
         .collect()
 }
@@ -74,9 +78,14 @@ pub async fn set_disclosures(
     let (mut tx, access) = open(&state, &call, &id, Mode::Write).await?;
     let confirmation = confirmation(request.confirmation)?;
     let rows = changes(request.entries, &access.facts().matrix);
-    let sharing = access.set_disclosures(&mut tx, &rows, confirmation.as_ref()).await?;
+    let sharing = access
+        .set_disclosures(&mut tx, &rows, confirmation.as_ref())
+        .await?;
     let mut tx = settle(tx, &call, &access, "disclosures", sharing).await?;
-    let access = tx.case_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .case_for(&call.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let found = matrix(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
     tx.commit().await?;
@@ -89,27 +98,52 @@ mod tests {
     use super::*;
 
     fn entry(agency: &str, level: Level, comment: bool) -> DisclosureEntry {
-        DisclosureEntry { agency_id: agency.into(), section: Section::Intake, level, comment }
+        DisclosureEntry {
+            agency_id: agency.into(),
+            section: Section::Intake,
+            level,
+            comment,
+        }
     }
 
     #[test]
     fn rows_sent_back_unchanged_are_no_change() {
-        let present = [Disclosure { agency: "a".into(), section: Section::Intake, level: Level::Read, comment: true }];
+        let present = [Disclosure {
+            agency: "a".into(),
+            section: Section::Intake,
+            level: Level::Read,
+            comment: true,
+        }];
         let rows = changes(
-            vec![entry("a", Level::Read, true), entry("b", Level::None, true), entry("c", Level::Masked, false)],
+            vec![
+                entry("a", Level::Read, true),
+                entry("b", Level::None, true),
+                entry("c", Level::Masked, false),
+            ],
             &present,
         );
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].agency.as_str(), "c");
         let ended = changes(vec![entry("a", Level::None, true)], &present);
-        assert!(ended.len() == 1 && !ended[0].comment, "no comment without sight");
+        assert!(
+            ended.len() == 1 && !ended[0].comment,
+            "no comment without sight"
+        );
     }
 
     #[test]
     fn the_list_may_have_any_of_its_names() {
         for name in ["entries", "items", "matrix"] {
-            let text = format!(r#"{{"{name}":[{{"agency_id":"a","section":"intake","level":"read"}}]}}"#);
-            assert_eq!(serde_json::from_str::<SetDisclosures>(&text).unwrap().entries.len(), 1, "{name}");
+            let text =
+                format!(r#"{{"{name}":[{{"agency_id":"a","section":"intake","level":"read"}}]}}"#);
+            assert_eq!(
+                serde_json::from_str::<SetDisclosures>(&text)
+                    .unwrap()
+                    .entries
+                    .len(),
+                1,
+                "{name}"
+            );
         }
     }
 }

@@ -43,10 +43,17 @@ impl std::fmt::Debug for ConfirmationInput {
 ///
 /// # Errors
 /// 422 `personal_number`.
-pub(super) fn confirmation(input: Option<ConfirmationInput>) -> Result<Option<Confirmation>, ApiError> {
+pub(super) fn confirmation(
+    input: Option<ConfirmationInput>,
+) -> Result<Option<Confirmation>, ApiError> {
     let Some(input) = input else { return Ok(None) };
     personal_number::refuse([("confirmation.reason".to_owned(), input.reason.as_str())])?;
-    Ok(Some(Confirmation { basis: input.basis, reason: input.reason, meeting: input.meeting, until: input.until }))
+    Ok(Some(Confirmation {
+        basis: input.basis,
+        reason: input.reason,
+        meeting: input.meeting,
+        until: input.until,
+    }))
 }
 
 /// Lets a sharing that was done go on; otherwise the problem to answer with. What was recorded is
@@ -54,23 +61,43 @@ pub(super) fn confirmation(input: Option<ConfirmationInput>) -> Result<Option<Co
 ///
 /// # Errors
 /// 409 `consent_confirmation_required`, or 422 for a confirmation that does not do.
-pub(super) async fn settle(mut tx: Tx, call: &CallContext, access: &CaseAccess, operation: &'static str, sharing: Sharing) -> Result<Tx, ApiError> {
+pub(super) async fn settle(
+    mut tx: Tx,
+    call: &CallContext,
+    access: &CaseAccess,
+    operation: &'static str,
+    sharing: Sharing,
+) -> Result<Tx, ApiError> {
     match sharing {
         Sharing::Done => Ok(tx),
         Sharing::ConfirmationRequired(required) => {
             let problem = required_problem(&mut tx, access, &required).await?;
-            let persons: Vec<_> = required.persons.iter().map(|uncovered| &uncovered.person).collect();
+            let persons: Vec<_> = required
+                .persons
+                .iter()
+                .map(|uncovered| &uncovered.person)
+                .collect();
             let detail = json!({
                 "operation": operation, "persons": persons, "agencies": required.agencies,
                 "sections": required.sections, "level": required.level,
             });
-            audit::record(&mut tx, event(call, "consent.confirmation_required", access.id()).outcome(Outcome::Denied).detail(detail));
+            audit::record(
+                &mut tx,
+                event(call, "consent.confirmation_required", access.id())
+                    .outcome(Outcome::Denied)
+                    .detail(detail),
+            );
             tx.commit().await?;
             Err(problem)
         }
         Sharing::ConfirmationRefused(error) => {
             let detail = json!({ "operation": operation, "code": error.code() });
-            audit::record(&mut tx, event(call, "consent.confirmation_refused", access.id()).outcome(Outcome::Denied).detail(detail));
+            audit::record(
+                &mut tx,
+                event(call, "consent.confirmation_refused", access.id())
+                    .outcome(Outcome::Denied)
+                    .detail(detail),
+            );
             tx.commit().await?;
             Err(refused_problem(error))
         }
@@ -84,17 +111,24 @@ fn refused_problem(error: ConfirmationError) -> ApiError {
         ConfirmationError::MeetingMissing => "confirmation.meeting",
         ConfirmationError::PeriodInvalid => "confirmation.until",
     };
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid").field(FieldProblem::new(field, error.code()))
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid")
+        .field(FieldProblem::new(field, error.code()))
 }
 
-async fn required_problem(tx: &mut Tx, access: &CaseAccess, required: &ConfirmationRequired) -> Result<ApiError, ApiError> {
+async fn required_problem(
+    tx: &mut Tx,
+    access: &CaseAccess,
+    required: &ConfirmationRequired,
+) -> Result<ApiError, ApiError> {
     let people = access.persons(tx).await?;
     let offices = agencies::by_id(tx, &access.caller().viewer.municipality).await?;
     let persons: Vec<Value> = required
         .persons
         .iter()
         .map(|uncovered| {
-            let known = people.iter().find(|person| person.person_id.as_ref() == Some(&uncovered.person));
+            let known = people
+                .iter()
+                .find(|person| person.person_id.as_ref() == Some(&uncovered.person));
             json!({
                 "person_id": known.map(person_key),
                 "display": known.map_or("（表示できない方）", |person| person.display.as_str()),
@@ -111,7 +145,14 @@ async fn required_problem(tx: &mut Tx, access: &CaseAccess, required: &Confirmat
     Ok(ApiError::conflict("consent_confirmation_required")
         .with("persons", persons)
         .with("agencies", agencies)
-        .with("sections", required.sections.iter().map(|section| section.code()).collect::<Vec<_>>())
+        .with(
+            "sections",
+            required
+                .sections
+                .iter()
+                .map(|section| section.code())
+                .collect::<Vec<_>>(),
+        )
         .with("level", required.level.code())
         .with("bases", bases(required)))
 }
@@ -145,28 +186,51 @@ mod tests {
             (ConfirmationError::PeriodInvalid, "confirmation.until"),
             (ConfirmationError::LevelTooHigh, "confirmation.basis"),
         ] {
-            let ApiError::Refused { status, fields, .. } = refused_problem(error) else { panic!("internal") };
+            let ApiError::Refused { status, fields, .. } = refused_problem(error) else {
+                panic!("internal")
+            };
             assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-            assert_eq!((fields[0].path.as_str(), fields[0].code.as_str()), (field, error.code()));
+            assert_eq!(
+                (fields[0].path.as_str(), fields[0].code.as_str()),
+                (field, error.code())
+            );
         }
     }
 
     #[test]
     fn bases_come_with_words_and_whether_they_are_verified() {
         let all = domain::legal_basis::all().iter().collect();
-        let required = ConfirmationRequired { persons: Vec::new(), agencies: Vec::new(), sections: Vec::new(), level: Level::Read, bases: all };
+        let required = ConfirmationRequired {
+            persons: Vec::new(),
+            agencies: Vec::new(),
+            sections: Vec::new(),
+            level: Level::Read,
+            bases: all,
+        };
         let listed = bases(&required);
         assert!(!listed.is_empty());
         for basis in listed {
-            assert!(basis["label"].is_string() && basis["note"].is_string() && basis["verified"].is_boolean());
+            assert!(
+                basis["label"].is_string()
+                    && basis["note"].is_string()
+                    && basis["verified"].is_boolean()
+            );
         }
     }
 
     #[test]
     fn a_reason_with_a_personal_number_is_refused() {
-        let with = |reason: &str| ConfirmationInput { basis: "life".into(), reason: reason.into(), meeting: None, until: None };
+        let with = |reason: &str| ConfirmationInput {
+            basis: "life".into(),
+            reason: reason.into(),
+            meeting: None,
+            until: None,
+        };
         assert!(confirmation(Some(with("番号 123456789018 の方"))).is_err());
-        assert!(confirmation(Some(with("安否の確認を病院と分担するため"))).is_ok_and(|answer| answer.is_some()));
+        assert!(
+            confirmation(Some(with("安否の確認を病院と分担するため")))
+                .is_ok_and(|answer| answer.is_some())
+        );
         assert!(confirmation(None).is_ok_and(|answer| answer.is_none()));
     }
 }

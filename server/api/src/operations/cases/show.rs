@@ -17,7 +17,11 @@ use crate::{context::CallContext, error::ApiError, state::AppState};
 /// A case as the caller sees it.
 #[utoipa::path(get, path = "/cases/{id}", tag = "cases", params(("id" = String, Path)),
     responses((status = 200, body = CaseDetail), (status = 404, description = "not_found")))]
-pub async fn show(State(state): State<AppState>, call: CallContext, Path(id): Path<String>) -> Result<Json<CaseDetail>, ApiError> {
+pub async fn show(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(id): Path<String>,
+) -> Result<Json<CaseDetail>, ApiError> {
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Read).await?;
     let found = detail(&mut tx, &access).await?;

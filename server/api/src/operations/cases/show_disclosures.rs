@@ -47,14 +47,24 @@ pub(super) async fn matrix(tx: &mut Tx, access: &CaseAccess) -> Result<Disclosur
             })
         })
         .collect();
-    Ok(DisclosureMatrix { sections: Section::CURRENT.iter().map(|section| section.code()).collect(), items })
+    Ok(DisclosureMatrix {
+        sections: Section::CURRENT
+            .iter()
+            .map(|section| section.code())
+            .collect(),
+        items,
+    })
 }
 
 /// The matrix: all of it for the coordinator in charge and the department, the own rows for an
 /// agency. No row = 非開示.
 #[utoipa::path(get, path = "/cases/{id}/disclosures", tag = "cases", params(("id" = String, Path)),
     responses((status = 200, body = DisclosureMatrix), (status = 404, description = "not_found")))]
-pub async fn show_disclosures(State(state): State<AppState>, call: CallContext, Path(id): Path<String>) -> Result<Json<DisclosureMatrix>, ApiError> {
+pub async fn show_disclosures(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(id): Path<String>,
+) -> Result<Json<DisclosureMatrix>, ApiError> {
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Read).await?;
     let found = matrix(&mut tx, &access).await?;

@@ -56,23 +56,50 @@ pub async fn update(
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Write).await?;
     let texts = [("title", &request.title), ("outcome", &request.outcome)];
-    personal_number::refuse(texts.into_iter().filter_map(|(path, text)| Some((path.to_owned(), text.as_deref()?))))?;
-    if request.title.as_deref().is_some_and(|title| title.chars().count() > 100) {
+    personal_number::refuse(
+        texts
+            .into_iter()
+            .filter_map(|(path, text)| Some((path.to_owned(), text.as_deref()?))),
+    )?;
+    if request
+        .title
+        .as_deref()
+        .is_some_and(|title| title.chars().count() > 100)
+    {
         return Err(ApiError::invalid_field("title", "too_long"));
     }
     let urgencies = domain::form::catalogue().list("urgency");
-    if request.urgency.as_deref().is_some_and(|code| urgencies.is_none_or(|list| list.option(code).is_none())) {
+    if request
+        .urgency
+        .as_deref()
+        .is_some_and(|code| urgencies.is_none_or(|list| list.option(code).is_none()))
+    {
         return Err(ApiError::invalid_field("urgency", "unknown_option"));
     }
     if let Some(agency) = &request.lead_agency_id {
-        let known = store::agencies::get(&mut tx, &call.caller.viewer.municipality, &agency.as_str().into()).await?;
-        known.filter(|agency| agency.active).ok_or_else(|| ApiError::invalid_field("lead_agency_id", "unknown_agency"))?;
+        let known = store::agencies::get(
+            &mut tx,
+            &call.caller.viewer.municipality,
+            &agency.as_str().into(),
+        )
+        .await?;
+        known
+            .filter(|agency| agency.active)
+            .ok_or_else(|| ApiError::invalid_field("lead_agency_id", "unknown_agency"))?;
     }
     if let Some(account) = &request.owner_account_id {
         let account = domain::id::AccountId::from(account.as_str());
-        let known = store::accounts::names(&mut tx, &call.caller.viewer.municipality, std::slice::from_ref(&account)).await?;
+        let known = store::accounts::names(
+            &mut tx,
+            &call.caller.viewer.municipality,
+            std::slice::from_ref(&account),
+        )
+        .await?;
         if known.is_empty() {
-            return Err(ApiError::invalid_field("owner_account_id", "unknown_account"));
+            return Err(ApiError::invalid_field(
+                "owner_account_id",
+                "unknown_account",
+            ));
         }
     }
     let changed = json!({
@@ -90,7 +117,10 @@ pub async fn update(
     };
     access.update(&mut tx, request.version, &patch).await?;
     audit::record(&mut tx, event(&call, "case.update", &id).detail(changed));
-    let access = tx.case_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .case_for(&call.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let answer = detail(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
     tx.commit().await?;

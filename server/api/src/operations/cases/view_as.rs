@@ -54,18 +54,35 @@ pub async fn view_as(
     let (id, agency) = (CaseId(id), AgencyId(agency));
     let (mut tx, access) = open(&state, &call, &id, Mode::Read).await?;
     let seen = access.view_as(&mut tx, &agency).await?;
-    let office = agencies::get(&mut tx, &call.caller.viewer.municipality, &agency).await?.ok_or_else(ApiError::not_found)?;
-    audit::record(&mut tx, event(&call, "case.view_as", &id).detail(json!({ "agency": agency })));
-    let office = NamedAnswer { id: office.id.0, name: office.name };
+    let office = agencies::get(&mut tx, &call.caller.viewer.municipality, &agency)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    audit::record(
+        &mut tx,
+        event(&call, "case.view_as", &id).detail(json!({ "agency": agency })),
+    );
+    let office = NamedAnswer {
+        id: office.id.0,
+        name: office.name,
+    };
     let Some(seen) = seen else {
         tx.commit().await?;
-        return Ok(Json(ViewAs { agency: office, visible: false, case: None, projections: Vec::new(), progress: Vec::new() }));
+        return Ok(Json(ViewAs {
+            agency: office,
+            visible: false,
+            case: None,
+            projections: Vec::new(),
+            progress: Vec::new(),
+        }));
     };
     let case = detail(&mut tx, &seen).await?;
     let mut sheets = Vec::new();
     for section in Section::CURRENT {
         // Sheets only: the network is drawn, entries are records.
-        let sheet = seen.document(&mut tx, *section).await?.filter(|sheet| sheet.info().form.is_some());
+        let sheet = seen
+            .document(&mut tx, *section)
+            .await?
+            .filter(|sheet| sheet.info().form.is_some());
         sheets.extend(sheet.map(|sheet| (*section, sheet)));
     }
     let entries = Entries::load(&mut tx, &seen, None).await?;
@@ -73,8 +90,17 @@ pub async fn view_as(
     let mut projections = Vec::new();
     for (section, sheet) in sheets {
         let projection = projection::answer(&state, &sheet, sheet.level() < Level::Read).await?;
-        projections.push(SectionProjection { section: section.code(), projection });
+        projections.push(SectionProjection {
+            section: section.code(),
+            projection,
+        });
     }
     let progress = entries.finish(&state).await?;
-    Ok(Json(ViewAs { agency: office, visible: true, case: Some(case), projections, progress }))
+    Ok(Json(ViewAs {
+        agency: office,
+        visible: true,
+        case: Some(case),
+        projections,
+        progress,
+    }))
 }

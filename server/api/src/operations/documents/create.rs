@@ -37,11 +37,19 @@ pub async fn create(
     if request.kind != DocumentKind::Note.code() {
         return Err(ApiError::invalid_field("kind", "kind"));
     }
-    let shape = shapes::of(DocumentKind::Note).ok_or_else(|| ApiError::internal("no shape for notes"))?;
+    let shape =
+        shapes::of(DocumentKind::Note).ok_or_else(|| ApiError::internal("no shape for notes"))?;
     let mut tx = state.db().write().await?;
     let id = documents::create_note(&mut tx, &context.caller).await?;
-    audit::record(&mut tx, Event::by(&context.caller, "document.create", "document", id.as_str()));
+    audit::record(
+        &mut tx,
+        Event::by(&context.caller, "document.create", "document", id.as_str()),
+    );
     tx.commit().await?;
-    state.hub().create(&id, &shape).await.map_err(ApiError::internal)?;
+    state
+        .hub()
+        .create(&id, &shape)
+        .await
+        .map_err(ApiError::internal)?;
     Ok((StatusCode::CREATED, Json(CreatedDocument { id: id.0 })))
 }

@@ -32,43 +32,74 @@ pub struct FinalAnswer {
 /// Finalise. Errors of the form's rules answer 422 with their fields; warnings do not hinder.
 #[utoipa::path(post, path = "/documents/{id}/finalise", tag = "documents", params(("id" = String, Path)),
     responses((status = 200, body = FinalAnswer), (status = 403), (status = 404), (status = 409, description = "conflict: already final"), (status = 422)))]
-pub async fn finalise(State(state): State<AppState>, Path(id): Path<String>, context: CallContext) -> Result<Json<FinalAnswer>, ApiError> {
+pub async fn finalise(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    context: CallContext,
+) -> Result<Json<FinalAnswer>, ApiError> {
     let id: DocumentId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     drop(tx);
     if access.level() < Level::Edit || !context.caller.may(Capability::EditCase) {
         return Err(ApiError::forbidden());
     }
-    let definition =
-        access.info().form.as_deref().and_then(|form| form::catalogue().definition(form)).ok_or_else(ApiError::not_found)?;
+    let definition = access
+        .info()
+        .form
+        .as_deref()
+        .and_then(|form| form::catalogue().definition(form))
+        .ok_or_else(ApiError::not_found)?;
     let (value, seq) = state
         .hub()
-        .read(&id, |view| (values::fields(&view.txn, &view.shape), view.seq))
+        .read(&id, |view| {
+            (values::fields(&view.txn, &view.shape), view.seq)
+        })
         .await
         .map_err(ApiError::internal)?;
     let fields: Map<String, Value> = value.as_object().cloned().unwrap_or_default();
-    let problems: Vec<FieldProblem> = form::validate(definition, &fields, &Context::on(context.caller.viewer.today))
-        .into_iter()
-        .filter(|issue| issue.severity == Severity::Error)
-        .map(|issue| FieldProblem::new(issue.path.clone(), issue.code))
-        .collect();
+    let problems: Vec<FieldProblem> = form::validate(
+        definition,
+        &fields,
+        &Context::on(context.caller.viewer.today),
+    )
+    .into_iter()
+    .filter(|issue| issue.severity == Severity::Error)
+    .map(|issue| FieldProblem::new(issue.path.clone(), issue.code))
+    .collect();
     if !problems.is_empty() {
         return Err(ApiError::invalid(problems));
     }
     let author = identity_of(&context.caller).author();
-    state.hub().keep_version(&author, &id, "final").await.map_err(ApiError::internal)?;
+    state
+        .hub()
+        .keep_version(&author, &id, "final")
+        .await
+        .map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
     // Asked again: the right may have gone while the rules ran.
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let number = access.finalise(&mut tx, seq, &value).await?;
-    let mut event = Event::by(&context.caller, "document.finalise", "document", id.as_str());
+    let mut event = Event::by(
+        &context.caller,
+        "document.finalise",
+        "document",
+        id.as_str(),
+    );
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
     tx.commit().await?;
     state.hub().access_changed(&Change::Documents(vec![id]));
     if let Some(case) = &access.info().case {
-        state.events().tell(&access.info().municipality, case, CaseEvent::Case);
+        state
+            .events()
+            .tell(&access.info().municipality, case, CaseEvent::Case);
     }
     Ok(Json(FinalAnswer { number, seq }))
 }

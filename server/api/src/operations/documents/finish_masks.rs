@@ -40,14 +40,21 @@ pub async fn finish_masks(
 ) -> Result<Json<FinishAnswer>, ApiError> {
     let id: DocumentId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     drop(tx);
     if !access.may_review() {
         return Err(ApiError::forbidden());
     }
     // What was typed a moment ago is part of what is released, or it waits as undecided.
     let pending = scanning::scan(&state, &id).await?;
-    let reason = request.override_reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    let reason = request
+        .override_reason
+        .as_deref()
+        .map(str::trim)
+        .filter(|reason| !reason.is_empty());
     if pending > 0 && reason.is_none() {
         return Err(ApiError::conflict("masks_pending").with("pending", pending));
     }
@@ -55,9 +62,17 @@ pub async fn finish_masks(
     let value = serde_json::to_value(&released.fields).map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
     // Asked again: the scan may have taken a while.
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let waiting = i64::try_from(pending).unwrap_or(i64::MAX);
-    let release_id = access.release_masks(&mut tx, released.seq, waiting, reason, &value).await?;
+    let release_id = access
+        .release_masks(&mut tx, released.seq, waiting, reason, &value)
+        .await?;
     tx.commit().await?;
-    Ok(Json(FinishAnswer { release_id, pending }))
+    Ok(Json(FinishAnswer {
+        release_id,
+        pending,
+    }))
 }

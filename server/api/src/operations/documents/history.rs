@@ -32,16 +32,30 @@ pub struct HistoryItem {
 /// Contributions joined per field, author and minute, newest first. For readers of the original.
 #[utoipa::path(get, path = "/documents/{id}/history", tag = "documents", params(("id" = String, Path)),
     responses((status = 200, body = HistoryList), (status = 403), (status = 404)))]
-pub async fn history(State(state): State<AppState>, Path(id): Path<String>, context: CallContext) -> Result<Json<HistoryList>, ApiError> {
+pub async fn history(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    context: CallContext,
+) -> Result<Json<HistoryList>, ApiError> {
     let id: DocumentId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     if access.level() < Level::Read {
         return Err(ApiError::forbidden());
     }
-    let runs = state.hub().authors_of(&id).await.map_err(ApiError::internal)?;
+    let runs = state
+        .hub()
+        .authors_of(&id)
+        .await
+        .map_err(ApiError::internal)?;
     let municipality = &access.info().municipality;
-    let accounts: Vec<_> = runs.iter().map(|run| run.authored.author.account.clone()).collect();
+    let accounts: Vec<_> = runs
+        .iter()
+        .map(|run| run.authored.author.account.clone())
+        .collect();
     let names = store::accounts::names(&mut tx, municipality, &accounts).await?;
     let agencies = store::agencies::by_id(&mut tx, municipality).await?;
 
@@ -49,7 +63,12 @@ pub async fn history(State(state): State<AppState>, Path(id): Path<String>, cont
     for run in runs {
         let authored = run.authored;
         let minute = authored.at.as_second() / 60;
-        let key = (minute, run.field, authored.author.account, authored.author.agency);
+        let key = (
+            minute,
+            run.field,
+            authored.author.account,
+            authored.author.agency,
+        );
         let entry = joined.entry(key).or_insert((0, 0, authored.at));
         if authored.deletion {
             entry.1 = entry.1.saturating_add(authored.span.len);
@@ -62,14 +81,16 @@ pub async fn history(State(state): State<AppState>, Path(id): Path<String>, cont
         .into_iter()
         .rev()
         .take(500)
-        .map(|((_, field, account, agency), (inserted, deleted, at))| HistoryItem {
-            field,
-            at: instant_text(at),
-            by: names.get(&account).cloned(),
-            agency: agencies.get(&agency).map(|agency| agency.name.clone()),
-            inserted,
-            deleted,
-        })
+        .map(
+            |((_, field, account, agency), (inserted, deleted, at))| HistoryItem {
+                field,
+                at: instant_text(at),
+                by: names.get(&account).cloned(),
+                agency: agencies.get(&agency).map(|agency| agency.name.clone()),
+                inserted,
+                deleted,
+            },
+        )
         .collect();
     Ok(Json(HistoryList { items }))
 }

@@ -24,7 +24,10 @@ pub struct ReviewItem {
 
 /// Mask reviews waiting, oldest first.
 #[utoipa::path(get, path = "/mask-reviews", tag = "masks", responses((status = 200, body = ReviewList), (status = 403)))]
-pub async fn mask_reviews(State(state): State<AppState>, context: CallContext) -> Result<Json<ReviewList>, ApiError> {
+pub async fn mask_reviews(
+    State(state): State<AppState>,
+    context: CallContext,
+) -> Result<Json<ReviewList>, ApiError> {
     let mut tx = state.db().read().await?;
     let reviews = masking::reviews(&mut tx, &context.caller).await?;
     let items = reviews

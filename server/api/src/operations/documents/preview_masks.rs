@@ -29,13 +29,18 @@ pub async fn preview_masks(
     context: CallContext,
 ) -> Result<Json<ProjectionAnswer>, ApiError> {
     let mut tx = state.db().read().await?;
-    let access = tx.document_for(&context.caller, &id.into()).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id.into())
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     if !access.may_review() {
         return Err(ApiError::forbidden());
     }
     if let Some(agency) = query.agency_id {
         let municipality = &context.caller.viewer.municipality;
-        store::agencies::get(&mut tx, municipality, &agency.into()).await?.ok_or_else(ApiError::not_found)?;
+        store::agencies::get(&mut tx, municipality, &agency.into())
+            .await?
+            .ok_or_else(ApiError::not_found)?;
     }
     drop(tx);
     answer(&state, &access, true).await.map(Json)

@@ -38,28 +38,48 @@ pub struct ProjectionAnswer {
 /// accepted and pending suggestion masked; a text that changed since carries `withheld`.
 #[utoipa::path(get, path = "/documents/{id}/projection", tag = "documents", params(("id" = String, Path)),
     responses((status = 200, body = ProjectionAnswer), (status = 404)))]
-pub async fn projection(State(state): State<AppState>, Path(id): Path<String>, context: CallContext) -> Result<Json<ProjectionAnswer>, ApiError> {
+pub async fn projection(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    context: CallContext,
+) -> Result<Json<ProjectionAnswer>, ApiError> {
     let id: DocumentId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
-    let mut event = Event::by(&context.caller, "document.view", "document", id.as_str()).detail(serde_json::json!({"level": access.level()}));
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let mut event = Event::by(&context.caller, "document.view", "document", id.as_str())
+        .detail(serde_json::json!({"level": access.level()}));
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
     tx.commit().await?;
-    answer(&state, &access, access.level() == Level::Masked).await.map(Json)
+    answer(&state, &access, access.level() == Level::Masked)
+        .await
+        .map(Json)
 }
 
 /// Builds the answer; `masked` is also what reviewers preview and 見え方の確認 shows.
 ///
 /// # Errors
 /// 404 for documents without a form.
-pub async fn answer(state: &AppState, access: &DocumentAccess, masked: bool) -> Result<ProjectionAnswer, ApiError> {
+pub async fn answer(
+    state: &AppState,
+    access: &DocumentAccess,
+    masked: bool,
+) -> Result<ProjectionAnswer, ApiError> {
     let id = access.info().id.clone();
-    let definition =
-        access.info().form.as_deref().and_then(|form| form::catalogue().definition(form)).ok_or_else(ApiError::not_found)?;
+    let definition = access
+        .info()
+        .form
+        .as_deref()
+        .and_then(|form| form::catalogue().definition(form))
+        .ok_or_else(ApiError::not_found)?;
     let (current, seq) = state
         .hub()
-        .read(&id, |view| (values::fields(&view.txn, &view.shape), view.seq))
+        .read(&id, |view| {
+            (values::fields(&view.txn, &view.shape), view.seq)
+        })
         .await
         .map_err(ApiError::internal)?;
     let current = match current {
@@ -92,7 +112,13 @@ pub async fn answer(state: &AppState, access: &DocumentAccess, masked: bool) -> 
     let facts = work.facts(&mut tx).await?;
     drop(tx);
     let protected = scanning::address_protected(facts.as_ref());
-    let fields = scanning::project(definition, &stored.scan.for_register(&persons), &current, protected, &mut scanning::numbering(&persons));
+    let fields = scanning::project(
+        definition,
+        &stored.scan.for_register(&persons),
+        &current,
+        protected,
+        &mut scanning::numbering(&persons),
+    );
     Ok(ProjectionAnswer {
         document_id: id.0,
         level: Level::Masked.code(),
@@ -106,15 +132,21 @@ pub async fn answer(state: &AppState, access: &DocumentAccess, masked: bool) -> 
 /// Readers of the original see the values as they are.
 fn plain(definition: &form::Definition, values: &Map<String, Value>) -> Projection {
     let show = |field: &form::Field, value: &Value| match field.kind {
-        form::FieldType::Text | form::FieldType::Textarea => {
-            Projected { text: value.as_str().map(str::to_owned), ..Projected::default() }
-        }
-        _ => Projected { value: Some(value.clone()), ..Projected::default() },
+        form::FieldType::Text | form::FieldType::Textarea => Projected {
+            text: value.as_str().map(str::to_owned),
+            ..Projected::default()
+        },
+        _ => Projected {
+            value: Some(value.clone()),
+            ..Projected::default()
+        },
     };
     definition
         .fields()
         .filter_map(|field| {
-            let value = values.get(&field.id).filter(|value| !form::is_empty(Some(value)))?;
+            let value = values
+                .get(&field.id)
+                .filter(|value| !form::is_empty(Some(value)))?;
             if field.kind != form::FieldType::Table {
                 return Some((field.id.clone(), show(field, value)));
             }
@@ -123,18 +155,28 @@ fn plain(definition: &form::Definition, values: &Map<String, Value>) -> Projecti
                 .iter()
                 .enumerate()
                 .map(|(at, row)| form::ProjectedRow {
-                    id: row["id"].as_str().map_or_else(|| format!("r{}", at + 1), str::to_owned),
+                    id: row["id"]
+                        .as_str()
+                        .map_or_else(|| format!("r{}", at + 1), str::to_owned),
                     cells: field
                         .columns
                         .iter()
                         .filter_map(|column| {
-                            let value = row.get(&column.id).filter(|value| !form::is_empty(Some(value)))?;
+                            let value = row
+                                .get(&column.id)
+                                .filter(|value| !form::is_empty(Some(value)))?;
                             Some((column.id.clone(), show(column, value)))
                         })
                         .collect(),
                 })
                 .collect();
-            Some((field.id.clone(), Projected { rows: Some(rows), ..Projected::default() }))
+            Some((
+                field.id.clone(),
+                Projected {
+                    rows: Some(rows),
+                    ..Projected::default()
+                },
+            ))
         })
         .collect()
 }

@@ -13,10 +13,17 @@ use crate::{context::CallContext, error::ApiError, events::CaseEvent, state::App
 /// Open a final document for a correction.
 #[utoipa::path(post, path = "/documents/{id}/reopen", tag = "documents", params(("id" = String, Path)),
     responses((status = 204), (status = 403), (status = 404), (status = 409, description = "conflict: not final")))]
-pub async fn reopen(State(state): State<AppState>, Path(id): Path<String>, context: CallContext) -> Result<StatusCode, ApiError> {
+pub async fn reopen(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    context: CallContext,
+) -> Result<StatusCode, ApiError> {
     let id: DocumentId = id.into();
     let mut tx = state.db().write().await?;
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     access.reopen(&mut tx).await?;
     let mut event = Event::by(&context.caller, "document.reopen", "document", id.as_str());
     event.case.clone_from(&access.info().case);
@@ -24,7 +31,9 @@ pub async fn reopen(State(state): State<AppState>, Path(id): Path<String>, conte
     tx.commit().await?;
     state.hub().access_changed(&Change::Documents(vec![id]));
     if let Some(case) = &access.info().case {
-        state.events().tell(&access.info().municipality, case, CaseEvent::Case);
+        state
+            .events()
+            .tell(&access.info().municipality, case, CaseEvent::Case);
     }
     Ok(StatusCode::NO_CONTENT)
 }

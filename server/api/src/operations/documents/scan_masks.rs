@@ -18,10 +18,17 @@ pub struct ScanAnswer {
 /// Scan the texts now instead of after the pause.
 #[utoipa::path(post, path = "/documents/{id}/masks/scan", tag = "masks", params(("id" = String, Path)),
     responses((status = 200, body = ScanAnswer), (status = 403), (status = 404), (status = 503, description = "models_not_ready")))]
-pub async fn scan_masks(State(state): State<AppState>, Path(id): Path<String>, context: CallContext) -> Result<Json<ScanAnswer>, ApiError> {
+pub async fn scan_masks(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    context: CallContext,
+) -> Result<Json<ScanAnswer>, ApiError> {
     let id: DocumentId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     if !access.may_review() {
         return Err(ApiError::forbidden());
     }

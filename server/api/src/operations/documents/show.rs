@@ -28,9 +28,16 @@ pub struct DocumentAnswer {
 /// Kind, level and state of a document.
 #[utoipa::path(get, path = "/documents/{id}", tag = "documents", params(("id" = String, Path)),
     responses((status = 200, body = DocumentAnswer), (status = 404)))]
-pub async fn show(State(state): State<AppState>, Path(id): Path<String>, context: CallContext) -> Result<Json<DocumentAnswer>, ApiError> {
+pub async fn show(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    context: CallContext,
+) -> Result<Json<DocumentAnswer>, ApiError> {
     let mut tx = state.db().read().await?;
-    let access = tx.document_for(&context.caller, &id.into()).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id.into())
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let info = access.info();
     Ok(Json(DocumentAnswer {
         id: info.id.0.clone(),

@@ -65,7 +65,10 @@ pub async fn socket(
         Some(token) => caller_of_token(&state, &token).await?,
         None => {
             if !headers.contains_key(header::AUTHORIZATION) && !origin_is_ours(&state, &headers) {
-                return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "cross_origin"));
+                return Err(ApiError::new(
+                    axum::http::StatusCode::FORBIDDEN,
+                    "cross_origin",
+                ));
             }
             signed_in?.caller
         }
@@ -90,13 +93,26 @@ pub async fn socket(
         }))
 }
 
-async fn record<T>(state: &AppState, caller: &Caller, document: &domain::id::DocumentId, joined: &Result<T, Code>) -> Result<(), ApiError> {
+async fn record<T>(
+    state: &AppState,
+    caller: &Caller,
+    document: &domain::id::DocumentId,
+    joined: &Result<T, Code>,
+) -> Result<(), ApiError> {
     let mut tx = state.db().read().await?;
     // What came in as an id is written down only when it looks like one.
-    let object = if is_id(document.as_str()) { document.as_str() } else { "" };
+    let object = if is_id(document.as_str()) {
+        document.as_str()
+    } else {
+        ""
+    };
     let event = Event::by(caller, "document.open", "document", object);
     let event = match joined {
-        Ok(_) => match tx.document_for(caller, document).await?.and_then(|access| access.info().case.clone()) {
+        Ok(_) => match tx
+            .document_for(caller, document)
+            .await?
+            .and_then(|access| access.info().case.clone())
+        {
             Some(case) => event.in_case(&case),
             None => event,
         },
@@ -121,7 +137,10 @@ async fn linger(stream: &mut (impl Stream<Item = Result<Message, axum::Error>> +
 }
 
 fn close_frame(code: Option<Code>) -> Message {
-    Message::Close(Some(CloseFrame { code: code.map_or(1000, Code::close_code), reason: "".into() }))
+    Message::Close(Some(CloseFrame {
+        code: code.map_or(1000, Code::close_code),
+        reason: "".into(),
+    }))
 }
 
 async fn carry(socket: WebSocket, connection: Connection) {

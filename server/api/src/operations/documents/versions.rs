@@ -26,15 +26,29 @@ pub struct VersionItem {
 /// Versions, oldest first. For readers of the original.
 #[utoipa::path(get, path = "/documents/{id}/versions", tag = "documents", params(("id" = String, Path)),
     responses((status = 200, body = VersionList), (status = 403), (status = 404)))]
-pub async fn versions(State(state): State<AppState>, Path(id): Path<String>, context: CallContext) -> Result<Json<VersionList>, ApiError> {
+pub async fn versions(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    context: CallContext,
+) -> Result<Json<VersionList>, ApiError> {
     let id: DocumentId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.document_for(&context.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .document_for(&context.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     if access.level() < Level::Read {
         return Err(ApiError::forbidden());
     }
-    let kept = state.log().versions(&id).await.map_err(ApiError::internal)?;
-    let accounts: Vec<_> = kept.iter().map(|version| version.author.account.clone()).collect();
+    let kept = state
+        .log()
+        .versions(&id)
+        .await
+        .map_err(ApiError::internal)?;
+    let accounts: Vec<_> = kept
+        .iter()
+        .map(|version| version.author.account.clone())
+        .collect();
     let names = store::accounts::names(&mut tx, &access.info().municipality, &accounts).await?;
     let items = kept
         .into_iter()

@@ -24,13 +24,18 @@ pub struct FormSummary {
 /// The definitions that ship.
 #[utoipa::path(get, path = "/forms", tag = "forms", responses((status = 200, body = FormList)))]
 pub async fn list(_call: CallContext) -> Result<Json<FormList>, ApiError> {
-    let items = domain::form::catalogue().definitions().iter().map(|form| FormSummary {
-        id: &form.id,
-        code: &form.code,
-        title: &form.title,
-        version: &form.version,
-        schema: form.schema,
-        verified: form.verified,
-    });
-    Ok(Json(FormList { items: items.collect() }))
+    let items = domain::form::catalogue()
+        .definitions()
+        .iter()
+        .map(|form| FormSummary {
+            id: &form.id,
+            code: &form.code,
+            title: &form.title,
+            version: &form.version,
+            schema: form.schema,
+            verified: form.verified,
+        });
+    Ok(Json(FormList {
+        items: items.collect(),
+    }))
 }

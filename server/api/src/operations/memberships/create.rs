@@ -54,7 +54,10 @@ pub async fn create(
     let admin = admin(&tx, &call)?;
     let id = admin.create_membership(&mut tx, &new).await?;
     let detail = json!({ "account": new.account, "agency": new.agency, "role": new.role });
-    audit::record(&mut tx, Event::by(&call.caller, "membership.create", "membership", id.as_str()).detail(detail));
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "membership.create", "membership", id.as_str()).detail(detail),
+    );
     let created = answer(&mut tx, &admin, &id).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(created)))

@@ -34,8 +34,20 @@ pub async fn list(
 ) -> Result<Json<MembershipList>, ApiError> {
     let account = filter.account_id.map(AccountId);
     let mut tx = state.db().read().await?;
-    let found = admin(&tx, &call)?.memberships(&mut tx, account.as_ref()).await?;
-    audit::record(&mut tx, Event::by(&call.caller, "membership.list", "account", account.map_or_else(String::new, |id| id.0)));
+    let found = admin(&tx, &call)?
+        .memberships(&mut tx, account.as_ref())
+        .await?;
+    audit::record(
+        &mut tx,
+        Event::by(
+            &call.caller,
+            "membership.list",
+            "account",
+            account.map_or_else(String::new, |id| id.0),
+        ),
+    );
     tx.commit().await?;
-    Ok(Json(MembershipList { items: found.into_iter().map(Into::into).collect() }))
+    Ok(Json(MembershipList {
+        items: found.into_iter().map(Into::into).collect(),
+    }))
 }

@@ -70,17 +70,34 @@ impl From<Membership> for MembershipAnswer {
     }
 }
 
-async fn answer(tx: &mut Tx, admin: &AdminAccess, id: &MembershipId) -> Result<MembershipAnswer, ApiError> {
-    Ok(admin.membership(tx, id).await?.ok_or_else(ApiError::not_found)?.into())
+async fn answer(
+    tx: &mut Tx,
+    admin: &AdminAccess,
+    id: &MembershipId,
+) -> Result<MembershipAnswer, ApiError> {
+    Ok(admin
+        .membership(tx, id)
+        .await?
+        .ok_or_else(ApiError::not_found)?
+        .into())
 }
 
 /// The membership one acts in is not taken away by oneself: an administrator always remains.
 fn not_own(call: &CallContext, id: &MembershipId) -> Result<(), ApiError> {
-    if call.caller.viewer.membership == *id { Err(ApiError::conflict("own_membership")) } else { Ok(()) }
+    if call.caller.viewer.membership == *id {
+        Err(ApiError::conflict("own_membership"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Audits, commits and has the membership's open documents checked again.
-async fn finish(state: &AppState, mut tx: Tx, event: Event, id: MembershipId) -> Result<(), ApiError> {
+async fn finish(
+    state: &AppState,
+    mut tx: Tx,
+    event: Event,
+    id: MembershipId,
+) -> Result<(), ApiError> {
     audit::record(&mut tx, event);
     tx.commit().await?;
     state.hub().access_changed(&Change::Membership(id));

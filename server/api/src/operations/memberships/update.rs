@@ -48,11 +48,22 @@ pub async fn update(
     not_own(&call, &id)?;
     let mut tx = state.db().write().await?;
     let admin = admin(&tx, &call)?;
-    let patch = MembershipPatch { role: request.role, valid_to: request.valid_to };
-    admin.update_membership(&mut tx, &id, request.version, &patch).await?;
+    let patch = MembershipPatch {
+        role: request.role,
+        valid_to: request.valid_to,
+    };
+    admin
+        .update_membership(&mut tx, &id, request.version, &patch)
+        .await?;
     let changed = answer(&mut tx, &admin, &id).await?;
     let detail = json!({ "role": request.role, "valid_to": request.valid_to.is_some() });
-    finish(&state, tx, Event::by(&call.caller, "membership.update", "membership", id.as_str()).detail(detail), id).await?;
+    finish(
+        &state,
+        tx,
+        Event::by(&call.caller, "membership.update", "membership", id.as_str()).detail(detail),
+        id,
+    )
+    .await?;
     Ok(Json(changed))
 }
 
@@ -62,9 +73,16 @@ mod tests {
 
     #[test]
     fn an_open_end_is_not_an_untouched_one() {
-        let read = |text: &str| serde_json::from_str::<UpdateMembership>(text).unwrap().valid_to;
+        let read = |text: &str| {
+            serde_json::from_str::<UpdateMembership>(text)
+                .unwrap()
+                .valid_to
+        };
         assert_eq!(read(r#"{"version":1}"#), None);
         assert_eq!(read(r#"{"version":1,"valid_to":null}"#), Some(None));
-        assert!(matches!(read(r#"{"version":1,"valid_to":"2027-03-31"}"#), Some(Some(_))));
+        assert!(matches!(
+            read(r#"{"version":1,"valid_to":"2027-03-31"}"#),
+            Some(Some(_))
+        ));
     }
 }

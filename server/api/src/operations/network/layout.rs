@@ -48,13 +48,25 @@ pub async fn layout(
     call: CallContext,
     Query(variant): Query<Variant>,
 ) -> Result<Json<LayoutAnswer>, ApiError> {
-    let shown = show(&state, &call, &id.into(), &variant, "network.view", "drawing").await?;
+    let shown = show(
+        &state,
+        &call,
+        &id.into(),
+        &variant,
+        "network.view",
+        "drawing",
+    )
+    .await?;
     let answer = blocking(move || {
         let laid = ::network::layout(&shown.network);
         LayoutAnswer {
             level: shown.level.code(),
             masked: shown.masked,
-            positions: laid.positions.iter().map(|(id, at)| (id.clone(), PositionAnswer { x: at.x, y: at.y })).collect(),
+            positions: laid
+                .positions
+                .iter()
+                .map(|(id, at)| (id.clone(), PositionAnswer { x: at.x, y: at.y }))
+                .collect(),
             placed: laid.placed,
             drawing: shown.draw(),
         }

@@ -13,7 +13,11 @@ use super::{Known, person_of};
 ///
 /// Agencies keep a name only when it is the register's; whatever else was typed (a shop, a
 /// neighbour's house) may name a person.
-pub(super) fn masked(network: &Network, people: &BTreeMap<String, Known>, agencies: &BTreeMap<String, String>) -> (Network, BTreeMap<String, i64>) {
+pub(super) fn masked(
+    network: &Network,
+    people: &BTreeMap<String, Known>,
+    agencies: &BTreeMap<String, String>,
+) -> (Network, BTreeMap<String, i64>) {
     let mut shown: Vec<(&String, &Node, Option<&Known>)> = network
         .nodes
         .iter()
@@ -22,15 +26,26 @@ pub(super) fn masked(network: &Network, people: &BTreeMap<String, Known>, agenci
         .collect();
     // Document ids stay inside; the order of the fresh ones follows the case's numbers, so that
     // 本人1 is the first of them.
-    shown.sort_by_key(|(id, _, known)| (known.and_then(|known| known.number).unwrap_or(i64::MAX), *id));
-    let fresh: BTreeMap<&str, String> = shown.iter().enumerate().map(|(at, (id, ..))| (id.as_str(), format!("n{:03}", at + 1))).collect();
+    shown.sort_by_key(|(id, _, known)| {
+        (
+            known.and_then(|known| known.number).unwrap_or(i64::MAX),
+            *id,
+        )
+    });
+    let fresh: BTreeMap<&str, String> = shown
+        .iter()
+        .enumerate()
+        .map(|(at, (id, ..))| (id.as_str(), format!("n{:03}", at + 1)))
+        .collect();
 
     let used: BTreeSet<i64> = people.values().filter_map(|known| known.number).collect();
     let mut next = used.last().copied().unwrap_or(0);
     let mut numbers = BTreeMap::new();
     let mut nodes = BTreeMap::new();
     for (id, node, known) in shown {
-        let Some(fresh) = fresh.get(id.as_str()) else { continue };
+        let Some(fresh) = fresh.get(id.as_str()) else {
+            continue;
+        };
         if node.kind == NodeKind::Person {
             let number = known.and_then(|known| known.number).unwrap_or_else(|| {
                 next += 1;
@@ -55,12 +70,29 @@ pub(super) fn masked(network: &Network, people: &BTreeMap<String, Known>, agenci
         .enumerate()
         .map(|(at, tie)| (format!("t{:03}", at + 1), tie))
         .collect();
-    let settings = network.settings.iter().filter(|(key, _)| *key == "death_mark").map(|(key, value)| (key.clone(), value.clone())).collect();
-    (Network { nodes, ties, households: BTreeMap::new(), settings }, numbers)
+    let settings = network
+        .settings
+        .iter()
+        .filter(|(key, _)| *key == "death_mark")
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    (
+        Network {
+            nodes,
+            ties,
+            households: BTreeMap::new(),
+            settings,
+        },
+        numbers,
+    )
 }
 
 fn bare(node: &Node, known: Option<&Known>, agencies: &BTreeMap<String, String>) -> Node {
-    let agency = node.agency_id.as_ref().filter(|_| node.kind == NodeKind::Agency).and_then(|id| agencies.get(id));
+    let agency = node
+        .agency_id
+        .as_ref()
+        .filter(|_| node.kind == NodeKind::Agency)
+        .and_then(|id| agencies.get(id));
     Node {
         kind: node.kind,
         person_id: None,
@@ -76,15 +108,24 @@ fn bare(node: &Node, known: Option<&Known>, agencies: &BTreeMap<String, String>)
         x: node.x,
         y: node.y,
         // Guessed from the label, which is gone.
-        sector: serde_json::to_value(Sector::of(node)).ok().and_then(|code| code.as_str().map(str::to_owned)),
-        kinship: node.kinship.clone().or_else(|| known.and_then(|known| known.kinship.clone())),
+        sector: serde_json::to_value(Sector::of(node))
+            .ok()
+            .and_then(|code| code.as_str().map(str::to_owned)),
+        kinship: node
+            .kinship
+            .clone()
+            .or_else(|| known.and_then(|known| known.kinship.clone())),
     }
 }
 
 /// Puts the case's numbers into the ［氏名n］ of a drawing.
 pub(super) fn renumber(drawing: &mut Drawing, numbers: &BTreeMap<String, i64>) {
     for item in &mut drawing.items {
-        if let Item::Text { text, node: Some(node), .. } = item
+        if let Item::Text {
+            text,
+            node: Some(node),
+            ..
+        } = item
             && text.starts_with("［氏名")
             && let Some(number) = numbers.get(node)
         {
@@ -120,7 +161,12 @@ mod tests {
     }
 
     fn people() -> BTreeMap<String, Known> {
-        let known = |level, number, kinship: Option<&str>| Known { level, number: Some(number), kinship: kinship.map(str::to_owned), name: Some("名前".into()) };
+        let known = |level, number, kinship: Option<&str>| Known {
+            level,
+            number: Some(number),
+            kinship: kinship.map(str::to_owned),
+            name: Some("名前".into()),
+        };
         BTreeMap::from([
             ("p1".to_owned(), known(Level::Masked, 1, None)),
             ("p2".to_owned(), known(Level::Masked, 2, Some("mother"))),
@@ -133,13 +179,51 @@ mod tests {
     fn nothing_typed_and_no_id_of_the_document_remains() {
         let agencies = BTreeMap::from([("a1".to_owned(), "作業所あおば".to_owned())]);
         let (network, numbers) = masked(&network(), &people(), &agencies);
-        let mut drawing = draw(&network, &Options { masked: true, as_of: None, legend: true });
+        let mut drawing = draw(
+            &network,
+            &Options {
+                masked: true,
+                as_of: None,
+                legend: true,
+            },
+        );
         renumber(&mut drawing, &numbers);
-        let everything = format!("{}{}{}", to_svg(&drawing), serde_json::to_string(&drawing).unwrap(), serde_json::to_string(&network).unwrap());
-        for hidden in ["山本", "健一", "小林", "由香", "石田", "加害", "つばさ", "緑町", "和子", "佐々木", "家賃", "1972", "\"zz\"", "\"aa\"", "p1", "p4", "名前"] {
+        let everything = format!(
+            "{}{}{}",
+            to_svg(&drawing),
+            serde_json::to_string(&drawing).unwrap(),
+            serde_json::to_string(&network).unwrap()
+        );
+        for hidden in [
+            "山本",
+            "健一",
+            "小林",
+            "由香",
+            "石田",
+            "加害",
+            "つばさ",
+            "緑町",
+            "和子",
+            "佐々木",
+            "家賃",
+            "1972",
+            "\"zz\"",
+            "\"aa\"",
+            "p1",
+            "p4",
+            "名前",
+        ] {
             assert!(!everything.contains(hidden), "{hidden}");
         }
-        for shown in ["本人", "母", "［氏名4］", "作業所あおば", "［機関1］", "［場所1］", "個人情報として取扱い"] {
+        for shown in [
+            "本人",
+            "母",
+            "［氏名4］",
+            "作業所あおば",
+            "［機関1］",
+            "［場所1］",
+            "個人情報として取扱い",
+        ] {
             assert!(to_svg(&drawing).contains(shown), "{shown}");
         }
         // Whoever must not be known of is not there, nor is the tie to them.

@@ -28,13 +28,16 @@ use crate::{context::CallContext, error::ApiError, scanning, state::AppState};
 pub mod layout;
 mod masked;
 pub mod png;
-pub mod svg;
 #[cfg(test)]
 mod requests;
+pub mod svg;
 
 /// The operations on the network.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(layout::layout)).routes(routes!(svg::svg)).routes(routes!(png::png))
+    OpenApiRouter::new()
+        .routes(routes!(layout::layout))
+        .routes(routes!(svg::svg))
+        .routes(routes!(png::png))
 }
 
 /// Which variant.
@@ -65,7 +68,11 @@ impl Shown {
 
     /// `ecomap-2026-0147-masked.svg`: ASCII, nothing personal.
     fn file_name(&self, ending: &str) -> String {
-        let case_no: String = self.case_no.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let case_no: String = self
+            .case_no
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .collect();
         let masked = if self.masked { "-masked" } else { "" };
         format!("ecomap-{case_no}{masked}.{ending}")
     }
@@ -75,10 +82,23 @@ impl Shown {
 ///
 /// # Errors
 /// 404 when the case or its network does not exist for the caller.
-async fn show(state: &AppState, call: &CallContext, case: &CaseId, variant: &Variant, action: &'static str, format: &str) -> Result<Shown, ApiError> {
+async fn show(
+    state: &AppState,
+    call: &CallContext,
+    case: &CaseId,
+    variant: &Variant,
+    action: &'static str,
+    format: &str,
+) -> Result<Shown, ApiError> {
     let mut tx = state.db().read().await?;
-    let access = tx.case_for(&call.caller, case).await?.ok_or_else(ApiError::not_found)?;
-    let document = access.document(&mut tx, Section::Network).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .case_for(&call.caller, case)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let document = access
+        .document(&mut tx, Section::Network)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let level = document.level();
     if level < Level::Masked {
         return Err(ApiError::not_found());
@@ -86,10 +106,19 @@ async fn show(state: &AppState, call: &CallContext, case: &CaseId, variant: &Var
     let masked = variant.masked || level < Level::Read;
     let id = document.info().id.clone();
     let detail = json!({ "masked": masked, "format": format });
-    audit::record(&mut tx, Event::by(&call.caller, action, "document", id.as_str()).in_case(case).detail(detail));
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, action, "document", id.as_str())
+            .in_case(case)
+            .detail(detail),
+    );
     tx.commit().await?;
 
-    let value = state.hub().read(&id, |view| raw(&view.txn)).await.map_err(ApiError::internal)?;
+    let value = state
+        .hub()
+        .read(&id, |view| raw(&view.txn))
+        .await
+        .map_err(ApiError::internal)?;
     let network = Network::from_value(&value);
     let mut tx = state.db().read().await?;
     let people = people(&mut tx, &access, &id, &network).await?;
@@ -101,13 +130,32 @@ async fn show(state: &AppState, call: &CallContext, case: &CaseId, variant: &Var
         (named(network, &people), BTreeMap::new())
     };
     let as_of = (!masked).then_some(call.caller.viewer.today);
-    let options = Options { masked, as_of, legend: true };
-    Ok(Shown { network: if masked { valid_on(network, call.caller.viewer.today) } else { network }, numbers, masked, level, case_no, options })
+    let options = Options {
+        masked,
+        as_of,
+        legend: true,
+    };
+    Ok(Shown {
+        network: if masked {
+            valid_on(network, call.caller.viewer.today)
+        } else {
+            network
+        },
+        numbers,
+        masked,
+        level,
+        case_no,
+        options,
+    })
 }
 
 /// The document's four maps as JSON objects keyed by id.
 fn raw<T: ReadTxn>(txn: &T) -> Value {
-    let root = |name: &str| txn.get_map(name).and_then(|map| serde_json::to_value(map.to_json(txn)).ok()).unwrap_or_else(|| json!({}));
+    let root = |name: &str| {
+        txn.get_map(name)
+            .and_then(|map| serde_json::to_value(map.to_json(txn)).ok())
+            .unwrap_or_else(|| json!({}))
+    };
     json!({ "nodes": root("nodes"), "ties": root("ties"), "households": root("households"), "settings": root("settings") })
 }
 
@@ -115,7 +163,8 @@ fn raw<T: ReadTxn>(txn: &T) -> Value {
 fn valid_on(mut network: Network, day: jiff::civil::Date) -> Network {
     let day = day.to_string();
     network.ties.retain(|_, tie| {
-        tie.valid_from.as_ref().is_none_or(|from| *from <= day) && tie.valid_to.as_ref().is_none_or(|to| *to >= day)
+        tie.valid_from.as_ref().is_none_or(|from| *from <= day)
+            && tie.valid_to.as_ref().is_none_or(|to| *to >= day)
     });
     network
 }
@@ -133,10 +182,28 @@ struct Known {
 }
 
 /// The persons that nodes refer to, as the caller sees them.
-async fn people(tx: &mut Tx, access: &CaseAccess, document: &domain::id::DocumentId, network: &Network) -> Result<BTreeMap<String, Known>, ApiError> {
-    let referred: BTreeSet<PersonId> = network.nodes.values().filter_map(|node| node.person_id.clone()).map(PersonId).collect();
-    let work = tx.work_on(document).await?.ok_or_else(ApiError::not_found)?;
-    let numbers: BTreeMap<PersonId, i64> = work.register(tx).await?.into_iter().map(|(number, person)| (person.id, number)).collect();
+async fn people(
+    tx: &mut Tx,
+    access: &CaseAccess,
+    document: &domain::id::DocumentId,
+    network: &Network,
+) -> Result<BTreeMap<String, Known>, ApiError> {
+    let referred: BTreeSet<PersonId> = network
+        .nodes
+        .values()
+        .filter_map(|node| node.person_id.clone())
+        .map(PersonId)
+        .collect();
+    let work = tx
+        .work_on(document)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let numbers: BTreeMap<PersonId, i64> = work
+        .register(tx)
+        .await?
+        .into_iter()
+        .map(|(number, person)| (person.id, number))
+        .collect();
     let listed = access.persons(tx).await?;
     let viewer = &access.caller().viewer;
     let mut known = BTreeMap::new();
@@ -148,7 +215,9 @@ async fn people(tx: &mut Tx, access: &CaseAccess, document: &domain::id::Documen
                     level: disclosure::person_level(viewer, access.facts(), &id),
                     number: Some(*number),
                     kinship: seen.and_then(|person| person.kinship.clone()),
-                    name: seen.filter(|person| person.person_id.as_ref() == Some(&id)).map(|person| person.display.clone()),
+                    name: seen
+                        .filter(|person| person.person_id.as_ref() == Some(&id))
+                        .map(|person| person.display.clone()),
                 }
             }
             None => {
@@ -156,7 +225,12 @@ async fn people(tx: &mut Tx, access: &CaseAccess, document: &domain::id::Documen
                     Some(right) => right.person(tx).await?,
                     None => None,
                 };
-                Known { level: Level::Read, number: None, kinship: None, name: outside.map(|person| person.name().to_owned()) }
+                Known {
+                    level: Level::Read,
+                    number: None,
+                    kinship: None,
+                    name: outside.map(|person| person.name().to_owned()),
+                }
             }
         };
         known.insert(id.0, person);
@@ -166,8 +240,16 @@ async fn people(tx: &mut Tx, access: &CaseAccess, document: &domain::id::Documen
 
 /// Agencies that a masked picture may name. With 住所秘匿 only the members of the case, which the
 /// reader knows anyway: where somebody stays can be told from the places around.
-async fn agency_names(tx: &mut Tx, access: &CaseAccess) -> Result<BTreeMap<String, String>, ApiError> {
-    let members: BTreeSet<String> = access.members(tx).await?.into_iter().map(|member| member.agency.id).collect();
+async fn agency_names(
+    tx: &mut Tx,
+    access: &CaseAccess,
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let members: BTreeSet<String> = access
+        .members(tx)
+        .await?
+        .into_iter()
+        .map(|member| member.agency.id)
+        .collect();
     let owner = &access.facts().owner;
     let protected = scanning::address_protected(Some(access.facts()));
     let municipality = access.caller().viewer.municipality.clone();
@@ -182,18 +264,27 @@ async fn agency_names(tx: &mut Tx, access: &CaseAccess) -> Result<BTreeMap<Strin
 /// The network for readers of the original, names as the register has them today. Somebody the
 /// caller must not know of is left out; somebody shown masked has no name, no age and no sex.
 fn named(mut network: Network, people: &BTreeMap<String, Known>) -> Network {
-    network.nodes.retain(|_, node| person_of(node, people).is_none_or(|known| known.level > Level::None));
+    network
+        .nodes
+        .retain(|_, node| person_of(node, people).is_none_or(|known| known.level > Level::None));
     for node in network.nodes.values_mut() {
-        let Some(known) = person_of(node, people).cloned() else { continue };
+        let Some(known) = person_of(node, people).cloned() else {
+            continue;
+        };
         if known.level < Level::Read {
-            node.label = known.number.map_or_else(|| "［氏名］".to_owned(), |number| format!("［氏名{number}］"));
+            node.label = known.number.map_or_else(
+                || "［氏名］".to_owned(),
+                |number| format!("［氏名{number}］"),
+            );
             (node.birth_date, node.death_date, node.sex) = (None, None, None);
         } else if let Some(name) = known.name {
             node.label = name;
         }
     }
     let nodes = &network.nodes;
-    network.ties.retain(|_, tie| nodes.contains_key(&tie.from) && nodes.contains_key(&tie.to));
+    network
+        .ties
+        .retain(|_, tie| nodes.contains_key(&tie.from) && nodes.contains_key(&tie.to));
     network
 }
 
@@ -207,15 +298,26 @@ fn person_of<'a>(node: &::network::Node, people: &'a BTreeMap<String, Known>) ->
 /// 503 when the assets hold no font that can be used.
 fn fonts(state: &AppState) -> Result<Fonts, ApiError> {
     static FONTS: OnceLock<Option<Fonts>> = OnceLock::new();
-    let font = state.config().font.clone().ok_or_else(|| ApiError::unavailable("font_unavailable"))?;
+    let font = state
+        .config()
+        .font
+        .clone()
+        .ok_or_else(|| ApiError::unavailable("font_unavailable"))?;
     FONTS
         .get_or_init(|| Fonts::register(font.to_vec(), None).ok())
         .ok_or_else(|| ApiError::unavailable("font_unavailable"))
 }
 
-fn file_headers(kind: &'static str, name: &str) -> Result<[(HeaderName, HeaderValue); 2], ApiError> {
-    let disposition = HeaderValue::from_str(&format!("inline; filename=\"{name}\"")).map_err(ApiError::internal)?;
-    Ok([(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CONTENT_DISPOSITION, disposition)])
+fn file_headers(
+    kind: &'static str,
+    name: &str,
+) -> Result<[(HeaderName, HeaderValue); 2], ApiError> {
+    let disposition = HeaderValue::from_str(&format!("inline; filename=\"{name}\""))
+        .map_err(ApiError::internal)?;
+    Ok([
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_DISPOSITION, disposition),
+    ])
 }
 
 #[cfg(test)]
@@ -235,7 +337,12 @@ mod tests {
     }
 
     fn known(level: Level, number: i64, name: Option<&str>) -> Known {
-        Known { level, number: Some(number), kinship: None, name: name.map(str::to_owned) }
+        Known {
+            level,
+            number: Some(number),
+            kinship: None,
+            name: name.map(str::to_owned),
+        }
     }
 
     #[test]
@@ -258,7 +365,10 @@ mod tests {
     fn the_document_is_read_as_maps_by_id() {
         use yrs::{Map, MapPrelim, Transact};
         let doc = yrs::Doc::new();
-        let (nodes, homes) = (doc.get_or_insert_map("nodes"), doc.get_or_insert_map("households"));
+        let (nodes, homes) = (
+            doc.get_or_insert_map("nodes"),
+            doc.get_or_insert_map("households"),
+        );
         {
             let mut txn = doc.transact_mut();
             let node = nodes.insert(&mut txn, "abcdefgh", MapPrelim::default());

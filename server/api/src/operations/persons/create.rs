@@ -34,12 +34,19 @@ pub async fn create(
     let mut tx = state.db().write().await?;
     check_agencies(&mut tx, &call.caller, &new.address_allow).await?;
     let id = persons::create(&mut tx, &call.caller, &new).await?;
-    let detail = json!({ "address_confidential": new.address_confidential, "flags": new.flags.len() });
-    audit::record(&mut tx, Event::by(&call.caller, "person.create", "person", id.as_str()).detail(detail));
+    let detail =
+        json!({ "address_confidential": new.address_confidential, "flags": new.flags.len() });
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "person.create", "person", id.as_str()).detail(detail),
+    );
     let person = match tx.person_for(&call.caller, &id).await? {
         Some(access) => Some(answer(&mut tx, &call.caller, &access).await?),
         None => None,
     };
     tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(CreatedPerson { id: id.0, person })))
+    Ok((
+        StatusCode::CREATED,
+        Json(CreatedPerson { id: id.0, person }),
+    ))
 }

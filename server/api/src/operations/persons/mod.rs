@@ -36,7 +36,16 @@ macro_rules! closed {
 }
 pub(crate) use closed;
 
-closed!(PersonInput, PersonSummary, PersonAnswer, FormerValue, PersonFlag, HouseholdAnswer, HouseholdMember, Duplicate);
+closed!(
+    PersonInput,
+    PersonSummary,
+    PersonAnswer,
+    FormerValue,
+    PersonFlag,
+    HouseholdAnswer,
+    HouseholdMember,
+    Duplicate
+);
 
 /// The operations on the register.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -96,9 +105,29 @@ fn stored_name(field: &str) -> &str {
 
 /// Fields of a person that may be set one by one.
 const FIELDS: &[&str] = &[
-    "name", "name_kana", "alias", "alias_kana", "gender", "birth_date", "estimated_age", "is_anonymous", "nationality_lang",
-    "is_deceased", "death_date", "atena_no", "no_fixed_address", "postal_code", "address", "address2", "district", "phone_home",
-    "phone_mobile", "email", "contact_caution", "workplace", "school",
+    "name",
+    "name_kana",
+    "alias",
+    "alias_kana",
+    "gender",
+    "birth_date",
+    "estimated_age",
+    "is_anonymous",
+    "nationality_lang",
+    "is_deceased",
+    "death_date",
+    "atena_no",
+    "no_fixed_address",
+    "postal_code",
+    "address",
+    "address2",
+    "district",
+    "phone_home",
+    "phone_mobile",
+    "email",
+    "contact_caution",
+    "workplace",
+    "school",
 ];
 
 /// What is wrong with one value; `None` = nothing.
@@ -112,10 +141,16 @@ fn value_problem(field: &str, value: &str, today: Date) -> Option<&'static str> 
         },
         "gender" => {
             let list = domain::form::catalogue().list("gender");
-            list.is_none_or(|list| list.option(value).is_none()).then_some("unknown_option")
+            list.is_none_or(|list| list.option(value).is_none())
+                .then_some("unknown_option")
         }
-        "estimated_age" => value.parse::<u8>().map_or(true, |age| age > 130).then_some("range"),
-        "is_anonymous" | "is_deceased" | "no_fixed_address" => (value != "true" && value != "false").then_some("malformed"),
+        "estimated_age" => value
+            .parse::<u8>()
+            .map_or(true, |age| age > 130)
+            .then_some("range"),
+        "is_anonymous" | "is_deceased" | "no_fixed_address" => {
+            (value != "true" && value != "false").then_some("malformed")
+        }
         _ => (value.chars().count() > 2000).then_some("too_long"),
     }
 }
@@ -131,7 +166,10 @@ impl PersonInput {
             ("alias_kana", self.alias_kana.clone()),
             ("gender", self.gender.clone()),
             ("birth_date", self.birth_date.clone()),
-            ("estimated_age", self.estimated_age.map(|age| age.to_string())),
+            (
+                "estimated_age",
+                self.estimated_age.map(|age| age.to_string()),
+            ),
             ("is_anonymous", flag(self.is_anonymous)),
             ("nationality_lang", self.nationality_lang.clone()),
             ("is_deceased", flag(self.is_deceased)),
@@ -168,7 +206,11 @@ impl PersonInput {
             (at, "name_kana") => format!("{at}.kana"),
             (at, field) => format!("{at}.{field}"),
         };
-        personal_number::refuse(values.iter().map(|(field, value)| (path(field), value.as_str())))?;
+        personal_number::refuse(
+            values
+                .iter()
+                .map(|(field, value)| (path(field), value.as_str())),
+        )?;
         let mut problems = Vec::new();
         if !self.is_anonymous && !values.iter().any(|(field, _)| *field == "name") {
             problems.push(FieldProblem::new(path("name"), "required"));
@@ -187,29 +229,51 @@ impl PersonInput {
             return Err(ApiError::invalid(problems));
         }
         Ok(NewPerson {
-            facts: values.into_iter().map(|(field, value)| Fact::current(field, value)).collect(),
+            facts: values
+                .into_iter()
+                .map(|(field, value)| Fact::current(field, value))
+                .collect(),
             address_confidential: self.address_confidential,
-            address_allow: self.address_allow.iter().map(|id| id.as_str().into()).collect(),
+            address_allow: self
+                .address_allow
+                .iter()
+                .map(|id| id.as_str().into())
+                .collect(),
             flags: self
                 .risk_flags
                 .iter()
-                .map(|code| Flag { id: String::new(), flag: code.clone(), basis: None, review_on: None })
+                .map(|code| Flag {
+                    id: String::new(),
+                    flag: code.clone(),
+                    basis: None,
+                    review_on: None,
+                })
                 .collect(),
         })
     }
 }
 
 fn is_risk_flag(code: &str) -> bool {
-    domain::form::catalogue().list("risk_flag").is_some_and(|list| list.option(code).is_some())
+    domain::form::catalogue()
+        .list("risk_flag")
+        .is_some_and(|list| list.option(code).is_some())
 }
 
 /// An agency that is allowed to see protected values must exist.
-async fn check_agencies(tx: &mut Tx, caller: &Caller, ids: &[domain::id::AgencyId]) -> Result<(), ApiError> {
+async fn check_agencies(
+    tx: &mut Tx,
+    caller: &Caller,
+    ids: &[domain::id::AgencyId],
+) -> Result<(), ApiError> {
     if ids.is_empty() {
         return Ok(());
     }
     let known = store::agencies::by_id(tx, &caller.viewer.municipality).await?;
-    if ids.iter().all(|id| known.contains_key(id)) { Ok(()) } else { Err(ApiError::invalid_field("address_allow", "unknown_agency")) }
+    if ids.iter().all(|id| known.contains_key(id)) {
+        Ok(())
+    } else {
+        Err(ApiError::invalid_field("address_allow", "unknown_agency"))
+    }
 }
 
 /// A person in a list.
@@ -316,16 +380,31 @@ fn summary(person: &Person, cases: Vec<PersonCase>, today: Date) -> PersonSummar
 }
 
 /// Cases by client, of those that match the words and that the caller may know of.
-async fn cases_by_client(tx: &mut Tx, caller: &Caller, words: &str) -> Result<BTreeMap<String, Vec<PersonCase>>, ApiError> {
+async fn cases_by_client(
+    tx: &mut Tx,
+    caller: &Caller,
+    words: &str,
+) -> Result<BTreeMap<String, Vec<PersonCase>>, ApiError> {
     let mut out: BTreeMap<String, Vec<PersonCase>> = BTreeMap::new();
     if words.trim().is_empty() {
         return Ok(out);
     }
-    let filter = CaseFilter { q: Some(words.to_owned()), limit: 200, ..CaseFilter::default() };
+    let filter = CaseFilter {
+        q: Some(words.to_owned()),
+        limit: 200,
+        ..CaseFilter::default()
+    };
     for case in tx.cases(caller, &filter, None).await?.items {
-        for client in case.clients.iter().filter(|client| client.level >= Level::Read) {
+        for client in case
+            .clients
+            .iter()
+            .filter(|client| client.level >= Level::Read)
+        {
             if let Some(person) = &client.person_id {
-                let entry = PersonCase { id: case.id.0.clone(), case_no: case.case_no.clone() };
+                let entry = PersonCase {
+                    id: case.id.0.clone(),
+                    case_no: case.case_no.clone(),
+                };
                 out.entry(person.0.clone()).or_default().push(entry);
             }
         }
@@ -333,33 +412,54 @@ async fn cases_by_client(tx: &mut Tx, caller: &Caller, words: &str) -> Result<BT
     Ok(out)
 }
 
-async fn answer(tx: &mut Tx, caller: &Caller, access: &PersonAccess) -> Result<PersonAnswer, ApiError> {
+async fn answer(
+    tx: &mut Tx,
+    caller: &Caller,
+    access: &PersonAccess,
+) -> Result<PersonAnswer, ApiError> {
     let person = access.person(tx).await?.ok_or_else(ApiError::not_found)?;
-    let cases = cases_by_client(tx, caller, person.name()).await?.remove(person.id.as_str()).unwrap_or_default();
+    let cases = cases_by_client(tx, caller, person.name())
+        .await?
+        .remove(person.id.as_str())
+        .unwrap_or_default();
     let households = access
         .households(tx)
         .await?
         .into_iter()
         .map(|household| HouseholdAnswer {
             id: household.id,
-            kind: serde_json::to_value(household.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(),
+            kind: serde_json::to_value(household.kind)
+                .ok()
+                .and_then(|kind| kind.as_str().map(str::to_owned))
+                .unwrap_or_default(),
             name: household.name,
             members: household
                 .members
                 .into_iter()
-                .map(|(person, kinship)| HouseholdMember { person_id: person.0, kinship })
+                .map(|(person, kinship)| HouseholdMember {
+                    person_id: person.0,
+                    kinship,
+                })
                 .collect(),
         })
         .collect();
     let mut duplicates = Vec::new();
     for (id, reasons) in access.duplicates(tx).await? {
-        let Some(other) = tx.person_for(caller, &id).await? else { continue };
-        let Some(other) = other.person(tx).await? else { continue };
+        let Some(other) = tx.person_for(caller, &id).await? else {
+            continue;
+        };
+        let Some(other) = other.person(tx).await? else {
+            continue;
+        };
         // A telephone number must not lead to a person whose number is withheld.
         if other.address_withheld && reasons.iter().all(|reason| *reason == "phone") {
             continue;
         }
-        duplicates.push(Duplicate { person_id: id.0, name: other.name().to_owned(), reasons });
+        duplicates.push(Duplicate {
+            person_id: id.0,
+            name: other.name().to_owned(),
+            reasons,
+        });
     }
     Ok(PersonAnswer {
         summary: summary(&person, cases, caller.viewer.today),
@@ -377,9 +477,18 @@ async fn answer(tx: &mut Tx, caller: &Caller, access: &PersonAccess) -> Result<P
         flags: person
             .flags
             .into_iter()
-            .map(|flag| PersonFlag { id: flag.id, flag: flag.flag, basis: flag.basis, review_on: flag.review_on.map(|day| day.to_string()) })
+            .map(|flag| PersonFlag {
+                id: flag.id,
+                flag: flag.flag,
+                basis: flag.basis,
+                review_on: flag.review_on.map(|day| day.to_string()),
+            })
             .collect(),
-        address_allow: person.address_allow.into_iter().map(|agency| agency.0).collect(),
+        address_allow: person
+            .address_allow
+            .into_iter()
+            .map(|agency| agency.0)
+            .collect(),
         fields: person.fields,
         households,
         duplicates,
@@ -395,7 +504,10 @@ mod tests {
 
     fn codes(error: &ApiError) -> Vec<(String, String)> {
         match error {
-            ApiError::Refused { fields, .. } => fields.iter().map(|field| (field.path.clone(), field.code.clone())).collect(),
+            ApiError::Refused { fields, .. } => fields
+                .iter()
+                .map(|field| (field.path.clone(), field.code.clone()))
+                .collect(),
             ApiError::Internal(_) => Vec::new(),
         }
     }
@@ -405,26 +517,69 @@ mod tests {
         let body = serde_json::json!({"name": "架空 花子", "kana": "カクウ ハナコ", "gender": "2", "birth_date": "1950-04-01", "is_anonymous": false});
         let input: PersonInput = serde_json::from_value(body).unwrap();
         let person = input.check("clients.0.person", date(2026, 11, 22)).unwrap();
-        let facts: Vec<_> = person.facts.iter().map(|fact| (fact.field.as_str(), fact.value.as_str())).collect();
-        assert_eq!(facts, [("name", "架空 花子"), ("name_kana", "カクウ ハナコ"), ("gender", "2"), ("birth_date", "1950-04-01")]);
+        let facts: Vec<_> = person
+            .facts
+            .iter()
+            .map(|fact| (fact.field.as_str(), fact.value.as_str()))
+            .collect();
+        assert_eq!(
+            facts,
+            [
+                ("name", "架空 花子"),
+                ("name_kana", "カクウ ハナコ"),
+                ("gender", "2"),
+                ("birth_date", "1950-04-01")
+            ]
+        );
         assert!(facts.iter().all(|(field, _)| FIELDS.contains(field)));
     }
 
     #[test]
     fn mistakes_name_the_field() {
         let today = date(2026, 11, 22);
-        let input = PersonInput { birth_date: Some("2027-01-01".into()), gender: Some("x".into()), ..PersonInput::default() };
+        let input = PersonInput {
+            birth_date: Some("2027-01-01".into()),
+            gender: Some("x".into()),
+            ..PersonInput::default()
+        };
         let found = codes(&input.check("clients.1.person", today).unwrap_err());
-        let wanted = [("clients.1.person.name", "required"), ("clients.1.person.gender", "unknown_option"), ("clients.1.person.birth_date", "future")];
-        assert_eq!(found, wanted.map(|(path, code)| (path.to_owned(), code.to_owned())));
-        assert!(PersonInput { is_anonymous: true, ..PersonInput::default() }.check("", today).is_ok());
+        let wanted = [
+            ("clients.1.person.name", "required"),
+            ("clients.1.person.gender", "unknown_option"),
+            ("clients.1.person.birth_date", "future"),
+        ];
+        assert_eq!(
+            found,
+            wanted.map(|(path, code)| (path.to_owned(), code.to_owned()))
+        );
+        assert!(
+            PersonInput {
+                is_anonymous: true,
+                ..PersonInput::default()
+            }
+            .check("", today)
+            .is_ok()
+        );
     }
 
     #[test]
     fn a_personal_number_is_refused_in_any_field() {
-        let input = PersonInput { name: Some("架空 太郎".into()), contact_caution: Some("番号は１２３４５６７８９０１８です".into()), ..PersonInput::default() };
+        let input = PersonInput {
+            name: Some("架空 太郎".into()),
+            contact_caution: Some("番号は１２３４５６７８９０１８です".into()),
+            ..PersonInput::default()
+        };
         let error = input.check("", date(2026, 11, 22)).unwrap_err();
-        assert!(matches!(error, ApiError::Refused { code: "personal_number", .. }));
-        assert_eq!(codes(&error), [("contact_caution".to_owned(), "personal_number".to_owned())]);
+        assert!(matches!(
+            error,
+            ApiError::Refused {
+                code: "personal_number",
+                ..
+            }
+        ));
+        assert_eq!(
+            codes(&error),
+            [("contact_caution".to_owned(), "personal_number".to_owned())]
+        );
     }
 }

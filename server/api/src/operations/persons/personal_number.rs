@@ -8,14 +8,21 @@ use crate::error::{ApiError, FieldProblem};
 ///
 /// # Errors
 /// 422 `personal_number` naming the fields, never the digits.
-pub(crate) fn refuse<'a>(texts: impl IntoIterator<Item = (String, &'a str)>) -> Result<(), ApiError> {
-    let found: Vec<String> =
-        texts.into_iter().filter(|(_, text)| !domain::my_number::find(text).is_empty()).map(|(path, _)| path).collect();
+pub(crate) fn refuse<'a>(
+    texts: impl IntoIterator<Item = (String, &'a str)>,
+) -> Result<(), ApiError> {
+    let found: Vec<String> = texts
+        .into_iter()
+        .filter(|(_, text)| !domain::my_number::find(text).is_empty())
+        .map(|(path, _)| path)
+        .collect();
     if found.is_empty() {
         return Ok(());
     }
     let refused = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "personal_number");
-    Err(found.into_iter().fold(refused, |error, path| error.field(FieldProblem::new(path, "personal_number"))))
+    Err(found.into_iter().fold(refused, |error, path| {
+        error.field(FieldProblem::new(path, "personal_number"))
+    }))
 }
 
 #[cfg(test)]
@@ -33,9 +40,17 @@ mod tests {
     #[test]
     fn the_answer_names_fields_and_no_digits() {
         let error = refuse([("a".to_owned(), "x"), ("b".to_owned(), "123456789018")]).unwrap_err();
-        let ApiError::Refused { status, fields, .. } = &error else { panic!("internal") };
+        let ApiError::Refused { status, fields, .. } = &error else {
+            panic!("internal")
+        };
         assert_eq!(*status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(fields.iter().map(|field| field.path.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(
+            fields
+                .iter()
+                .map(|field| field.path.as_str())
+                .collect::<Vec<_>>(),
+            ["b"]
+        );
         assert!(!format!("{error:?}").contains("9018"));
     }
 }

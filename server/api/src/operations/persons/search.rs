@@ -35,16 +35,32 @@ pub struct PersonList {
 /// Persons whom the caller may see. The words come in the body: names never stand in an address.
 #[utoipa::path(post, path = "/persons/search", tag = "persons", request_body = PersonQuery,
     responses((status = 200, body = PersonList), (status = 403, description = "forbidden")))]
-pub async fn search(State(state): State<AppState>, call: CallContext, Body(query): Body<PersonQuery>) -> Result<Json<PersonList>, ApiError> {
+pub async fn search(
+    State(state): State<AppState>,
+    call: CallContext,
+    Body(query): Body<PersonQuery>,
+) -> Result<Json<PersonList>, ApiError> {
     let limit = query.limit.unwrap_or(20).clamp(1, 50);
     let mut tx = state.db().read().await?;
     let found = tx.find_persons(&call.caller, &query.q, limit).await?;
-    let mut cases = if found.is_empty() { std::collections::BTreeMap::new() } else { cases_by_client(&mut tx, &call.caller, &query.q).await? };
+    let mut cases = if found.is_empty() {
+        std::collections::BTreeMap::new()
+    } else {
+        cases_by_client(&mut tx, &call.caller, &query.q).await?
+    };
     let items: Vec<PersonSummary> = found
         .iter()
-        .map(|person| summary(person, cases.remove(person.id.as_str()).unwrap_or_default(), call.caller.viewer.today))
+        .map(|person| {
+            summary(
+                person,
+                cases.remove(person.id.as_str()).unwrap_or_default(),
+                call.caller.viewer.today,
+            )
+        })
         .collect();
-    let event = Event::by(&call.caller, "person.search", "person", "").terms(query.q).detail(json!({ "count": items.len() }));
+    let event = Event::by(&call.caller, "person.search", "person", "")
+        .terms(query.q)
+        .detail(json!({ "count": items.len() }));
     audit::record(&mut tx, event);
     tx.commit().await?;
     Ok(Json(PersonList { items }))

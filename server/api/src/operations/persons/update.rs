@@ -17,7 +17,10 @@ use store::{
     persons::{Flag, PersonPatch},
 };
 
-use super::{FIELDS, PersonAnswer, answer, cases_by_client, check_agencies, closed, is_risk_flag, personal_number, stored_name, value_problem};
+use super::{
+    FIELDS, PersonAnswer, answer, cases_by_client, check_agencies, closed, is_risk_flag,
+    personal_number, stored_name, value_problem,
+};
 use crate::{
     context::CallContext,
     error::{ApiError, Body, FieldProblem},
@@ -63,13 +66,21 @@ closed!(UpdatePerson, NewFlag);
 
 impl UpdatePerson {
     fn check(self, today: Date) -> Result<(i64, PersonPatch), ApiError> {
-        let texts = self.set.iter().filter_map(|(field, value)| Some((format!("set.{field}"), value.as_deref()?)));
-        let bases = self.add_flags.iter().enumerate().filter_map(|(at, flag)| Some((format!("add_flags.{at}.basis"), flag.basis.as_deref()?)));
+        let texts = self
+            .set
+            .iter()
+            .filter_map(|(field, value)| Some((format!("set.{field}"), value.as_deref()?)));
+        let bases = self.add_flags.iter().enumerate().filter_map(|(at, flag)| {
+            Some((format!("add_flags.{at}.basis"), flag.basis.as_deref()?))
+        });
         personal_number::refuse(texts.chain(bases))?;
         let mut problems = Vec::new();
         for (field, value) in &self.set {
             let stored = stored_name(field);
-            let value = value.as_deref().map(str::trim).filter(|value| !value.is_empty());
+            let value = value
+                .as_deref()
+                .map(str::trim)
+                .filter(|value| !value.is_empty());
             if !FIELDS.contains(&stored) {
                 problems.push(FieldProblem::new(format!("set.{field}"), "unknown_field"));
             } else if let Some(code) = value.and_then(|value| value_problem(stored, value, today)) {
@@ -78,7 +89,10 @@ impl UpdatePerson {
         }
         for (at, flag) in self.add_flags.iter().enumerate() {
             if !is_risk_flag(&flag.flag) {
-                problems.push(FieldProblem::new(format!("add_flags.{at}.flag"), "unknown_option"));
+                problems.push(FieldProblem::new(
+                    format!("add_flags.{at}.flag"),
+                    "unknown_option",
+                ));
             }
         }
         if !problems.is_empty() {
@@ -88,16 +102,32 @@ impl UpdatePerson {
             set: self
                 .set
                 .into_iter()
-                .map(|(field, value)| (stored_name(&field).to_owned(), value.map(|value| value.trim().to_owned())))
+                .map(|(field, value)| {
+                    (
+                        stored_name(&field).to_owned(),
+                        value.map(|value| value.trim().to_owned()),
+                    )
+                })
                 .collect(),
-            corrections: self.corrections.iter().map(|field| stored_name(field).to_owned()).collect(),
+            corrections: self
+                .corrections
+                .iter()
+                .map(|field| stored_name(field).to_owned())
+                .collect(),
             from: self.from,
             address_confidential: self.address_confidential,
-            address_allow: self.address_allow.map(|list| list.into_iter().map(Into::into).collect()),
+            address_allow: self
+                .address_allow
+                .map(|list| list.into_iter().map(Into::into).collect()),
             add_flags: self
                 .add_flags
                 .into_iter()
-                .map(|flag| Flag { id: String::new(), flag: flag.flag, basis: flag.basis, review_on: flag.review_on })
+                .map(|flag| Flag {
+                    id: String::new(),
+                    flag: flag.flag,
+                    basis: flag.basis,
+                    review_on: flag.review_on,
+                })
                 .collect(),
             end_flags: self.end_flags,
         };
@@ -117,7 +147,10 @@ pub async fn update(
 ) -> Result<Json<PersonAnswer>, ApiError> {
     let id = PersonId(id);
     let mut tx = state.db().write().await?;
-    let access = tx.person_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .person_for(&call.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let (version, patch) = request.check(call.caller.viewer.today)?;
     if let Some(allow) = &patch.address_allow {
         check_agencies(&mut tx, &call.caller, allow).await?;
@@ -131,12 +164,20 @@ pub async fn update(
         "flags_added": patch.add_flags.iter().map(|flag| &flag.flag).collect::<Vec<_>>(),
         "flags_ended": patch.end_flags.len(),
     });
-    audit::record(&mut tx, Event::by(&call.caller, "person.update", "person", id.as_str()).detail(detail));
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "person.update", "person", id.as_str()).detail(detail),
+    );
     // The change itself may have taken the sight of the protected values away.
-    let access = tx.person_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .person_for(&call.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let person = answer(&mut tx, &call.caller, &access).await?;
     let cases = cases_by_client(&mut tx, &call.caller, &person.summary.name).await?;
-    let named = tx.documents_naming(&call.caller.viewer.municipality, &id).await?;
+    let named = tx
+        .documents_naming(&call.caller.viewer.municipality, &id)
+        .await?;
     tx.commit().await?;
     state.rescan(&named);
     if rights {
@@ -144,7 +185,11 @@ pub async fn update(
         state.hub().access_changed(&Change::Everything);
     }
     for case in cases.into_values().flatten() {
-        state.events().tell(&call.caller.viewer.municipality, &CaseId(case.id), CaseEvent::Case);
+        state.events().tell(
+            &call.caller.viewer.municipality,
+            &CaseId(case.id),
+            CaseEvent::Case,
+        );
     }
     Ok(Json(person))
 }
@@ -156,8 +201,15 @@ mod tests {
 
     #[test]
     fn a_patch_names_known_fields_only() {
-        let read = |text: &str| serde_json::from_str::<UpdatePerson>(text).unwrap().check(date(2026, 11, 22));
-        let (version, patch) = read(r#"{"version":3,"set":{"kana":"かくう","phone_home":null},"corrections":["kana"]}"#).unwrap();
+        let read = |text: &str| {
+            serde_json::from_str::<UpdatePerson>(text)
+                .unwrap()
+                .check(date(2026, 11, 22))
+        };
+        let (version, patch) = read(
+            r#"{"version":3,"set":{"kana":"かくう","phone_home":null},"corrections":["kana"]}"#,
+        )
+        .unwrap();
         assert_eq!(version, 3);
         assert_eq!(patch.set["name_kana"].as_deref(), Some("かくう"));
         assert_eq!(patch.set["phone_home"], None);

@@ -50,18 +50,32 @@ pub async fn change_password(
     let hashing = state.db().hashing().clone();
     let (verified, next, hash) = password_work(move || {
         let verified = hashing.verify(&request.current, &hash);
-        let next = if verified { Some(hashing.hash(&request.next)) } else { None };
+        let next = if verified {
+            Some(hashing.hash(&request.next))
+        } else {
+            None
+        };
         (verified, next, hash)
     })
     .await?;
     let Some(next) = next.transpose()?.filter(|_| verified) else {
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_credentials"));
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_credentials",
+        ));
     };
     let mut tx = state.db().write().await?;
     let stage = sessions::change_password(&mut tx, &mut session, &hash, &next, &source).await?;
-    let mut event = Event::system(&session.municipality, "session.password_change", "account", session.account.as_str());
+    let mut event = Event::system(
+        &session.municipality,
+        "session.password_change",
+        "account",
+        session.account.as_str(),
+    );
     event.account = Some(session.account.clone());
     audit::record(&mut tx, event);
     tx.commit().await?;
-    Ok(Json(StageAnswer { stage: stage.code() }))
+    Ok(Json(StageAnswer {
+        stage: stage.code(),
+    }))
 }

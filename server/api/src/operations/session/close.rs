@@ -21,11 +21,21 @@ pub async fn close(
     if let Ok(AnySession(session)) = session {
         let mut tx = state.db().write().await?;
         sessions::close(&mut tx, &session).await?;
-        let mut event = Event::system(&session.municipality, "session.close", "account", session.account.as_str());
+        let mut event = Event::system(
+            &session.municipality,
+            "session.close",
+            "account",
+            session.account.as_str(),
+        );
         event.account = Some(session.account.clone());
         audit::record(&mut tx, event);
         tx.commit().await?;
-        state.hub().access_changed(&Change::Account(session.account));
+        state
+            .hub()
+            .access_changed(&Change::Account(session.account));
     }
-    Ok((jar.remove(cookie(&state, String::new())), StatusCode::NO_CONTENT))
+    Ok((
+        jar.remove(cookie(&state, String::new())),
+        StatusCode::NO_CONTENT,
+    ))
 }

@@ -37,15 +37,27 @@ pub async fn confirm_enrolment(
     Body(request): Body<CodeRequest>,
 ) -> Result<Json<EnrolmentAnswer>, ApiError> {
     let mut tx = state.db().write().await?;
-    let enrolled = sessions::confirm_enrolment(&mut tx, &mut session, &request.plain(), &source).await?;
+    let enrolled =
+        sessions::confirm_enrolment(&mut tx, &mut session, &request.plain(), &source).await?;
     if matches!(enrolled, Enrolled::Accepted { .. }) {
-        let mut event = Event::system(&session.municipality, "session.enrolment", "account", session.account.as_str());
+        let mut event = Event::system(
+            &session.municipality,
+            "session.enrolment",
+            "account",
+            session.account.as_str(),
+        );
         event.account = Some(session.account.clone());
         audit::record(&mut tx, event);
     }
     tx.commit().await?;
     match enrolled {
-        Enrolled::Accepted { stage, recovery_codes } => Ok(Json(EnrolmentAnswer { stage: stage.code(), recovery_codes })),
+        Enrolled::Accepted {
+            stage,
+            recovery_codes,
+        } => Ok(Json(EnrolmentAnswer {
+            stage: stage.code(),
+            recovery_codes,
+        })),
         Enrolled::Invalid => Err(ApiError::new(StatusCode::UNAUTHORIZED, "totp_invalid")),
         Enrolled::Locked(locked) => Err(ApiError::locked(locked)),
     }

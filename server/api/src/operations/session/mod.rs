@@ -71,7 +71,9 @@ mod tests {
 
     #[test]
     fn codes_may_be_typed_in_full_width() {
-        let typed = CodeRequest { code: "１２３ 4５6".into() };
+        let typed = CodeRequest {
+            code: "１２３ 4５6".into(),
+        };
         assert_eq!(typed.plain(), "123456");
     }
 }

@@ -39,7 +39,10 @@ pub async fn open(
     Body(request): Body<OpenRequest>,
 ) -> Result<(CookieJar, Json<StageAnswer>), ApiError> {
     if request.login_id.len() > 200 || request.password.len() > 2000 {
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_credentials"));
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_credentials",
+        ));
     }
     let mut tx = state.db().write().await?;
     let challenge = sessions::challenge(&mut tx, &request.login_id, &source).await?;
@@ -54,19 +57,39 @@ pub async fn open(
     })
     .await?;
 
-    let aimed_at = challenge.account().map(|(municipality, account)| (municipality.clone(), account.clone()));
+    let aimed_at = challenge
+        .account()
+        .map(|(municipality, account)| (municipality.clone(), account.clone()));
     let mut tx = state.db().write().await?;
     let opened = sessions::open(&mut tx, challenge, verified).await?;
     if let Some((municipality, account)) = aimed_at {
-        let outcome = if opened.is_some() { Outcome::Ok } else { Outcome::Denied };
-        let mut event = Event::system(&municipality, "session.password", "account", account.as_str()).outcome(outcome);
+        let outcome = if opened.is_some() {
+            Outcome::Ok
+        } else {
+            Outcome::Denied
+        };
+        let mut event = Event::system(
+            &municipality,
+            "session.password",
+            "account",
+            account.as_str(),
+        )
+        .outcome(outcome);
         event.account = Some(account);
         audit::record(&mut tx, event.detail(json!({ "source": source })));
     }
     tx.commit().await?;
     let Some(opened) = opened else {
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_credentials"));
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_credentials",
+        ));
     };
     let jar = jar.add(cookie(&state, opened.token));
-    Ok((jar, Json(StageAnswer { stage: opened.session.stage.code() })))
+    Ok((
+        jar,
+        Json(StageAnswer {
+            stage: opened.session.stage.code(),
+        }),
+    ))
 }

@@ -4,11 +4,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use store::{memberships::Membership, municipalities, sessions};
 
-use crate::{
-    context::AnySession,
-    error::ApiError,
-    state::AppState,
-};
+use crate::{context::AnySession, error::ApiError, state::AppState};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SessionAnswer {
@@ -72,22 +68,46 @@ impl From<Membership> for SessionMembership {
 /// The present session, at any stage.
 #[utoipa::path(get, path = "/session", tag = "session",
     responses((status = 200, body = SessionAnswer), (status = 401, description = "unauthenticated or session_expired")))]
-pub async fn show(State(state): State<AppState>, AnySession(session): AnySession) -> Result<Json<SessionAnswer>, ApiError> {
+pub async fn show(
+    State(state): State<AppState>,
+    AnySession(session): AnySession,
+) -> Result<Json<SessionAnswer>, ApiError> {
     let mut tx = state.db().read().await?;
-    let municipality = municipalities::get(&mut tx, &session.municipality).await?.ok_or_else(ApiError::unauthenticated)?;
+    let municipality = municipalities::get(&mut tx, &session.municipality)
+        .await?
+        .ok_or_else(ApiError::unauthenticated)?;
     let ready = session.stage == sessions::Stage::Ready;
-    let choices = if ready { sessions::choices(&mut tx, &session).await? } else { Vec::new() };
-    let active = choices.iter().find(|choice| Some(&choice.id) == session.membership.as_ref()).cloned();
+    let choices = if ready {
+        sessions::choices(&mut tx, &session).await?
+    } else {
+        Vec::new()
+    };
+    let active = choices
+        .iter()
+        .find(|choice| Some(&choice.id) == session.membership.as_ref())
+        .cloned();
     let permissions = active.as_ref().map_or_else(Vec::new, |membership| {
-        membership.role.capabilities().iter().map(|capability| capability.code()).collect()
+        membership
+            .role
+            .capabilities()
+            .iter()
+            .map(|capability| capability.code())
+            .collect()
     });
     let functions = municipality.capabilities.as_object().into_iter().flatten();
     Ok(Json(SessionAnswer {
         stage: session.stage.code(),
-        account: SessionAccount { id: session.account.0, login_id: session.login_id, name: session.name },
+        account: SessionAccount {
+            id: session.account.0,
+            login_id: session.login_id,
+            name: session.name,
+        },
         membership: active.map(Into::into),
         memberships: choices.into_iter().map(Into::into).collect(),
-        capabilities: functions.filter(|(_, on)| **on != serde_json::Value::Bool(false)).map(|(code, _)| code.clone()).collect(),
+        capabilities: functions
+            .filter(|(_, on)| **on != serde_json::Value::Bool(false))
+            .map(|(code, _)| code.clone())
+            .collect(),
         municipality: SessionMunicipality {
             id: municipality.id.0,
             name: municipality.name,

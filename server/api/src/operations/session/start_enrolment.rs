@@ -23,9 +23,16 @@ impl std::fmt::Debug for EnrolmentOffer {
 /// Offer a fresh secret. It counts only once confirmed; asking again offers another.
 #[utoipa::path(post, path = "/session/enrolment", tag = "session",
     responses((status = 200, body = EnrolmentOffer), (status = 409, description = "the session is not at this stage")))]
-pub async fn start_enrolment(State(state): State<AppState>, AnySession(session): AnySession) -> Result<Json<EnrolmentOffer>, ApiError> {
+pub async fn start_enrolment(
+    State(state): State<AppState>,
+    AnySession(session): AnySession,
+) -> Result<Json<EnrolmentOffer>, ApiError> {
     let mut tx = state.db().write().await?;
     let offer = sessions::begin_enrolment(&mut tx, &session, "Musubi").await?;
     tx.commit().await?;
-    Ok(Json(EnrolmentOffer { secret: offer.secret, otpauth_url: offer.otpauth_url, qr_png_base64: offer.qr_png_base64 }))
+    Ok(Json(EnrolmentOffer {
+        secret: offer.secret,
+        otpauth_url: offer.otpauth_url,
+        qr_png_base64: offer.qr_png_base64,
+    }))
 }

@@ -31,7 +31,12 @@ pub async fn switch_membership(
     let former = session.membership.clone();
     let mut tx = state.db().write().await?;
     sessions::switch_membership(&mut tx, &mut session, &request.membership_id.into()).await?;
-    let mut event = Event::system(&session.municipality, "session.membership", "account", session.account.as_str());
+    let mut event = Event::system(
+        &session.municipality,
+        "session.membership",
+        "account",
+        session.account.as_str(),
+    );
     event.account = Some(session.account.clone());
     event.membership.clone_from(&session.membership);
     audit::record(&mut tx, event.detail(json!({ "former": former })));

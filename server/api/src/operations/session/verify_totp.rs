@@ -22,7 +22,10 @@ pub async fn verify_totp(
 ) -> Result<Json<StageAnswer>, ApiError> {
     let mut tx = state.db().write().await?;
     let checked = sessions::confirm_totp(&mut tx, &mut session, &request.plain(), &source).await?;
-    audit::record(&mut tx, second_factor_event(&session, "session.totp", &checked, &source));
+    audit::record(
+        &mut tx,
+        second_factor_event(&session, "session.totp", &checked, &source),
+    );
     tx.commit().await?;
     answer(checked)
 }

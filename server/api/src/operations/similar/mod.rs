@@ -5,10 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ::similar::{Corpus, Hit, Reason, Search};
-use domain::{
-    disclosure::Level,
-    id::CaseId,
-};
+use domain::{disclosure::Level, id::CaseId};
 use serde::Serialize;
 use store::{CaseAccess, Tx, vectors as stored};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,13 +18,15 @@ use crate::{
 };
 
 pub mod of_case;
-pub mod search;
 #[cfg(test)]
 mod requests;
+pub mod search;
 
 /// The operations on similar cases.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(of_case::of_case)).routes(routes!(search::search))
+    OpenApiRouter::new()
+        .routes(routes!(of_case::of_case))
+        .routes(routes!(search::search))
 }
 
 /// Hits shown.
@@ -60,7 +59,9 @@ pub struct SimilarAnswer {
 
 impl std::fmt::Debug for SimilarAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimilarAnswer").field("case_id", &self.case_id).finish_non_exhaustive()
+        f.debug_struct("SimilarAnswer")
+            .field("case_id", &self.case_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,21 +75,31 @@ pub struct SimilarList {
 
 impl SimilarList {
     const fn empty(notice: &'static str) -> Self {
-        Self { hits: Vec::new(), notice: Some(notice) }
+        Self {
+            hits: Vec::new(),
+            notice: Some(notice),
+        }
     }
 }
 
 /// Whether the masked digest may be shown beside the case's name: the caller may open the case
 /// and every sheet that the digest is made of at least masked.
 fn opens(access: &CaseAccess) -> bool {
-    SECTIONS.iter().all(|section| access.decision(*section).level >= Level::Masked)
+    SECTIONS
+        .iter()
+        .all(|section| access.decision(*section).level >= Level::Masked)
 }
 
 /// Finds and explains. `own`: the case that is compared, which is no likeness of itself.
 ///
 /// # Errors
 /// 403 without the capability, 503 without models.
-async fn find(state: &AppState, call: &CallContext, query: Digest, own: Option<&CaseId>) -> Result<SimilarList, ApiError> {
+async fn find(
+    state: &AppState,
+    call: &CallContext,
+    query: Digest,
+    own: Option<&CaseId>,
+) -> Result<SimilarList, ApiError> {
     let engines = vectors::engines(state)?;
     let mut tx = state.db().read().await?;
     let parts = stored::likenesses(&mut tx, &call.caller, &engines.models.version).await?;
@@ -98,16 +109,26 @@ async fn find(state: &AppState, call: &CallContext, query: Digest, own: Option<&
     if candidates.is_empty() {
         return Ok(SimilarList::empty("no_candidates"));
     }
-    let entries = candidates.iter().map(|candidate| candidate.entry.clone()).collect();
+    let entries = candidates
+        .iter()
+        .map(|candidate| candidate.entry.clone())
+        .collect();
     let found = blocking(move || {
         let corpus = Corpus::new(&engines.analyzer, &engines.models.embedder, entries)?;
-        corpus.search(&Search { text: &query.text, features: &query.features, limit: TOP })
+        corpus.search(&Search {
+            text: &query.text,
+            features: &query.features,
+            limit: TOP,
+        })
     })
     .await?
     .map_err(ApiError::internal)?;
 
     let few = candidates.len() <= 3;
-    let by_id: HashMap<String, Candidate> = candidates.into_iter().map(|candidate| (candidate.entry.id.clone(), candidate)).collect();
+    let by_id: HashMap<String, Candidate> = candidates
+        .into_iter()
+        .map(|candidate| (candidate.entry.id.clone(), candidate))
+        .collect();
     let mut tx = state.db().read().await?;
     let mut hits = Vec::new();
     // Below the candidates' mean nothing is alike.
@@ -119,8 +140,17 @@ async fn find(state: &AppState, call: &CallContext, query: Digest, own: Option<&
     Ok(SimilarList { hits, notice: None })
 }
 
-async fn show(tx: &mut Tx, call: &CallContext, hit: Hit, candidate: &Candidate) -> Result<SimilarAnswer, ApiError> {
-    let access = if candidate.visible { tx.case_for(&call.caller, &candidate.case).await? } else { None };
+async fn show(
+    tx: &mut Tx,
+    call: &CallContext,
+    hit: Hit,
+    candidate: &Candidate,
+) -> Result<SimilarAnswer, ApiError> {
+    let access = if candidate.visible {
+        tx.case_for(&call.caller, &candidate.case).await?
+    } else {
+        None
+    };
     let mut answer = SimilarAnswer {
         case_id: None,
         case_no: None,
@@ -133,7 +163,11 @@ async fn show(tx: &mut Tx, call: &CallContext, hit: Hit, candidate: &Candidate) 
     };
     if let Some(access) = access.filter(opens) {
         let summary = access.summary(tx).await?;
-        let clients: Vec<String> = summary.clients.into_iter().map(|client| client.display).collect();
+        let clients: Vec<String> = summary
+            .clients
+            .into_iter()
+            .map(|client| client.display)
+            .collect();
         answer.display = (!clients.is_empty()).then(|| clients.join("・"));
         answer.outcome = access.outcome(tx).await?;
         answer.case_id = Some(access.id().0.clone());
@@ -152,7 +186,10 @@ fn shortened(text: &str) -> String {
     let mut short: String = text.chars().take(SHOWN).collect();
     if short.len() < text.len() {
         // Not in the middle of ［氏名1］.
-        if let Some(open) = short.rfind('［').filter(|open| !short[*open..].contains('］')) {
+        if let Some(open) = short
+            .rfind('［')
+            .filter(|open| !short[*open..].contains('］'))
+        {
             short.truncate(open);
         }
         short.push('…');
@@ -169,7 +206,10 @@ fn reasons(found: Vec<Reason>) -> Vec<ReasonAnswer> {
         match reason {
             Reason::Feature { text } => {
                 if let Some(said) = vectors::words_of(&text) {
-                    shared.entry(vectors::kind_of(&text)).or_default().insert(said);
+                    shared
+                        .entry(vectors::kind_of(&text))
+                        .or_default()
+                        .insert(said);
                 }
             }
             Reason::Term { text } => words.push(format!("「{text}」")),
@@ -180,13 +220,27 @@ fn reasons(found: Vec<Reason>) -> Vec<ReasonAnswer> {
         .into_iter()
         .filter_map(|kind| {
             let said: Vec<String> = shared.remove(kind)?.into_iter().collect();
-            Some(ReasonAnswer { kind, text: format!("{}が共通しています", said.join("、")) })
+            Some(ReasonAnswer {
+                kind,
+                text: format!("{}が共通しています", said.join("、")),
+            })
         })
         .collect();
     if !words.is_empty() {
-        out.push(ReasonAnswer { kind: "words", text: format!("{}が両方に出てきます", words.concat()) });
+        out.push(ReasonAnswer {
+            kind: "words",
+            text: format!("{}が両方に出てきます", words.concat()),
+        });
     }
-    out.extend(passages.into_iter().filter(|text| !text.is_empty()).map(|text| ReasonAnswer { kind: "passage", text }));
+    out.extend(
+        passages
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .map(|text| ReasonAnswer {
+                kind: "passage",
+                text,
+            }),
+    );
     out
 }
 
@@ -197,15 +251,32 @@ mod tests {
     #[test]
     fn reasons_are_words_not_codes() {
         let out = reasons(vec![
-            Reason::Feature { text: "issues:debt".into() },
-            Reason::Feature { text: "issues:poverty".into() },
-            Reason::Feature { text: "cohabit:1".into() },
-            Reason::Feature { text: "gone:code".into() },
-            Reason::Term { text: "滞納".into() },
-            Reason::Term { text: "入院".into() },
-            Reason::Meaning { text: "家賃を払えなくなった。".into() },
+            Reason::Feature {
+                text: "issues:debt".into(),
+            },
+            Reason::Feature {
+                text: "issues:poverty".into(),
+            },
+            Reason::Feature {
+                text: "cohabit:1".into(),
+            },
+            Reason::Feature {
+                text: "gone:code".into(),
+            },
+            Reason::Term {
+                text: "滞納".into(),
+            },
+            Reason::Term {
+                text: "入院".into(),
+            },
+            Reason::Meaning {
+                text: "家賃を払えなくなった。".into(),
+            },
         ]);
-        let said: Vec<(&str, &str)> = out.iter().map(|reason| (reason.kind, reason.text.as_str())).collect();
+        let said: Vec<(&str, &str)> = out
+            .iter()
+            .map(|reason| (reason.kind, reason.text.as_str()))
+            .collect();
         assert_eq!(
             said,
             [

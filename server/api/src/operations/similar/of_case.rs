@@ -20,14 +20,24 @@ use crate::{
 #[utoipa::path(get, path = "/cases/{id}/similar", tag = "similar", params(("id" = String, Path)),
     responses((status = 200, body = SimilarList), (status = 403, description = "forbidden"), (status = 404),
         (status = 503, description = "models_not_ready, model_unavailable")))]
-pub async fn of_case(State(state): State<AppState>, Path(id): Path<String>, call: CallContext) -> Result<Json<SimilarList>, ApiError> {
+pub async fn of_case(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    call: CallContext,
+) -> Result<Json<SimilarList>, ApiError> {
     call.caller.require(Capability::ReadSimilar)?;
     let case: CaseId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.case_for(&call.caller, &case).await?.ok_or_else(ApiError::not_found)?;
-    let sections: Vec<Section> =
-        SECTIONS.into_iter().filter(|section| access.decision(*section).level >= Level::Masked).collect();
-    let digest = vectors::digest(&mut tx, &call.caller.viewer.municipality, &case, &sections).await?;
+    let access = tx
+        .case_for(&call.caller, &case)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let sections: Vec<Section> = SECTIONS
+        .into_iter()
+        .filter(|section| access.decision(*section).level >= Level::Masked)
+        .collect();
+    let digest =
+        vectors::digest(&mut tx, &call.caller.viewer.municipality, &case, &sections).await?;
     drop(tx);
     let answer = match digest {
         Some(digest) => find(&state, &call, digest, Some(&case)).await?,

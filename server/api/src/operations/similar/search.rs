@@ -35,7 +35,11 @@ impl std::fmt::Debug for Situation {
 #[utoipa::path(post, path = "/similar", tag = "similar", request_body = Situation,
     responses((status = 200, body = SimilarList), (status = 403, description = "forbidden"),
         (status = 422, description = "invalid, or personal_number"), (status = 503, description = "models_not_ready, model_unavailable")))]
-pub async fn search(State(state): State<AppState>, call: CallContext, Body(request): Body<Situation>) -> Result<Json<SimilarList>, ApiError> {
+pub async fn search(
+    State(state): State<AppState>,
+    call: CallContext,
+    Body(request): Body<Situation>,
+) -> Result<Json<SimilarList>, ApiError> {
     call.caller.require(Capability::ReadSimilar)?;
     let text = request.text.trim().to_owned();
     if text.is_empty() {
@@ -45,11 +49,25 @@ pub async fn search(State(state): State<AppState>, call: CallContext, Body(reque
         return Err(ApiError::invalid_field("text", "too_long"));
     }
     if !my_number::find(&text).is_empty() {
-        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "personal_number"));
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "personal_number",
+        ));
     }
-    let answer = find(&state, &call, Digest { text: text.clone(), features: BTreeSet::new() }, None).await?;
+    let answer = find(
+        &state,
+        &call,
+        Digest {
+            text: text.clone(),
+            features: BTreeSet::new(),
+        },
+        None,
+    )
+    .await?;
     let mut tx = state.db().read().await?;
-    let event = Event::by(&call.caller, "similar.search", "case", "").detail(json!({ "hits": answer.hits.len() })).terms(text);
+    let event = Event::by(&call.caller, "similar.search", "case", "")
+        .detail(json!({ "hits": answer.hits.len() }))
+        .terms(text);
     audit::record(&mut tx, event);
     tx.commit().await?;
     Ok(Json(answer))

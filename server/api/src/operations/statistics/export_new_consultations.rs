@@ -42,7 +42,11 @@ pub async fn export_new_consultations(
         .unwrap_or("utf-8-bom")
         .parse()
         .map_err(|()| ApiError::invalid_field("encoding", "unknown"))?;
-    let question = Question { from: query.from, to: query.to, by: query.by };
+    let question = Question {
+        from: query.from,
+        to: query.to,
+        by: query.by,
+    };
     let table = count(&state, &call, &question, "statistics.export", "csv").await?;
     let name = file_name(&table, "csv");
     let bytes = blocking(move || {
@@ -51,18 +55,36 @@ pub async fn export_new_consultations(
             .into_iter()
             .zip(ids)
             .enumerate()
-            .map(|(at, (label, id))| if at == 0 { Column::text(label, id) } else { Column::number(label, id) })
+            .map(|(at, (label, id))| {
+                if at == 0 {
+                    Column::text(label, id)
+                } else {
+                    Column::number(label, id)
+                }
+            })
             .collect();
-        write(&columns, &records, &WriteOptions { encoding, ..WriteOptions::default() })
+        write(
+            &columns,
+            &records,
+            &WriteOptions {
+                encoding,
+                ..WriteOptions::default()
+            },
+        )
     })
     .await?
     .map_err(|error| match error {
         WriteError::Unencodable(places) => {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unencodable").with("count", places.len())
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unencodable")
+                .with("count", places.len())
         }
         other => ApiError::internal(other),
     })?
     .bytes;
-    let kind = if encoding == Encoding::Cp932 { "text/csv; charset=Shift_JIS; header=present" } else { "text/csv; charset=utf-8; header=present" };
+    let kind = if encoding == Encoding::Cp932 {
+        "text/csv; charset=Shift_JIS; header=present"
+    } else {
+        "text/csv; charset=utf-8; header=present"
+    };
     Ok((file_headers(kind, "attachment", &name)?, bytes).into_response())
 }

@@ -63,7 +63,10 @@ pub async fn new_consultations(
     let table = count(&state, &call, &question, "statistics.read", "json").await?;
     let definition = table.definition;
     // The screen marks 未検証 itself and says what that means.
-    let (open, lines): (Vec<String>, Vec<String>) = definition.lines.into_iter().partition(|line| line.starts_with("未検証"));
+    let (open, lines): (Vec<String>, Vec<String>) = definition
+        .lines
+        .into_iter()
+        .partition(|line| line.starts_with("未検証"));
     Ok(Json(NewConsultationsAnswer {
         definition: DefinitionAnswer {
             title: definition.title,
@@ -76,9 +79,21 @@ pub async fn new_consultations(
         rows: table
             .rows
             .into_iter()
-            .map(|row| CountAnswer { month: row.month.to_string(), category: row.code, label: row.label, count: Some(row.count) })
+            .map(|row| CountAnswer {
+                month: row.month.to_string(),
+                category: row.code,
+                label: row.label,
+                count: Some(row.count),
+            })
             .collect(),
-        months: table.month_totals.into_iter().map(|(month, cases)| MonthAnswer { month: month.to_string(), cases }).collect(),
+        months: table
+            .month_totals
+            .into_iter()
+            .map(|(month, cases)| MonthAnswer {
+                month: month.to_string(),
+                cases,
+            })
+            .collect(),
         total_cases: table.total_cases,
     }))
 }

@@ -1,6 +1,10 @@
 //! `GET /metrics`: numbers for monitoring, in the Prometheus text format. Never personal data.
 
-use axum::{extract::State, http::header, response::{IntoResponse, Response}};
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 
 use crate::{engines::EngineState, state::AppState};
 
@@ -13,5 +17,12 @@ pub async fn metrics(State(state): State<AppState>) -> Response {
     let rooms = state.hub().rooms();
     text.push_str(&format!("# HELP musubi_rooms Documents that are open.\n# TYPE musubi_rooms gauge\nmusubi_rooms {rooms}\n"));
     text.push_str(&format!("# HELP musubi_models_ready 1 when the models are loaded.\n# TYPE musubi_models_ready gauge\nmusubi_models_ready {models}\n"));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response()
 }

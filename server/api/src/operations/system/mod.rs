@@ -10,5 +10,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::state::AppState;
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(healthz::healthz)).routes(routes!(readyz::readyz)).routes(routes!(metrics::metrics))
+    OpenApiRouter::new()
+        .routes(routes!(healthz::healthz))
+        .routes(routes!(readyz::readyz))
+        .routes(routes!(metrics::metrics))
 }

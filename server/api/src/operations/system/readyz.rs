@@ -1,6 +1,11 @@
 //! `GET /readyz`: the databases answer; says whether the models stand.
 
-use axum::{Json, extract::State, http::StatusCode, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde_json::json;
 
 use crate::{engines::EngineState, state::AppState};
@@ -19,7 +24,11 @@ pub async fn readyz(State(state): State<AppState>) -> Response {
         Ok(()) => Json(json!({"database": "ok", "models": models})).into_response(),
         Err(error) => {
             tracing::warn!(%error, "database does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"database": "unavailable", "models": models}))).into_response()
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Json(json!({"database": "unavailable", "models": models})),
+            )
+                .into_response()
         }
     }
 }

@@ -8,7 +8,10 @@ use axum::{
     http::StatusCode,
 };
 use collab::{frame::Code, hub::HubError};
-use domain::{clock::instant_text, disclosure::Level, id::DocumentId, id::TranscriptId, role::Capability, section::Section};
+use domain::{
+    clock::instant_text, disclosure::Level, id::DocumentId, id::TranscriptId, role::Capability,
+    section::Section,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{
@@ -66,12 +69,17 @@ pub async fn accept(
     let mut tx = state.db().read().await?;
     let (access, _, kept) = find(&mut tx, &call, &id).await?;
     // Noting what was accepted needs the same right as bringing the transcript in.
-    if access.decision(Section::Intake).level < Level::Edit || !call.caller.may(Capability::EditCase) {
+    if access.decision(Section::Intake).level < Level::Edit
+        || !call.caller.may(Capability::EditCase)
+    {
         return Err(ApiError::forbidden());
     }
     let mut sheets: BTreeMap<Section, Option<DocumentId>> = BTreeMap::new();
     for section in [Section::Intake, Section::Assessment] {
-        let document = access.document(&mut tx, section).await?.filter(|document| document.level() == Level::Edit);
+        let document = access
+            .document(&mut tx, section)
+            .await?
+            .filter(|document| document.level() == Level::Edit);
         sheets.insert(section, document.map(|document| document.info().id.clone()));
     }
     let case = access.id().clone();
@@ -85,7 +93,10 @@ pub async fn accept(
             continue;
         };
         match place.fitting(&drafted.value) {
-            Some(value) => work.entry(place.section).or_default().push((field, place, value)),
+            Some(value) => work
+                .entry(place.section)
+                .or_default()
+                .push((field, place, value)),
             None => {
                 results.insert(field, Written::Invalid);
             }
@@ -95,7 +106,11 @@ pub async fn accept(
     let mode = request.mode;
     for (section, fields) in work {
         let Some(document) = sheets.get(&section).and_then(Option::as_ref) else {
-            results.extend(fields.into_iter().map(|(field, ..)| (field, Written::NotPermitted)));
+            results.extend(
+                fields
+                    .into_iter()
+                    .map(|(field, ..)| (field, Written::NotPermitted)),
+            );
             continue;
         };
         let (_, written) = state
@@ -105,7 +120,9 @@ pub async fn accept(
                 fields
                     .into_iter()
                     .map(|(field, place, value)| {
-                        let done = root.as_ref().map_or(Written::Unknown, |root| place.write(txn, root, &value, mode));
+                        let done = root.as_ref().map_or(Written::Unknown, |root| {
+                            place.write(txn, root, &value, mode)
+                        });
                         (field, done)
                     })
                     .collect::<Vec<_>>()
@@ -120,16 +137,31 @@ pub async fn accept(
     let new: BTreeMap<String, Accepted> = results
         .iter()
         .filter(|(_, done)| **done == Written::Written)
-        .map(|(field, _)| (field.clone(), Accepted { at: at.clone(), by: by.clone() }))
+        .map(|(field, _)| {
+            (
+                field.clone(),
+                Accepted {
+                    at: at.clone(),
+                    by: by.clone(),
+                },
+            )
+        })
         .collect();
     let accepted = note(&state, &call, &id, &new, mode, &results).await?;
-    state.events().tell(&call.caller.viewer.municipality, &case, CaseEvent::Transcripts);
+    state.events().tell(
+        &call.caller.viewer.municipality,
+        &case,
+        CaseEvent::Transcripts,
+    );
     Ok(Json(AcceptAnswer { results, accepted }))
 }
 
 fn refused(error: HubError) -> ApiError {
     match error {
-        HubError::Refused { code: Code::PersonalNumber, .. } => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "personal_number"),
+        HubError::Refused {
+            code: Code::PersonalNumber,
+            ..
+        } => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "personal_number"),
         HubError::Gone => ApiError::not_found(),
         HubError::Unavailable(_) => ApiError::unavailable("overloaded"),
         other => ApiError::internal(other),
@@ -152,7 +184,10 @@ async fn note(
         if !new.is_empty() {
             kept.accepted.extend(new.clone());
             let value = serde_json::to_value(&kept).map_err(ApiError::internal)?;
-            match access.update_transcript(&mut tx, id, transcript.version, &value).await {
+            match access
+                .update_transcript(&mut tx, id, transcript.version, &value)
+                .await
+            {
                 Err(StoreError::Conflict) if left > 0 => {
                     left -= 1;
                     continue;
@@ -161,9 +196,18 @@ async fn note(
             };
         }
         // A field that is none may be any text: it is counted, not written down.
-        let known: BTreeMap<&String, &Written> = results.iter().filter(|(field, _)| Place::of(field).is_some()).collect();
-        let detail = json!({ "mode": mode, "results": known, "unknown": results.len() - known.len() });
-        audit::record(&mut tx, Event::by(&call.caller, "transcript.accept", "transcript", id.as_str()).in_case(access.id()).detail(detail));
+        let known: BTreeMap<&String, &Written> = results
+            .iter()
+            .filter(|(field, _)| Place::of(field).is_some())
+            .collect();
+        let detail =
+            json!({ "mode": mode, "results": known, "unknown": results.len() - known.len() });
+        audit::record(
+            &mut tx,
+            Event::by(&call.caller, "transcript.accept", "transcript", id.as_str())
+                .in_case(access.id())
+                .detail(detail),
+        );
         let answer = accepted(&mut tx, call, &kept).await?;
         tx.commit().await?;
         return Ok(answer);

@@ -50,22 +50,48 @@ pub async fn assign_speakers(
     let given = given(&kept, request.speakers)?;
     let format = transcript.format.clone();
     let engines = state.engines().get();
-    let kept =
-        blocking(move || drafting::redraft(&format, kept, given, engines.as_deref().map(|engines| &*engines.models.ner))).await?;
+    let kept = blocking(move || {
+        drafting::redraft(
+            &format,
+            kept,
+            given,
+            engines.as_deref().map(|engines| &*engines.models.ner),
+        )
+    })
+    .await?;
 
     let value = serde_json::to_value(&kept).map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
     let (access, ..) = find(&mut tx, &call, &id).await?;
-    access.update_transcript(&mut tx, &id, transcript.version, &value).await?;
+    access
+        .update_transcript(&mut tx, &id, transcript.version, &value)
+        .await?;
     let detail = json!({ "speakers": kept.given.len(), "draft": kept.draft.len() });
-    audit::record(&mut tx, Event::by(&call.caller, "transcript.speakers", "transcript", id.as_str()).in_case(access.id()).detail(detail));
+    audit::record(
+        &mut tx,
+        Event::by(
+            &call.caller,
+            "transcript.speakers",
+            "transcript",
+            id.as_str(),
+        )
+        .in_case(access.id())
+        .detail(detail),
+    );
     let answer = answer(&mut tx, &call, transcript, kept).await?;
     tx.commit().await?;
-    state.events().tell(&call.caller.viewer.municipality, access.id(), CaseEvent::Transcripts);
+    state.events().tell(
+        &call.caller.viewer.municipality,
+        access.id(),
+        CaseEvent::Transcripts,
+    );
     Ok(Json(answer))
 }
 
-fn given(kept: &Kept, asked: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+fn given(
+    kept: &Kept,
+    asked: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ApiError> {
     let mut given = kept.given.clone();
     for (speaker, role) in asked {
         if !ROLES.contains(&role.as_str()) {
@@ -90,12 +116,23 @@ mod tests {
     #[test]
     fn only_what_was_changed_counts_as_set_by_hand() {
         let talk = "相談員：こんにちは。\n本人：こんにちは。\n";
-        let kept = drafting::read(talk.as_bytes(), &intake::Hint::default(), None).unwrap().kept;
+        let kept = drafting::read(talk.as_bytes(), &intake::Hint::default(), None)
+            .unwrap()
+            .kept;
         let ask = |pairs: &[(&str, &str)]| {
-            given(&kept, pairs.iter().map(|(speaker, role)| ((*speaker).to_owned(), (*role).to_owned())).collect())
+            given(
+                &kept,
+                pairs
+                    .iter()
+                    .map(|(speaker, role)| ((*speaker).to_owned(), (*role).to_owned()))
+                    .collect(),
+            )
         };
         let asked = ask(&[("相談員", "worker"), ("本人", "family"), ("", "unknown")]).unwrap();
-        assert_eq!(asked, BTreeMap::from([("本人".to_owned(), "family".to_owned())]));
+        assert_eq!(
+            asked,
+            BTreeMap::from([("本人".to_owned(), "family".to_owned())])
+        );
         assert!(ask(&[("本人", "boss")]).is_err());
         assert!(ask(&[("知らない人", "client")]).is_err());
     }

@@ -6,12 +6,7 @@ use axum::{
     http::{StatusCode, header},
 };
 use bytes::Bytes;
-use domain::{
-    disclosure::Level,
-    id::CaseId,
-    role::Capability,
-    section::Section,
-};
+use domain::{disclosure::Level, id::CaseId, role::Capability, section::Section};
 use intake::{Error as Unreadable, Hint, Kind, MAX_BYTES};
 use serde::Deserialize;
 use serde_json::json;
@@ -66,10 +61,15 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<TranscriptAnswer>), ApiError> {
     let case: CaseId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.case_for(&call.caller, &case).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .case_for(&call.caller, &case)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     drop(tx);
     // Before anything is received; the store asks again when it is kept.
-    if access.decision(Section::Intake).level < Level::Edit || !call.caller.may(Capability::EditCase) {
+    if access.decision(Section::Intake).level < Level::Edit
+        || !call.caller.may(Capability::EditCase)
+    {
         return Err(ApiError::forbidden());
     }
     let (bytes, hint) = receive(request, &state).await?;
@@ -82,14 +82,31 @@ pub async fn create(
     })
     .await??;
     let mut tx = state.db().write().await?;
-    let access = tx.case_for(&call.caller, &case).await?.ok_or_else(ApiError::not_found)?;
-    let id = access.add_transcript(&mut tx, &read.format, &read.encoding, &value).await?;
+    let access = tx
+        .case_for(&call.caller, &case)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let id = access
+        .add_transcript(&mut tx, &read.format, &read.encoding, &value)
+        .await?;
     let detail = json!({ "format": read.format, "encoding": read.encoding, "utterances": read.kept.utterances.len(), "draft": read.kept.draft.len() });
-    audit::record(&mut tx, Event::by(&call.caller, "transcript.create", "transcript", id.as_str()).in_case(&case).detail(detail));
-    let (_, transcript) = tx.transcript_for(&call.caller, &id).await?.ok_or_else(ApiError::not_found)?;
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "transcript.create", "transcript", id.as_str())
+            .in_case(&case)
+            .detail(detail),
+    );
+    let (_, transcript) = tx
+        .transcript_for(&call.caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let answer = answer(&mut tx, &call, transcript, read.kept).await?;
     tx.commit().await?;
-    state.events().tell(&call.caller.viewer.municipality, &case, CaseEvent::Transcripts);
+    state.events().tell(
+        &call.caller.viewer.municipality,
+        &case,
+        CaseEvent::Transcripts,
+    );
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -98,12 +115,22 @@ fn too_large() -> ApiError {
 }
 
 fn hint(format: Option<&str>) -> Result<Hint, ApiError> {
-    let kind: Kind = format.unwrap_or("auto").parse().map_err(|()| ApiError::invalid_field("format", "unknown"))?;
-    Ok(Hint { kind, ..Hint::default() })
+    let kind: Kind = format
+        .unwrap_or("auto")
+        .parse()
+        .map_err(|()| ApiError::invalid_field("format", "unknown"))?;
+    Ok(Hint {
+        kind,
+        ..Hint::default()
+    })
 }
 
 async fn receive(request: Request, state: &AppState) -> Result<(Bytes, Hint), ApiError> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if !kind.starts_with("multipart/form-data") {
         let Body(pasted) = Body::<PastedTranscript>::from_request(request, state).await?;
         if pasted.text.len() > MAX_BYTES {
@@ -113,10 +140,15 @@ async fn receive(request: Request, state: &AppState) -> Result<(Bytes, Hint), Ap
         return Ok((pasted.text.into(), hint));
     }
     let broken = |error: MultipartError| {
-        if error.status() == StatusCode::PAYLOAD_TOO_LARGE { too_large() } else { ApiError::new(StatusCode::BAD_REQUEST, "malformed") }
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            too_large()
+        } else {
+            ApiError::new(StatusCode::BAD_REQUEST, "malformed")
+        }
     };
-    let mut parts =
-        Multipart::from_request(request, state).await.map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "malformed"))?;
+    let mut parts = Multipart::from_request(request, state)
+        .await
+        .map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "malformed"))?;
     let (mut file, mut format) = (None, None);
     while let Some(part) = parts.next_field().await.map_err(broken)? {
         match part.name() {
@@ -137,7 +169,8 @@ async fn receive(request: Request, state: &AppState) -> Result<(Bytes, Hint), Ap
 fn refusal(refused: Refused) -> ApiError {
     let unreadable = match refused {
         Refused::PersonalNumber { utterance } => {
-            return ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "personal_number").with("utterance", utterance);
+            return ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "personal_number")
+                .with("utterance", utterance);
         }
         Refused::Unreadable(unreadable) => unreadable,
     };
@@ -159,7 +192,9 @@ fn refusal(refused: Refused) -> ApiError {
         }
         _ => {}
     }
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code).with("message", unreadable.to_string()).field(reason)
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code)
+        .with("message", unreadable.to_string())
+        .field(reason)
 }
 
 #[cfg(test)]
@@ -170,19 +205,32 @@ mod tests {
     async fn problem(refused: Refused) -> (u16, serde_json::Value) {
         let response = refusal(refused).into_response();
         let status = response.status().as_u16();
-        let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
         (status, serde_json::from_slice(&bytes).unwrap())
     }
 
     #[tokio::test]
     async fn refusals_say_what_and_where() {
         let (status, body) = problem(Refused::PersonalNumber { utterance: 7 }).await;
-        assert_eq!((status, &body["code"], &body["utterance"]), (422, &json!("personal_number"), &json!(7)));
-        let (status, body) = problem(Refused::Unreadable(Unreadable::Json { line: 3, column: 9 })).await;
+        assert_eq!(
+            (status, &body["code"], &body["utterance"]),
+            (422, &json!("personal_number"), &json!(7))
+        );
+        let (status, body) =
+            problem(Refused::Unreadable(Unreadable::Json { line: 3, column: 9 })).await;
         assert_eq!((status, &body["code"]), (422, &json!("unsupported_format")));
-        assert_eq!(body["fields"][0], json!({"path": "file", "code": "json", "params": {"line": 3, "column": 9}}));
+        assert_eq!(
+            body["fields"][0],
+            json!({"path": "file", "code": "json", "params": {"line": 3, "column": 9}})
+        );
         assert!(body["message"].as_str().unwrap().contains("3行9文字目"));
-        let (status, body) = problem(Refused::Unreadable(Unreadable::TooLarge { found: 9, limit: 1 })).await;
+        let (status, body) = problem(Refused::Unreadable(Unreadable::TooLarge {
+            found: 9,
+            limit: 1,
+        }))
+        .await;
         assert_eq!((status, &body["code"]), (413, &json!("too_large")));
     }
 

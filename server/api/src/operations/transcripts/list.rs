@@ -33,10 +33,17 @@ pub struct TranscriptList {
 /// The case's transcripts; none for readers of masked sheets.
 #[utoipa::path(get, path = "/cases/{id}/transcripts", tag = "transcripts", params(("id" = String, Path)),
     responses((status = 200, body = TranscriptList), (status = 404)))]
-pub async fn list(State(state): State<AppState>, Path(id): Path<String>, call: CallContext) -> Result<Json<TranscriptList>, ApiError> {
+pub async fn list(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    call: CallContext,
+) -> Result<Json<TranscriptList>, ApiError> {
     let case: CaseId = id.into();
     let mut tx = state.db().read().await?;
-    let access = tx.case_for(&call.caller, &case).await?.ok_or_else(ApiError::not_found)?;
+    let access = tx
+        .case_for(&call.caller, &case)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let mut items = Vec::new();
     for transcript in access.transcripts(&mut tx).await? {
         let kept = content(&transcript)?;

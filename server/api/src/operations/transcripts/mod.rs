@@ -10,12 +10,7 @@ use serde_json::Value;
 use store::{CaseAccess, Tx, accounts, transcripts::Transcript};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{
-    context::CallContext,
-    drafting::Kept,
-    error::ApiError,
-    state::AppState,
-};
+use crate::{context::CallContext, drafting::Kept, error::ApiError, state::AppState};
 
 pub mod accept;
 pub mod assign_speakers;
@@ -91,26 +86,44 @@ impl std::fmt::Debug for UtteranceAnswer {
 
 impl std::fmt::Debug for TranscriptAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TranscriptAnswer").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("TranscriptAnswer")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
 fn content(transcript: &Transcript) -> Result<Kept, ApiError> {
-    Kept::deserialize(&transcript.content).map_err(|_| ApiError::internal("stored transcript cannot be read"))
+    Kept::deserialize(&transcript.content)
+        .map_err(|_| ApiError::internal("stored transcript cannot be read"))
 }
 
 /// A transcript of a case that the caller may see.
 ///
 /// # Errors
 /// 404 for everybody else.
-async fn find(tx: &mut Tx, call: &CallContext, id: &TranscriptId) -> Result<(CaseAccess, Transcript, Kept), ApiError> {
-    let (access, transcript) = tx.transcript_for(&call.caller, id).await?.ok_or_else(ApiError::not_found)?;
+async fn find(
+    tx: &mut Tx,
+    call: &CallContext,
+    id: &TranscriptId,
+) -> Result<(CaseAccess, Transcript, Kept), ApiError> {
+    let (access, transcript) = tx
+        .transcript_for(&call.caller, id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let kept = content(&transcript)?;
     Ok((access, transcript, kept))
 }
 
-async fn accepted(tx: &mut Tx, call: &CallContext, kept: &Kept) -> Result<BTreeMap<String, AcceptedAnswer>, ApiError> {
-    let mut ids: Vec<AccountId> = kept.accepted.values().map(|accepted| AccountId(accepted.by.clone())).collect();
+async fn accepted(
+    tx: &mut Tx,
+    call: &CallContext,
+    kept: &Kept,
+) -> Result<BTreeMap<String, AcceptedAnswer>, ApiError> {
+    let mut ids: Vec<AccountId> = kept
+        .accepted
+        .values()
+        .map(|accepted| AccountId(accepted.by.clone()))
+        .collect();
     ids.sort();
     ids.dedup();
     let names = accounts::names(tx, &call.caller.viewer.municipality, &ids).await?;
@@ -118,13 +131,27 @@ async fn accepted(tx: &mut Tx, call: &CallContext, kept: &Kept) -> Result<BTreeM
         .accepted
         .iter()
         .map(|(field, accepted)| {
-            let by = names.get(&AccountId(accepted.by.clone())).cloned().unwrap_or_default();
-            (field.clone(), AcceptedAnswer { at: accepted.at.clone(), by })
+            let by = names
+                .get(&AccountId(accepted.by.clone()))
+                .cloned()
+                .unwrap_or_default();
+            (
+                field.clone(),
+                AcceptedAnswer {
+                    at: accepted.at.clone(),
+                    by,
+                },
+            )
         })
         .collect())
 }
 
-async fn answer(tx: &mut Tx, call: &CallContext, transcript: Transcript, kept: Kept) -> Result<TranscriptAnswer, ApiError> {
+async fn answer(
+    tx: &mut Tx,
+    call: &CallContext,
+    transcript: Transcript,
+    kept: Kept,
+) -> Result<TranscriptAnswer, ApiError> {
     Ok(TranscriptAnswer {
         accepted: accepted(tx, call, &kept).await?,
         id: transcript.id.0,
@@ -134,7 +161,12 @@ async fn answer(tx: &mut Tx, call: &CallContext, transcript: Transcript, kept: K
         utterances: kept
             .utterances
             .into_iter()
-            .map(|one| UtteranceAnswer { speaker: one.speaker.unwrap_or_default(), start: one.start, end: one.end, text: one.text })
+            .map(|one| UtteranceAnswer {
+                speaker: one.speaker.unwrap_or_default(),
+                start: one.start,
+                end: one.end,
+                text: one.text,
+            })
             .collect(),
         speakers: kept.speakers,
         draft: serde_json::to_value(kept.draft).map_err(ApiError::internal)?,
