@@ -157,40 +157,34 @@ async fn what_a_sheet_may_not_hold(world: &World, sheet: &str) -> Result<()> {
     type Write = fn(&Doc);
     let cases: [(&str, Write); 6] = [
         ("an unknown field", |doc| {
-            drop(
+            let _inserted =
                 doc.get_or_insert_map("fields")
-                    .insert(&mut doc.transact_mut(), "nothing", "x"),
-            )
+                    .insert(&mut doc.transact_mut(), "nothing", "x");
         }),
         ("a text replaced by a value", |doc| {
-            drop(
+            let _inserted =
                 doc.get_or_insert_map("fields")
-                    .insert(&mut doc.transact_mut(), "summary", "x"),
-            )
+                    .insert(&mut doc.transact_mut(), "summary", "x");
         }),
         ("an option that is not in the list", |doc| {
-            drop(
+            let _inserted =
                 doc.get_or_insert_map("fields")
-                    .insert(&mut doc.transact_mut(), "route", "鶸谷"),
-            )
+                    .insert(&mut doc.transact_mut(), "route", "鶸谷");
         }),
         ("a seeded text deleted", |doc| {
-            drop(
-                doc.get_or_insert_map("fields")
-                    .remove(&mut doc.transact_mut(), "summary"),
-            )
+            let _inserted = doc
+                .get_or_insert_map("fields")
+                .remove(&mut doc.transact_mut(), "summary");
         }),
         ("a root of its own", |doc| {
-            drop(
-                doc.get_or_insert_map("鶸谷")
-                    .insert(&mut doc.transact_mut(), "a", 1),
-            )
+            let _inserted = doc
+                .get_or_insert_map("鶸谷")
+                .insert(&mut doc.transact_mut(), "a", 1);
         }),
         ("the server's own root", |doc| {
-            drop(
+            let _inserted =
                 doc.get_or_insert_map("meta")
-                    .insert(&mut doc.transact_mut(), "form", "x"),
-            )
+                    .insert(&mut doc.transact_mut(), "form", "x");
         }),
     ];
     for (what, write) in cases {

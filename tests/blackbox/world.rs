@@ -66,7 +66,7 @@ impl World {
     /// A client with a bearer token of the account.
     pub fn as_user(&self, login_id: &str) -> Result<Client> {
         let token = self.token(login_id)?;
-        let mut clients = self.clients.lock().unwrap();
+        let mut clients = self.clients.lock().expect("no test panicked with the lock");
         let client = clients
             .entry(login_id.to_owned())
             .or_insert_with(|| Client::with_token(&self.server.url, &token));
@@ -75,7 +75,7 @@ impl World {
 
     /// A bearer token of the account, made once.
     pub fn token(&self, login_id: &str) -> Result<String> {
-        let mut tokens = self.tokens.lock().unwrap();
+        let mut tokens = self.tokens.lock().expect("no test panicked with the lock");
         if let Some(token) = tokens.get(login_id) {
             return Ok(token.clone());
         }
