@@ -92,7 +92,6 @@ fn with_operation_ids(mut openapi: OpenApi) -> OpenApi {
 }
 
 /// Everything the server answers, below `base_path`.
-#[must_use]
 pub fn router(state: AppState) -> Router {
     let (described, openapi) = described().split_for_parts();
     let openapi = with_operation_ids(openapi);

@@ -166,8 +166,10 @@ impl<'a> TextMasker<'a> {
 
 /// Entries do not change, and inference is dear: suggestions are kept by the hash of text, register
 /// and model. Positions and labels only, no text.
-static SUGGESTED: LazyLock<Mutex<HashMap<[u8; 32], Arc<Vec<Span>>>>> =
-    LazyLock::new(Mutex::default);
+/// Hash of text, register and model → what was found.
+type Suggestions = HashMap<[u8; 32], Arc<Vec<Span>>>;
+
+static SUGGESTED: LazyLock<Mutex<Suggestions>> = LazyLock::new(Mutex::default);
 const REMEMBERED: usize = 20_000;
 
 /// A suggestion nobody reviewed: hidden.
