@@ -118,6 +118,20 @@ export async function eventually(read, good, what, timeout = 15_000) {
   }
 }
 
+/** Waits until `read` has given the same value for `quiet` ms (a scan runs 1–2 s after the last change). */
+export async function settled(read, quiet = 4000, timeout = 60_000) {
+  const until = Date.now() + timeout;
+  let last = await read();
+  let since = Date.now();
+  while (Date.now() - since < quiet) {
+    if (Date.now() > until) assert.fail(`never came to rest; last seen: ${JSON.stringify(last)}`);
+    await new Promise((done) => setTimeout(done, 100));
+    const now = await read();
+    if (now !== last) [last, since] = [now, Date.now()];
+  }
+  return last;
+}
+
 /** A request with the page's own session. */
 export function fetchJson(page, path, { method = 'GET', body } = {}) {
   return page.evaluate(

@@ -13,6 +13,7 @@ import {
   openBrowser,
   openPage,
   picture,
+  settled,
   signIn,
 } from './browser.mjs';
 import { startServer } from './server.mjs';
@@ -402,7 +403,11 @@ test('mask review by keyboard, live for the partner', async () => {
   await checkAccess(page, 'mask review');
   const left = async () =>
     Number(/残り(\d+)/.exec(await page.locator('.masks__progress').innerText())[1]);
-  const begin = await left();
+  // What was written a moment ago may still be looked at: with an unoptimised build that takes time.
+  const rescan = page.getByRole('button', { name: 'いま調べる' });
+  if (await rescan.count()) await rescan.click();
+  await rescan.waitFor({ state: 'detached', timeout: 120_000 });
+  const begin = await settled(left);
   assert.ok(begin > 0);
 
   await page.locator('.masks h1').click();
@@ -440,10 +445,6 @@ test('mask review by keyboard, live for the partner', async () => {
       await eventually(left, (number) => number < before, 'the review goes on');
     }
   };
-  // What was written a moment ago may still be looked at: with an unoptimised build that takes time.
-  const rescan = page.getByRole('button', { name: 'いま調べる' });
-  if (await rescan.count()) await rescan.click();
-  await rescan.waitFor({ state: 'detached', timeout: 120_000 });
   await decideAll();
   await page.getByText('保存済み').first().waitFor();
   await picture(page, 'masks-done');
