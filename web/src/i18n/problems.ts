@@ -1,7 +1,7 @@
 import { ApiError } from '../api/client';
 
 /** What happened and what to do, by the stable code of a problem. Plain, polite, specific. */
-const WORDS: Record<string, string> = {
+export const PROBLEM_WORDS: Readonly<Record<string, string>> = {
   offline: 'サーバーにつながりません。通信を確認して、もう一度お試しください。',
   invalid_credentials: 'ログインIDまたはパスワードが違います。入力し直してください。',
   totp_invalid:
@@ -13,27 +13,76 @@ const WORDS: Record<string, string> = {
   session_expired: 'サインインの有効期限が切れました。もう一度サインインしてください。',
   unauthenticated: 'サインインしてください。',
   stopped: 'この利用者は停止されています。管理者に連絡してください。',
+  no_membership:
+    'いま使える所属がありません。所属の期間が終わったか、停止されています。管理者に連絡してください。',
+  cross_origin:
+    'この画面からの操作と確認できませんでした。画面を読み込み直して、もう一度お試しください。',
   forbidden: 'この操作を行う権限がありません。必要な場合は主担当または管理者に連絡してください。',
   not_found: '見つかりませんでした。削除されたか、閲覧する権限がない可能性があります。',
   conflict: 'ほかの人が先に変更しました。最新の内容を読み込んでから、もう一度お試しください。',
   stale: 'ほかの人が先に変更しました。最新の内容を読み込んでから、もう一度お試しください。',
+  taken: 'すでに使われています。別のものを入力してください。',
+  own_account: '自分自身の利用者は停止できません。別の管理者に依頼してください。',
+  own_agency: '自分の所属する機関は停止できません。別の機関の管理者に依頼してください。',
+  own_membership: '自分がいま使っている所属は変更できません。別の管理者に依頼してください。',
   validation_failed: '入力内容に誤りがあります。赤い印の項目を直してください。',
   invalid: '入力内容に誤りがあります。赤い印の項目を直してください。',
   malformed: '送った内容を読み取れませんでした。入力を見直して、もう一度お試しください。',
+  too_long: '文字数が多すぎます。短くするか、いくつかに分けて入力してください。',
   too_large: 'データが大きすぎます。小さく分けて、もう一度お試しください。',
   payload_too_large: 'ファイルが大きすぎます。20 MB までのファイルを選んでください。',
   unsupported_format: 'この形式は読み込めません。TXT、VTT、SRT、JSON のファイルを選んでください。',
+  unencodable:
+    'Shift_JIS（CP932）にない文字が含まれるため、この文字コードでは書き出せません。UTF-8 を選んで書き出してください。',
   personal_number:
     '個人番号（マイナンバー）とみられる12桁の数字が含まれています。このシステムには記録できません。番号を取り除いてください。',
   consent_confirmation_required:
     '同意が確認できていない方の情報が含まれます。共有の根拠を確認してください。',
   pending_masks: '確認していないマスクの候補が残っています。すべて確認してから確定してください。',
+  masks_pending:
+    '確認していないマスクの候補が残っています。確認を続けるか、残して終える理由を書いてください。',
   rate_limited: '短い時間に操作が集中しています。少し待ってからお試しください。',
   overloaded: 'ただいま混み合っています。少し待ってからお試しください。',
   models_loading: '言語モデルを準備しています。数秒待ってからお試しください。',
+  models_not_ready:
+    '言語モデルを準備しています。入力した内容は失われません。少し待ってからお試しください。',
   model_unavailable:
     '言語モデルが動いていません。マスクの候補と類似事案は、復旧するまで更新されません。',
+  font_unavailable:
+    '図に使う文字の書体がサーバーにないため、図を書き出せません。管理者に連絡してください。画面の図は「印刷」から印刷できます。',
+  internal: 'サーバーで問題が起きました。少し待ってからお試しください。',
 };
+
+/** What to mend in one field, by the code of its problem; the field's own label stands before it. */
+export const FIELD_WORDS: Readonly<Record<string, string>> = {
+  required: '入力してください',
+  invalid: '内容を確かめてください',
+  malformed: '形が違います。入力し直してください',
+  unknown: '見つかりません。選び直してください',
+  unknown_option: '選べない値です。選び直してください',
+  unknown_field: 'この様式にない項目です。画面を読み込み直してください',
+  unknown_agency: '選べない機関です。選び直してください',
+  too_long: '長すぎます。短くしてください',
+  too_large: '大きすぎます。小さく分けてください',
+  too_many: '数が多すぎます。減らしてください',
+  taken: 'すでに使われています。別のものにしてください',
+  date: '日付として読み取れません。入力し直してください',
+  future: '未来の日付は入力できません',
+  reversed: '終わりが始まりより前になっています',
+  personal_number: '個人番号（マイナンバー）とみられる12桁の数字があります。取り除いてください',
+  case_number: '事案番号は「2026-0147」のように入力してください',
+  kind: '選べない種類です。選び直してください',
+  role: '選べない役割です。選び直してください',
+  speaker: 'この話し手は文字起こしにありません。画面を読み込み直してください',
+  person_or_person_id: '登録済みの方を選ぶか、新しい方の氏名を入力してください',
+  unknown_account: '担当にできない利用者です。選び直してください',
+  password_unchanged: 'いまと同じものは使えません。別のパスワードにしてください',
+};
+
+/** One field's problem as a sentence with the field's label. */
+export function fieldProblemText(code: string, label: string): string {
+  return `「${label}」：${FIELD_WORDS[code] ?? '内容を確かめてください'}。`;
+}
 
 /** Wording for any error. Unknown server errors show the request id to tell the administrator. */
 export function problemText(error: unknown): string {
@@ -41,15 +90,19 @@ export function problemText(error: unknown): string {
     return '画面の処理で問題が起きました。読み込み直しても直らないときは、管理者に連絡してください。';
   if (error.code === 'locked' && error.retryAfter !== undefined)
     return `入力の誤りが続いたため、一時的に受け付けを止めています。${waitText(error.retryAfter)}待ってからお試しください。`;
-  const known = WORDS[error.code];
+  const [field] = error.fields;
+  // A screen that knows the field marks it; whoever asks here does not, so say what is wrong.
+  if (error.code === 'invalid' && field)
+    return `受け付けられない内容がありました：${FIELD_WORDS[field.code] ?? '内容を確かめてください'}。`;
+  const known = error.code === 'internal' ? undefined : PROBLEM_WORDS[error.code];
   if (known) return known;
   const id = error.body.request_id;
   const trace = typeof id === 'string' ? `（問い合わせ番号 ${id}）` : '';
   if (error.status >= 500)
     return `サーバーで問題が起きました。少し待ってからお試しください。続くときは管理者に連絡してください。${trace}`;
-  if (error.status === 403) return WORDS.forbidden ?? '';
-  if (error.status === 404) return WORDS.not_found ?? '';
-  if (error.status === 401) return WORDS.session_expired ?? '';
+  if (error.status === 403) return PROBLEM_WORDS.forbidden ?? '';
+  if (error.status === 404) return PROBLEM_WORDS.not_found ?? '';
+  if (error.status === 401) return PROBLEM_WORDS.session_expired ?? '';
   return `処理できませんでした（${error.code}）。入力を見直しても直らないときは、管理者に連絡してください。${trace}`;
 }
 

@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from 'react';
 import { ApiError } from '../../api/client';
-import { problemText } from '../../i18n/problems';
+import { fieldProblemText, problemText } from '../../i18n/problems';
 import { Button, Dialog, ErrorSummary, NavTabs, Notice, type SummaryItem } from '../../ui';
 import { useSession } from '../../app/session';
 
@@ -42,7 +42,7 @@ export function FormDialog({
       const known = refused.flatMap((field) => {
         const control = labels[field.path];
         return control
-          ? [{ target: control.id, message: fieldText(field.code, control.label) }]
+          ? [{ target: control.id, message: fieldProblemText(field.code, control.label) }]
           : [];
       });
       setItems(known);
@@ -81,16 +81,6 @@ export function FormDialog({
       </form>
     </Dialog>
   );
-}
-
-function fieldText(code: string, label: string): string {
-  if (code === 'taken' || code === 'duplicate' || code === 'login_id_taken')
-    return `「${label}」はすでに使われています。別のものにしてください`;
-  if (code === 'required') return `「${label}」を入力してください`;
-  if (code === 'too_long') return `「${label}」が長すぎます。短くしてください`;
-  if (code === 'personal_number')
-    return `「${label}」に個人番号（マイナンバー）らしい12桁の数字があります。取り除いてください`;
-  return `「${label}」の内容を確かめてください`;
 }
 
 function codeText(error: unknown): string {
