@@ -13,7 +13,7 @@ export interface RouteDefinition {
   /** First part of the document title; pages may refine it with useTitle. */
   title: string;
   /** Item of the left navigation that is current here. */
-  nav?: 'home' | 'cases' | 'masks' | 'similar' | 'statistics' | 'admin';
+  nav?: 'home' | 'cases' | 'masks' | 'similar' | 'statistics' | 'admin' | 'audit';
   /** Any one of these permissions is needed to open the page. */
   needs?: readonly string[];
   /** Example values for the placeholders, for tests that open every screen. */
@@ -113,7 +113,7 @@ export const ROUTES: readonly RouteDefinition[] = [
     path: '/admin/audit',
     page: 'admin/AuditPage',
     title: '監査ログ',
-    nav: 'admin',
+    nav: 'audit',
     needs: ['read_audit'],
   },
 ];
@@ -126,7 +126,7 @@ export interface NavItem {
   id: NonNullable<RouteDefinition['nav']>;
   path: string;
   label: string;
-  icon: 'home' | 'folder' | 'mask' | 'search' | 'chart' | 'gear';
+  icon: 'home' | 'folder' | 'mask' | 'search' | 'chart' | 'gear' | 'shield';
   needs?: readonly string[];
 }
 
@@ -156,5 +156,5 @@ export const NAV: readonly NavItem[] = [
     icon: 'gear',
     needs: ['admin_accounts', 'admin_own_agency'],
   },
-  { id: 'admin', path: '/admin/audit', label: '監査', icon: 'gear', needs: ['read_audit'] },
+  { id: 'audit', path: '/admin/audit', label: '監査', icon: 'shield', needs: ['read_audit'] },
 ];

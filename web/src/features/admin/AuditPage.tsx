@@ -6,7 +6,7 @@ import { Button, DateInput, Empty, PageHead, Table, Tag } from '../../ui';
 import { itemsOf, nextOf, type Many } from '../cases/api';
 import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
-import { actionLabel, nameIn, type AuditEvent } from './api';
+import { actionLabel, nameIn, objectId, objectLabel, type AuditEvent } from './api';
 import { AdminTabs } from './form';
 import './admin.css';
 
@@ -35,6 +35,7 @@ export default function AuditPage() {
         <div className="filters">
           <DateInput
             label="いつから"
+            support="空欄なら、はじめから"
             value={from}
             onChange={(value) => {
               setFrom(value);
@@ -43,6 +44,7 @@ export default function AuditPage() {
           />
           <DateInput
             label="いつまで"
+            support="空欄なら、いままで"
             value={to}
             onChange={(value) => {
               setTo(value);
@@ -87,7 +89,10 @@ export default function AuditPage() {
                   head: '対象',
                   cell: (event) =>
                     event.object_id ? (
-                      <code className="soft">{`${event.object_kind ?? ''} ${event.object_id}`}</code>
+                      <>
+                        {objectLabel(event.object_kind)}{' '}
+                        <code className="soft">{objectId(event.object_id)}</code>
+                      </>
                     ) : (
                       '—'
                     ),

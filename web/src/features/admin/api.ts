@@ -150,6 +150,38 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'network.export': '図の出力',
 };
 
+/** What an entry of the log is about. */
+const OBJECTS: Readonly<Record<string, string>> = {
+  account: '利用者',
+  agency: '機関',
+  membership: '所属',
+  municipality: '自治体',
+  session: 'サインイン',
+  case: '事案',
+  person: '台帳の人',
+  document: '記録',
+  section: '記録',
+  consent: '同意',
+  basis: '共有の根拠',
+  disclosure: '開示の設定',
+  progress: '支援経過',
+  progress_record: '支援経過',
+  transcript: '文字起こし',
+  network: '図',
+  statistics: '統計',
+  export: '出力',
+};
+
+/** The kind of an entry's object in words; an unknown code is shown as it is. */
+export function objectLabel(code: string | null | undefined): string {
+  return code ? (OBJECTS[code] ?? code) : '';
+}
+
+/** What is counted, by the name it has in the log; every other id is opaque and shown as it is. */
+export function objectId(id: string): string {
+  return id === 'new_consultations' ? '新規相談受付' : id;
+}
+
 /** An action in words; an unknown code is shown as it is. */
 export function actionLabel(code: string): string {
   return ACTIONS[code] ?? code;

@@ -10,6 +10,7 @@ import { PartnerOverview } from '../partner/PartnerOverview';
 import { controlId, LiveSheet } from '../sheet';
 import { TranscriptsTab } from '../transcript/TranscriptsTab';
 import { personName, useCase, useCaseEvents, type CaseDetail, type SectionInfo } from './api';
+import { ageText } from './dates';
 import { HistoryTab } from './HistoryTab';
 import { OverviewTab } from './OverviewTab';
 import { ConsentChip, FlagChip, MaskedWords, QueryState, StageSteps, UrgencyChip } from './parts';
@@ -234,8 +235,8 @@ function CaseHead({
                 <span>
                   {client.display}
                   <small>
-                    さん　{client.age_band ?? (client.age === null ? '' : `${client.age}歳`)}
-                    {client.gender && `・${genderLabel(client.gender)}`}
+                    さん　
+                    {[ageText(client), genderLabel(client.gender)].filter(Boolean).join('・')}
                   </small>
                 </span>
                 {status && (
@@ -292,6 +293,7 @@ function CaseHead({
 function Rail({ detail, section }: { detail: CaseDetail; section: SectionInfo | undefined }) {
   const { session } = useSession();
   const seen = section?.seen_by ?? [];
+  const masked = detail.level === 'masked';
   const hidden = detail.members.filter(
     (member) => section && !seen.some((entry) => entry.agency_id === member.agency.id),
   );
@@ -308,7 +310,11 @@ function Rail({ detail, section }: { detail: CaseDetail; section: SectionInfo | 
           }
         >
           {seen.length === 0 ? (
-            <p className="soft">ほかの機関には開示していません。</p>
+            <p className="soft">
+              {masked
+                ? 'マスク済みの閲覧では、ほかの機関の見え方は表示されません。'
+                : 'ほかの機関には開示していません。'}
+            </p>
           ) : (
             <ul className="seen-by">
               {seen.map((entry) => (

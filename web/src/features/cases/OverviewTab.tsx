@@ -16,7 +16,7 @@ import {
   useToast,
 } from '../../ui';
 import { personName, type CaseDetail } from './api';
-import { ago, dateTime, localDate, monthDay, wareki } from './dates';
+import { ageText, ago, dateTime, localDate, monthDay, wareki } from './dates';
 import { ConsentChip, FlagChips } from './parts';
 import {
   CASE_ROLES,
@@ -116,7 +116,7 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
               head: '年齢・性別',
               cell: (person) =>
                 [
-                  person.age_band ?? (person.age === null ? '' : `${person.age}歳`),
+                  ageText(person),
                   genderLabel(person.gender),
                 ]
                   .filter(Boolean)

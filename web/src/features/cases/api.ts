@@ -16,6 +16,9 @@ export interface ClientSummary {
   age: number | null;
   age_band?: string | null;
   gender: string | null;
+  /** With it `age` is the age at death, where the day of death is known. */
+  deceased?: boolean | null;
+  death_date?: string | null;
 }
 
 export interface ConsentState {

@@ -101,3 +101,16 @@ export function ageOn(birth: string | null | undefined, today: string): number |
 
 /** A contact this long ago is worth a word in red; three weeks is the field's rule of thumb. */
 export const QUIET_DAYS = 21;
+
+/** 「54歳」, 「故人（享年84）」, 「故人」, the band a masked reader sees, or nothing. */
+export function ageText(person: {
+  age?: number | null;
+  age_band?: string | null;
+  deceased?: boolean | null;
+  death_date?: string | null;
+}): string {
+  // Of a dead person only the age at death means anything, and it is not known without the day.
+  if (person.deceased || person.death_date)
+    return person.death_date && person.age != null ? `故人（享年${person.age}）` : '故人';
+  return person.age_band ?? (person.age == null ? '' : `${person.age}歳`);
+}

@@ -1,4 +1,5 @@
 /** Small pieces that several case screens share. */
+import { Fragment } from 'react';
 import { Link } from 'wouter';
 import { Icon, Notice, Button, Progress, Tag } from '../../ui';
 import { problemText } from '../../i18n/problems';
@@ -123,13 +124,28 @@ export function StageSteps({
   );
 }
 
+/** 「甲さん・乙さん」; a line breaks between people, never within a name that fits on it. */
+export function ClientNames({ clients }: { clients: readonly { display: string }[] }) {
+  if (clients.length === 0) return '（対象者の表示なし）';
+  return clients.map((client, index) => (
+    <Fragment key={index}>
+      {index > 0 && <wbr />}
+      <span className="name">
+        {index > 0 && '・'}
+        {client.display}さん
+      </span>
+    </Fragment>
+  ));
+}
+
 /** Name of a case in lists: its clients, with the link. */
 export function CaseLink({ item }: { item: CaseSummary }) {
   const masked = item.level === 'masked';
-  const names = item.clients.map((client) => `${client.display}さん`).join('・');
   return (
     <span className="case-link">
-      <Link href={`/cases/${item.id}/overview`}>{names || '（対象者の表示なし）'}</Link>
+      <Link href={`/cases/${item.id}/overview`}>
+        <ClientNames clients={item.clients} />
+      </Link>
       <span className="soft">
         <span className="number">{item.case_no}</span>
         {item.title && <>　{item.title}</>}

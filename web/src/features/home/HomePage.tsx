@@ -8,6 +8,7 @@ import { itemsOf, type CasePage, type CaseSummary, type Many } from '../cases/ap
 import { ago, daysSince, localDate, monthDay, QUIET_DAYS, wareki } from '../cases/dates';
 import {
   CaseLink,
+  ClientNames,
   ConsentChip,
   FlagChips,
   QueryState,
@@ -133,12 +134,12 @@ function Attention({
             </h3>
             {column.items.length === 0 && loaded && <p className="soft">{column.none}</p>}
             <ul>
-              {column.items.slice(0, 3).map((item) => (
+              {column.items.slice(0, 4).map((item) => (
                 <li key={item.id}>
                   <Link
                     href={`/cases/${item.id}/${column.key === 'consent' ? 'sharing' : 'overview'}`}
                   >
-                    {item.clients.map((client) => client.display).join('・')}さん
+                    <ClientNames clients={item.clients} />
                   </Link>
                   <span className="soft">
                     {column.key === 'urgent' && <UrgencyChip code={item.urgency} />}
@@ -160,8 +161,8 @@ function Attention({
                 </li>
               ))}
             </ul>
-            {column.items.length > 3 && (
-              <p className="soft">ほか {column.items.length - 3}件（下の一覧）</p>
+            {column.items.length > 4 && (
+              <p className="soft">ほか {column.items.length - 4}件（下の一覧）</p>
             )}
           </section>
         ))}
@@ -238,9 +239,9 @@ function Recent({ today }: { today: string }) {
           <li key={item.id} className="plain-list__line">
             <span>
               <Link href={`/cases/${item.id}/overview`}>
-                {item.clients.map((client) => client.display).join('・')}さん
+                <ClientNames clients={item.clients} />
               </Link>{' '}
-              <span className="soft number">{item.case_no}</span>
+              <span className="soft number nowrap">{item.case_no}</span>
             </span>
             <span className="soft nowrap">
               {opened.includes(item)

@@ -76,12 +76,16 @@ export default function MaskReviewListPage() {
                     </Tag>
                   ),
               },
-              {
-                key: 'total',
-                head: '見つかったことば',
-                number: true,
-                cell: (review) => review.total ?? '—',
-              },
+              ...(reviews.some((review) => review.total != null)
+                ? [
+                    {
+                      key: 'total',
+                      head: '見つかったことば',
+                      number: true,
+                      cell: (review: MaskReview) => review.total ?? '—',
+                    },
+                  ]
+                : []),
               {
                 key: 'at',
                 head: '最後の検出',

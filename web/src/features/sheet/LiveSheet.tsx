@@ -204,8 +204,13 @@ export function MaskedSheet({
         </span>
       }
     >
-      {projection.data.notice && <Notice tone="warning">{projection.data.notice}</Notice>}
-      <SheetView definition={definition} fields={projection.data.fields} />
+      {projection.data.notice === 'not_scanned' ? (
+        <Notice tone="warning">
+          まだ伏せることばの検出が終わっていません。終わると、ここに表示されます。
+        </Notice>
+      ) : (
+        <SheetView definition={definition} fields={projection.data.fields} />
+      )}
     </Card>
   );
 }
