@@ -148,6 +148,8 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'statistics.export': '統計の出力',
   'network.view': '図の閲覧',
   'network.export': '図の出力',
+  'token.create': 'APIトークンの発行',
+  'worker.run': '自動処理',
 };
 
 /** What an entry of the log is about. */
@@ -169,7 +171,16 @@ const OBJECTS: Readonly<Record<string, string>> = {
   transcript: '文字起こし',
   network: '図',
   statistics: '統計',
-  export: '出力',
+  audit: '監査ログ',
+  override: '共有の確認',
+  register: '台帳',
+  drawing: '図',
+  svg: 'SVG',
+  png: 'PNG',
+  csv: 'CSV',
+  json: '表',
+  token: 'APIトークン',
+  worker: '自動処理',
 };
 
 /** The kind of an entry's object in words; an unknown code is shown as it is. */

@@ -235,7 +235,7 @@ function CaseHead({
                 <span>
                   {client.display}
                   <small>
-                    さん　
+                    {'さん　'}
                     {[ageText(client), genderLabel(client.gender)].filter(Boolean).join('・')}
                   </small>
                 </span>

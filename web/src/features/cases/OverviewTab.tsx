@@ -115,12 +115,7 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
               key: 'age',
               head: '年齢・性別',
               cell: (person) =>
-                [
-                  ageText(person),
-                  genderLabel(person.gender),
-                ]
-                  .filter(Boolean)
-                  .join('・') || '—',
+                [ageText(person), genderLabel(person.gender)].filter(Boolean).join('・') || '—',
             },
             {
               key: 'consent',

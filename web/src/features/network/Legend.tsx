@@ -1,5 +1,5 @@
-import { strokes } from './geometry';
-import { ECO_KINDS } from './model';
+import { familyStrokes, strokes } from './geometry';
+import { ECO_KINDS, GEN_KINDS, type NetworkMap } from './model';
 
 const P = { x: 2, y: 10 };
 const Q = { x: 46, y: 10 };
@@ -12,8 +12,9 @@ function Symbol({ children }: { children: React.ReactNode }) {
   );
 }
 
-/** What the symbols and lines mean. */
-export function Legend() {
+/** What the symbols and lines mean; of the family's only those that are drawn. */
+export function Legend({ map, family }: { map: NetworkMap; family: boolean }) {
+  const kinds = new Set(map.ties.flatMap((tie) => (tie.family === 'gen' ? [tie.kind] : [])));
   return (
     <ul className="legend" aria-label="凡例">
       <li>
@@ -77,6 +78,33 @@ export function Legend() {
         </svg>
         支援の向き
       </li>
+      {family &&
+        Object.entries(GEN_KINDS)
+          .filter(([kind]) => kinds.has(kind))
+          .map(([kind, label]) => (
+            <li key={kind} className="legend__family">
+              <svg width="48" height="20" aria-hidden="true">
+                {familyStrokes(kind, P, Q).map((stroke, index) => (
+                  <path
+                    key={index}
+                    d={stroke.d}
+                    className={stroke.filled ? 'map-tie__head' : 'map-tie__line'}
+                    strokeWidth={stroke.width}
+                    strokeDasharray={stroke.dash}
+                  />
+                ))}
+              </svg>
+              {label}
+            </li>
+          ))}
+      {map.households.length > 0 && (
+        <li>
+          <svg width="34" height="20" aria-hidden="true">
+            <rect x="1" y="2" width="32" height="16" rx="8" fill="#eef3ff" stroke="#6b7fd6" />
+          </svg>
+          同じ世帯
+        </li>
+      )}
       <li>
         <span aria-hidden="true">★</span>キーパーソン
       </li>

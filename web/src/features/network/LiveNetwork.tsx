@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import * as Y from 'yjs';
 import { useSession } from '../../app/session';
 import { api, apiUrl } from '../../api/client';
@@ -29,10 +29,11 @@ import {
   SeenBadge,
   todayIn,
 } from '../sheet';
-import { NodeDialog, TieDialog, type Candidate } from './dialogs';
+import { HouseholdDialog, NodeDialog, TieDialog, type Candidate } from './dialogs';
 import type { Point } from './geometry';
 import { Legend } from './Legend';
 import {
+  deleteHousehold,
   deleteNode,
   deleteTie,
   ECO_KINDS,
@@ -41,12 +42,14 @@ import {
   MapEdit,
   NODE_KINDS,
   readNetwork,
+  writeHousehold,
   writeNode,
   writePositions,
   writeTie,
+  type MapNode,
   type NetworkMap,
 } from './model';
-import { NetworkPicture, type Selection } from './NetworkPicture';
+import { ageOf, NetworkPicture, type Selection } from './NetworkPicture';
 import './network.css';
 
 /** The ecomap of a case: picture and tables of the same document. */
@@ -103,7 +106,7 @@ function useNetwork(connection: DocumentConnection): NetworkMap {
   const [map, setMap] = useState(() => readNetwork(connection.doc));
   useEffect(() => {
     const { doc } = connection;
-    const roots = [doc.getMap('nodes'), doc.getMap('ties')];
+    const roots = [doc.getMap('nodes'), doc.getMap('ties'), doc.getMap('households')];
     const update = () => setMap(readNetwork(doc));
     update();
     for (const root of roots) root.observeDeep(update);
@@ -115,7 +118,9 @@ function useNetwork(connection: DocumentConnection): NetworkMap {
 }
 
 type Opened =
-  { kind: 'node'; id: string | null } | { kind: 'tie'; id: string | null; from?: string } | null;
+  | { kind: 'node' | 'household'; id: string | null }
+  | { kind: 'tie'; id: string | null; from?: string }
+  | null;
 
 function Board({
   caseId,
@@ -139,10 +144,17 @@ function Board({
   const [selection, setSelection] = useState<Selection>(null);
   const [opened, setOpened] = useState<Opened>(null);
   const [asking, setAsking] = useState(false);
+  const [family, setFamily] = useState(true);
+  const open = useCallback(
+    (target: NonNullable<Selection>) => {
+      if (editable) setOpened(target);
+    },
+    [editable],
+  );
 
   const undo = useMemo(
     () =>
-      new Y.UndoManager([doc.getMap('nodes'), doc.getMap('ties')], {
+      new Y.UndoManager([doc.getMap('nodes'), doc.getMap('ties'), doc.getMap('households')], {
         trackedOrigins: new Set<unknown>([MapEdit]),
         captureTimeout: 0,
       }),
@@ -189,6 +201,10 @@ function Board({
     opened?.kind === 'tie' && opened.id
       ? (map.ties.find((tie) => tie.id === opened.id) ?? null)
       : null;
+  const openedHousehold =
+    opened?.kind === 'household' && opened.id
+      ? (map.households.find((household) => household.id === opened.id) ?? null)
+      : null;
   const close = () => setOpened(null);
 
   return (
@@ -225,6 +241,14 @@ function Board({
               >
                 つながり
               </Button>
+              <Button
+                size="s"
+                icon="plus"
+                reason={map.nodes.length === 0 ? '先に人を足してください。' : undefined}
+                onClick={() => setOpened({ kind: 'household', id: null })}
+              >
+                世帯
+              </Button>
               <Button size="s" variant="quiet" onClick={() => setAsking(true)}>
                 整える
               </Button>
@@ -241,6 +265,16 @@ function Board({
                 onClick={() => undo.redo()}
               />
             </>
+          )}
+          {map.ties.some((tie) => tie.family === 'gen') && (
+            <Button
+              size="s"
+              variant="quiet"
+              aria-pressed={family}
+              onClick={() => setFamily(!family)}
+            >
+              家族の線
+            </Button>
           )}
           <span className="soft">時点 {formatWareki(today)}</span>
         </div>
@@ -309,19 +343,20 @@ function Board({
           <div className="network__canvas">
             <NetworkPicture
               map={map}
+              family={family}
               layout={positions}
               peers={peers}
               today={today}
               editable={editable}
               selection={selection}
               onSelect={setSelection}
-              onOpen={(target) => editable && setOpened(target)}
+              onOpen={open}
               onDrag={(drag) => connection.setPresence({ focus: drag })}
               onDrop={(moved) => writePositions(doc, moved)}
             />
           </div>
         )}
-        <Legend />
+        <Legend map={map} family={family} />
       </figure>
       <div className="network__tables">
         <Card
@@ -368,7 +403,7 @@ function Board({
                 cell: (node) => (
                   <>
                     {node.birth_date ? formatWareki(node.birth_date) : '—'}
-                    {node.deceased && '（死亡）'}
+                    {node.deceased && `（${lateWords(node, today)}）`}
                   </>
                 ),
               },
@@ -417,10 +452,7 @@ function Board({
                 key: 'direction',
                 head: '向き・頻度',
                 cell: (tie) =>
-                  [
-                    tie.family === 'eco' ? FLOWS[tie.direction ?? 'none'] : '家族関係',
-                    tie.frequency,
-                  ]
+                  [tie.family === 'eco' ? FLOWS[tie.direction ?? 'none'] : '家族', tie.frequency]
                     .filter(Boolean)
                     .join('、'),
               },
@@ -442,6 +474,97 @@ function Board({
           />
         </Card>
       </div>
+      {(map.households.length > 0 || editable) && (
+        <Card
+          title={
+            <>
+              世帯 <Count value={map.households.length} />
+            </>
+          }
+          icon="home"
+          flush
+        >
+          <Table
+            caption="世帯の一覧"
+            captionHidden
+            rows={map.households}
+            rowKey={(household) => household.id}
+            selected={selection?.kind === 'household' ? selection.id : undefined}
+            empty={
+              <span className="soft">
+                同じ家で暮らす人を「世帯」から囲めます。まだ囲みはありません。
+              </span>
+            }
+            columns={[
+              {
+                key: 'name',
+                head: '世帯',
+                header: true,
+                cell: (household) => household.name || '名前なし',
+              },
+              {
+                key: 'members',
+                head: 'いっしょに暮らす人',
+                cell: (household) =>
+                  map.nodes
+                    .filter((node) => household.members.includes(node.id))
+                    .map((node) => node.label)
+                    .join('、') || '—',
+              },
+              {
+                key: 'edit',
+                head: <span className="visually-hidden">操作</span>,
+                cell: (household) =>
+                  editable && (
+                    <Button
+                      size="xs"
+                      aria-label={`世帯「${household.name}」を直す`}
+                      onClick={() => setOpened({ kind: 'household', id: household.id })}
+                    >
+                      直す
+                    </Button>
+                  ),
+              },
+            ]}
+          />
+        </Card>
+      )}
+      {opened?.kind === 'household' && (opened.id === null || openedHousehold) && (
+        <HouseholdDialog
+          key={opened.id ?? 'new'}
+          household={openedHousehold}
+          nodes={map.nodes}
+          start={
+            // The first one is most often that of the 支援対象者.
+            map.households.length > 0
+              ? []
+              : map.nodes.flatMap((node) =>
+                  candidates.some(
+                    (candidate) =>
+                      candidate.id === node.person_id &&
+                      (candidate.index === true || candidate.household === true),
+                  ) || node.index
+                    ? [node.id]
+                    : [],
+                )
+          }
+          onClose={close}
+          onSave={(values) => {
+            const id = writeHousehold(doc, opened.id, values);
+            setSelection({ kind: 'household', id });
+            close();
+          }}
+          {...(openedHousehold
+            ? {
+                onDelete: () => {
+                  deleteHousehold(doc, openedHousehold.id);
+                  removed(`世帯「${openedHousehold.name}」の囲みを消しました。`);
+                  close();
+                },
+              }
+            : {})}
+        />
+      )}
       {opened?.kind === 'node' && (opened.id === null || openedNode) && (
         <NodeDialog
           key={opened.id ?? 'new'}
@@ -506,6 +629,12 @@ function Board({
       </ConfirmDialog>
     </div>
   );
+}
+
+/** 「享年84」, or 「故人」 while the day of death is unknown. */
+function lateWords(node: MapNode, today: string): string {
+  const age = ageOf(node, today);
+  return age === null ? '故人' : `享年${age}`;
 }
 
 const NOWHERE: Readonly<Record<string, Point>> = {};

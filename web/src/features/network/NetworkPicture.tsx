@@ -15,11 +15,43 @@ import {
 import { memo, useEffect, useMemo, useState } from 'react';
 import { ageAt, spanOf } from '../../forms/wareki';
 import type { Peer } from '../../sync/hooks';
-import { arrows, halfSize, sideShift, span, strokes, SYMBOL, wrap, type Point } from './geometry';
-import { ECO_KINDS, NODE_KINDS, type MapNode, type MapTie, type NetworkMap } from './model';
+import {
+  arrows,
+  familyStrokes,
+  halfSize,
+  HOUSE,
+  householdShape,
+  sideShift,
+  span,
+  strokes,
+  wrap,
+  type Point,
+} from './geometry';
+import {
+  ECO_KINDS,
+  GEN_KINDS,
+  NODE_KINDS,
+  type Household,
+  type MapNode,
+  type MapTie,
+  type NetworkMap,
+} from './model';
 
 type SymbolNode = Node<{ node: MapNode; today: string; mover: Peer | null }, 'symbol'>;
-type HouseholdNode = Node<{ label: string }, 'household'>;
+type HouseholdNode = Node<
+  {
+    label: string;
+    members: Point[];
+    joined: [Point, Point][];
+    loose: [Point, Point][];
+  },
+  'household'
+>;
+type HouseholdName = Node<
+  { label: string; onPick: () => void; onOpen: (() => void) | null },
+  'householdName'
+>;
+type MapShape = SymbolNode | HouseholdNode | HouseholdName;
 type TieEdge = Edge<
   { tie: MapTie; from: MapNode; to: MapNode; a: Point; b: Point; shift: number },
   'tie'
@@ -45,16 +77,18 @@ export function describe(node: MapNode, today: string): string {
   const parts = [node.label || '名称なし', NODE_KINDS[node.kind]];
   if (node.kind === 'person') {
     parts.push({ '1': '男性', '2': '女性' }[node.sex ?? ''] ?? '性別 その他・不明');
-    if (node.birth_date) parts.push(`${ageOf(node, today)}歳`);
+    const age = ageOf(node, today);
+    if (node.deceased) parts.push(age === null ? '故人' : `故人、享年${age}`);
+    else if (age !== null) parts.push(`${age}歳`);
   }
   if (node.index) parts.push('支援対象者');
-  if (node.deceased) parts.push('死亡');
   if (node.key_person) parts.push('キーパーソン');
   return parts.join('、');
 }
 
-function ageOf(node: MapNode, today: string): number | null {
-  if (!node.birth_date) return null;
+/** Age today, or at death; unknown where the day of death is. */
+export function ageOf(node: MapNode, today: string): number | null {
+  if (!node.birth_date || (node.deceased && !node.death_date)) return null;
   const on = node.deceased && node.death_date ? spanOf(node.death_date).first : today;
   const age = ageAt(spanOf(node.birth_date).first, on);
   return age >= 0 ? age : null;
@@ -131,11 +165,38 @@ const SymbolView = memo(function SymbolView({ data, selected }: NodeProps<Symbol
   );
 });
 
-function HouseholdView({ data }: NodeProps<HouseholdNode>) {
+/** Thick strokes twice: the line around the household, then its ground over it. */
+const HouseholdView = memo(function HouseholdView({ data, selected }: NodeProps<HouseholdNode>) {
+  const line = ([a, b]: [Point, Point]) => `M${a.x} ${a.y}L${b.x} ${b.y}`;
+  const ground = [
+    // A stroke of no length has round ends only: a circle around one member.
+    ...data.members.map((at) => `M${at.x} ${at.y}h0.01`),
+    ...data.joined.map(line),
+  ].join('');
   return (
-    <div className="map-household">
-      <span>{data.label}</span>
+    <div className={selected ? 'map-household map-household--selected' : 'map-household'}>
+      <svg aria-hidden="true" width="100%" height="100%">
+        {data.loose.map((ends, index) => (
+          <path key={index} d={line(ends)} className="map-household__loose" />
+        ))}
+        <path d={ground} className="map-household__line" strokeWidth={HOUSE * 2} />
+        <path d={ground} className="map-household__ground" strokeWidth={HOUSE * 2 - 4} />
+      </svg>
     </div>
+  );
+});
+
+/** A household's name, above the lines; what it says to others is on the household itself. */
+function HouseholdNameView({ data }: NodeProps<HouseholdName>) {
+  return (
+    <span
+      aria-hidden="true"
+      className="map-household__name"
+      onClick={data.onPick}
+      onDoubleClick={() => data.onOpen?.()}
+    >
+      {data.label}
+    </span>
   );
 }
 
@@ -144,10 +205,16 @@ const TieView = memo(function TieView({ data, selected }: EdgeProps<TieEdge>) {
   const ends = span(data.from, data.to, data.a, data.b, data.shift);
   if (!ends) return null;
   const [p, q] = ends;
+  const family = data.tie.family === 'gen';
+  const drawn = family
+    ? familyStrokes(data.tie.kind, p, q)
+    : strokes(data.tie, p, q, arrows(data.tie, data.from, data.to));
   return (
-    <g className={selected ? 'map-tie map-tie--selected' : 'map-tie'}>
+    <g
+      className={`map-tie${family ? ' map-tie--family' : ''}${selected ? ' map-tie--selected' : ''}`}
+    >
       <path className="map-tie__target" d={`M${p.x} ${p.y}L${q.x} ${q.y}`} />
-      {strokes(data.tie, p, q, arrows(data.tie, data.from, data.to)).map((stroke, index) => (
+      {drawn.map((stroke, index) => (
         <path
           key={index}
           d={stroke.d}
@@ -160,14 +227,20 @@ const TieView = memo(function TieView({ data, selected }: EdgeProps<TieEdge>) {
   );
 });
 
-const NODE_TYPES = { symbol: SymbolView, household: HouseholdView };
+const NODE_TYPES = {
+  symbol: SymbolView,
+  household: HouseholdView,
+  householdName: HouseholdNameView,
+};
 const EDGE_TYPES = { tie: TieView };
 
 /** What is selected; never shared with others. */
-export type Selection = { kind: 'node' | 'tie'; id: string } | null;
+export type Selection = { kind: 'node' | 'tie' | 'household'; id: string } | null;
 
 interface PictureProps {
   map: NetworkMap;
+  /** Whether family ties are drawn. */
+  family: boolean;
   /** Where nodes stand that nobody has moved. */
   layout: Readonly<Record<string, Point>>;
   peers: readonly Peer[];
@@ -192,6 +265,7 @@ export function NetworkPicture(props: PictureProps) {
 
 function Picture({
   map,
+  family,
   layout,
   peers,
   today,
@@ -217,8 +291,8 @@ function Picture({
     return points;
   }, [map.nodes, layout, peers, dragged]);
 
-  const nodes = useMemo<(SymbolNode | HouseholdNode)[]>(() => {
-    const all: (SymbolNode | HouseholdNode)[] = map.nodes.map((node) => {
+  const nodes = useMemo<MapShape[]>(() => {
+    const all: MapShape[] = map.nodes.map((node) => {
       const half = halfSize(node);
       const place = placed.get(node.id);
       return {
@@ -241,10 +315,16 @@ function Picture({
         zIndex: 2,
       };
     });
-    const house = enclosure(map.nodes, placed);
-    if (house) all.unshift(house);
-    return all;
-  }, [map.nodes, placed, selection, today, editable]);
+    const houses = map.households.flatMap((household) => {
+      const at = { kind: 'household', id: household.id } as const;
+      const chosen = selection?.kind === 'household' && selection.id === household.id;
+      return enclosure(household, map.nodes, placed, chosen, {
+        onPick: () => onSelect(at),
+        onOpen: editable ? () => onOpen(at) : null,
+      });
+    });
+    return [...houses, ...all];
+  }, [map, placed, selection, today, editable, onSelect, onOpen]);
 
   const edges = useMemo<TieEdge[]>(() => {
     const seen = new Map<string, number>();
@@ -252,7 +332,7 @@ function Picture({
     return map.ties.flatMap((tie): TieEdge[] => {
       const [from, to] = [byId.get(tie.from), byId.get(tie.to)];
       const [a, b] = [placed.get(tie.from)?.at, placed.get(tie.to)?.at];
-      if (tie.family !== 'eco' || !from || !to || !a || !b) return [];
+      if ((tie.family === 'gen' && !family) || !from || !to || !a || !b) return [];
       const pair = [tie.from, tie.to].sort().join(' ');
       const nth = seen.get(pair) ?? 0;
       seen.set(pair, nth + 1);
@@ -263,12 +343,12 @@ function Picture({
           source: tie.from,
           target: tie.to,
           data: { tie, from, to, a, b, shift: sideShift(nth) },
-          ariaLabel: `${from.label}と${to.label}のつながり、${ECO_KINDS[tie.kind] ?? tie.kind}`,
+          ariaLabel: tieLabel(tie, from, to),
           selected: selection?.kind === 'tie' && selection.id === tie.id,
         },
       ];
     });
-  }, [map, placed, selection]);
+  }, [map, placed, selection, family]);
 
   // Fit once everything has its place, and again when somebody asks for a new layout.
   const arranged =
@@ -280,11 +360,16 @@ function Picture({
     return () => cancelAnimationFrame(frame);
   }, [arranged, count, layout, flow]);
 
-  const changed = (changes: NodeChange<SymbolNode | HouseholdNode>[]) => {
+  const changed = (changes: NodeChange<MapShape>[]) => {
     const moved: Record<string, Point> = {};
     const dropped: Record<string, Point> = {};
     for (const change of changes) {
-      if (change.type === 'select' && change.selected) onSelect({ kind: 'node', id: change.id });
+      if (change.type === 'select' && change.selected)
+        onSelect(
+          change.id.startsWith(HOUSE_ID)
+            ? { kind: 'household', id: change.id.slice(HOUSE_ID.length) }
+            : { kind: 'node', id: change.id },
+        );
       if (change.type !== 'position' || !change.position) continue;
       if (change.dragging) moved[change.id] = change.position;
       else dropped[change.id] = change.position;
@@ -319,6 +404,7 @@ function Picture({
       onEdgeDoubleClick={(_, edge) => onOpen({ kind: 'tie', id: edge.id })}
       nodesConnectable={false}
       nodesDraggable={editable}
+      elevateNodesOnSelect={false}
       deleteKeyCode={null}
       zoomOnScroll={false}
       preventScrolling={false}
@@ -338,40 +424,85 @@ function Picture({
   );
 }
 
-/** A dashed enclosure around the 支援対象者 when there are several and nobody else stands inside. */
+/** What a tie says, in words. */
+function tieLabel(tie: MapTie, from: MapNode, to: MapNode): string {
+  if (tie.family === 'eco')
+    return `${from.label}と${to.label}のつながり、${ECO_KINDS[tie.kind] ?? tie.kind}`;
+  const kind = GEN_KINDS[tie.kind] ?? tie.kind;
+  return CHILD_KINDS.has(tie.kind)
+    ? `家族関係、${kind}、親 ${from.label}、子 ${to.label}`
+    : `家族関係、${kind}、${from.label}と${to.label}`;
+}
+
+/** Kinds with a parent (`from`) and a child (`to`). */
+const CHILD_KINDS: ReadonlySet<string> = new Set(['bio', 'adopted', 'foster', 'step']);
+
+/** Before a household's id, so that it never meets a node's. */
+const HOUSE_ID = 'household:';
+
+/** A household as a soft rounded enclosure with its name; nothing when nobody of it is drawn. */
 function enclosure(
+  household: Household,
   nodes: readonly MapNode[],
   placed: ReadonlyMap<string, { at: Point }>,
-): HouseholdNode | null {
-  const clients = nodes.filter((node) => node.index);
-  if (clients.length < 2) return null;
-  const points = clients.flatMap((node) => placed.get(node.id)?.at ?? []);
-  const left = Math.min(...points.map((point) => point.x)) - SYMBOL;
-  const right = Math.max(...points.map((point) => point.x)) + SYMBOL;
-  const top = Math.min(...points.map((point) => point.y)) - SYMBOL;
-  const bottom = Math.max(...points.map((point) => point.y)) + SYMBOL + 22;
-  const crowded = nodes.some((node) => {
-    if (node.index) return false;
-    const at = placed.get(node.id)?.at;
-    if (!at) return false;
-    const half = halfSize(node);
-    return (
-      at.x + half.x > left && at.x - half.x < right && at.y + half.y > top && at.y - half.y < bottom
-    );
+  selected: boolean,
+  actions: { onPick: () => void; onOpen: (() => void) | null },
+): (HouseholdNode | HouseholdName)[] {
+  const own = new Set(household.members);
+  const members = household.members.flatMap((id) => {
+    const at = placed.get(id)?.at;
+    // The name under the symbol belongs inside: the middle lies a little lower.
+    return at ? [{ id, at: { x: at.x, y: at.y + 9 } }] : [];
   });
-  if (crowded) return null;
-  return {
-    id: 'household',
-    type: 'household',
-    position: { x: left, y: top },
-    width: right - left,
-    height: bottom - top,
-    measured: { width: right - left, height: bottom - top },
-    data: { label: '支援対象者の世帯' },
-    draggable: false,
-    selectable: false,
-    focusable: false,
-    // Below the ties.
-    zIndex: -1,
-  };
+  if (members.length === 0) return [];
+  const others = nodes.flatMap((node) => {
+    const at = own.has(node.id) ? undefined : placed.get(node.id)?.at;
+    return at ? [at] : [];
+  });
+  const left = Math.min(...members.map(({ at }) => at.x)) - HOUSE - 2;
+  const top = Math.min(...members.map(({ at }) => at.y)) - HOUSE - 2;
+  const width = Math.max(...members.map(({ at }) => at.x)) + HOUSE + 2 - left;
+  const height = Math.max(...members.map(({ at }) => at.y)) + HOUSE + 2 - top;
+  const inner = (point: Point): Point => ({ x: point.x - left, y: point.y - top });
+  const shape = householdShape(members, others);
+  const highest = members.reduce((a, b) => (b.at.y < a.at.y ? b : a));
+  const label = household.name || '世帯';
+  const names = members.map(({ id }) => nodes.find((node) => node.id === id)?.label ?? '');
+  return [
+    {
+      id: `${HOUSE_ID}${household.id}`,
+      type: 'household',
+      position: { x: left, y: top },
+      width,
+      height,
+      measured: { width, height },
+      data: {
+        label,
+        members: members.map(({ at }) => inner(at)),
+        joined: shape.joined.map(([a, b]) => [inner(a), inner(b)]),
+        loose: shape.loose.map(([a, b]) => [inner(a), inner(b)]),
+      },
+      ariaLabel: `世帯「${label}」、${names.join('、')}`,
+      selected,
+      draggable: false,
+      // Its ground must not keep the hand from the map; the name can be pressed.
+      style: { pointerEvents: 'none' },
+      // Below the ties.
+      zIndex: -1,
+    },
+    {
+      id: `${HOUSE_ID}${household.id}:name`,
+      type: 'householdName',
+      position: { x: highest.at.x, y: highest.at.y - HOUSE - 6 },
+      origin: [0.5, 0.5],
+      width: [...label].length * 12 + 18,
+      height: 22,
+      data: { label, ...actions },
+      draggable: false,
+      selectable: false,
+      focusable: false,
+      // Above lines, below symbols.
+      zIndex: 1,
+    },
+  ];
 }

@@ -15,6 +15,7 @@ import {
   FLOWS,
   GEN_KINDS,
   NODE_KINDS,
+  type Household,
   type MapNode,
   type MapTie,
   type NodeKind,
@@ -38,6 +39,8 @@ export interface Candidate {
   sex?: string;
   birth_date?: string;
   index?: boolean;
+  /** Lives with the 支援対象者, as the case has it. */
+  household?: boolean;
 }
 
 /** Adds or changes a person, agency or group. */
@@ -327,6 +330,108 @@ export function TieDialog({
           value={draft.note ?? ''}
           onChange={(note) => set({ note })}
         />
+      </form>
+    </Dialog>
+  );
+}
+
+/** Adds or changes a household: its name and who lives there. */
+export function HouseholdDialog({
+  household,
+  nodes,
+  start,
+  onSave,
+  onDelete,
+  onClose,
+}: {
+  /** null: a new one. */
+  household: Household | null;
+  nodes: readonly MapNode[];
+  /** Ids that are ticked in a new one. */
+  start: readonly string[];
+  onSave: (values: Omit<Household, 'id'>) => void;
+  onDelete?: () => void;
+  onClose: () => void;
+}) {
+  const [name, setName] = useState(household?.name ?? '');
+  const [members, setMembers] = useState<readonly string[]>(household?.members ?? start);
+  const [attempt, setAttempt] = useState(0);
+  const people = nodes.filter((node) => node.kind === 'person' || node.kind === 'pet');
+  const errors = [
+    name.trim() === '' && {
+      target: 'map-house-name',
+      message: '「世帯の名前」を入力してください。',
+    },
+    members.length === 0 && {
+      target: 'map-house-members',
+      message: '「いっしょに暮らす人」を1人以上選んでください。',
+    },
+  ].filter((error) => error !== false);
+  const errorAt = (target: string) =>
+    attempt > 0 ? errors.find((error) => error.target === target)?.message : undefined;
+  const save = () => {
+    setAttempt((number) => number + 1);
+    if (errors.length === 0) onSave({ name: name.trim(), members: [...members] });
+  };
+  return (
+    <Dialog
+      title={household ? '世帯を直す' : '世帯を足す'}
+      isOpen
+      onClose={onClose}
+      footer={
+        <>
+          {onDelete && (
+            <Button variant="danger" icon="trash" onClick={onDelete}>
+              囲みを消す
+            </Button>
+          )}
+          <Button variant="quiet" onClick={onClose}>
+            やめる
+          </Button>
+          <Button variant="primary" onClick={save}>
+            {household ? '直す' : '足す'}
+          </Button>
+        </>
+      }
+    >
+      <form
+        className="stack stack--wide"
+        onSubmit={(event) => {
+          event.preventDefault();
+          save();
+        }}
+      >
+        <ErrorSummary attempt={attempt} items={attempt > 0 ? errors : []} />
+        <TextInput
+          id="map-house-name"
+          label="世帯の名前"
+          support="例：本人世帯、長女世帯"
+          required
+          maxLength={200}
+          value={name}
+          error={errorAt('map-house-name')}
+          onChange={setName}
+        />
+        <fieldset className="field" id="map-house-members" tabIndex={-1}>
+          <legend className="field__label">
+            いっしょに暮らす人 <span className="field__required">※必須</span>
+          </legend>
+          {people.map((node) => (
+            <Checkbox
+              key={node.id}
+              label={node.label || '名称なし'}
+              checked={members.includes(node.id)}
+              onChange={(on) =>
+                setMembers(
+                  on ? [...members, node.id] : members.filter((member) => member !== node.id),
+                )
+              }
+            />
+          ))}
+          {errorAt('map-house-members') && (
+            <p className="field__error">{errorAt('map-house-members')}</p>
+          )}
+        </fieldset>
       </form>
     </Dialog>
   );

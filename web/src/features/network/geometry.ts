@@ -193,3 +193,124 @@ export function span(
   });
   return [move(a, start), move(b, -end)];
 }
+
+/**
+ * The strokes of a family tie, after the usual genogram signs: marriage a double line, common-law
+ * dotted, separation with one slash and divorce with two, adoption dashed with brackets, foster
+ * dotted. Parent and child end in a small dot at the child, so that the direction shows without an
+ * arrow, which means support here.
+ */
+export function familyStrokes(kind: string, p: Point, q: Point): Stroke[] {
+  const length = Math.hypot(q.x - p.x, q.y - p.y);
+  if (length < 8) return [];
+  const ux = (q.x - p.x) / length;
+  const uy = (q.y - p.y) / length;
+  const at = (along: number, across: number) =>
+    `${(p.x + ux * along - uy * across).toFixed(1)} ${(p.y + uy * along + ux * across).toFixed(1)}`;
+  const line = (from: number, to: number, across = 0) => `M${at(from, across)}L${at(to, across)}`;
+  const double = (): Stroke[] => [
+    { d: line(0, length, -2.5), width: 1.4 },
+    { d: line(0, length, 2.5), width: 1.4 },
+  ];
+  const slashes = (...places: number[]): Stroke[] =>
+    places.map((place) => ({ d: `M${at(place - 4, 10)}L${at(place + 4, -10)}`, width: 2 }));
+  const middle = length / 2;
+  const child: Stroke = {
+    d: `M${at(length, 0)}m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z`,
+    width: 0,
+    filled: true,
+  };
+  switch (kind) {
+    case 'marriage':
+      return double();
+    case 'common_law':
+      return double().map((stroke) => ({ ...stroke, dash: '2 4' }));
+    case 'engaged':
+      return [{ d: line(0, length), width: 1.6, dash: '6 4' }];
+    case 'separated':
+      return [...double(), ...slashes(middle)];
+    case 'divorced':
+      return [...double(), ...slashes(middle - 4, middle + 4)];
+    case 'adopted': {
+      const brackets = [middle - 9, middle + 9].map((place, index): Stroke => {
+        const turn = index === 0 ? 4 : -4;
+        return {
+          d: `M${at(place + turn, -7)}L${at(place, -7)}L${at(place, 7)}L${at(place + turn, 7)}`,
+          width: 1.6,
+        };
+      });
+      return [{ d: line(0, length), width: 1.6, dash: '8 5' }, ...brackets, child];
+    }
+    case 'foster':
+      return [{ d: line(0, length), width: 1.8, dash: '2 5' }, child];
+    case 'step':
+      return [{ d: line(0, length), width: 1.6, dash: '12 4 2 4' }, child];
+    case 'twin_id':
+      return [
+        { d: line(0, length), width: 1.4 },
+        { d: line(middle - 12, middle + 12, -5), width: 1.4 },
+        { d: line(middle - 12, middle + 12, 5), width: 1.4 },
+      ];
+    case 'twin_fr':
+      return [
+        { d: line(0, length), width: 1.4 },
+        { d: `M${at(middle - 10, -6)}L${at(middle, 0)}L${at(middle + 10, -6)}`, width: 1.4 },
+      ];
+    default:
+      return [{ d: line(0, length), width: 1.4 }, child];
+  }
+}
+
+/** How far a household's enclosure reaches beyond the middle of a member's symbol. */
+export const HOUSE = 46;
+
+/** A member of a household and where the middle of its enclosure lies. */
+interface Member {
+  id: string;
+  at: Point;
+}
+
+/**
+ * A household as thick joined strokes: a tree of shortest connections, so that the enclosure bends
+ * around others instead of swallowing them. Where somebody else stands between two members, they
+ * are joined by a thin dashed line (`loose`): it must not look as if that person lived there.
+ */
+export function householdShape(
+  members: readonly Member[],
+  others: readonly Point[],
+): { joined: [Point, Point][]; loose: [Point, Point][] } {
+  const joined: [Point, Point][] = [];
+  const loose: [Point, Point][] = [];
+  const [first, ...rest] = members;
+  if (!first) return { joined, loose };
+  const inside = [first];
+  const waiting = [...rest];
+  const crossed = (a: Point, b: Point) =>
+    others.some((other) => distance(other, a, b) < HOUSE + SYMBOL / 2 - 6);
+  while (waiting.length > 0) {
+    let best: { from: Member; to: Member; cost: number; blocked: boolean } | null = null;
+    for (const from of inside)
+      for (const to of waiting) {
+        const blocked = crossed(from.at, to.at);
+        const cost = Math.hypot(from.at.x - to.at.x, from.at.y - to.at.y) + (blocked ? 10_000 : 0);
+        if (!best || cost < best.cost) best = { from, to, cost, blocked };
+      }
+    if (!best) break;
+    const { from, to, blocked } = best;
+    (blocked ? loose : joined).push([from.at, to.at]);
+    inside.push(to);
+    waiting.splice(waiting.indexOf(to), 1);
+  }
+  return { joined, loose };
+}
+
+/** Distance of a point from the stretch between two points. */
+function distance(point: Point, a: Point, b: Point): number {
+  const [dx, dy] = [b.x - a.x, b.y - a.y];
+  const square = dx * dx + dy * dy;
+  const along =
+    square === 0
+      ? 0
+      : Math.max(0, Math.min(1, ((point.x - a.x) * dx + (point.y - a.y) * dy) / square));
+  return Math.hypot(point.x - a.x - along * dx, point.y - a.y - along * dy);
+}

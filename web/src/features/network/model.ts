@@ -38,10 +38,19 @@ export interface MapTie {
   note?: string;
 }
 
+/** People who live together. */
+export interface Household {
+  id: string;
+  name: string;
+  /** Ids of nodes that are on the map, in their order. */
+  members: string[];
+}
+
 /** The whole map. */
 export interface NetworkMap {
   nodes: MapNode[];
   ties: MapTie[];
+  households: Household[];
 }
 
 /** Kinds of nodes. */
@@ -111,7 +120,97 @@ export function readNetwork(doc: Y.Doc): NetworkMap {
   const ties = entries<MapTie>(doc.getMap('ties')).filter(
     (tie) => known.has(tie.from) && known.has(tie.to),
   );
-  return { nodes, ties };
+  return {
+    nodes: nodes.sort(byReading),
+    ties: inReading(nodes, ties),
+    households: readHouseholds(doc, known),
+  };
+}
+
+const KIND_ORDER: readonly NodeKind[] = ['person', 'agency', 'group', 'place', 'pet'];
+
+/** 支援対象者 first, then people from the oldest, then agencies and the rest by name. */
+function byReading(a: MapNode, b: MapNode): number {
+  return (
+    Number(b.index ?? false) - Number(a.index ?? false) ||
+    KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind) ||
+    compare(a.birth_date ?? '~', b.birth_date ?? '~') ||
+    a.label.localeCompare(b.label, 'ja') ||
+    compare(a.id, b.id)
+  );
+}
+
+/** Family first, then the rest, each in the order of the people they belong to. */
+function inReading(nodes: readonly MapNode[], ties: readonly MapTie[]): MapTie[] {
+  const at = new Map(nodes.map((node, index) => [node.id, index]));
+  const ends = (tie: MapTie) => [at.get(tie.from) ?? 0, at.get(tie.to) ?? 0] as const;
+  const kinds = Object.keys(GEN_KINDS);
+  return [...ties].sort((a, b) => {
+    const [x, y] = [ends(a), ends(b)];
+    return (
+      Number(a.family === 'eco') - Number(b.family === 'eco') ||
+      (a.family === 'gen' ? kinds.indexOf(a.kind) - kinds.indexOf(b.kind) : 0) ||
+      Math.min(...x) - Math.min(...y) ||
+      Math.max(...x) - Math.max(...y) ||
+      compare(a.id, b.id)
+    );
+  });
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function readHouseholds(doc: Y.Doc, known: ReadonlySet<string>): Household[] {
+  const all: Household[] = [];
+  for (const [id, value] of doc.getMap('households').entries()) {
+    if (!(value instanceof Y.Map)) continue;
+    const entry = value as Y.Map<unknown>;
+    const name = entry.get('name');
+    const members = entry.get('members');
+    all.push({
+      id,
+      name: typeof name === 'string' ? name : '',
+      members:
+        members instanceof Y.Map
+          ? [...(members as Y.Map<unknown>).entries()]
+              .flatMap(([node, on]) => (on === true && known.has(node) ? [node] : []))
+              .sort(compare)
+          : [],
+    });
+  }
+  return all.sort((a, b) => compare(a.id, b.id));
+}
+
+/**
+ * Writes a household; a new one when it has no id yet. Only what changed is written, so that two
+ * people who each add somebody both succeed.
+ */
+export function writeHousehold(
+  doc: Y.Doc,
+  id: string | null,
+  values: Omit<Household, 'id'>,
+): string {
+  const household = id ?? newId();
+  const root = doc.getMap('households');
+  doc.transact(() => {
+    const known = root.get(household);
+    const entry = known instanceof Y.Map ? (known as Y.Map<unknown>) : new Y.Map<unknown>();
+    const kept = known ? entry.get('members') : undefined;
+    const members = kept instanceof Y.Map ? (kept as Y.Map<unknown>) : new Y.Map<unknown>();
+    if (!known || entry.get('name') !== values.name) entry.set('name', values.name);
+    if (!known || kept !== members) entry.set('members', members);
+    if (!known) root.set(household, entry);
+    for (const node of [...members.keys()])
+      if (!values.members.includes(node)) members.delete(node);
+    for (const node of values.members) if (members.get(node) !== true) members.set(node, true);
+  }, EDIT);
+  return household;
+}
+
+/** Removes a household; its people stay. */
+export function deleteHousehold(doc: Y.Doc, id: string): void {
+  doc.transact(() => doc.getMap('households').delete(id), EDIT);
 }
 
 function put(map: Y.Map<unknown>, id: string, values: Entry): void {
@@ -161,10 +260,16 @@ export function writePositions(
   }, EDIT);
 }
 
-/** Removes a node and its ties. */
+/** Removes a node, its ties and its places in households. */
 export function deleteNode(doc: Y.Doc, id: string): void {
-  const { ties } = readNetwork(doc);
+  const { ties, households } = readNetwork(doc);
   doc.transact(() => {
+    for (const household of households)
+      if (household.members.includes(id))
+        writeHousehold(doc, household.id, {
+          name: household.name,
+          members: household.members.filter((member) => member !== id),
+        });
     for (const tie of ties) if (tie.from === id || tie.to === id) doc.getMap('ties').delete(tie.id);
     doc.getMap('nodes').delete(id);
   }, EDIT);

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { arrows, span, strokes, wrap } from './geometry';
+import { arrows, familyStrokes, householdShape, span, strokes, wrap } from './geometry';
 import {
+  deleteHousehold,
   deleteNode,
+  GEN_KINDS,
   readNetwork,
+  writeHousehold,
   writeNode,
   writePositions,
   writeTie,
@@ -115,4 +118,59 @@ describe('lines', () => {
     expect(long).toHaveLength(3);
     expect(long[2]).toMatch(/…$/);
   });
+});
+
+describe('households', () => {
+  it('lets two people each add somebody, and forgets who left the map', () => {
+    const here = new Y.Doc();
+    const [a, b, c] = ['甲', '乙', '丙'].map((label) =>
+      writeNode(here, null, { kind: 'person', label }),
+    ) as [string, string, string];
+    const id = writeHousehold(here, null, { name: '本人世帯', members: [a] });
+    const there = new Y.Doc();
+    Y.applyUpdate(there, Y.encodeStateAsUpdate(here));
+    writeHousehold(here, id, { name: '本人世帯', members: [a, b] });
+    writeHousehold(there, id, { name: '本人世帯', members: [a, c] });
+    Y.applyUpdate(here, Y.encodeStateAsUpdate(there));
+    Y.applyUpdate(there, Y.encodeStateAsUpdate(here));
+    expect(readNetwork(here).households[0]?.members).toEqual([a, b, c].sort());
+    expect(readNetwork(there)).toEqual(readNetwork(here));
+    deleteNode(here, b);
+    expect(readNetwork(here).households[0]?.members).toEqual([a, c].sort());
+    deleteHousehold(here, id);
+    expect(readNetwork(here)).toMatchObject({ households: [], nodes: [{}, {}] });
+  });
+
+  it('bends around others and never swallows somebody who stands between', () => {
+    const at = (id: string, x: number, y: number) => ({ id, at: { x, y } });
+    const around = householdShape(
+      [at('a', 0, 0), at('b', 300, 0), at('c', 150, 300)],
+      [{ x: 150, y: 0 }],
+    );
+    expect(around.joined).toHaveLength(2);
+    expect(around.loose).toEqual([]);
+    const parted = householdShape([at('a', 0, 0), at('b', 300, 0)], [{ x: 150, y: 10 }]);
+    expect(parted.joined).toEqual([]);
+    expect(parted.loose).toHaveLength(1);
+    expect(householdShape([], [])).toEqual({ joined: [], loose: [] });
+  });
+});
+
+it('draws every family tie differently without colour', () => {
+  const drawn = Object.keys(GEN_KINDS).map((kind) =>
+    JSON.stringify(familyStrokes(kind, { x: 0, y: 0 }, { x: 100, y: 0 })),
+  );
+  expect(new Set(drawn).size).toBe(Object.keys(GEN_KINDS).length);
+});
+
+it('reads the family first and people before agencies', () => {
+  const doc = new Y.Doc();
+  const office = writeNode(doc, null, { kind: 'agency', label: '東包括' });
+  const mother = writeNode(doc, null, { kind: 'person', label: '母', birth_date: '1944-05-18' });
+  const son = writeNode(doc, null, { kind: 'person', label: '子', index: true });
+  writeTie(doc, null, { family: 'eco', from: office, to: son, kind: 'normal' });
+  writeTie(doc, null, { family: 'gen', from: mother, to: son, kind: 'bio' });
+  const map = readNetwork(doc);
+  expect(map.nodes.map((node) => node.id)).toEqual([son, mother, office]);
+  expect(map.ties.map((tie) => tie.family)).toEqual(['gen', 'eco']);
 });
