@@ -29,7 +29,9 @@ use models::Ner;
 use search::Analyzer;
 use serde::{Deserialize, Serialize};
 
-pub use mask::{Masked, Numbering, Replacement, mask, mask_with};
+/// What a span is. The codes are part of the command-line and HTTP contract.
+pub use domain::mask::MaskLabel as Label;
+pub use mask::{Hidden, Masked, Replacement, mask, numbering, replace};
 pub use register::{Register, RegisterPerson};
 
 #[derive(Debug, thiserror::Error)]
@@ -54,54 +56,6 @@ impl Error {
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// What a span is. The names are part of the command-line and HTTP contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Label {
-    Person,
-    Address,
-    Facility,
-    Phone,
-    Email,
-    IdNumber,
-    Birthdate,
-    PostalCode,
-    Account,
-    OtherId,
-}
-
-impl Label {
-    pub const ALL: [Self; 10] = [
-        Self::Person,
-        Self::Address,
-        Self::Facility,
-        Self::Phone,
-        Self::Email,
-        Self::IdNumber,
-        Self::Birthdate,
-        Self::PostalCode,
-        Self::Account,
-        Self::OtherId,
-    ];
-
-    /// The word that stands in a replacement: ［氏名1］.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Person => "氏名",
-            Self::Address => "住所",
-            Self::Facility => "機関",
-            Self::Phone => "電話",
-            Self::Email => "メール",
-            Self::IdNumber => "番号",
-            Self::Birthdate => "生年月日",
-            Self::PostalCode => "郵便番号",
-            Self::Account => "口座",
-            Self::OtherId => "ID",
-        }
-    }
-}
 
 /// Who proposed a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,49 +1,68 @@
-//! Replaces spans by fixed forms: ［氏名1］, the same for the same person everywhere.
+//! Replaces spans by fixed forms: ［氏名1］, the same for the same person everywhere. The one place
+//! where text is masked: the command, the projections and the entries of the 支援経過 come here.
 
-use std::collections::BTreeMap;
-
-use domain::offset::{CodePoint, OffsetMap};
+use domain::{
+    mask::{Numbering, token},
+    offset::{CodePoint, OffsetMap},
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{Label, Span};
+use crate::{Label, Span, text};
 
-/// Which number stands for whom. Carried over the texts of one case, so that ［氏名1］ is the same
-/// person in all of them. Holds personal values: keep it where the register is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Numbering {
-    /// Key (register id, or the normalised surface) → number, per label.
-    numbers: BTreeMap<Label, BTreeMap<String, usize>>,
+/// What is to be hidden: `start..end` in code points of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hidden<'a> {
+    pub start: CodePoint,
+    pub end: CodePoint,
+    pub label: Label,
+    /// Register id of the person it is about, where known.
+    pub person: Option<&'a str>,
 }
 
-impl Numbering {
-    /// Number of what `span` stands for; a new one when it is new.
-    fn number(&mut self, span: &Span, surface: &str) -> usize {
-        let key = match &span.person {
-            Some(person) if span.label == Label::Person => format!("person:{person}"),
-            _ => format!("surface:{}", surface_key(surface)),
-        };
-        let known = self.numbers.entry(span.label).or_default();
-        if let Some(number) = known.get(&key) {
-            return *number;
+impl<'a> From<&'a Span> for Hidden<'a> {
+    fn from(span: &'a Span) -> Self {
+        Self {
+            start: span.start,
+            end: span.end,
+            label: span.label,
+            person: span.person.as_deref(),
         }
-        let number = known.values().max().map_or(1, |last| last + 1);
-        known.insert(key, number);
-        number
     }
 }
 
-/// Same value in other notations (full-width, spaces, hyphens, variant kanji) → same key.
-fn surface_key(surface: &str) -> String {
-    crate::text::Text::new(surface, None).map_or_else(
-        |_| surface.to_owned(),
-        |text| {
-            text.chars
-                .iter()
-                .filter(|c| c.is_alphanumeric())
-                .map(|&c| crate::text::to_katakana(c))
-                .collect()
-        },
-    )
+/// The numbering of a case whose persons have the numbers 1, 2, … in the order given. Carry it over
+/// the case's texts, so that ［氏名1］ is the same person in all of them. Holds personal values: keep
+/// it where the register is kept.
+#[must_use]
+pub fn numbering<'a>(persons: impl IntoIterator<Item = &'a str>) -> Numbering {
+    Numbering::with_persons(persons).folding(fold)
+}
+
+/// Same value in other notations (full-width, spaces, variant kanji; of numbers also hyphens) → same
+/// key.
+fn fold(label: Label, surface: &str) -> String {
+    let Ok(text) = text::Text::new(surface, None) else {
+        return surface.to_owned();
+    };
+    let parted = !matches!(
+        label,
+        Label::Phone | Label::IdNumber | Label::PostalCode | Label::Account
+    );
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let mut key = String::with_capacity(surface.len());
+    for (at, &c) in text.chars.iter().enumerate() {
+        if c.is_alphanumeric() {
+            key.push(text::to_katakana(c));
+        } else if parted && is_digit(text.before(at)) && is_digit(text.at(at + 1)) {
+            // 3-8 is not 38, however it is written.
+            key.push('-');
+        }
+    }
+    if key.is_empty() {
+        surface.to_owned()
+    } else {
+        key
+    }
 }
 
 /// One replaced stretch, for showing which part of the original a replacement stands for.
@@ -69,54 +88,77 @@ pub struct Masked {
 /// Replaces `spans` in `text`, numbering from 1.
 #[must_use]
 pub fn mask(text: &str, spans: &[Span]) -> Masked {
-    mask_with(text, spans, &mut Numbering::default())
+    replace(text, spans.iter().map(Hidden::from), &mut numbering([]))
 }
 
-/// Replaces `spans` in `text` with the case's numbering. Spans may come unsorted and overlap: what
-/// any of them covers is replaced. A span outside the text is cut to it.
+/// Replaces what is `hidden` in `text` with the case's numbering. It may come unsorted and overlap:
+/// what overlaps is replaced as one, under the label and number of what begins first (the longest
+/// of those that begin together). What lies outside the text is cut to it.
 #[must_use]
-pub fn mask_with(text: &str, spans: &[Span], numbering: &mut Numbering) -> Masked {
+pub fn replace<'a>(
+    text: &str,
+    hidden: impl IntoIterator<Item = Hidden<'a>>,
+    numbering: &mut Numbering,
+) -> Masked {
     let offsets = OffsetMap::new(text);
     let length = offsets.len().0;
-    let byte = |at: usize| {
-        offsets
-            .to_byte(CodePoint(at))
-            .map_or(text.len(), |byte| byte.0)
+    let slice = |start: usize, end: usize| {
+        let byte = |at| {
+            offsets
+                .to_byte(CodePoint(at))
+                .map_or(text.len(), |byte| byte.0)
+        };
+        &text[byte(start)..byte(end)]
     };
-    let mut sorted: Vec<&Span> = spans
-        .iter()
-        .filter(|span| span.start < span.end && span.start.0 < length)
-        .collect();
-    sorted.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
     let mut out = String::with_capacity(text.len());
-    let mut map = Vec::with_capacity(sorted.len());
+    let mut map = Vec::new();
     let (mut at, mut written) = (0, 0);
-    for span in sorted {
-        let start = span.start.0.max(at);
-        let end = span.end.0.min(length);
-        if start >= end {
-            continue;
-        }
-        let kept = &text[byte(at)..byte(start)];
+    for (first, end) in joined(hidden, length) {
+        let start = first.start.0;
+        out.push_str(slice(at, start));
         written += start - at;
-        out.push_str(kept);
-        let number = numbering.number(span, &text[byte(start)..byte(end)]);
-        let replacement = format!("［{}{number}］", span.label.word());
+        let key = first
+            .person
+            .filter(|_| first.label == Label::Person)
+            .unwrap_or_else(|| slice(start, first.end.0.min(length)));
+        let number = numbering.number(first.label, key);
+        let replacement = token(first.label, number);
         let width = replacement.chars().count();
         map.push(Replacement {
             start: CodePoint(start),
             end: CodePoint(end),
             masked_start: CodePoint(written),
             masked_end: CodePoint(written + width),
-            label: span.label,
+            label: first.label,
             number,
         });
         out.push_str(&replacement);
         written += width;
         at = end;
     }
-    out.push_str(&text[byte(at)..]);
+    out.push_str(slice(at, length));
     Masked { text: out, map }
+}
+
+/// In order, what overlaps as one: the first of each, and where the last ends.
+fn joined<'a>(
+    hidden: impl IntoIterator<Item = Hidden<'a>>,
+    length: usize,
+) -> Vec<(Hidden<'a>, usize)> {
+    let mut sorted: Vec<Hidden<'a>> = hidden
+        .into_iter()
+        .filter(|hidden| hidden.start < hidden.end && hidden.start.0 < length)
+        .collect();
+    sorted.sort_by_key(|hidden| (hidden.start, std::cmp::Reverse(hidden.end)));
+    let mut joined: Vec<(Hidden<'a>, usize)> = Vec::with_capacity(sorted.len());
+    for hidden in sorted {
+        let end = hidden.end.0.min(length);
+        match joined.last_mut() {
+            Some((_, until)) if hidden.start.0 < *until => *until = end.max(*until),
+            _ => joined.push((hidden, end)),
+        }
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -138,23 +180,24 @@ mod tests {
 
     #[test]
     fn one_person_has_one_number_over_all_texts() {
-        let mut numbering = Numbering::default();
-        let first = mask_with(
+        let mut numbering = numbering(["p1"]);
+        let mut mask = |text: &str, spans: &[Span]| {
+            replace(text, spans.iter().map(Hidden::from), &mut numbering)
+        };
+        let first = mask(
             "𠮷田さんと髙橋さん",
             &[
                 span(0, 2, Label::Person, Some("p1")),
                 span(5, 7, Label::Person, None),
             ],
-            &mut numbering,
         );
         assert_eq!(first.text, "［氏名1］さんと［氏名2］さん");
-        let second = mask_with(
+        let second = mask(
             "高橋と太郎",
             &[
                 span(0, 2, Label::Person, None),
                 span(3, 5, Label::Person, Some("p1")),
             ],
-            &mut numbering,
         );
         assert_eq!(second.text, "［氏名2］と［氏名1］");
         assert_eq!(second.map[1].masked_start, CodePoint(6));
@@ -170,6 +213,30 @@ mod tests {
             ],
         );
         assert_eq!(masked.text, "［電話1］、［電話1］");
+        let masked = mask(
+            "東町3-8、東町３－８、東町38",
+            &[
+                span(0, 5, Label::Address, None),
+                span(6, 11, Label::Address, None),
+                span(12, 16, Label::Address, None),
+            ],
+        );
+        assert_eq!(masked.text, "［住所1］、［住所1］、［住所2］");
+    }
+
+    #[test]
+    fn what_overlaps_is_replaced_as_one() {
+        let masked = mask(
+            "東町3丁目8番12号山本と",
+            &[
+                span(4, 12, Label::Address, None),
+                span(0, 6, Label::Address, None),
+                span(1, 3, Label::Person, None),
+                span(12, 40, Label::OtherId, None),
+            ],
+        );
+        assert_eq!(masked.text, "［住所1］［ID1］");
+        assert_eq!((masked.map[0].end, masked.map[1].end), (CodePoint(12), CodePoint(13)));
     }
 
     proptest! {

@@ -20,12 +20,16 @@ coded! {
     }
 }
 
+/// Makes one key of the notations of one value (half-width and full-width, with and without a space).
+pub type Fold = fn(MaskLabel, &str) -> String;
+
 /// Numbers entities within one case: the same entity always gets the same token, ［氏名1］.
-/// The caller chooses the key (a person id, or a normalised surface form); it never appears.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The caller chooses the key (a person id, or a surface form); it never appears.
+#[derive(Debug, Clone, Default)]
 pub struct Numbering {
     known: BTreeMap<(MaskLabel, String), usize>,
     counts: BTreeMap<MaskLabel, usize>,
+    fold: Option<Fold>,
 }
 
 impl Numbering {
@@ -45,21 +49,37 @@ impl Numbering {
         numbering
     }
 
+    /// From now on keys that are not known as they are (persons' ids) are folded first.
+    #[must_use]
+    pub fn folding(mut self, fold: Fold) -> Self {
+        self.fold = Some(fold);
+        self
+    }
+
     /// The number of an entity; a new one counts on.
     pub fn number(&mut self, label: MaskLabel, key: &str) -> usize {
-        if let Some(number) = self.known.get(&(label, key.to_owned())) {
+        let exact = (label, key.to_owned());
+        if let Some(number) = self.known.get(&exact) {
             return *number;
         }
+        let entity = self.fold.map_or(exact, |fold| (label, fold(label, key)));
         let count = self.counts.entry(label).or_insert(0);
-        *count += 1;
-        self.known.insert((label, key.to_owned()), *count);
-        *count
+        *self.known.entry(entity).or_insert_with(|| {
+            *count += 1;
+            *count
+        })
     }
 
     /// The token that stands for an entity: ［氏名1］.
     pub fn token(&mut self, label: MaskLabel, key: &str) -> String {
-        format!("［{}{}］", label.label_ja(), self.number(label, key))
+        token(label, self.number(label, key))
     }
+}
+
+/// The fixed form that stands for the `number`th entity of a kind: ［氏名1］.
+#[must_use]
+pub fn token(label: MaskLabel, number: usize) -> String {
+    format!("［{}{number}］", label.label_ja())
 }
 
 #[cfg(test)]
@@ -74,5 +94,15 @@ mod tests {
         assert_eq!(numbering.token(MaskLabel::Person, "p1"), "［氏名1］");
         assert_eq!(numbering.token(MaskLabel::Address, "p1"), "［住所1］");
         assert_eq!(numbering.token(MaskLabel::Person, "山田"), "［氏名3］");
+    }
+
+    #[test]
+    fn folded_keys_share_a_number_and_ids_are_taken_as_they_are() {
+        let letters = |_: MaskLabel, key: &str| key.chars().filter(|c| c.is_alphabetic()).collect();
+        let mut numbering = Numbering::with_persons(["p-1", "p-2"]).folding(letters);
+        assert_eq!(numbering.token(MaskLabel::Person, "p-2"), "［氏名2］");
+        assert_eq!(numbering.token(MaskLabel::Person, "山田 花"), "［氏名3］");
+        assert_eq!(numbering.token(MaskLabel::Person, "山田花"), "［氏名3］");
+        assert_eq!(numbering.token(MaskLabel::Person, "山田"), "［氏名4］");
     }
 }
