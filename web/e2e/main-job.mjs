@@ -404,9 +404,7 @@ test('mask review by keyboard, live for the partner', async () => {
   const left = async () =>
     Number(/残り(\d+)/.exec(await page.locator('.masks__progress').innerText())[1]);
   // What was written a moment ago may still be looked at: with an unoptimised build that takes time.
-  const rescan = page.getByRole('button', { name: 'いま調べる' });
-  if (await rescan.count()) await rescan.click();
-  await rescan.waitFor({ state: 'detached', timeout: 120_000 });
+  await page.locator('[data-scan="rest"]').waitFor({ state: 'attached', timeout: 120_000 });
   const begin = await settled(left);
   assert.ok(begin > 0);
 

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import type * as Y from 'yjs';
 import { ApiError, api } from '../../api/client';
@@ -13,6 +13,7 @@ import {
   Avatar,
   Button,
   Dialog,
+  Icon,
   Notice,
   Select,
   Tag,
@@ -38,6 +39,7 @@ import {
   occurrences,
   readSpans,
   segments,
+  steadyGroups,
   walkOrder,
   type FieldText,
   type Group,
@@ -102,11 +104,20 @@ export function ReviewBoard({
   const saving = useConnectionState(masks);
   const peers = byAccount(usePeers(masks));
 
-  const waiting = useRef<Set<string> | null>(null);
-  waiting.current ??= new Set(
-    spans.filter((span) => span.status === 'pending').map((span) => span.surface),
+  // The order of reading, fixed when a word is first seen; what comes later is counted.
+  const [reading, setReading] = useState<readonly string[]>([]);
+  const [arrived, setArrived] = useState(0);
+  const { groups, fresh } = useMemo(
+    () => steadyGroups(groupSpans(spans, new Set()), reading),
+    [spans, reading],
   );
-  const groups = useMemo(() => groupSpans(spans, waiting.current ?? new Set()), [spans]);
+  if (fresh.length > 0) {
+    const found = groups.filter(
+      (group) => group.pending > 0 && fresh.includes(group.surface) && group.source !== 'manual',
+    );
+    if (reading.length > 0) setArrived(arrived + found.length);
+    setReading([...reading, ...fresh]);
+  }
   const order = useMemo(() => walkOrder(groups), [groups]);
   const numbers = useMemo(() => numberSpans(spans), [spans]);
   const done = progress(spans);
@@ -135,12 +146,36 @@ export function ReviewBoard({
     }
   };
 
-  const [currentId, setCurrentId] = useState<string | null>(null);
+  const scanLasts = useLasting(stale.length > 0, QUIET_SCAN);
+  const scanLate = useLasting(stale.length > 0, LATE_SCAN);
+
+  const [place, setPlace] = useState<{ id: string; field: string; surface: string } | null>(null);
+  const [resuming, setResuming] = useState(false);
+  const firstPending = order.find((span) => span.status === 'pending');
   const current =
-    order.find((span) => span.id === currentId) ??
-    order.find((span) => span.status === 'pending') ??
+    order.find((span) => span.id === place?.id) ??
+    // A scan may have replaced the span one stood on: the same word in the same field.
+    order.find((span) => span.field === place?.field && span.surface === place.surface) ??
+    order.find((span) => span.surface === place?.surface) ??
+    firstPending ??
     order[0] ??
     null;
+  const setCurrentId = useCallback(
+    (id: string) => {
+      const span = spans.find((entry) => entry.id === id);
+      setPlace({ id, field: span?.field ?? '', surface: span?.surface ?? '' });
+    },
+    [spans],
+  );
+  // Whoever stands somewhere stays there, also when a scan adds words before it.
+  if (current && place?.id !== current.id)
+    setPlace({ id: current.id, field: current.field, surface: current.surface });
+  // Finishing found something new: the review goes on there.
+  if (resuming && firstPending) {
+    setResuming(false);
+    if (current?.status !== 'pending')
+      setPlace({ id: firstPending.id, field: firstPending.field, surface: firstPending.surface });
+  }
   const group = groups.find((entry) => entry.surface === current?.surface) ?? null;
 
   const review = useMemo(
@@ -172,23 +207,22 @@ export function ReviewBoard({
     return () => document.removeEventListener('selectionchange', changed);
   }, []);
 
-  // The word one stands on is brought into sight in both lists.
+  // The word one stands on is brought into sight in both lists: when one goes there, not whenever
+  // somebody else changes something.
+  const currentSpan = current?.id;
+  const currentSurface = current?.surface;
   useEffect(() => {
-    if (!current) return;
-    document
-      .querySelector(`[data-span="${CSS.escape(current.id)}"]`)
-      ?.scrollIntoView({ block: 'center' });
-    document
-      .querySelector(`[data-group="${CSS.escape(current.surface)}"]`)
-      ?.scrollIntoView({ block: 'nearest' });
-  }, [current]);
+    if (currentSpan === undefined || currentSurface === undefined) return;
+    bringIntoSight(`[data-span="${CSS.escape(currentSpan)}"]`);
+    bringIntoSight(`[data-group="${CSS.escape(currentSurface)}"]`);
+  }, [currentSpan, currentSurface]);
 
   const decide = useCallback(
     (ids: readonly string[], status: 'accepted' | 'rejected', all: boolean) => {
       const from = current?.id;
       if (!from || ids.length === 0) return;
       const next = afterDecision(order, from);
-      review.decide(ids, status);
+      review.decide([from, ...ids.filter((id) => id !== from)], status);
       const words = status === 'accepted' ? '伏せます' : '伏せません';
       setSaid(`「${current.surface}」${all ? `${ids.length}件すべて` : ''}を${words}`);
       if (next)
@@ -199,8 +233,20 @@ export function ReviewBoard({
             : next,
         );
     },
-    [current, order, review],
+    [current, order, review, setCurrentId],
   );
+
+  /** Takes back the last step and goes where it was made. */
+  const takeBack = useCallback(() => {
+    const ids = review.undo();
+    if (!ids) {
+      setSaid('取り消せる操作はありません');
+      return;
+    }
+    const back = order.find((span) => ids.includes(span.id));
+    if (back) setCurrentId(ids[0] && order.some((span) => span.id === ids[0]) ? ids[0] : back.id);
+    setSaid(back ? `「${back.surface}」の操作を取り消しました` : '1つ取り消しました');
+  }, [order, review, setCurrentId]);
 
   const addSelected = useCallback(
     (place: Selected, label: string) => {
@@ -210,7 +256,7 @@ export function ReviewBoard({
       if (ids[0]) setCurrentId(ids[0]);
       setSaid(`「${place.text}」を${category(label).label}として伏せます`);
     },
-    [review, fields],
+    [review, fields, setCurrentId],
   );
 
   const run = useCallback(
@@ -249,8 +295,7 @@ export function ReviewBoard({
           break;
         }
         case 'undo':
-          if (review.undo()) setSaid('1つ取り消しました');
-          else setSaid('取り消せる操作はありません');
+          takeBack();
           break;
         case 'finish':
           setFinishOpen(true);
@@ -260,7 +305,7 @@ export function ReviewBoard({
           break;
       }
     },
-    [order, current, selected, spans, decide, review, addSelected],
+    [order, current, selected, spans, decide, review, addSelected, setCurrentId, takeBack],
   );
 
   const dialogOpen = helpOpen || addOpen || finishOpen;
@@ -339,23 +384,40 @@ export function ReviewBoard({
           </Button>
         </div>
       </div>
-      <p className="masks__said" role="status">
-        {said}
-      </p>
-      {stale.length > 0 && (
-        <Notice
-          tone="warning"
-          title="まだ調べていない文があります"
-          actions={
-            <Button size="s" icon="refresh" busy={scanning} onClick={() => void scan()}>
-              いま調べる
-            </Button>
+      <div className="masks__line">
+        <p className="masks__said" role="status">
+          {said}
+        </p>
+        <ScanLine
+          state={
+            !preview.query.data
+              ? 'unknown'
+              : stale.length === 0
+                ? 'rest'
+                : scanLate
+                  ? 'late'
+                  : scanLasts
+                    ? 'running'
+                    : 'begun'
           }
-        >
-          {stale.map((field) => names.label(field)).join('、')}
-          。調べ終わるまで、この文は相手に渡りません。
-        </Notice>
-      )}
+          fields={stale.map((field) => names.label(field))}
+          arrived={arrived}
+          onGo={
+            firstPending
+              ? () => {
+                  setArrived(0);
+                  const last = order.findLast((span) => span.status === 'pending');
+                  const first = order.find(
+                    (span) => span.status === 'pending' && span.surface === last?.surface,
+                  );
+                  if (first) setCurrentId(first.id);
+                }
+              : null
+          }
+          scanning={scanning}
+          onScan={() => void scan()}
+        />
+      </div>
       <div className="masks__board">
         <GroupList
           groups={groups}
@@ -496,7 +558,7 @@ export function ReviewBoard({
           setAddOpen(false);
           if (ids[0]) setCurrentId(ids[0]);
           toast(`「${word}」${ids.length}件を伏せます。`, {
-            action: { label: '取り消す', onPress: () => void review.undo() },
+            action: { label: '取り消す', onPress: takeBack },
           });
         }}
       />
@@ -505,7 +567,10 @@ export function ReviewBoard({
         info={info}
         pending={done.pending}
         saved={saving.save === 'saved'}
-        onClose={() => setFinishOpen(false)}
+        onClose={(more) => {
+          setFinishOpen(false);
+          setResuming(more);
+        }}
         onDone={() => {
           setFinishOpen(false);
           void client.invalidateQueries({ queryKey: ['mask-reviews'] });
@@ -513,6 +578,91 @@ export function ReviewBoard({
           navigate('/mask-reviews');
         }}
       />
+    </div>
+  );
+}
+
+/** How long something has to be unscanned before it is worth a word, in ms: a pause in typing is not. */
+const QUIET_SCAN = 1_500;
+
+/** After this long the scan is not coming by itself, in ms (it looks after 10 s at the latest). */
+const LATE_SCAN = 20_000;
+
+/** Whether something has held for a while without a break. */
+function useLasting(holds: boolean, time: number): boolean {
+  const [lasting, setLasting] = useState(false);
+  useEffect(() => {
+    if (!holds) return;
+    const timer = setTimeout(() => setLasting(true), time);
+    return () => {
+      clearTimeout(timer);
+      setLasting(false);
+    };
+  }, [holds, time]);
+  return lasting;
+}
+
+/** Scrolls the list an element stands in, never the page. */
+function bringIntoSight(selector: string): void {
+  const element = document.querySelector<HTMLElement>(selector);
+  const list = element?.closest<HTMLElement>('.masks__scroll');
+  if (!element || !list) return;
+  if (list.scrollHeight <= list.clientHeight) {
+    // Stacked on a small screen the lists have their full length.
+    element.scrollIntoView({ block: 'nearest' });
+    return;
+  }
+  const [inner, outer] = [element.getBoundingClientRect(), list.getBoundingClientRect()];
+  const margin = 24;
+  if (inner.top >= outer.top + margin && inner.bottom <= outer.bottom - margin) return;
+  list.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+}
+
+/**
+ * What the scan is doing, in one line of fixed height: it comes and goes while people write, and
+ * nothing below may move for that.
+ */
+function ScanLine({
+  state,
+  fields,
+  arrived,
+  onGo,
+  scanning,
+  onScan,
+}: {
+  state: 'unknown' | 'rest' | 'begun' | 'running' | 'late';
+  fields: readonly string[];
+  arrived: number;
+  onGo: (() => void) | null;
+  scanning: boolean;
+  onScan: () => void;
+}) {
+  const named = [...new Set(fields)];
+  const where = `${named.slice(0, 2).join('、')}${named.length > 2 ? ` ほか${named.length - 2}欄` : ''}`;
+  return (
+    <div className="masks__scan" data-scan={state}>
+      <span role="status" className={state === 'late' ? 'masks__late' : undefined}>
+        {state === 'running' && `新しく書かれた文を調べています（${where}）`}
+        {state === 'late' && (
+          <>
+            <Icon name="warning" size="s" />
+            {`まだ調べていない文があります（${where}）。調べ終わるまで相手に渡りません。`}
+          </>
+        )}
+        {(state === 'rest' || state === 'begun') &&
+          arrived > 0 &&
+          `候補が${arrived}件増えました（一覧の下）`}
+      </span>
+      {state === 'late' && (
+        <Button size="xs" icon="refresh" busy={scanning} onClick={onScan}>
+          いま調べる
+        </Button>
+      )}
+      {(state === 'rest' || state === 'begun') && arrived > 0 && onGo && (
+        <Button size="xs" onClick={onGo}>
+          増えた候補へ
+        </Button>
+      )}
     </div>
   );
 }
@@ -1017,7 +1167,8 @@ function FinishDialog({
   info: DocumentInfo;
   pending: number;
   saved: boolean;
-  onClose: () => void;
+  /** `more`: something is left to be decided. */
+  onClose: (more: boolean) => void;
   onDone: () => void;
 }) {
   const [reason, setReason] = useState('');
@@ -1067,11 +1218,11 @@ function FinishDialog({
     <Dialog
       title="マスクの確認を終える"
       isOpen={open}
-      onClose={onClose}
+      onClose={() => onClose(left > 0)}
       width="s"
       footer={
         <>
-          <Button variant="quiet" {...(left > 0 ? { autoFocus: true } : {})} onClick={onClose}>
+          <Button variant="quiet" {...(left > 0 ? { autoFocus: true } : {})} onClick={() => onClose(left > 0)}>
             {left > 0 ? '確認を続ける' : 'やめる'}
           </Button>
           <Button

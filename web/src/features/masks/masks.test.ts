@@ -13,7 +13,9 @@ import {
   occurrences,
   readSpans,
   segments,
+  steadyGroups,
   walkOrder,
+  type Group,
 } from './spans';
 
 function key(value: string, more: Partial<Key> = {}): Key {
@@ -239,15 +241,27 @@ function reviewer(): { account: string; now: () => string; newId: () => string }
   return { account: 'acc1', now: () => '2026-11-22T00:00:00Z', newId: () => `new${(count += 1)}` };
 }
 
+describe('the order of reading', () => {
+  it('stays, and what a scan finds meanwhile goes to the end', () => {
+    const made = three();
+    const before = groupSpans(read(made), new Set());
+    const order = before.map((group) => group.surface);
+    const later: Group = { ...before[0]!, surface: '新しいことば', score: 0.01 };
+    const steady = steadyGroups([later, ...[...before].reverse()], order);
+    expect(steady.groups.map((group) => group.surface)).toEqual([...order, '新しいことば']);
+    expect(steady.fresh).toEqual(['新しいことば']);
+  });
+});
+
 describe('decisions', () => {
   it('take a whole surface form back in one undo', () => {
     const made = three();
     const review = new Review(made.masks, reviewer());
     expect(review.decide(sameSurface(read(made), 's1'), 'accepted')).toBe(2);
     expect(progress(read(made))).toEqual({ total: 3, decided: 3, pending: 0 });
-    expect(review.undo()).toBe(true);
+    expect(review.undo()).toEqual(sameSurface(read(made), 's1'));
     expect(progress(read(made)).pending).toBe(2);
-    expect(review.undo()).toBe(false);
+    expect(review.undo()).toBeNull();
   });
 
   it('record who and when', () => {
@@ -262,7 +276,7 @@ describe('decisions', () => {
     const mine = new Review(made.masks, reviewer());
     const theirs = new Review(made.masks, reviewer());
     theirs.decide(['s1'], 'rejected');
-    expect(mine.undo()).toBe(false);
+    expect(mine.undo()).toBeNull();
     expect(read(made).find((entry) => entry.id === 's1')!.status).toBe('rejected');
   });
 

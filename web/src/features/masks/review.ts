@@ -2,6 +2,9 @@
 import * as Y from 'yjs';
 import { encodePosition, type FieldText, type Span, type Status } from './spans';
 
+/** Key of a step's spans on the undo stack. */
+const TOUCHED = 'touched';
+
 export interface Reviewer {
   account: string;
   /** Present time as ISO; passed in so that a test decides it. */
@@ -16,6 +19,8 @@ export class Review {
   readonly #reviewer: Reviewer;
   readonly #origin = { kind: 'mask-review' };
   readonly undoManager: Y.UndoManager;
+  /** Spans of the step that is being made, for whoever takes it back. */
+  #touched: readonly string[] = [];
 
   constructor(masks: Y.Doc, reviewer: Reviewer) {
     this.#masks = masks;
@@ -23,6 +28,9 @@ export class Review {
     this.undoManager = new Y.UndoManager(masks.getMap('spans'), {
       trackedOrigins: new Set([this.#origin]),
       captureTimeout: 0,
+    });
+    this.undoManager.on('stack-item-added', ({ stackItem, type }) => {
+      if (type === 'undo') stackItem.meta.set(TOUCHED, this.#touched);
     });
   }
 
@@ -55,6 +63,7 @@ export class Review {
     fields: readonly FieldText[],
   ): string[] {
     const ids: string[] = [];
+    this.#touched = ids;
     this.#masks.transact(() => {
       const spans = this.#masks.getMap('spans');
       for (const place of places) {
@@ -84,9 +93,15 @@ export class Review {
     return ids;
   }
 
-  /** Takes back the last own step; false when there is none. */
-  undo(): boolean {
-    return this.undoManager.undo() !== null;
+  /**
+   * Takes back the last own step. Returns the ids it was about, the one stood on first (those added
+   * by the step exist no more); null when there is none.
+   */
+  undo(): readonly string[] | null {
+    const item = this.undoManager.undo();
+    if (!item) return null;
+    const ids: unknown = item.meta.get(TOUCHED);
+    return Array.isArray(ids) ? (ids as string[]) : [];
   }
 
   get canUndo(): boolean {
@@ -95,6 +110,7 @@ export class Review {
 
   #change(ids: readonly string[], apply: (span: Y.Map<unknown>) => boolean): number {
     let changed = 0;
+    this.#touched = ids;
     this.#masks.transact(() => {
       const spans = this.#masks.getMap('spans');
       for (const id of ids) {

@@ -195,6 +195,21 @@ export function groupSpans(spans: readonly Span[], waiting: ReadonlySet<string>)
   );
 }
 
+/**
+ * Groups in the order one has been reading them: what a scan finds meanwhile goes to the end, so
+ * that nothing moves under the reader's hands. Returns the surfaces that are new as well.
+ */
+export function steadyGroups(
+  groups: readonly Group[],
+  order: readonly string[],
+): { groups: Group[]; fresh: string[] } {
+  const place = new Map(order.map((surface, index) => [surface, index]));
+  const known = groups.filter((group) => place.has(group.surface));
+  const fresh = groups.filter((group) => !place.has(group.surface));
+  known.sort((a, b) => (place.get(a.surface) ?? 0) - (place.get(b.surface) ?? 0));
+  return { groups: [...known, ...fresh], fresh: fresh.map((group) => group.surface) };
+}
+
 /** Spans in the order ↓ walks through them: group by group, occurrence by occurrence. */
 export function walkOrder(groups: readonly Group[]): Span[] {
   return groups.flatMap((group) => group.spans);

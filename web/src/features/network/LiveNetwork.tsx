@@ -473,62 +473,62 @@ function Board({
             ]}
           />
         </Card>
-      </div>
-      {(map.households.length > 0 || editable) && (
-        <Card
-          title={
-            <>
-              世帯 <Count value={map.households.length} />
-            </>
-          }
-          icon="home"
-          flush
-        >
-          <Table
-            caption="世帯の一覧"
-            captionHidden
-            rows={map.households}
-            rowKey={(household) => household.id}
-            selected={selection?.kind === 'household' ? selection.id : undefined}
-            empty={
-              <span className="soft">
-                同じ家で暮らす人を「世帯」から囲めます。まだ囲みはありません。
-              </span>
+        {(map.households.length > 0 || editable) && (
+          <Card
+            title={
+              <>
+                世帯 <Count value={map.households.length} />
+              </>
             }
-            columns={[
-              {
-                key: 'name',
-                head: '世帯',
-                header: true,
-                cell: (household) => household.name || '名前なし',
-              },
-              {
-                key: 'members',
-                head: 'いっしょに暮らす人',
-                cell: (household) =>
-                  map.nodes
-                    .filter((node) => household.members.includes(node.id))
-                    .map((node) => node.label)
-                    .join('、') || '—',
-              },
-              {
-                key: 'edit',
-                head: <span className="visually-hidden">操作</span>,
-                cell: (household) =>
-                  editable && (
-                    <Button
-                      size="xs"
-                      aria-label={`世帯「${household.name}」を直す`}
-                      onClick={() => setOpened({ kind: 'household', id: household.id })}
-                    >
-                      直す
-                    </Button>
-                  ),
-              },
-            ]}
-          />
-        </Card>
-      )}
+            icon="home"
+            flush
+          >
+            <Table
+              caption="世帯の一覧"
+              captionHidden
+              rows={map.households}
+              rowKey={(household) => household.id}
+              selected={selection?.kind === 'household' ? selection.id : undefined}
+              empty={
+                <span className="soft">
+                  同じ家で暮らす人を「世帯」から囲めます。まだ囲みはありません。
+                </span>
+              }
+              columns={[
+                {
+                  key: 'name',
+                  head: '世帯',
+                  header: true,
+                  cell: (household) => household.name || '名前なし',
+                },
+                {
+                  key: 'members',
+                  head: 'いっしょに暮らす人',
+                  cell: (household) =>
+                    map.nodes
+                      .filter((node) => household.members.includes(node.id))
+                      .map((node) => node.label)
+                      .join('、') || '—',
+                },
+                {
+                  key: 'edit',
+                  head: <span className="visually-hidden">操作</span>,
+                  cell: (household) =>
+                    editable && (
+                      <Button
+                        size="xs"
+                        aria-label={`世帯「${household.name}」を直す`}
+                        onClick={() => setOpened({ kind: 'household', id: household.id })}
+                      >
+                        直す
+                      </Button>
+                    ),
+                },
+              ]}
+            />
+          </Card>
+        )}
+      </div>
       {opened?.kind === 'household' && (opened.id === null || openedHousehold) && (
         <HouseholdDialog
           key={opened.id ?? 'new'}
