@@ -469,6 +469,30 @@ pub fn address_visible(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) ->
         })
 }
 
+/// Whether the viewer may draw up or change the list of agencies that know a person's protected
+/// values (住所秘匿), or lift the protection. Without protection: whoever edits the register. With it:
+/// the agencies on the list; while the list is empty only the coordinator in charge, so that nobody
+/// who merely edits the register puts the own agency on it.
+///
+/// `in_charge`: the agency in charge of the first of the person's cases, if there is any.
+#[must_use]
+pub fn may_change_address_list(
+    viewer: &Viewer,
+    confidential: bool,
+    allowed: &BTreeSet<AgencyId>,
+    in_charge: Option<&AgencyId>,
+) -> bool {
+    if !viewer.role.has(Capability::EditPersons) {
+        return false;
+    }
+    if !confidential || allowed.contains(&viewer.agency) {
+        return true;
+    }
+    allowed.is_empty()
+        && viewer.role.has(Capability::ManageDisclosure)
+        && in_charge == Some(&viewer.agency)
+}
+
 /// The level an ordinary member of an agency's staff has on a document (「この記録を見られる機関」).
 #[must_use]
 pub fn audience_level(
@@ -503,14 +527,15 @@ pub fn viewer_as(facts: &CaseFacts, agency: &AgencyId, class: AgencyClass, today
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteFacts {
     pub municipality: MunicipalityId,
-    pub creator: AccountId,
+    /// The agency it was written for. Rights follow the active membership: its author keeps none
+    /// after leaving the agency, or under another hat.
     pub agency: AgencyId,
     /// Rights given to other agencies.
     pub shared: Vec<(AgencyId, Level)>,
 }
 
-/// Decides on a 共有メモ: its creator and the creator's agency edit, others as shared. Roles
-/// without case content see none, since notes hold case content too.
+/// Decides on a 共有メモ: whoever acts for its agency edits, others as shared. Roles without case
+/// content see none, since notes hold case content too.
 #[must_use]
 pub fn decide_note(viewer: &Viewer, facts: &NoteFacts) -> Decision {
     if viewer.municipality != facts.municipality {
@@ -520,7 +545,7 @@ pub fn decide_note(viewer: &Viewer, facts: &NoteFacts) -> Decision {
     if ceiling == Level::None {
         return Decision::none(Reason::RoleWithoutCases);
     }
-    let (level, reason) = if viewer.account == facts.creator || viewer.agency == facts.agency {
+    let (level, reason) = if viewer.agency == facts.agency {
         (Level::Edit, Reason::OwnEntry)
     } else {
         let shared = facts

@@ -22,11 +22,13 @@ pub fn is_valid(text: &str) -> bool {
 }
 
 /// The places where a personal number stands: twelve digits, half or full width, in a row or in
-/// equal groups with single blanks or hyphens between them, not part of a longer run of digits, with the right check digit.
-/// Positions in code points, end exclusive.
+/// equal groups with single blanks or hyphens between them, not part of a longer run of digits nor
+/// of an identifier of this system, with the right check digit. Positions in code points, end
+/// exclusive.
 #[must_use]
 pub fn find(text: &str) -> Vec<Range<CodePoint>> {
     let chars: Vec<char> = text.chars().collect();
+    let opaque = identifiers(&chars);
     let mut found = Vec::new();
     let mut at = 0;
     while at < chars.len() {
@@ -57,8 +59,10 @@ pub fn find(text: &str) -> Vec<Range<CodePoint>> {
             let end = places[window + 11] + 1;
             let free_before = window == 0 || places[window - 1] + 1 != start;
             let free_after = window + 12 == digits.len() || places[window + 12] != end;
+            let in_identifier = opaque.iter().any(|id| start < id.end && id.start < end);
             if free_before
                 && free_after
+                && !in_identifier
                 && is_usual_grouping(&places[window..window + 12])
                 && check_digit(&digits[window..window + 11]) == digits[window + 11]
             {
@@ -68,6 +72,44 @@ pub fn find(text: &str) -> Vec<Range<CodePoint>> {
         at = next.max(at + 1);
     }
     found
+}
+
+/// Where opaque identifiers stand (a pasted address of a page holds some): 32 hexadecimal digits in
+/// a row, or in the groups 8-4-4-4-12, with a letter among them. One in a few thousand of them has
+/// twelve decimal digits in a row.
+fn identifiers(chars: &[char]) -> Vec<Range<usize>> {
+    let part = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let length = chars[at..].iter().take_while(|c| part(c)).count();
+        let token = &chars[at..at + length];
+        let mut start = at;
+        for word in token.split(|c| *c == '-') {
+            if is_opaque(word, &[]) {
+                found.push(start..start + word.len());
+            }
+            start += word.len() + 1;
+        }
+        if is_opaque(token, &[8, 13, 18, 23]) {
+            found.push(at..at + length);
+        }
+        at += length.max(1);
+    }
+    found
+}
+
+/// 32 hexadecimal digits with a letter among them, and hyphens in just these places.
+fn is_opaque(word: &[char], hyphens: &[usize]) -> bool {
+    word.len() == 32 + hyphens.len()
+        && word.iter().enumerate().all(|(place, c)| {
+            if hyphens.contains(&place) {
+                *c == '-'
+            } else {
+                c.is_ascii_hexdigit()
+            }
+        })
+        && word.iter().any(char::is_ascii_alphabetic)
 }
 
 /// Twelve in a row, or equal groups (4-4-4, 3-3-3-3 …). Other groupings are telephone numbers and
@@ -162,6 +204,38 @@ mod tests {
         assert_eq!(find("R8 123456789018").len(), 1);
     }
 
+    #[test]
+    fn opaque_identifiers_are_no_numbers_and_hide_none() {
+        let plain = "ab123456789018cdefabcdefabcdefab";
+        assert_eq!(plain.len(), 32);
+        for text in [
+            plain.to_owned(),
+            format!("https://musubi.example/cases/{plain}/sheets"),
+            plain.to_uppercase(),
+            "0190f3c0-aa00-7000-8000-123456789018".to_owned(),
+            format!("{plain}-{plain}"),
+        ] {
+            assert!(find(&text).is_empty(), "{text}");
+        }
+        // Beside an identifier, and where it only looks like one.
+        assert_eq!(find(&format!("{plain} 123456789018")).len(), 1);
+        assert_eq!(find(&format!("123456789018、{plain}")).len(), 1);
+        assert_eq!(
+            find("0190f3c0-aa00-7000-8000-abcdefabcdef 1234-5678-9018").len(),
+            1
+        );
+        assert_eq!(
+            find("ab123456789018cdefabcdefabcdefabc").len(),
+            1,
+            "33 letters"
+        );
+        assert_eq!(
+            find("xy123456789018cdefabcdefabcdefab").len(),
+            1,
+            "not hexadecimal"
+        );
+    }
+
     proptest! {
         #[test]
         fn one_wrong_digit_is_noticed_unless_the_remainder_folds(eleven in "[0-9]{11}", place in 0_usize..11, other in 0_u8..10) {
@@ -176,6 +250,13 @@ mod tests {
             if wrong != number && !number.ends_with('0') {
                 prop_assert!(!is_valid(&wrong));
             }
+        }
+
+        #[test]
+        fn an_identifier_is_never_a_number(id in "[0-9a-f]{32}") {
+            prop_assume!(id.bytes().any(|byte| byte.is_ascii_alphabetic()));
+            let pasted = format!("参照 {id} を見る");
+            prop_assert!(find(&pasted).is_empty());
         }
 
         #[test]

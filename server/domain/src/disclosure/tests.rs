@@ -624,7 +624,6 @@ fn confirmations_are_checked_and_open_what_was_asked() {
 fn notes_belong_to_their_agency_and_those_they_are_shared_with() {
     let note = NoteFacts {
         municipality: "m1".into(),
-        creator: "someone".into(),
         agency: "care".into(),
         shared: vec![("school".into(), Level::Read)],
     };
@@ -640,6 +639,37 @@ fn notes_belong_to_their_agency_and_those_they_are_shared_with() {
         ..care()
     };
     assert_eq!(decide_note(&elsewhere, &note).level, Level::None);
+}
+
+#[test]
+fn an_empty_list_of_a_protected_address_is_drawn_up_by_whoever_is_in_charge() {
+    let coordinator = coordinator();
+    let other = viewer("coord2", AgencyClass::Coordinator, Role::CoordMgr);
+    let may = |viewer: &Viewer, confidential, listed: &[&str], in_charge: Option<&str>| {
+        let allowed = listed.iter().map(|id| AgencyId::from(*id)).collect();
+        may_change_address_list(
+            viewer,
+            confidential,
+            &allowed,
+            in_charge.map(AgencyId::from).as_ref(),
+        )
+    };
+    assert!(
+        may(&other, false, &[], Some("coord")),
+        "nothing is protected"
+    );
+    assert!(may(&coordinator, true, &[], Some("coord")));
+    assert!(!may(&other, true, &[], Some("coord")));
+    assert!(!may(&other, true, &[], None), "nobody is in charge");
+    assert!(may(&other, true, &["coord2"], Some("coord")));
+    assert!(
+        !may(&coordinator, true, &["coord2"], Some("coord")),
+        "not on the list"
+    );
+    assert!(
+        !may(&care(), true, &["care"], Some("care")),
+        "agencies do not edit the register"
+    );
 }
 
 #[test]
