@@ -128,13 +128,13 @@ pub struct NewAccount {
     pub must_change_password: bool,
 }
 
-/// Changed fields of an account; `None` leaves a field as it is.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Changed fields of an account; `None` leaves a field as it is, `Some(None)` empties it.
+#[derive(Debug, Clone, Default)]
 pub struct AccountPatch {
     pub name: Option<String>,
-    pub kana: Option<String>,
-    pub email: Option<String>,
-    pub profession: Option<String>,
+    pub kana: Option<Option<String>>,
+    pub email: Option<Option<String>>,
+    pub profession: Option<Option<String>>,
 }
 
 /// Whose accounts, agencies and memberships may be managed.
@@ -335,17 +335,21 @@ impl AdminAccess {
             .map(|name| trimmed(name, "name", 100))
             .transpose()?;
         let done = sqlx::query(
-            "UPDATE accounts SET name = COALESCE($4, name), kana = COALESCE($5, kana), email = COALESCE($6, email), \
-             profession = COALESCE($7, profession), version = version + 1 \
+            "UPDATE accounts SET name = COALESCE($4, name), \
+             kana = CASE WHEN $5 = 1 THEN $6 ELSE kana END, email = CASE WHEN $7 = 1 THEN $8 ELSE email END, \
+             profession = CASE WHEN $9 = 1 THEN $10 ELSE profession END, version = version + 1 \
              WHERE municipality_id = $1 AND id = $2 AND version = $3",
         )
         .bind(self.municipality.as_str())
         .bind(id.as_str())
         .bind(version)
         .bind(name)
-        .bind(patch.kana.clone())
-        .bind(patch.email.clone())
-        .bind(patch.profession.clone())
+        .bind(i64::from(patch.kana.is_some()))
+        .bind(patch.kana.clone().flatten())
+        .bind(i64::from(patch.email.is_some()))
+        .bind(patch.email.clone().flatten())
+        .bind(i64::from(patch.profession.is_some()))
+        .bind(patch.profession.clone().flatten())
         .execute(tx.conn())
         .await?;
         if done.rows_affected() == 1 {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::agency::AgencyClass;
 use domain::consent::{Consent, ConsentStatus};
 use domain::disclosure::{
-    self, CaseFacts, Decision, Disclosure, DocumentFacts, Excluded, Exclusion, Level, Member,
-    PersonFacts, SharingBasis, Viewer,
+    self, CaseFacts, Decision, Disclosure, Excluded, Exclusion, Level, Member, PersonFacts,
+    SharingBasis, Viewer,
 };
 use domain::id::{AccountId, AgencyId, CaseId, DocumentId, MunicipalityId, PersonId};
 use domain::role::Capability;
@@ -27,7 +27,7 @@ use crate::documents;
 use crate::error::{Result, StoreError, taken};
 use crate::memberships::{date, optional_date};
 use crate::persons::{self, NewPerson, Person};
-use crate::{agencies, outbox};
+use crate::{agencies, outbox, progress};
 
 /// Rows of a table for a set of cases, bound as `$1` municipality and an IN list.
 async fn rows_for(
@@ -312,8 +312,9 @@ struct CaseRow {
     owner_account: Option<AccountId>,
     lead_agency: Option<AgencyId>,
     similar_ok: bool,
-    last_progress_on: Option<Date>,
     version: i64,
+    /// Of the case's own line: this row, its persons, members and rights. What was written in the
+    /// case is added as far as the caller may see it ([`Marks`]).
     updated_at: String,
 }
 
@@ -335,7 +336,6 @@ fn case_row(row: &AnyRow) -> Result<CaseRow> {
             .try_get::<Option<String>, _>("lead_agency_id")?
             .map(AgencyId),
         similar_ok: row.try_get::<i64, _>("similar_ok")? != 0,
-        last_progress_on: optional_date(row.try_get("last_progress_on")?)?,
         version: row.try_get("version")?,
         updated_at: row.try_get("updated_at")?,
     })
@@ -401,6 +401,8 @@ pub struct CasePerson {
     pub consent: Option<ConsentStatus>,
     pub flags: Vec<String>,
     pub address_confidential: bool,
+    /// Has died: `age` is that on the day of death.
+    pub deceased: bool,
     /// The register's values; protected ones left out. `None` for a masked person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<Person>,
@@ -430,9 +432,11 @@ pub struct CaseSummary {
     pub lead_agency: Option<Named>,
     pub level: Level,
     pub flags: Vec<String>,
+    /// Day of the latest entry of the 支援経過 that the caller may see.
     pub last_progress_on: Option<Date>,
     pub similar_ok: bool,
     pub version: i64,
+    /// The latest change that the caller may see something of.
     pub updated_at: String,
 }
 
@@ -851,6 +855,34 @@ impl Tx {
         }))
     }
 
+    /// Keeps the rights to a case as they are until this (writing) transaction ends: whoever changes
+    /// its members, disclosure, consent or exclusions waits. For what writes elsewhere, into a live
+    /// document, on the strength of a right asked for here.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn hold_case(&mut self, municipality: &MunicipalityId, id: &CaseId) -> Result<()> {
+        // SQLite has one writer anyway; on PostgreSQL this takes the row that every such change updates.
+        sqlx::query("UPDATE cases SET version = version WHERE municipality_id = $1 AND id = $2")
+            .bind(municipality.as_str())
+            .bind(id.as_str())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// The cases a person is in, to tell open screens of a change; nobody is shown them.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn cases_with(
+        &mut self,
+        municipality: &MunicipalityId,
+        person: &PersonId,
+    ) -> Result<Vec<CaseId>> {
+        persons::cases_of(self, municipality, person).await
+    }
+
     /// Ids of all cases the caller may know of, newest change first.
     ///
     /// # Errors
@@ -894,7 +926,6 @@ impl Tx {
             ));
             values.extend(filter.stages.iter().map(|stage| stage.code().to_owned()));
         }
-        sql.push_str(" ORDER BY c.updated_at DESC, c.id DESC");
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for value in values {
             query = query.bind(value);
@@ -908,11 +939,26 @@ impl Tx {
         }
         let ids: Vec<CaseId> = candidates.iter().map(|(id, _)| id.clone()).collect();
         let mut known = facts(self, &municipality, &ids).await?;
-        Ok(candidates
+        let mut visible: Vec<(CaseId, String, CaseFacts)> = candidates
             .into_iter()
             .filter_map(|(id, updated)| known.remove(&id).map(|facts| (id, updated, facts)))
             .filter(|(_, _, facts)| disclosure::case_visible(&caller.viewer, facts))
-            .collect())
+            .collect();
+        let seen: Vec<(&Viewer, &CaseFacts)> = visible
+            .iter()
+            .map(|(_, _, facts)| (&caller.viewer, facts))
+            .collect();
+        let mut marks = marks(self, &municipality, &seen).await?;
+        for (id, updated, _) in &mut visible {
+            if let Some(marks) = marks.remove(id)
+                && marks.updated_at > *updated
+            {
+                *updated = marks.updated_at;
+            }
+        }
+        // The newest change first: of those the caller may see, so that the order tells of no others.
+        visible.sort_by(|a, b| (&b.1, &b.0).cmp(&(&a.1, &a.0)));
+        Ok(visible)
     }
 
     /// A page of the cases the caller may know of. Counts and pages are made after the policy has
@@ -1049,12 +1095,81 @@ impl Tx {
     }
 }
 
+/// What was last written in a case, of all that a viewer may see.
+#[derive(Debug, Clone, Default)]
+struct Marks {
+    /// Of sheets, entries and transcripts; empty when there is nothing to see.
+    updated_at: String,
+    last_progress_on: Option<Date>,
+}
+
+/// The marks of cases, each as its viewer sees it. Reads one row for each kind of entry, not each
+/// entry: a list of all cases asks here.
+async fn marks(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    cases: &[(&Viewer, &CaseFacts)],
+) -> Result<BTreeMap<CaseId, Marks>> {
+    let seen: BTreeMap<&CaseId, (&Viewer, &CaseFacts)> = cases
+        .iter()
+        .map(|(viewer, facts)| (&facts.case, (*viewer, *facts)))
+        .collect();
+    let ids: Vec<CaseId> = seen.keys().map(|id| (*id).clone()).collect();
+    let mut out: BTreeMap<CaseId, Marks> = BTreeMap::new();
+    let mut note = |case: CaseId, at: String, performed_on: Option<Date>| {
+        let marks = out.entry(case).or_default();
+        if marks.updated_at < at {
+            marks.updated_at = at;
+        }
+        marks.last_progress_on = marks.last_progress_on.max(performed_on);
+    };
+    let level = |case: &CaseId, section: Section| {
+        seen.get(case).map_or(Level::None, |(viewer, facts)| {
+            disclosure::decide(viewer, facts, &facts.sheet(section)).level
+        })
+    };
+    let rows = rows_for(
+        tx,
+        municipality,
+        &ids,
+        "SELECT case_id, section, MAX(updated_at) AS at FROM documents WHERE section IS NOT NULL AND parent_id IS NULL \
+         AND state <> 'erased' AND municipality_id = $1 AND case_id IN",
+        "GROUP BY case_id, section",
+    )
+    .await?;
+    for row in &rows {
+        let case = CaseId(row.try_get("case_id")?);
+        if level(&case, section(&row.try_get::<String, _>("section")?)?) > Level::None {
+            note(case, row.try_get("at")?, None);
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        &ids,
+        "SELECT case_id, MAX(updated_at) AS at FROM transcripts WHERE municipality_id = $1 AND case_id IN",
+        "GROUP BY case_id",
+    )
+    .await?;
+    for row in &rows {
+        let case = CaseId(row.try_get("case_id")?);
+        if level(&case, Section::Intake).min(level(&case, Section::Assessment)) >= Level::Read {
+            note(case, row.try_get("at")?, None);
+        }
+    }
+    for (case, written) in progress::last_written(tx, municipality, &seen).await? {
+        note(case, written.at, Some(written.performed_on));
+    }
+    Ok(out)
+}
+
 /// What a page of cases needs of other tables, loaded once.
 struct Names {
     agencies: BTreeMap<AgencyId, agencies::Agency>,
     accounts: BTreeMap<AccountId, String>,
     persons: BTreeMap<PersonId, Person>,
     roles: BTreeMap<(CaseId, PersonId), (CaseRole, Option<String>, i64)>,
+    marks: BTreeMap<CaseId, Marks>,
 }
 
 impl Names {
@@ -1100,11 +1215,17 @@ impl Names {
                 ),
             );
         }
+        let seen: Vec<(&Viewer, &CaseFacts)> = cases
+            .iter()
+            .map(|case| (&case.caller.viewer, &case.facts))
+            .collect();
+        let marks = marks(tx, &municipality, &seen).await?;
         Ok(Self {
             agencies,
             accounts,
             persons,
             roles,
+            marks,
         })
     }
 
@@ -1235,6 +1356,7 @@ impl CaseAccess {
     }
 
     async fn summary_with(&self, tx: &mut Tx, names: &Names) -> Result<CaseSummary> {
+        let marks = names.marks.get(self.id()).cloned().unwrap_or_default();
         let level = self.level();
         let title = match &self.row.title_sealed {
             Some(sealed) if level >= Level::Read => Some(
@@ -1274,13 +1396,10 @@ impl CaseAccess {
             lead_agency: self.row.lead_agency.as_ref().map(|id| names.agency(id)),
             level,
             flags: flags.into_iter().collect(),
-            last_progress_on: self
-                .row
-                .last_progress_on
-                .filter(|_| self.decision(Section::Progress).level > Level::None),
+            last_progress_on: marks.last_progress_on,
             similar_ok: self.row.similar_ok,
             version: self.row.version,
-            updated_at: self.row.updated_at.clone(),
+            updated_at: marks.updated_at.max(self.row.updated_at.clone()),
         })
     }
 
@@ -1339,6 +1458,7 @@ impl CaseAccess {
                     .map(|known| known.flags.iter().map(|flag| flag.flag.clone()).collect())
                     .unwrap_or_default(),
                 address_confidential: person.address_confidential && view.is_some(),
+                deceased: view.as_ref().is_some_and(Person::is_deceased),
                 person: view,
             });
         }
@@ -1590,7 +1710,7 @@ impl CaseAccess {
         Ok(version + 1)
     }
 
-    /// Announces a change and moves the case up in the list.
+    /// Announces a change of the case's own line and moves the case up in everybody's list.
     pub(crate) async fn changed(&self, tx: &mut Tx, topic: &'static str) -> Result<()> {
         let now = tx.now_text();
         sqlx::query("UPDATE cases SET updated_at = $3 WHERE municipality_id = $1 AND id = $2")
@@ -1599,6 +1719,13 @@ impl CaseAccess {
             .bind(now)
             .execute(tx.conn())
             .await?;
+        self.announce(tx, topic);
+        Ok(())
+    }
+
+    /// Announces a change that not everybody who knows of the case may see: it moves the case up by
+    /// what it changed ([`Marks`]), if at all.
+    pub(crate) fn announce(&self, tx: &mut Tx, topic: &'static str) {
         outbox::put(
             tx,
             self.municipality(),
@@ -1607,7 +1734,6 @@ impl CaseAccess {
             Some(self.id()),
             serde_json::Value::Null,
         );
-        Ok(())
     }
 
     /// Shuts an agency or account out of the case (or of everything about one person in it): even
@@ -1617,6 +1743,7 @@ impl CaseAccess {
     /// Forbidden; the agency in charge cannot be excluded.
     pub async fn exclude(&self, tx: &mut Tx, exclusion: &Exclusion, reason: &str) -> Result<()> {
         self.require(Capability::ManageDisclosure)?;
+        tx.hold_case(self.municipality(), self.id()).await?;
         let (kind, subject) = match &exclusion.who {
             Excluded::Agency(agency) if *agency == self.facts.owner => {
                 return Err(StoreError::Invalid("owner_agency"));
@@ -1650,7 +1777,8 @@ impl CaseAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        self.changed(tx, "case.access").await
+        self.announce(tx, "case.access");
+        Ok(())
     }
 
     /// Takes an exclusion back.
@@ -1659,6 +1787,7 @@ impl CaseAccess {
     /// Forbidden or unknown.
     pub async fn include(&self, tx: &mut Tx, exclusion: &Exclusion) -> Result<()> {
         self.require(Capability::ManageDisclosure)?;
+        tx.hold_case(self.municipality(), self.id()).await?;
         let (kind, subject) = match &exclusion.who {
             Excluded::Agency(agency) => ("agency", agency.as_str()),
             Excluded::Account(account) => ("account", account.as_str()),
@@ -1676,7 +1805,8 @@ impl CaseAccess {
         if done.rows_affected() == 0 {
             return Err(StoreError::NotFound);
         }
-        self.changed(tx, "case.access").await
+        self.announce(tx, "case.access");
+        Ok(())
     }
 
     /// Who looked at or changed this case (閲覧履歴): for those who manage its disclosure.
@@ -1696,15 +1826,5 @@ impl CaseAccess {
             ..audit::Filter::default()
         };
         audit::list(tx, self.municipality(), &filter, limit).await
-    }
-
-    /// Facts of an entry of the 支援経過 by an agency about some persons.
-    pub(crate) fn entry(&self, agency: &AgencyId, subjects: Vec<PersonId>) -> DocumentFacts {
-        DocumentFacts {
-            case: self.id().clone(),
-            section: Section::Progress,
-            subjects,
-            entry_of: Some(agency.clone()),
-        }
     }
 }

@@ -8,13 +8,13 @@ use domain::id::{AccountId, AgencyId, CaseId, DocumentId, MunicipalityId, Person
 use domain::role::Capability;
 use domain::section::{DocumentKind, Section};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
 use crate::cases::{self, CaseAccess};
 use crate::data_keys::Purpose;
-use crate::database::Tx;
+use crate::database::{Tx, placeholders};
 use crate::error::{Result, StoreError};
 use crate::outbox;
 
@@ -188,6 +188,38 @@ pub struct DocumentAccess {
     masks: Option<DocumentId>,
 }
 
+/// The sections that documents belong to (masks: to that of their text), for lists of events. A
+/// document without one, or of another municipality, is left out.
+///
+/// # Errors
+/// Database away.
+pub async fn sections_of(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[DocumentId],
+) -> Result<BTreeMap<DocumentId, Section>> {
+    let mut out = BTreeMap::new();
+    for chunk in ids.chunks(300) {
+        let sql = format!(
+            "SELECT d.id, COALESCE(d.section, p.section) AS section FROM documents d \
+             LEFT JOIN documents p ON p.municipality_id = d.municipality_id AND p.id = d.parent_id \
+             WHERE d.municipality_id = $1 AND d.id IN ({})",
+            placeholders(2, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
+        for id in chunk {
+            query = query.bind(id.as_str());
+        }
+        for row in query.fetch_all(tx.conn()).await? {
+            let section: Option<String> = row.try_get("section")?;
+            if let Some(section) = section.as_deref().and_then(Section::from_code) {
+                out.insert(DocumentId(row.try_get("id")?), section);
+            }
+        }
+    }
+    Ok(out)
+}
+
 impl Tx {
     async fn document_row(&mut self, id: &DocumentId) -> Result<Option<DocumentInfo>> {
         let row = sqlx::query("SELECT * FROM documents WHERE id = $1")
@@ -250,10 +282,6 @@ impl Tx {
             }
             let facts = NoteFacts {
                 municipality: info.municipality.clone(),
-                creator: info
-                    .created_by
-                    .clone()
-                    .unwrap_or_else(|| AccountId::from("")),
                 agency: info.owner_agency.clone(),
                 shared,
             };
@@ -847,7 +875,8 @@ impl DocumentWork {
         Ok(())
     }
 
-    /// Notes that the document was written to.
+    /// Notes that the document was written to. The case moves up in the lists of those who may see
+    /// the document ([`crate::cases::CaseSummary::updated_at`]), not in others.
     ///
     /// # Errors
     /// Database away.
@@ -856,17 +885,9 @@ impl DocumentWork {
         sqlx::query("UPDATE documents SET updated_at = $3 WHERE municipality_id = $1 AND id = $2")
             .bind(self.info.municipality.as_str())
             .bind(self.info.id.as_str())
-            .bind(now.as_str())
+            .bind(now)
             .execute(tx.conn())
             .await?;
-        if let Some(case) = &self.info.case {
-            sqlx::query("UPDATE cases SET updated_at = $3 WHERE municipality_id = $1 AND id = $2")
-                .bind(self.info.municipality.as_str())
-                .bind(case.as_str())
-                .bind(now)
-                .execute(tx.conn())
-                .await?;
-        }
         Ok(())
     }
 }

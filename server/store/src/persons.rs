@@ -130,21 +130,35 @@ impl Person {
         self.fields.get("name").map_or("匿名", String::as_str)
     }
 
-    /// Age in full years on a day; from the birth date, else the estimate.
+    fn date(&self, field: &str) -> Option<Date> {
+        self.fields.get(field).and_then(|text| text.parse().ok())
+    }
+
+    /// Whether the person has died: marked so, or with a date of death.
+    #[must_use]
+    pub fn is_deceased(&self) -> bool {
+        self.fields
+            .get("is_deceased")
+            .is_some_and(|value| value == "true")
+            || self.date("death_date").is_some()
+    }
+
+    /// Age in full years on a day, of the dead on the day of death (`None` when that day is not
+    /// known); from the birth date, else the estimate.
     #[must_use]
     pub fn age_on(&self, day: Date) -> Option<i64> {
-        let born = self
-            .fields
-            .get("birth_date")
-            .and_then(|text| text.parse::<Date>().ok());
-        match born {
-            Some(born) if born <= day => {
+        let day = match self.date("death_date") {
+            Some(died) => Some(died.min(day)),
+            None => (!self.is_deceased()).then_some(day),
+        };
+        match (self.date("birth_date"), day) {
+            (Some(born), Some(day)) if born <= day => {
                 let years = i64::from(day.year()) - i64::from(born.year());
                 let before = (day.month(), day.day()) < (born.month(), born.day());
                 Some(years - i64::from(before))
             }
-            Some(_) => None,
-            None => self
+            (Some(_), _) => None,
+            (None, _) => self
                 .fields
                 .get("estimated_age")
                 .and_then(|text| text.parse().ok()),
@@ -583,7 +597,7 @@ pub struct PersonAccess {
 }
 
 /// Cases a person is in.
-async fn cases_of(
+pub(crate) async fn cases_of(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     person: &PersonId,
@@ -794,6 +808,41 @@ impl PersonAccess {
         Ok(Some(person))
     }
 
+    /// Asked with what stands in the database now, in the transaction that writes.
+    async fn may_change_address_list(&self, tx: &mut Tx) -> Result<bool> {
+        let municipality = self.caller.viewer.municipality.as_str();
+        let confidential: i64 = sqlx::query_scalar(
+            "SELECT address_confidential FROM persons WHERE municipality_id = $1 AND id = $2",
+        )
+        .bind(municipality)
+        .bind(self.person.as_str())
+        .fetch_one(tx.conn())
+        .await?;
+        let listed: Vec<String> = sqlx::query_scalar(
+            "SELECT agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2",
+        )
+        .bind(municipality)
+        .bind(self.person.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+        // The first case counts: receiving the person into another one puts nobody in charge.
+        let in_charge: Option<String> = sqlx::query_scalar(
+            "SELECT c.owner_agency_id FROM case_persons p \
+             JOIN cases c ON c.municipality_id = p.municipality_id AND c.id = p.case_id \
+             WHERE p.municipality_id = $1 AND p.person_id = $2 ORDER BY p.added_at, p.case_id LIMIT 1",
+        )
+        .bind(municipality)
+        .bind(self.person.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+        Ok(disclosure::may_change_address_list(
+            &self.caller.viewer,
+            confidential != 0,
+            &listed.into_iter().map(AgencyId).collect(),
+            in_charge.map(AgencyId).as_ref(),
+        ))
+    }
+
     /// Changes the person that stands at `version`. Returns the new version.
     ///
     /// # Errors
@@ -812,19 +861,10 @@ impl PersonAccess {
             return Err(StoreError::Forbidden);
         }
         let municipality = self.caller.viewer.municipality.clone();
-        // Nor open it for the own agency: only who is on the list lifts the protection or changes the
-        // list. While nobody is on it, whoever edits the register draws it up.
-        if !self.address
-            && (patch.address_confidential == Some(false) || patch.address_allow.is_some())
-        {
-            let listed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2")
-                .bind(municipality.as_str())
-                .bind(self.person.as_str())
-                .fetch_one(tx.conn())
-                .await?;
-            if listed > 0 {
-                return Err(StoreError::Forbidden);
-            }
+        // Nor open it for the own agency.
+        let opens = patch.address_confidential == Some(false) || patch.address_allow.is_some();
+        if opens && !self.may_change_address_list(tx).await? {
+            return Err(StoreError::Forbidden);
         }
         let by = self.caller.viewer.account.0.clone();
         let from = patch.from.unwrap_or(self.caller.viewer.today);
@@ -1098,6 +1138,41 @@ mod tests {
         assert_eq!(normal("髙橋"), "高橋");
         assert_eq!(normal("渡邉 Ａｎｎａ"), "渡辺anna");
         assert_eq!(digits("０９０-1234－5678"), "09012345678");
+    }
+
+    #[test]
+    fn the_dead_do_not_grow_older() {
+        let age = |values: &[(&str, &str)]| {
+            let person = Person {
+                id: "p".into(),
+                version: 1,
+                fields: values
+                    .iter()
+                    .map(|(field, value)| ((*field).to_owned(), (*value).to_owned()))
+                    .collect(),
+                former: Vec::new(),
+                flags: Vec::new(),
+                address_confidential: false,
+                address_withheld: false,
+                address_allow: Vec::new(),
+                updated_at: String::new(),
+            };
+            let today = jiff::civil::date(2026, 11, 20);
+            (person.age_on(today), person.is_deceased())
+        };
+        let born = ("birth_date", "1950-12-01");
+        assert_eq!(age(&[born]), (Some(75), false));
+        assert_eq!(
+            age(&[born, ("is_deceased", "true"), ("death_date", "2020-11-30")]),
+            (Some(69), true)
+        );
+        assert_eq!(age(&[born, ("death_date", "2020-12-01")]), (Some(70), true));
+        assert_eq!(age(&[born, ("is_deceased", "true")]), (None, true));
+        assert_eq!(age(&[born, ("is_deceased", "false")]), (Some(75), false));
+        assert_eq!(
+            age(&[("estimated_age", "80"), ("is_deceased", "true")]),
+            (Some(80), true)
+        );
     }
 
     #[test]

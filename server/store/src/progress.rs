@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use domain::agency::AgencyClass;
-use domain::disclosure::{self, Level};
-use domain::id::{AccountId, AgencyId, MembershipId, PersonId, ProgressRecordId};
+use domain::disclosure::{self, CaseFacts, DocumentFacts, Level, Viewer};
+use domain::id::{
+    AccountId, AgencyId, CaseId, MembershipId, MunicipalityId, PersonId, ProgressRecordId,
+};
 use domain::role::Capability;
 use domain::section::Section;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::cases::{CaseAccess, Named};
-use crate::database::Tx;
+use crate::database::{Tx, placeholders};
 use crate::error::{Result, StoreError};
 use crate::memberships::date;
 use crate::{accounts, agencies};
@@ -138,28 +140,181 @@ const MASKED_TEXTS: [&str; 3] = ["title", "content", "reason"];
 /// 機微メモ: never leaves the writing agency.
 const PRIVATE: &str = "private_note";
 
+/// Whether an entry of an agency with that visibility is for the viewer at all.
+fn is_for(
+    viewer: &Viewer,
+    facts: &CaseFacts,
+    agency: &AgencyId,
+    visibility: Visibility,
+    named: &[AgencyId],
+) -> bool {
+    if viewer.agency == *agency {
+        return true;
+    }
+    let in_charge = viewer.agency == facts.owner;
+    match visibility {
+        Visibility::OwnOrg => false,
+        Visibility::Kotaki => in_charge,
+        Visibility::CaseMembers => true,
+        Visibility::ShienMembers => {
+            in_charge
+                || viewer.agency_class == AgencyClass::Department
+                || facts.bases.iter().any(|basis| {
+                    basis.meeting.is_some()
+                        && basis.agencies.contains(&viewer.agency)
+                        && basis.from <= viewer.today
+                        && basis.until.is_some_and(|until| viewer.today <= until)
+                })
+        }
+        Visibility::Custom => named.contains(&viewer.agency),
+    }
+}
+
+/// The policy's level on an entry about these persons (empty: everybody in the case).
+fn entry_level(
+    viewer: &Viewer,
+    facts: &CaseFacts,
+    agency: &AgencyId,
+    subjects: Vec<PersonId>,
+) -> Level {
+    let entry = DocumentFacts {
+        case: facts.case.clone(),
+        section: Section::Progress,
+        subjects,
+        entry_of: Some(agency.clone()),
+    };
+    disclosure::decide(viewer, facts, &entry).level
+}
+
+/// Whom entries of a case are about and which agencies they name, by record.
+async fn about(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+) -> Result<(
+    BTreeMap<String, Vec<PersonId>>,
+    BTreeMap<String, Vec<AgencyId>>,
+)> {
+    let mut persons: BTreeMap<String, Vec<PersonId>> = BTreeMap::new();
+    let mut named: BTreeMap<String, Vec<AgencyId>> = BTreeMap::new();
+    for (table, column) in [
+        ("progress_persons", "person_id"),
+        ("progress_agencies", "agency_id"),
+    ] {
+        let sql = format!(
+            "SELECT x.record_id, x.{column} AS subject FROM {table} x JOIN progress_records r \
+             ON r.municipality_id = x.municipality_id AND r.id = x.record_id WHERE r.municipality_id = $1 AND r.case_id = $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(municipality.as_str())
+            .bind(case.as_str())
+            .fetch_all(tx.conn())
+            .await?;
+        for row in rows {
+            let (record, subject): (String, String) =
+                (row.try_get("record_id")?, row.try_get("subject")?);
+            if column == "person_id" {
+                persons.entry(record).or_default().push(PersonId(subject));
+            } else {
+                named.entry(record).or_default().push(AgencyId(subject));
+            }
+        }
+    }
+    Ok((persons, named))
+}
+
+/// When something was last written in the 支援経過 of a case.
+#[derive(Debug, Clone)]
+pub(crate) struct LastWritten {
+    pub at: String,
+    pub performed_on: Date,
+}
+
+/// The latest entry or amendment of each case, out of those the case's viewer may see.
+///
+/// Entries are taken together by agency and visibility. One by one only those that name their readers,
+/// and all of a case where the viewer is excluded about a person: whom an entry is about decides
+/// nothing else of whether it is shown.
+pub(crate) async fn last_written(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    cases: &BTreeMap<&CaseId, (&Viewer, &CaseFacts)>,
+) -> Result<Vec<(CaseId, LastWritten)>> {
+    let mut out = Vec::new();
+    let (mut together, mut single) = (Vec::new(), Vec::new());
+    for (case, (viewer, facts)) in cases {
+        if disclosure::decide(viewer, facts, &facts.sheet(Section::Progress)).level == Level::None {
+            continue;
+        }
+        if facts.exclusions.is_empty() {
+            together.push((*case).clone());
+        } else {
+            single.push((*case).clone());
+        }
+    }
+    for (ids, one) in [
+        (
+            together,
+            "CASE WHEN r.visibility = 'custom' THEN r.id ELSE '' END",
+        ),
+        (single, "r.id"),
+    ] {
+        for chunk in ids.chunks(300) {
+            let list = placeholders(2, chunk.len());
+            let sql = format!(
+                "SELECT r.case_id, r.agency_id, r.visibility, {one} AS one, MAX(r.performed_on) AS performed_on, MAX(r.recorded_at) AS recorded_at, \
+                 MAX(a.recorded_at) AS amended_at FROM progress_records r LEFT JOIN progress_amendments a \
+                 ON a.municipality_id = r.municipality_id AND a.record_id = r.id \
+                 WHERE r.municipality_id = $1 AND r.case_id IN ({list}) GROUP BY r.case_id, r.agency_id, r.visibility, {one}"
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
+            for id in chunk {
+                query = query.bind(id.as_str());
+            }
+            let rows = query.fetch_all(tx.conn()).await?;
+            let mut readers = BTreeMap::new();
+            for row in &rows {
+                let case = CaseId(row.try_get("case_id")?);
+                let Some((viewer, facts)) = cases.get(&case) else {
+                    continue;
+                };
+                let record: String = row.try_get("one")?;
+                if !record.is_empty() && !readers.contains_key(&case) {
+                    readers.insert(case.clone(), about(tx, municipality, &case).await?);
+                }
+                let (subjects, named) = match readers.get(&case) {
+                    Some((persons, named)) if !record.is_empty() => (
+                        persons.get(&record).cloned().unwrap_or_default(),
+                        named.get(&record).cloned().unwrap_or_default(),
+                    ),
+                    _ => (Vec::new(), Vec::new()),
+                };
+                let agency = AgencyId(row.try_get("agency_id")?);
+                let visibility = Visibility::parse(&row.try_get::<String, _>("visibility")?)?;
+                if !is_for(viewer, facts, &agency, visibility, &named)
+                    || entry_level(viewer, facts, &agency, subjects) == Level::None
+                {
+                    continue;
+                }
+                // What was amended in an entry that is shown masked is shown masked too.
+                let recorded: String = row.try_get("recorded_at")?;
+                let amended: Option<String> = row.try_get("amended_at")?;
+                out.push((
+                    case,
+                    LastWritten {
+                        at: amended.unwrap_or_default().max(recorded),
+                        performed_on: date(&row.try_get::<String, _>("performed_on")?)?,
+                    },
+                ));
+            }
+        }
+    }
+    Ok(out)
+}
+
 impl CaseAccess {
     fn sees_entry(&self, agency: &AgencyId, visibility: Visibility, named: &[AgencyId]) -> bool {
-        let viewer = &self.caller.viewer;
-        if viewer.agency == *agency {
-            return true;
-        }
-        match visibility {
-            Visibility::OwnOrg => false,
-            Visibility::Kotaki => self.is_owner(),
-            Visibility::CaseMembers => true,
-            Visibility::ShienMembers => {
-                self.is_owner()
-                    || viewer.agency_class == AgencyClass::Department
-                    || self.facts.bases.iter().any(|basis| {
-                        basis.meeting.is_some()
-                            && basis.agencies.contains(&viewer.agency)
-                            && basis.from <= viewer.today
-                            && basis.until.is_some_and(|until| viewer.today <= until)
-                    })
-            }
-            Visibility::Custom => named.contains(&viewer.agency),
-        }
+        is_for(&self.caller.viewer, &self.facts, agency, visibility, named)
     }
 
     /// Whether the caller may add entries of the own agency.
@@ -238,15 +393,7 @@ impl CaseAccess {
                 .execute(tx.conn())
                 .await?;
         }
-        sqlx::query(
-            "UPDATE cases SET last_progress_on = $3 WHERE municipality_id = $1 AND id = $2 AND (last_progress_on IS NULL OR last_progress_on < $3)",
-        )
-        .bind(municipality)
-        .bind(case)
-        .bind(new.performed_on.to_string())
-        .execute(tx.conn())
-        .await?;
-        self.changed(tx, "case.progress").await?;
+        self.announce(tx, "case.progress");
         Ok(id)
     }
 
@@ -281,31 +428,7 @@ impl CaseAccess {
         }
         let municipality = self.facts.municipality.clone();
         let case = self.facts.case.as_str();
-        let mut persons: BTreeMap<String, Vec<PersonId>> = BTreeMap::new();
-        let mut named: BTreeMap<String, Vec<AgencyId>> = BTreeMap::new();
-        for (table, column) in [
-            ("progress_persons", "person_id"),
-            ("progress_agencies", "agency_id"),
-        ] {
-            let sql = format!(
-                "SELECT x.record_id, x.{column} AS subject FROM {table} x JOIN progress_records r \
-                 ON r.municipality_id = x.municipality_id AND r.id = x.record_id WHERE r.municipality_id = $1 AND r.case_id = $2"
-            );
-            let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(municipality.as_str())
-                .bind(case)
-                .fetch_all(tx.conn())
-                .await?;
-            for row in rows {
-                let (record, subject): (String, String) =
-                    (row.try_get("record_id")?, row.try_get("subject")?);
-                if column == "person_id" {
-                    persons.entry(record).or_default().push(PersonId(subject));
-                } else {
-                    named.entry(record).or_default().push(AgencyId(subject));
-                }
-            }
-        }
+        let (persons, named) = about(tx, &municipality, &self.facts.case).await?;
         let rows = sqlx::query(
             "SELECT * FROM progress_records WHERE municipality_id = $1 AND case_id = $2 AND ($3 = '' OR id = $3) \
              ORDER BY performed_on DESC, recorded_at DESC, id DESC",
@@ -321,7 +444,7 @@ impl CaseAccess {
             let id = ProgressRecordId(row.try_get("id")?);
             let agency = AgencyId(row.try_get("agency_id")?);
             let visibility = Visibility::parse(&row.try_get::<String, _>("visibility")?)?;
-            let about = persons.get(id.as_str()).cloned().unwrap_or_default();
+            let subjects = persons.get(id.as_str()).cloned().unwrap_or_default();
             let empty = Vec::new();
             if !self.sees_entry(
                 &agency,
@@ -330,12 +453,7 @@ impl CaseAccess {
             ) {
                 continue;
             }
-            let level = disclosure::decide(
-                &self.caller.viewer,
-                &self.facts,
-                &self.entry(&agency, about.clone()),
-            )
-            .level;
+            let level = entry_level(&self.caller.viewer, &self.facts, &agency, subjects.clone());
             if level == Level::None {
                 continue;
             }
@@ -371,7 +489,7 @@ impl CaseAccess {
                     id: agency.0,
                 },
                 visibility,
-                persons: (level >= Level::Read).then_some(about),
+                persons: (level >= Level::Read).then_some(subjects),
                 level,
                 content,
                 amendments: Vec::new(),
@@ -594,7 +712,7 @@ impl CaseAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        self.changed(tx, "case.progress").await?;
+        self.announce(tx, "case.progress");
         Ok(amendment)
     }
 }

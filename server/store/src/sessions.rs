@@ -4,6 +4,8 @@
 //! (`totp` or `enrolment` → `password` if it must be changed → `ready`). The token is 256 random
 //! bits; only its SHA-256 is stored. Attempts are counted *before* they are verified, per account
 //! and source, so that parallel guessing gains nothing and nobody can lock another's source out.
+//! Codes of the second factor are counted per account too, from wherever they come: that stage is
+//! reached with the right password alone, so an outsider locks nobody out.
 //!
 //! Functions that count attempts take a writing [`Tx`], and the caller commits whatever the answer.
 
@@ -86,7 +88,7 @@ pub struct Session {
     must_change_password: bool,
 }
 
-/// Too many failures from this source: wait this many seconds.
+/// Too many failures (from this source, or codes of this account): wait this many seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locked {
     pub retry_after: i64,
@@ -196,13 +198,56 @@ async fn attempt(tx: &mut Tx, subject: &str, source: &str) -> Result<Option<Lock
     Ok(None)
 }
 
+/// Forgets the failures. The row stays (until [`sweep`]): whoever waits for its lock finds it.
 async fn succeeded(tx: &mut Tx, subject: &str, source: &str) -> Result<()> {
-    sqlx::query("DELETE FROM sign_in_attempts WHERE subject = $1 AND source = $2")
+    sqlx::query("UPDATE sign_in_attempts SET failures = 0, locked_until = NULL WHERE subject = $1 AND source = $2")
         .bind(subject)
         .bind(source)
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+/// Takes back an attempt that was counted in this transaction and was no guess.
+async fn uncount(tx: &mut Tx, subject: &str, source: &str) -> Result<()> {
+    sqlx::query("UPDATE sign_in_attempts SET failures = failures - 1, locked_until = NULL WHERE subject = $1 AND source = $2 AND failures > 0")
+        .bind(subject)
+        .bind(source)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Stands for all sources together.
+const ANYWHERE: &str = "*";
+
+/// The second factor of an account: one-time and recovery codes together.
+fn second_factor(session: &Session) -> String {
+    format!("second_factor:{}", session.account)
+}
+
+/// Counts a code of the second factor, by its source and by the account.
+async fn second_factor_attempt(
+    tx: &mut Tx,
+    session: &Session,
+    subject: &str,
+    source: &str,
+) -> Result<Option<Locked>> {
+    // Always in this order: two attempts at once do not wait for each other's rows.
+    if let Some(locked) = attempt(tx, subject, source).await? {
+        return Ok(Some(locked));
+    }
+    attempt(tx, &second_factor(session), ANYWHERE).await
+}
+
+async fn second_factor_succeeded(
+    tx: &mut Tx,
+    session: &Session,
+    subject: &str,
+    source: &str,
+) -> Result<()> {
+    succeeded(tx, subject, source).await?;
+    succeeded(tx, &second_factor(session), ANYWHERE).await
 }
 
 /// Counts an attempt to sign in and says what is to be verified. `source` is the client's address.
@@ -480,7 +525,7 @@ pub async fn confirm_totp(
         return Err(StoreError::Conflict);
     }
     let subject = format!("totp:{}", session.account);
-    if let Some(locked) = attempt(tx, &subject, source).await? {
+    if let Some(locked) = second_factor_attempt(tx, session, &subject, source).await? {
         return Ok(SecondFactor::Locked(locked));
     }
     let sealed: Option<Vec<u8>> = sqlx::query_scalar(
@@ -506,9 +551,11 @@ pub async fn confirm_totp(
         .execute(tx.conn())
         .await?;
     if done.rows_affected() == 0 {
+        // Whoever holds the code guesses nothing; two browsers at once are no attack on the account.
+        uncount(tx, &second_factor(session), ANYWHERE).await?;
         return Ok(SecondFactor::Replayed);
     }
-    succeeded(tx, &subject, source).await?;
+    second_factor_succeeded(tx, session, &subject, source).await?;
     let stage = after_second_factor(session);
     set_stage(tx, session, stage).await?;
     Ok(SecondFactor::Accepted(stage))
@@ -537,7 +584,7 @@ pub async fn use_recovery_code(
         return Err(StoreError::Conflict);
     }
     let subject = format!("recovery:{}", session.account);
-    if let Some(locked) = attempt(tx, &subject, source).await? {
+    if let Some(locked) = second_factor_attempt(tx, session, &subject, source).await? {
         return Ok(SecondFactor::Locked(locked));
     }
     let now = tx.now_text();
@@ -553,7 +600,7 @@ pub async fn use_recovery_code(
     if done.rows_affected() == 0 {
         return Ok(SecondFactor::Invalid);
     }
-    succeeded(tx, &subject, source).await?;
+    second_factor_succeeded(tx, session, &subject, source).await?;
     let stage = after_second_factor(session);
     set_stage(tx, session, stage).await?;
     Ok(SecondFactor::Accepted(stage))
@@ -917,6 +964,31 @@ pub async fn caller_in(
         Some(name) => caller_of(tx, municipality, account, &name, membership).await,
         None => Ok(None),
     }
+}
+
+/// The caller as it stands now: the sign-in still holds, the membership can still be used, the scopes
+/// are those of the sign-in. For operations that ask again before they write.
+///
+/// # Errors
+/// Database away.
+pub async fn caller_again(tx: &mut Tx, caller: &Caller) -> Result<Option<Caller>> {
+    let viewer = &caller.viewer;
+    if !holds(tx, &viewer.municipality, &caller.via, &viewer.membership).await? {
+        return Ok(None);
+    }
+    let found = caller_in(
+        tx,
+        &viewer.municipality,
+        &viewer.account,
+        &viewer.membership,
+    )
+    .await?;
+    Ok(found.map(|found| Caller {
+        scopes: caller.scopes.clone(),
+        by_token: caller.by_token,
+        via: caller.via.clone(),
+        ..found
+    }))
 }
 
 /// An API token as listed; the token itself is shown once, when made.

@@ -51,12 +51,16 @@ async fn read(tx: &mut Tx, access: &CaseAccess, row: &AnyRow) -> Result<Transcri
 }
 
 impl CaseAccess {
-    fn reads_transcripts(&self) -> bool {
+    /// Whether the caller sees the case's transcripts: who reads the originals of both sheets.
+    #[must_use]
+    pub fn reads_transcripts(&self) -> bool {
         self.decision(Section::Intake).level >= Level::Read
             && self.decision(Section::Assessment).level >= Level::Read
     }
 
-    fn writes_transcripts(&self) -> bool {
+    /// Whether the caller may bring transcripts in and note what was accepted of them.
+    #[must_use]
+    pub fn writes_transcripts(&self) -> bool {
         self.writable().is_ok()
             && self.caller.may(Capability::EditCase)
             && self.reads_transcripts()
@@ -103,7 +107,7 @@ impl CaseAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        self.changed(tx, "case.transcripts").await?;
+        self.announce(tx, "case.transcripts");
         Ok(id)
     }
 

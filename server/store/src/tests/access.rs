@@ -282,6 +282,134 @@ on_both! {
         assert!(people[0].person.as_ref().unwrap().fields["address"].contains(CANARY));
     }
 
+    async fn an_empty_list_is_drawn_up_by_the_coordinator_in_charge(world: &World) {
+        let created = world.case("保護花子").await;
+        let id = created.clients[0].clone();
+        let mut tx = world.db.write().await.unwrap();
+        let second = agency(&mut tx, &world.admin, "第二センター", domain::agency::AgencyClass::Coordinator).await;
+        let second = caller(&mut tx, &world.admin, "second", &second, domain::role::Role::CoordMgr).await;
+        let protect = PersonPatch { address_confidential: Some(true), ..PersonPatch::default() };
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        access.update(&mut tx, 1, &protect).await.unwrap();
+        // A case of one's own about the person puts nobody in charge of the list.
+        let mut another = world.new_case("x");
+        another.clients = vec![ClientRef::Known { person_id: id.clone() }];
+        cases::create(&mut tx, &second, &another).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = world.db.write().await.unwrap();
+        let outside = tx.person_for(&second, &id).await.unwrap().unwrap();
+        assert!(outside.may_edit() && outside.person(&mut tx).await.unwrap().unwrap().address_withheld);
+        for patch in [
+            PersonPatch { address_allow: Some(vec![second.viewer.agency.clone()]), ..PersonPatch::default() },
+            PersonPatch { address_allow: Some(vec![]), ..PersonPatch::default() },
+            PersonPatch { address_confidential: Some(false), ..PersonPatch::default() },
+        ] {
+            assert!(matches!(outside.update(&mut tx, 2, &patch).await, Err(StoreError::Forbidden)));
+        }
+        let rename = PersonPatch { set: BTreeMap::from([("name".into(), Some("保護 華子".into()))]), ..PersonPatch::default() };
+        outside.update(&mut tx, 2, &rename).await.unwrap();
+        let both = vec![world.coordinator.viewer.agency.clone(), second.viewer.agency.clone()];
+        let in_charge = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        in_charge.update(&mut tx, 3, &PersonPatch { address_allow: Some(both), ..PersonPatch::default() }).await.unwrap();
+        // On the list: may go on with it.
+        let listed = tx.person_for(&second, &id).await.unwrap().unwrap();
+        let alone = vec![second.viewer.agency.clone()];
+        listed.update(&mut tx, 4, &PersonPatch { address_allow: Some(alone), ..PersonPatch::default() }).await.unwrap();
+        let left = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        let back = PersonPatch { address_allow: Some(vec![world.coordinator.viewer.agency.clone()]), ..PersonPatch::default() };
+        assert!(matches!(left.update(&mut tx, 5, &back).await, Err(StoreError::Forbidden)));
+    }
+
+    async fn the_line_of_a_case_tells_of_nothing_hidden(world: &World) {
+        let created = world.case(CANARY).await;
+        world.consent(&created, &created.clients[0], ConsentStatus::Full).await;
+        world.disclose(&created, &world.agency, Level::Edit, &[Section::Assessment, Section::Progress]).await;
+        let newer = {
+            world.store.clock.set(noon() + SignedDuration::from_secs(60));
+            let newer = world.case("新しい").await;
+            world.consent(&newer, &newer.clients[0], ConsentStatus::Full).await;
+            world.disclose(&newer, &world.agency, Level::Read, &[Section::Assessment]).await;
+            newer
+        };
+        // (last entry, last change) of the older case, and the order of the list.
+        let line = async |caller: &Caller| {
+            let page = list(world, caller, None).await;
+            let order: Vec<_> = page.items.iter().map(|case| case.id.clone()).collect();
+            let case = page.items.into_iter().find(|case| case.id == created.case).unwrap();
+            let mut tx = world.db.read().await.unwrap();
+            let alone = tx.case_for(caller, &created.case).await.unwrap().unwrap().summary(&mut tx).await.unwrap();
+            assert_eq!((alone.last_progress_on, &alone.updated_at), (case.last_progress_on, &case.updated_at));
+            (case.last_progress_on, case.updated_at, order[0] == created.case)
+        };
+        let at = |seconds: i64| domain::clock::instant_text(noon() + SignedDuration::from_secs(seconds));
+        let before = line(&world.agency).await;
+        assert_eq!(before, (None, at(0), false));
+
+        world.store.clock.set(noon() + SignedDuration::from_secs(120));
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let kept = owner.add_progress(&mut tx, &entry(Visibility::OwnOrg, "x")).await.unwrap();
+        let named = NewProgress { agencies: vec![world.other.viewer.agency.clone()], ..entry(Visibility::Custom, "x") };
+        owner.add_progress(&mut tx, &named).await.unwrap();
+        owner.amend_progress(&mut tx, &kept, serde_json::json!({ "reason": "誤記" }).as_object().unwrap()).await.unwrap();
+        owner.add_transcript(&mut tx, "txt", "utf-8", &serde_json::Value::Null).await.unwrap();
+        tx.work_on(&document(&created, DocumentKind::Intake)).await.unwrap().unwrap().touched(&mut tx).await.unwrap();
+        let exclusion = Exclusion { who: Excluded::Account(world.stat.viewer.account.clone()), about: None };
+        owner.exclude(&mut tx, &exclusion, "親族").await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(line(&world.agency).await, before, "nothing of that is for the agency");
+        assert_eq!(line(&world.coordinator).await, (Some(date(2026, 11, 10)), at(120), true));
+        let mut tx = world.db.read().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let shown = owner.view_as(&mut tx, &world.agency.viewer.agency).await.unwrap().unwrap();
+        assert_eq!(shown.summary(&mut tx).await.unwrap().updated_at, before.1, "the same in 見え方の確認");
+        drop(tx);
+
+        world.store.clock.set(noon() + SignedDuration::from_secs(180));
+        let mut tx = world.db.write().await.unwrap();
+        let named = NewProgress {
+            performed_on: date(2026, 11, 3),
+            agencies: vec![world.agency.viewer.agency.clone()],
+            ..entry(Visibility::Custom, "x")
+        };
+        owner.add_progress(&mut tx, &named).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(line(&world.agency).await, (Some(date(2026, 11, 3)), at(180), true));
+
+        world.store.clock.set(noon() + SignedDuration::from_secs(240));
+        let mut tx = world.db.write().await.unwrap();
+        tx.work_on(&document(&newer, DocumentKind::Assessment)).await.unwrap().unwrap().touched(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(line(&world.agency).await, (Some(date(2026, 11, 3)), at(180), false), "a shown sheet moves its case");
+
+        // Shut out of everything about one person: entries about that person tell nothing either.
+        world.store.clock.set(noon() + SignedDuration::from_secs(300));
+        let mut tx = world.db.write().await.unwrap();
+        let child = persons::create(&mut tx, &world.coordinator, &person("こども", "こども")).await.unwrap();
+        owner.add_person(&mut tx, &child, CaseRole::Household, None).await.unwrap();
+        for kind in [DocumentKind::Assessment, DocumentKind::Intake, DocumentKind::Network] {
+            let sheet = tx.document_for(&world.coordinator, &document(&created, kind)).await.unwrap().unwrap();
+            sheet.set_subjects(&mut tx, &created.clients).await.unwrap();
+        }
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let exclusion = Exclusion { who: Excluded::Agency(world.agency.viewer.agency.clone()), about: Some(child.clone()) };
+        owner.exclude(&mut tx, &exclusion, "加害者").await.unwrap();
+        tx.commit().await.unwrap();
+        world.store.clock.set(noon() + SignedDuration::from_secs(360));
+        let mut tx = world.db.write().await.unwrap();
+        let about_child = NewProgress { performed_on: date(2026, 11, 19), persons: vec![child], ..entry(Visibility::CaseMembers, "x") };
+        owner.add_progress(&mut tx, &about_child).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = world.db.read().await.unwrap();
+        let seen = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        let summary = seen.summary(&mut tx).await.unwrap();
+        let entries = seen.progress_records(&mut tx).await.unwrap();
+        assert_eq!(summary.last_progress_on, entries.iter().map(|entry| entry.performed_on).max());
+        assert!(summary.last_progress_on < Some(date(2026, 11, 19)) && summary.updated_at < at(360));
+        drop(tx);
+        assert_eq!(line(&world.coordinator).await.0, Some(date(2026, 11, 19)));
+    }
+
     async fn the_register_keeps_the_past_and_finds_it(world: &World) {
         let mut tx = world.db.write().await.unwrap();
         let id = persons::create(&mut tx, &world.coordinator, &person("髙橋 花子", "タカハシ ハナコ")).await.unwrap();
@@ -488,6 +616,12 @@ on_both! {
         assert!(matches!(shared.share_note(&mut tx, &world.other.viewer.agency, None, Level::Edit).await, Err(StoreError::Forbidden)));
         access.share_note(&mut tx, &world.other.viewer.agency, None, Level::None).await.unwrap();
         assert!(tx.document_for(&world.other, &note).await.unwrap().is_none());
+        // Its author keeps it under the agency's hat, not under another.
+        let author = world.agency.viewer.account.clone();
+        let elsewhere = super::super::world::membership(&mut tx, &world.admin, &author, &world.other.viewer.agency, domain::role::Role::Agency).await;
+        let other_hat = crate::sessions::caller_in(&mut tx, &world.town, &author, &elsewhere).await.unwrap().unwrap();
+        assert!(tx.document_for(&other_hat, &note).await.unwrap().is_none());
+        assert_eq!(tx.document_for(&world.agency, &note).await.unwrap().unwrap().level(), Level::Edit);
         assert!(matches!(documents::create_note(&mut tx, &world.auditor).await, Err(StoreError::Forbidden)));
     }
 

@@ -170,6 +170,77 @@ on_both! {
         assert!(matches!(code(&world.db, &session, &right, "10.0.0.1").await, SecondFactor::Locked(_)));
     }
 
+    async fn codes_are_counted_by_account_from_wherever_they_come(world: &World) {
+        enrolled(world, "target").await;
+        let db = &world.db;
+        // Who lacks the password never gets to the codes, and locks nobody out.
+        for n in 0..40 {
+            let _ = sign_in(db, "target", "wrong password!", &format!("198.51.100.{n}")).await;
+        }
+        let right = sessions::current_code(SECRET, noon()).unwrap();
+        let (_, session) = sign_in(db, "target", PASSWORD, "10.0.0.1").await.unwrap().unwrap();
+        assert_eq!(code(db, &session, &right, "10.0.0.1").await, SecondFactor::Accepted(Stage::Ready));
+
+        // Who has it guesses from ever new addresses, one-time and recovery codes in turn.
+        let (_, session) = sign_in(db, "target", PASSWORD, "203.0.113.1").await.unwrap().unwrap();
+        for n in 0..5 {
+            let source = format!("203.0.113.{n}");
+            let mut session = session.clone();
+            let mut tx = db.write().await.unwrap();
+            let answer = if n % 2 == 0 {
+                sessions::confirm_totp(&mut tx, &mut session, "000001", &source).await.unwrap()
+            } else {
+                sessions::use_recovery_code(&mut tx, &mut session, "0000-0000-0000-0000", &source).await.unwrap()
+            };
+            tx.commit().await.unwrap();
+            assert_eq!(answer, SecondFactor::Invalid, "{n}");
+        }
+        let later = |seconds: i64| noon() + SignedDuration::from_secs(seconds);
+        let at = async |seconds: i64, given: &str, source: &str| {
+            world.store.clock.set(later(seconds));
+            let (_, session) = sign_in(db, "target", PASSWORD, source).await.unwrap().unwrap();
+            code(db, &session, given, source).await
+        };
+        assert_eq!(at(1, "000001", "203.0.113.99").await, SecondFactor::Locked(Locked { retry_after: 29 }));
+        // The lock ends by itself, and grows when it goes on.
+        assert_eq!(at(31, "000001", "203.0.113.100").await, SecondFactor::Invalid);
+        assert_eq!(at(32, "000001", "203.0.113.101").await, SecondFactor::Locked(Locked { retry_after: 59 }));
+        let right = sessions::current_code(SECRET, later(92)).unwrap();
+        assert_eq!(at(92, &right, "10.0.0.1").await, SecondFactor::Accepted(Stage::Ready));
+        // A success forgives; codes that were right once are no guesses.
+        for _ in 0..7 {
+            assert_eq!(at(93, &right, &format!("10.0.1.{}", db.fresh_token())).await, SecondFactor::Replayed);
+        }
+        let next = sessions::current_code(SECRET, later(153)).unwrap();
+        assert_eq!(at(153, &next, "10.0.0.1").await, SecondFactor::Accepted(Stage::Ready));
+    }
+
+    async fn a_callers_rights_are_asked_for_again(world: &World) {
+        let mut tx = world.db.write().await.unwrap();
+        let again = sessions::caller_again(&mut tx, &world.agency).await.unwrap().unwrap();
+        assert_eq!(again, world.agency);
+        world.admin.stop_membership(&mut tx, &world.agency.viewer.membership).await.unwrap();
+        assert!(sessions::caller_again(&mut tx, &world.agency).await.unwrap().is_none(), "the membership was stopped");
+        let token = world.coordinator.via.strip_prefix("token:").unwrap().to_owned();
+        world.admin.revoke_token(&mut tx, &token).await.unwrap();
+        assert!(sessions::caller_again(&mut tx, &world.coordinator).await.unwrap().is_none(), "the token was revoked");
+    }
+
+    async fn fields_of_an_account_are_left_changed_or_emptied(world: &World) {
+        let mut tx = world.db.write().await.unwrap();
+        let id = account(&mut tx, &world.admin, "fields").await;
+        let fields = async |tx: &mut crate::Tx| {
+            let found = world.admin.account(tx, &id).await.unwrap().unwrap();
+            (found.name, found.kana, found.email, found.profession)
+        };
+        let some = |text: &str| Some(Some(text.to_owned()));
+        let fill = AccountPatch { name: None, kana: some("かな"), email: some("a@b.example"), profession: some("other") };
+        world.admin.update_account(&mut tx, &id, 1, &fill).await.unwrap();
+        let clear = AccountPatch { kana: Some(None), email: Some(None), ..AccountPatch::default() };
+        world.admin.update_account(&mut tx, &id, 2, &clear).await.unwrap();
+        assert_eq!(fields(&mut tx).await, ("職員 fields".into(), None, None, Some("other".into())));
+    }
+
     async fn sessions_end(world: &World) {
         let id = enrolled(world, "leaver").await;
         let (token, session) = sign_in(&world.db, "leaver", PASSWORD, "10.0.0.1").await.unwrap().unwrap();
