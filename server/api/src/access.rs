@@ -1,7 +1,7 @@
 //! The seam between live documents and the policy: asked when a connection joins and again after
 //! every change of rights.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use collab::{
@@ -13,6 +13,9 @@ use domain::{disclosure::Level, id::DocumentId, role::Capability};
 use store::{Caller, Database, documents::DocumentState, sessions};
 
 use crate::shapes;
+
+/// How long a writing transaction waits for a room while it holds the rights to a case.
+pub(crate) const ROOM: Duration = Duration::from_secs(10);
 
 /// Asks the store, and through it the policy.
 #[derive(Debug)]

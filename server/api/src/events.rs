@@ -1,11 +1,12 @@
 //! What changed, told to open screens: ids and sequence numbers, never content. A screen that
 //! hears of a change fetches it again, and the policy decides again.
 
-use domain::id::{CaseId, DocumentId, MunicipalityId};
+use domain::id::{CaseId, DocumentId, MunicipalityId, PersonId, ProgressRecordId};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-/// One change within a case.
+/// One change within a case. Each says what it is about, so that it is told to those alone who may
+/// see that; the subscriber hears no more than its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CaseEvent {
@@ -15,8 +16,23 @@ pub enum CaseEvent {
     Masks { document_id: DocumentId },
     /// Members, disclosure, consent, stage or persons.
     Case,
+    /// Something about one person of the case.
+    #[serde(rename = "case")]
+    Person {
+        #[serde(skip)]
+        person_id: PersonId,
+    },
+    /// A document was written to, finalised or reopened.
+    #[serde(rename = "case")]
+    Document {
+        #[serde(skip)]
+        document_id: DocumentId,
+    },
     /// A progress record was added or amended.
-    Progress,
+    Progress {
+        #[serde(skip)]
+        record_id: ProgressRecordId,
+    },
     /// A transcript was added or changed.
     Transcripts,
 }

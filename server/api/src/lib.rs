@@ -12,6 +12,7 @@ mod headers;
 pub mod operations;
 pub mod scanning;
 pub mod shapes;
+pub mod shares;
 pub mod state;
 pub mod vectors;
 mod web;

@@ -1,12 +1,27 @@
 //! What every handler can reach.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use collab::{hub::Hub, log::UpdateLog};
 use domain::{clock::Clock, id::DocumentId};
 use store::Database;
 
-use crate::{engines::EngineSlot, events::Events, scanning::SuggestionCache};
+use crate::{
+    engines::EngineSlot,
+    error::ApiError,
+    events::Events,
+    scanning::SuggestionCache,
+    shares::{Shares, Turn, Turns},
+};
+
+/// Streams of events that one account may have open: as many screens, over all its browsers.
+const STREAMS: usize = 20;
+/// Requests that run a model at once. Each takes a thread of its own beside the worker's.
+const INFERENCES: usize = 2;
+/// Requests that run a model or wait for it; each may hold an upload.
+const INFERENCE_QUEUE: usize = 16;
+/// Longer nobody waits for a model.
+const INFERENCE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings the API needs.
 #[derive(Debug, Clone)]
@@ -42,6 +57,8 @@ struct Parts {
     scans: tokio::sync::Mutex<()>,
     suggestions: SuggestionCache,
     rescans: tokio::sync::broadcast::Sender<DocumentId>,
+    streams: Arc<Shares>,
+    inference: Turns,
 }
 
 impl AppState {
@@ -63,6 +80,8 @@ impl AppState {
             scans: tokio::sync::Mutex::new(()),
             suggestions: SuggestionCache::default(),
             rescans: tokio::sync::broadcast::Sender::new(4096),
+            streams: Shares::new(STREAMS),
+            inference: Turns::new(INFERENCES, INFERENCE_QUEUE, INFERENCE_PATIENCE),
         }))
     }
 
@@ -119,6 +138,19 @@ impl AppState {
 
     pub(crate) fn rescans(&self) -> tokio::sync::broadcast::Receiver<DocumentId> {
         self.0.rescans.subscribe()
+    }
+
+    /// Open streams of events, by account.
+    pub(crate) fn streams(&self) -> &Arc<Shares> {
+        &self.0.streams
+    }
+
+    /// A request's turn to run a model. Hold no transaction while waiting.
+    ///
+    /// # Errors
+    /// 503 `overloaded`.
+    pub(crate) async fn inference_turn(&self) -> Result<Turn<'_>, ApiError> {
+        self.0.inference.wait().await
     }
 
     pub(crate) fn suggestions(&self) -> &SuggestionCache {

@@ -14,3 +14,16 @@ pub mod similar;
 pub mod statistics;
 pub mod system;
 pub mod transcripts;
+
+/// Tells `null` (`Some(None)`) from missing (`None`, with `#[serde(default)]`).
+#[expect(
+    clippy::option_option,
+    reason = "missing and emptied are different things in a PATCH"
+)]
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}

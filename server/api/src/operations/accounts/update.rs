@@ -16,6 +16,7 @@ use super::{AccountAnswer, admin, answer};
 use crate::{
     context::CallContext,
     error::{ApiError, Body},
+    operations::present,
     state::AppState,
 };
 
@@ -24,9 +25,24 @@ pub struct UpdateAccount {
     /// The version that was read; another one in between answers 409.
     pub version: i64,
     pub name: Option<String>,
-    pub kana: Option<String>,
-    pub email: Option<String>,
-    pub profession: Option<String>,
+    /// Missing: as it is; `null` or blank: emptied. So with the next two.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub kana: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub profession: Option<Option<String>>,
+}
+
+fn filled(given: Option<Option<String>>) -> Option<Option<String>> {
+    given.map(|value| {
+        value
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())
+    })
 }
 
 /// Change an account.
@@ -50,9 +66,9 @@ pub async fn update(
     .collect();
     let patch = AccountPatch {
         name: request.name,
-        kana: request.kana,
-        email: request.email,
-        profession: request.profession,
+        kana: filled(request.kana),
+        email: filled(request.email),
+        profession: filled(request.profession),
     };
     let mut tx = state.db().write().await?;
     let admin = admin(&tx, &call)?;
@@ -64,4 +80,26 @@ pub async fn update(
     let changed = answer(&mut tx, &admin, &id).await?;
     tx.commit().await?;
     Ok(Json(changed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_is_not_null() {
+        let read = |text: &str| {
+            let request: UpdateAccount = serde_json::from_str(text).unwrap();
+            (filled(request.kana), filled(request.email))
+        };
+        assert_eq!(read(r#"{"version":1}"#), (None, None));
+        assert_eq!(
+            read(r#"{"version":1,"kana":null,"email":" "}"#),
+            (Some(None), Some(None))
+        );
+        assert_eq!(
+            read(r#"{"version":1,"kana":"あおば "}"#),
+            (Some(Some("あおば".to_owned())), None)
+        );
+    }
 }

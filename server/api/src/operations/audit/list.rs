@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use domain::{
     clock::instant_text,
     id::{AccountId, CaseId},
+    role::Capability,
 };
 use jiff::{civil::Date, tz::TimeZone};
 use serde::Deserialize;
@@ -13,13 +14,16 @@ use store::audit::{self, Event, Filter};
 use super::{AuditPage, page, read_cursor};
 use crate::{
     context::CallContext,
-    error::{ApiError, Query},
+    error::{ApiError, FieldProblem, Query},
+    operations::cases::is_id,
     state::AppState,
 };
 
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 pub struct AuditFilter {
+    /// An id; of another municipality it finds nothing.
     pub account_id: Option<String>,
+    /// An id; of another municipality it finds nothing.
     pub case_id: Option<String>,
     /// Exactly this code.
     pub action: Option<String>,
@@ -42,6 +46,48 @@ fn start_of(day: Date, zone: &TimeZone) -> Result<String, ApiError> {
     Ok(instant_text(begin.timestamp()))
 }
 
+impl AuditFilter {
+    /// What is looked for is written down with the look, so it must be what it says: an id, a code.
+    fn check(&self) -> Result<(), ApiError> {
+        let id = |value: &Option<String>| value.as_deref().is_none_or(is_id);
+        let code = |value: &Option<String>| {
+            value.as_deref().is_none_or(|code| {
+                (1..=64).contains(&code.len())
+                    && code
+                        .bytes()
+                        .all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'.')
+            })
+        };
+        let problems: Vec<FieldProblem> = [
+            ("account_id", id(&self.account_id)),
+            ("case_id", id(&self.case_id)),
+            ("action", code(&self.action)),
+            (
+                "to",
+                self.from.zip(self.to).is_none_or(|(from, to)| from <= to),
+            ),
+        ]
+        .into_iter()
+        .filter(|(_, good)| !good)
+        .map(|(field, _)| {
+            FieldProblem::new(
+                field,
+                if field == "to" {
+                    "reversed"
+                } else {
+                    "malformed"
+                },
+            )
+        })
+        .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::invalid(problems))
+        }
+    }
+}
+
 /// Events, the newest first. Looking into the log is itself an event.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditFilter),
     responses((status = 200, body = AuditPage), (status = 403, description = "forbidden"), (status = 422, description = "invalid")))]
@@ -50,6 +96,8 @@ pub async fn list(
     call: CallContext,
     Query(query): Query<AuditFilter>,
 ) -> Result<Json<AuditPage>, ApiError> {
+    call.caller.require(Capability::ReadAudit)?;
+    query.check()?;
     let zone = &call.caller.zone;
     let until = match query.to {
         Some(day) => Some(start_of(
@@ -84,6 +132,31 @@ pub async fn list(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_names_ids_and_codes() {
+        let id = Some("0190f3c0aa0070008000000000000001".to_owned());
+        let good = AuditFilter {
+            account_id: id.clone(),
+            case_id: id,
+            action: Some("case.view_as".to_owned()),
+            ..AuditFilter::default()
+        };
+        assert!(good.check().is_ok());
+        assert!(AuditFilter::default().check().is_ok());
+        for text in ["架空太郎", "", "' OR 1=1 --", "0190f3c0"] {
+            let filter = AuditFilter {
+                account_id: Some(text.to_owned()),
+                case_id: Some(text.to_owned()),
+                action: Some(text.to_owned()),
+                ..AuditFilter::default()
+            };
+            let Err(ApiError::Refused { fields, .. }) = filter.check() else {
+                panic!("{text} accepted")
+            };
+            assert_eq!(fields.len(), 3, "{text}");
+        }
+    }
 
     #[test]
     fn days_are_those_of_the_municipality() {

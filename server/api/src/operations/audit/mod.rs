@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::id::{AccountId, MunicipalityId};
+use domain::{
+    id::{AccountId, DocumentId, MunicipalityId},
+    section::Section,
+};
 use serde::Serialize;
-use store::{Tx, accounts, agencies, audit::Entry};
+use store::{Tx, accounts, agencies, audit::Entry, documents};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{error::ApiError, state::AppState};
@@ -35,6 +38,8 @@ pub struct AuditEntry {
     pub object_kind: String,
     pub object_id: String,
     pub case_id: Option<String>,
+    /// The section of the case that it is about, for documents and entries.
+    pub section: Option<&'static str>,
     pub detail: serde_json::Value,
     /// Sealed search words can be opened with `GET /audit/{seq}/terms`.
     pub has_terms: bool,
@@ -90,9 +95,24 @@ pub(crate) async fn page(
     ids.dedup();
     let people: BTreeMap<AccountId, String> = accounts::names(tx, municipality, &ids).await?;
     let offices = agencies::by_id(tx, municipality).await?;
+    let written: Vec<DocumentId> = events
+        .iter()
+        .filter(|event| event.object_kind == "document")
+        .map(|event| DocumentId::from(event.object.as_str()))
+        .collect();
+    let sections = documents::sections_of(tx, municipality, &written).await?;
+    let section = |event: &Entry| match event.object_kind.as_str() {
+        "document" => sections
+            .get(&DocumentId::from(event.object.as_str()))
+            .copied(),
+        // Also the list of them, which is an event about the case.
+        _ if event.action.starts_with("progress.") => Some(Section::Progress),
+        _ => None,
+    };
     let items = events
         .into_iter()
         .map(|event| AuditEntry {
+            section: section(&event).map(Section::code),
             seq: event.seq,
             at: event.at,
             account: event.account.map(|id| AuditActor {

@@ -206,7 +206,7 @@ pub async fn add_progress(
     );
     let entries = Entries::load(&mut tx, &access, Some(&id)).await?;
     tx.commit().await?;
-    tell(&state, &access, CaseEvent::Progress);
+    tell(&state, &access, CaseEvent::Progress { record_id: id });
     let answer = entries
         .finish(&state)
         .await?

@@ -110,7 +110,7 @@ pub async fn amend_progress(
     );
     let entries = Entries::load(&mut tx, &access, Some(&record)).await?;
     tx.commit().await?;
-    tell(&state, &access, CaseEvent::Progress);
+    tell(&state, &access, CaseEvent::Progress { record_id: record });
     let answer = entries
         .finish(&state)
         .await?

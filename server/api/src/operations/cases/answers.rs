@@ -38,7 +38,9 @@ pub struct ClientSummary {
     pub person_id: String,
     /// Name, or ［氏名1］.
     pub display: String,
+    /// Of the dead: on the day of death, where that is known.
     pub age: Option<i64>,
+    pub deceased: bool,
     /// Option list `gender`.
     pub gender: Option<String>,
 }
@@ -71,8 +73,10 @@ pub struct CaseSummary {
     pub consent: Vec<ConsentState>,
     /// Option list `risk_flag`.
     pub flags: Vec<String>,
+    /// Of the entries the caller may see.
     pub last_progress_on: Option<String>,
     pub similar_ok: bool,
+    /// The latest change the caller may see something of.
     pub updated_at: String,
 }
 
@@ -168,6 +172,7 @@ fn client(person: &CasePerson) -> ClientSummary {
         person_id: person_key(person),
         display: person.display.clone(),
         age: person.age,
+        deceased: person.deceased,
         gender: person.gender.clone(),
     }
 }
@@ -383,6 +388,7 @@ mod tests {
             consent: None,
             flags: Vec::new(),
             address_confidential: false,
+            deceased: false,
             person: None,
         }
     }

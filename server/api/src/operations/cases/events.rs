@@ -8,14 +8,13 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::sse::{self, KeepAlive, Sse},
 };
 use axum_extra::extract::CookieJar;
 use domain::{
-    disclosure::Level,
+    disclosure::{self, Level},
     id::{CaseId, MunicipalityId},
-    section::Section,
 };
 use futures_util::{Stream, stream};
 use store::{Caller, audit, sessions};
@@ -29,6 +28,7 @@ use crate::{
     context::{COOKIE, CallContext, caller_of_token},
     error::ApiError,
     events::CaseEvent,
+    shares::Share,
     state::AppState,
 };
 
@@ -38,7 +38,8 @@ const RECHECK: Duration = Duration::from_secs(60);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Follow a case. Event names: `projection`, `masks`, `case`, `progress`, `transcripts`; after a
-/// gap `case`, which means: fetch everything again.
+/// gap `case`, which means: fetch everything again. More than a score of them for one account
+/// answers 429 `too_many_streams`.
 pub async fn events(
     State(state): State<AppState>,
     call: CallContext,
@@ -46,6 +47,10 @@ pub async fn events(
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
     let id = CaseId(id);
+    let stream = state
+        .streams()
+        .take(&call.caller.viewer.account)
+        .ok_or_else(too_many)?;
     // Listen first: what happens between the check and the first wait is not lost.
     let changes = state.events().listen();
     let (mut tx, _access) = open(&state, &call, &id, Mode::Read).await?;
@@ -61,6 +66,7 @@ pub async fn events(
         case: id,
         changes,
         tick,
+        _stream: stream,
     };
     let stream = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
@@ -77,6 +83,17 @@ struct Follower {
     case: CaseId,
     changes: Receiver<(MunicipalityId, CaseId, CaseEvent)>,
     tick: Interval,
+    /// Given back when the stream ends.
+    _stream: Share,
+}
+
+fn too_many() -> ApiError {
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams")
+        .with(
+            "message",
+            "同時に開いている画面が多すぎます。使っていない画面を閉じてから、もう一度お試しください。",
+        )
+        .with("retry_after", 30)
 }
 
 impl Follower {
@@ -139,11 +156,16 @@ impl Follower {
         let shown = match change {
             None => false,
             Some(CaseEvent::Case) => true,
-            Some(CaseEvent::Progress) => access.decision(Section::Progress).level > Level::None,
-            Some(CaseEvent::Transcripts) => access.level() >= Level::Read,
-            Some(CaseEvent::Projection { document_id, .. }) => {
-                tx.document_for(&caller, document_id).await?.is_some()
+            Some(CaseEvent::Person { person_id }) => {
+                disclosure::person_level(&caller.viewer, access.facts(), person_id) > Level::None
             }
+            Some(CaseEvent::Progress { record_id }) => {
+                access.progress_record(&mut tx, record_id).await?.is_some()
+            }
+            Some(CaseEvent::Transcripts) => access.reads_transcripts(),
+            Some(
+                CaseEvent::Projection { document_id, .. } | CaseEvent::Document { document_id },
+            ) => tx.document_for(&caller, document_id).await?.is_some(),
             Some(CaseEvent::Masks { document_id }) => tx
                 .document_for(&caller, document_id)
                 .await?
@@ -157,8 +179,8 @@ const fn name(change: &CaseEvent) -> &'static str {
     match change {
         CaseEvent::Projection { .. } => "projection",
         CaseEvent::Masks { .. } => "masks",
-        CaseEvent::Case => "case",
-        CaseEvent::Progress => "progress",
+        CaseEvent::Case | CaseEvent::Person { .. } | CaseEvent::Document { .. } => "case",
+        CaseEvent::Progress { .. } => "progress",
         CaseEvent::Transcripts => "transcripts",
     }
 }
@@ -170,7 +192,18 @@ fn written(change: &CaseEvent) -> sse::Event {
 
 #[cfg(test)]
 mod tests {
+    use domain::{
+        disclosure::{Disclosure, Excluded, Exclusion},
+        section::{DocumentKind, Section},
+    };
+    use store::{
+        cases::CaseRole,
+        persons::{self, Fact, NewPerson},
+        progress::{NewProgress, Visibility},
+    };
+
     use super::*;
+    use crate::operations::transcripts::tests::Town;
 
     #[test]
     fn the_name_of_an_event_is_its_kind() {
@@ -180,9 +213,10 @@ mod tests {
                 document_id: document_id.clone(),
                 seq: 1,
             },
-            CaseEvent::Masks { document_id },
+            CaseEvent::Masks {
+                document_id: document_id.clone(),
+            },
             CaseEvent::Case,
-            CaseEvent::Progress,
             CaseEvent::Transcripts,
         ] {
             assert_eq!(
@@ -190,5 +224,146 @@ mod tests {
                 name(&change)
             );
         }
+        // What these are about decides who hears them and is not said.
+        for change in [
+            CaseEvent::Document { document_id },
+            CaseEvent::Person {
+                person_id: "p".into(),
+            },
+            CaseEvent::Progress {
+                record_id: "r".into(),
+            },
+        ] {
+            assert_eq!(
+                serde_json::to_value(&change).unwrap(),
+                serde_json::json!({ "kind": name(&change) })
+            );
+        }
+    }
+
+    /// Whether somebody who follows the case hears of a change; `None`: the stream ends.
+    async fn hears(town: &Town, who: &str, change: &CaseEvent) -> Option<bool> {
+        let mut headers = HeaderMap::new();
+        let value = format!("Bearer {}", town.token(who));
+        headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+        let follower = Follower {
+            state: town.state.clone(),
+            headers,
+            municipality: "town".into(),
+            case: town.case.clone(),
+            changes: town.state.events().listen(),
+            tick: interval(RECHECK),
+            _stream: town.state.streams().take(&"x".into()).unwrap(),
+        };
+        follower.allowed(Some(change)).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_change_is_told_to_those_who_may_see_what_changed() {
+        let town = Town::open().await;
+        let sheet = |kind| CaseEvent::Document {
+            document_id: town.documents[&kind].clone(),
+        };
+        let both = async |change: CaseEvent| {
+            (
+                hears(&town, "coordinator", &change).await,
+                hears(&town, "partner", &change).await,
+            )
+        };
+        assert_eq!(both(CaseEvent::Case).await, (Some(true), Some(true)));
+        assert_eq!(hears(&town, "stranger", &CaseEvent::Case).await, None);
+        assert_eq!(
+            both(sheet(DocumentKind::Intake)).await,
+            (Some(true), Some(true)),
+            "shown masked"
+        );
+        assert_eq!(
+            both(CaseEvent::Transcripts).await,
+            (Some(true), Some(false))
+        );
+
+        // The intake sheet is taken back, an entry is kept within the coordinator's house, and the
+        // partner is shut out of everything about one person.
+        let coordinator = town.caller("coordinator").await;
+        let partner = town.caller("partner").await.viewer.agency;
+        let mut tx = town.state.db().write().await.unwrap();
+        let access = tx
+            .case_for(&coordinator, &town.case)
+            .await
+            .unwrap()
+            .unwrap();
+        let hidden = Disclosure {
+            agency: partner.clone(),
+            section: Section::Intake,
+            level: Level::None,
+            comment: false,
+        };
+        access
+            .set_disclosures(&mut tx, &[hidden], None)
+            .await
+            .unwrap();
+        let entry = |visibility| NewProgress {
+            performed_on: jiff::civil::date(2026, 11, 10),
+            method: "tel".into(),
+            visibility,
+            persons: Vec::new(),
+            agencies: Vec::new(),
+            content: serde_json::Map::new(),
+        };
+        let kept = access
+            .add_progress(&mut tx, &entry(Visibility::OwnOrg))
+            .await
+            .unwrap();
+        let shared = access
+            .add_progress(&mut tx, &entry(Visibility::CaseMembers))
+            .await
+            .unwrap();
+        let other = NewPerson {
+            facts: vec![Fact::current("name", "避難 する人")],
+            ..NewPerson::default()
+        };
+        let other = persons::create(&mut tx, &coordinator, &other)
+            .await
+            .unwrap();
+        access
+            .add_person(&mut tx, &other, CaseRole::Related, None)
+            .await
+            .unwrap();
+        let exclusion = Exclusion {
+            who: Excluded::Agency(partner),
+            about: Some(other.clone()),
+        };
+        access.exclude(&mut tx, &exclusion, "加害者").await.unwrap();
+        let client = access.facts().persons[0].person.clone();
+        // The other sheets are about the client, so the partner goes on seeing them.
+        for kind in [DocumentKind::Assessment, DocumentKind::Network] {
+            let sheet = tx
+                .document_for(&coordinator, &town.documents[&kind])
+                .await
+                .unwrap()
+                .unwrap();
+            sheet
+                .set_subjects(&mut tx, std::slice::from_ref(&client))
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+
+        let told = |record_id| CaseEvent::Progress { record_id };
+        let person = |person_id| CaseEvent::Person { person_id };
+        let only_us = (Some(true), Some(false));
+        assert_eq!(both(sheet(DocumentKind::Intake)).await, only_us);
+        assert_eq!(
+            both(sheet(DocumentKind::Assessment)).await,
+            (Some(true), Some(true))
+        );
+        assert_eq!(both(told(kept)).await, only_us);
+        assert_eq!(both(person(other)).await, only_us);
+        assert_eq!(both(person(client)).await, (Some(true), Some(true)));
+        assert_eq!(
+            both(told(shared)).await,
+            only_us,
+            "about everybody, so also about the person kept away"
+        );
     }
 }

@@ -47,6 +47,7 @@ pub(super) async fn mask(
     let (Some(material), Some(engines)) = (material, state.engines().get()) else {
         return Ok(HashMap::new());
     };
+    let _turn = state.inference_turn().await?;
     blocking(move || {
         let register = scanning::register(&material.persons);
         let mut numbering = scanning::numbering(&material.persons);

@@ -7,16 +7,20 @@ use axum::{
 use collab::{access::Change, values};
 use domain::{
     disclosure::Level,
-    form::{self, Context, Severity},
+    form::{self, Context, Definition, Severity},
     id::DocumentId,
     role::Capability,
 };
+use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::audit::{self, Event};
+use store::{
+    audit::{self, Event},
+    sessions,
+};
 
 use crate::{
-    access::identity_of,
+    access::{ROOM, identity_of},
     context::CallContext,
     error::{ApiError, FieldProblem},
     events::CaseEvent,
@@ -53,53 +57,80 @@ pub async fn finalise(
         .as_deref()
         .and_then(|form| form::catalogue().definition(form))
         .ok_or_else(ApiError::not_found)?;
+    let today = context.caller.viewer.today;
+    // Rules that are broken are said before anybody has to wait.
+    acceptable(&state, &id, definition, today).await?;
+
+    let mut tx = state.db().write().await?;
+    // Asked again, and held: from here to the commit no right is taken away and no form of words
+    // becomes final that was not checked. The room and its log need nothing of this transaction.
+    let caller = sessions::caller_again(&mut tx, &context.caller)
+        .await?
+        .ok_or_else(ApiError::forbidden)?;
+    if let Some(case) = &access.info().case {
+        tx.hold_case(&access.info().municipality, case).await?;
+    }
+    let access = tx
+        .document_for(&caller, &id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    if access.level() < Level::Edit || !caller.may(Capability::EditCase) {
+        return Err(ApiError::forbidden());
+    }
+    let author = identity_of(&caller).author();
+    let kept = async {
+        let (value, seq) = acceptable(&state, &id, definition, today).await?;
+        state
+            .hub()
+            .keep_version(&author, &id, "final")
+            .await
+            .map_err(ApiError::internal)?;
+        Ok::<_, ApiError>((value, seq))
+    };
+    let (value, seq) = tokio::time::timeout(ROOM, kept)
+        .await
+        .map_err(|_| ApiError::unavailable("overloaded"))??;
+    let number = access.finalise(&mut tx, seq, &value).await?;
+    let mut event = Event::by(&caller, "document.finalise", "document", id.as_str());
+    event.case.clone_from(&access.info().case);
+    audit::record(&mut tx, event);
+    tx.commit().await?;
+    state
+        .hub()
+        .access_changed(&Change::Documents(vec![id.clone()]));
+    if let Some(case) = &access.info().case {
+        state.events().tell(
+            &access.info().municipality,
+            case,
+            CaseEvent::Document { document_id: id },
+        );
+    }
+    Ok(Json(FinalAnswer { number, seq }))
+}
+
+/// What stands in the sheet now, when no rule of its form is broken.
+async fn acceptable(
+    state: &AppState,
+    id: &DocumentId,
+    definition: &'static Definition,
+    today: Date,
+) -> Result<(Value, u64), ApiError> {
     let (value, seq) = state
         .hub()
-        .read(&id, |view| {
+        .read(id, |view| {
             (values::fields(&view.txn, &view.shape), view.seq)
         })
         .await
         .map_err(ApiError::internal)?;
     let fields: Map<String, Value> = value.as_object().cloned().unwrap_or_default();
-    let problems: Vec<FieldProblem> = form::validate(
-        definition,
-        &fields,
-        &Context::on(context.caller.viewer.today),
-    )
-    .into_iter()
-    .filter(|issue| issue.severity == Severity::Error)
-    .map(|issue| FieldProblem::new(issue.path.clone(), issue.code))
-    .collect();
-    if !problems.is_empty() {
-        return Err(ApiError::invalid(problems));
+    let problems: Vec<FieldProblem> = form::validate(definition, &fields, &Context::on(today))
+        .into_iter()
+        .filter(|issue| issue.severity == Severity::Error)
+        .map(|issue| FieldProblem::new(issue.path.clone(), issue.code))
+        .collect();
+    if problems.is_empty() {
+        Ok((value, seq))
+    } else {
+        Err(ApiError::invalid(problems))
     }
-    let author = identity_of(&context.caller).author();
-    state
-        .hub()
-        .keep_version(&author, &id, "final")
-        .await
-        .map_err(ApiError::internal)?;
-    let mut tx = state.db().write().await?;
-    // Asked again: the right may have gone while the rules ran.
-    let access = tx
-        .document_for(&context.caller, &id)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
-    let number = access.finalise(&mut tx, seq, &value).await?;
-    let mut event = Event::by(
-        &context.caller,
-        "document.finalise",
-        "document",
-        id.as_str(),
-    );
-    event.case.clone_from(&access.info().case);
-    audit::record(&mut tx, event);
-    tx.commit().await?;
-    state.hub().access_changed(&Change::Documents(vec![id]));
-    if let Some(case) = &access.info().case {
-        state
-            .events()
-            .tell(&access.info().municipality, case, CaseEvent::Case);
-    }
-    Ok(Json(FinalAnswer { number, seq }))
 }

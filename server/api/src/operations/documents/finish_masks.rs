@@ -49,7 +49,9 @@ pub async fn finish_masks(
         return Err(ApiError::forbidden());
     }
     // What was typed a moment ago is part of what is released, or it waits as undecided.
+    let turn = state.inference_turn().await?;
     let pending = scanning::scan(&state, &id).await?;
+    drop(turn);
     let reason = request
         .override_reason
         .as_deref()

@@ -6,13 +6,15 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use domain::{clock::instant_text, disclosure::Level, id::DocumentId};
+use domain::{clock::instant_text, disclosure::Level, id::DocumentId, section::Section};
 use serde::Serialize;
 
 use crate::{context::CallContext, error::ApiError, state::AppState};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct HistoryList {
+    /// The section of the case that the document is.
+    pub section: Option<&'static str>,
     pub items: Vec<HistoryItem>,
 }
 
@@ -92,5 +94,8 @@ pub async fn history(
             },
         )
         .collect();
-    Ok(Json(HistoryList { items }))
+    Ok(Json(HistoryList {
+        section: access.info().section.map(Section::code),
+        items,
+    }))
 }

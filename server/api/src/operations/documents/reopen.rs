@@ -29,11 +29,15 @@ pub async fn reopen(
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
     tx.commit().await?;
-    state.hub().access_changed(&Change::Documents(vec![id]));
+    state
+        .hub()
+        .access_changed(&Change::Documents(vec![id.clone()]));
     if let Some(case) = &access.info().case {
-        state
-            .events()
-            .tell(&access.info().municipality, case, CaseEvent::Case);
+        state.events().tell(
+            &access.info().municipality,
+            case,
+            CaseEvent::Document { document_id: id },
+        );
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -17,7 +17,7 @@ pub struct ScanAnswer {
 
 /// Scan the texts now instead of after the pause.
 #[utoipa::path(post, path = "/documents/{id}/masks/scan", tag = "masks", params(("id" = String, Path)),
-    responses((status = 200, body = ScanAnswer), (status = 403), (status = 404), (status = 503, description = "models_not_ready")))]
+    responses((status = 200, body = ScanAnswer), (status = 403), (status = 404), (status = 503, description = "models_not_ready, overloaded")))]
 pub async fn scan_masks(
     State(state): State<AppState>,
     Path(id): Path<String>,
@@ -33,6 +33,7 @@ pub async fn scan_masks(
         return Err(ApiError::forbidden());
     }
     drop(tx);
+    let _turn = state.inference_turn().await?;
     let pending = scanning::scan(&state, &id).await?;
     Ok(Json(ScanAnswer { pending }))
 }

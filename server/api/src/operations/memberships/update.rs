@@ -6,7 +6,7 @@ use axum::{
 };
 use domain::{id::MembershipId, role::Role};
 use jiff::civil::Date;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::json;
 use store::{audit::Event, memberships::MembershipPatch};
 
@@ -14,7 +14,7 @@ use super::{MembershipAnswer, answer, finish, not_own};
 use crate::{
     context::CallContext,
     error::{ApiError, Body},
-    operations::accounts::admin,
+    operations::{accounts::admin, present},
     state::AppState,
 };
 
@@ -28,11 +28,6 @@ pub struct UpdateMembership {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub valid_to: Option<Option<Date>>,
-}
-
-/// Tells `null` from missing.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Date>>, D::Error> {
-    Option::<Date>::deserialize(deserializer).map(Some)
 }
 
 /// Change a membership; sessions in it end, so that nobody goes on with former rights.

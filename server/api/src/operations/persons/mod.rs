@@ -285,7 +285,9 @@ pub struct PersonSummary {
     pub kana: Option<String>,
     pub birth_date: Option<String>,
     pub gender: Option<String>,
+    /// Of the dead: on the day of death, where that is known.
     pub age: Option<i64>,
+    pub deceased: bool,
     /// Missing when it is protected from the caller's agency.
     pub address: Option<String>,
     pub address_confidential: bool,
@@ -372,6 +374,7 @@ fn summary(person: &Person, cases: Vec<PersonCase>, today: Date) -> PersonSummar
         birth_date: field("birth_date"),
         gender: field("gender"),
         age: person.age_on(today),
+        deceased: person.is_deceased(),
         address: field("address"),
         address_confidential: person.address_confidential,
         address_withheld: person.address_withheld,

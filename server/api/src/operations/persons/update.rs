@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, State},
 };
 use collab::access::Change;
-use domain::id::{CaseId, PersonId};
+use domain::id::PersonId;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,8 +18,8 @@ use store::{
 };
 
 use super::{
-    FIELDS, PersonAnswer, answer, cases_by_client, check_agencies, closed, is_risk_flag,
-    personal_number, stored_name, value_problem,
+    FIELDS, PersonAnswer, answer, check_agencies, closed, is_risk_flag, personal_number,
+    stored_name, value_problem,
 };
 use crate::{
     context::CallContext,
@@ -43,7 +43,9 @@ pub struct UpdatePerson {
     #[schema(value_type = Option<String>)]
     pub from: Option<Date>,
     pub address_confidential: Option<bool>,
-    /// Replaces the list of agencies that see the protected values.
+    /// Replaces the list of agencies that see the protected values. Of a protected person only the
+    /// agencies on it may do so, or, while it is empty, the coordinator in charge of the person's
+    /// (first) case.
     pub address_allow: Option<Vec<String>>,
     #[serde(default)]
     pub add_flags: Vec<NewFlag>,
@@ -174,22 +176,21 @@ pub async fn update(
         .await?
         .ok_or_else(ApiError::not_found)?;
     let person = answer(&mut tx, &call.caller, &access).await?;
-    let cases = cases_by_client(&mut tx, &call.caller, &person.summary.name).await?;
-    let named = tx
-        .documents_naming(&call.caller.viewer.municipality, &id)
-        .await?;
+    let municipality = &call.caller.viewer.municipality;
+    let cases = tx.cases_with(municipality, &id).await?;
+    let named = tx.documents_naming(municipality, &id).await?;
     tx.commit().await?;
     state.rescan(&named);
     if rights {
         // Which cases the person is in is more than the caller may know: every open document asks again.
         state.hub().access_changed(&Change::Everything);
     }
-    for case in cases.into_values().flatten() {
-        state.events().tell(
-            &call.caller.viewer.municipality,
-            &CaseId(case.id),
-            CaseEvent::Case,
-        );
+    for case in cases {
+        // Each screen asks for itself whether it may hear of the person.
+        let event = CaseEvent::Person {
+            person_id: id.clone(),
+        };
+        state.events().tell(municipality, &case, event);
     }
     Ok(Json(person))
 }

@@ -101,6 +101,7 @@ async fn find(
     own: Option<&CaseId>,
 ) -> Result<SimilarList, ApiError> {
     let engines = vectors::engines(state)?;
+    let _turn = state.inference_turn().await?;
     let mut tx = state.db().read().await?;
     let parts = stored::likenesses(&mut tx, &call.caller, &engines.models.version).await?;
     drop(tx);

@@ -19,7 +19,7 @@ use crate::{
 /// Compares by the case's own masked digest, out of the sections the caller sees at least masked.
 #[utoipa::path(get, path = "/cases/{id}/similar", tag = "similar", params(("id" = String, Path)),
     responses((status = 200, body = SimilarList), (status = 403, description = "forbidden"), (status = 404),
-        (status = 503, description = "models_not_ready, model_unavailable")))]
+        (status = 503, description = "models_not_ready, model_unavailable, overloaded")))]
 pub async fn of_case(
     State(state): State<AppState>,
     Path(id): Path<String>,

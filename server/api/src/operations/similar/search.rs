@@ -34,7 +34,7 @@ impl std::fmt::Debug for Situation {
 /// Compares by words and meaning.
 #[utoipa::path(post, path = "/similar", tag = "similar", request_body = Situation,
     responses((status = 200, body = SimilarList), (status = 403, description = "forbidden"),
-        (status = 422, description = "invalid, or personal_number"), (status = 503, description = "models_not_ready, model_unavailable")))]
+        (status = 422, description = "invalid, or personal_number"), (status = 503, description = "models_not_ready, model_unavailable, overloaded")))]
 pub async fn search(
     State(state): State<AppState>,
     call: CallContext,

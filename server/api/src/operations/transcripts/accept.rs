@@ -9,20 +9,22 @@ use axum::{
 };
 use collab::{frame::Code, hub::HubError};
 use domain::{
-    clock::instant_text, disclosure::Level, id::DocumentId, id::TranscriptId, role::Capability,
+    clock::instant_text,
+    disclosure::Level,
+    id::{DocumentId, TranscriptId},
     section::Section,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{
-    StoreError,
     audit::{self, Event},
+    sessions,
 };
 use yrs::ReadTxn;
 
-use super::{AcceptedAnswer, accepted, find};
+use super::{AcceptedAnswer, accepted, find, note};
 use crate::{
-    access::identity_of,
+    access::{ROOM, identity_of},
     context::CallContext,
     drafting::{Accepted, Mode, Place, Written},
     error::{ApiError, Body},
@@ -30,8 +32,6 @@ use crate::{
     state::AppState,
 };
 
-/// Others who accept at the same time: tried again this often.
-const TRIES: usize = 8;
 /// More than both forms have.
 const MOST_FIELDS: usize = 500;
 
@@ -67,11 +67,25 @@ pub async fn accept(
     }
     let id: TranscriptId = id.into();
     let mut tx = state.db().read().await?;
-    let (access, _, kept) = find(&mut tx, &call, &id).await?;
+    let (access, ..) = find(&mut tx, &call, &id).await?;
     // Noting what was accepted needs the same right as bringing the transcript in.
-    if access.decision(Section::Intake).level < Level::Edit
-        || !call.caller.may(Capability::EditCase)
-    {
+    if !access.writes_transcripts() {
+        return Err(ApiError::forbidden());
+    }
+    let case = access.id().clone();
+    drop(tx);
+
+    let mut tx = state.db().write().await?;
+    // Asked again, and held: until what was written into the rooms is noted and committed, nobody
+    // takes the right away. The rooms and their log need nothing of this transaction.
+    let caller = sessions::caller_again(&mut tx, &call.caller)
+        .await?
+        .ok_or_else(ApiError::forbidden)?;
+    let call = CallContext { caller, ..call };
+    tx.hold_case(&call.caller.viewer.municipality, &case)
+        .await?;
+    let (access, _, kept) = find(&mut tx, &call, &id).await?;
+    if !access.writes_transcripts() {
         return Err(ApiError::forbidden());
     }
     let mut sheets: BTreeMap<Section, Option<DocumentId>> = BTreeMap::new();
@@ -82,8 +96,6 @@ pub async fn accept(
             .filter(|document| document.level() == Level::Edit);
         sheets.insert(section, document.map(|document| document.info().id.clone()));
     }
-    let case = access.id().clone();
-    drop(tx);
 
     let mut results = BTreeMap::new();
     let mut work: BTreeMap<Section, Vec<(String, Place, Value)>> = BTreeMap::new();
@@ -113,21 +125,21 @@ pub async fn accept(
             );
             continue;
         };
-        let (_, written) = state
-            .hub()
-            .write_as(&author, document, move |txn| {
-                let root = txn.get_map("fields");
-                fields
-                    .into_iter()
-                    .map(|(field, place, value)| {
-                        let done = root.as_ref().map_or(Written::Unknown, |root| {
-                            place.write(txn, root, &value, mode)
-                        });
-                        (field, done)
-                    })
-                    .collect::<Vec<_>>()
-            })
+        let writing = state.hub().write_as(&author, document, move |txn| {
+            let root = txn.get_map("fields");
+            fields
+                .into_iter()
+                .map(|(field, place, value)| {
+                    let done = root.as_ref().map_or(Written::Unknown, |root| {
+                        place.write(txn, root, &value, mode)
+                    });
+                    (field, done)
+                })
+                .collect::<Vec<_>>()
+        });
+        let (_, written) = tokio::time::timeout(ROOM, writing)
             .await
+            .map_err(|_| ApiError::unavailable("overloaded"))?
             .map_err(refused)?;
         results.extend(written);
     }
@@ -147,7 +159,25 @@ pub async fn accept(
             )
         })
         .collect();
-    let accepted = note(&state, &call, &id, &new, mode, &results).await?;
+    let noted = note(&mut tx, &call, &id, |kept| {
+        kept.accepted.extend(new.clone());
+        !new.is_empty()
+    })
+    .await?;
+    // A field that is none may be any text: it is counted, not written down.
+    let known: BTreeMap<&String, &Written> = results
+        .iter()
+        .filter(|(field, _)| Place::of(field).is_some())
+        .collect();
+    let detail = json!({ "mode": mode, "results": known, "unknown": results.len() - known.len() });
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "transcript.accept", "transcript", id.as_str())
+            .in_case(&case)
+            .detail(detail),
+    );
+    let accepted = accepted(&mut tx, &call, &noted).await?;
+    tx.commit().await?;
     state.events().tell(
         &call.caller.viewer.municipality,
         &case,
@@ -165,51 +195,5 @@ fn refused(error: HubError) -> ApiError {
         HubError::Gone => ApiError::not_found(),
         HubError::Unavailable(_) => ApiError::unavailable("overloaded"),
         other => ApiError::internal(other),
-    }
-}
-
-/// Notes who accepted what. Several may do so at once: the notes are merged.
-async fn note(
-    state: &AppState,
-    call: &CallContext,
-    id: &TranscriptId,
-    new: &BTreeMap<String, Accepted>,
-    mode: Mode,
-    results: &BTreeMap<String, Written>,
-) -> Result<BTreeMap<String, AcceptedAnswer>, ApiError> {
-    let mut left = TRIES;
-    loop {
-        let mut tx = state.db().write().await?;
-        let (access, transcript, mut kept) = find(&mut tx, call, id).await?;
-        if !new.is_empty() {
-            kept.accepted.extend(new.clone());
-            let value = serde_json::to_value(&kept).map_err(ApiError::internal)?;
-            match access
-                .update_transcript(&mut tx, id, transcript.version, &value)
-                .await
-            {
-                Err(StoreError::Conflict) if left > 0 => {
-                    left -= 1;
-                    continue;
-                }
-                other => other?,
-            };
-        }
-        // A field that is none may be any text: it is counted, not written down.
-        let known: BTreeMap<&String, &Written> = results
-            .iter()
-            .filter(|(field, _)| Place::of(field).is_some())
-            .collect();
-        let detail =
-            json!({ "mode": mode, "results": known, "unknown": results.len() - known.len() });
-        audit::record(
-            &mut tx,
-            Event::by(&call.caller, "transcript.accept", "transcript", id.as_str())
-                .in_case(access.id())
-                .detail(detail),
-        );
-        let answer = accepted(&mut tx, call, &kept).await?;
-        tx.commit().await?;
-        return Ok(answer);
     }
 }

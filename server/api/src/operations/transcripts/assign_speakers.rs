@@ -50,6 +50,7 @@ pub async fn assign_speakers(
     let given = given(&kept, request.speakers)?;
     let format = transcript.format.clone();
     let engines = state.engines().get();
+    let turn = state.inference_turn().await?;
     let kept = blocking(move || {
         drafting::redraft(
             &format,
@@ -59,6 +60,7 @@ pub async fn assign_speakers(
         )
     })
     .await?;
+    drop(turn);
 
     let value = serde_json::to_value(&kept).map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;

@@ -74,6 +74,7 @@ pub async fn create(
     }
     let (bytes, hint) = receive(request, &state).await?;
     let engines = state.engines().get();
+    let turn = state.inference_turn().await?;
     let (read, value) = blocking(move || {
         let ner = engines.as_deref().map(|engines| &*engines.models.ner);
         let read = drafting::read(&bytes, &hint, ner).map_err(refusal)?;
@@ -81,6 +82,7 @@ pub async fn create(
         Ok::<_, ApiError>((read, value))
     })
     .await??;
+    drop(turn);
     let mut tx = state.db().write().await?;
     let access = tx
         .case_for(&call.caller, &case)

@@ -7,7 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use domain::id::{AccountId, TranscriptId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{CaseAccess, Tx, accounts, transcripts::Transcript};
+use store::{CaseAccess, StoreError, Tx, accounts, transcripts::Transcript};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{context::CallContext, drafting::Kept, error::ApiError, state::AppState};
@@ -19,6 +19,10 @@ pub mod list;
 pub mod show;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod withdraw;
+
+/// Others who note something at the same time: tried again this often.
+const TRIES: usize = 8;
 
 /// The operations on transcripts. Uploads have a limit of their own.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -27,6 +31,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .layer(DefaultBodyLimit::max(create::LARGEST_REQUEST))
         .routes(routes!(show::show, assign_speakers::assign_speakers))
         .routes(routes!(accept::accept))
+        .routes(routes!(withdraw::withdraw))
 }
 
 /// One thing somebody said.
@@ -112,6 +117,32 @@ async fn find(
         .ok_or_else(ApiError::not_found)?;
     let kept = content(&transcript)?;
     Ok((access, transcript, kept))
+}
+
+/// Changes what is noted of a transcript; others who do so at the same time are not overwritten.
+/// Nothing is stored when `change` says that there is nothing to store.
+async fn note(
+    tx: &mut Tx,
+    call: &CallContext,
+    id: &TranscriptId,
+    change: impl Fn(&mut Kept) -> bool,
+) -> Result<Kept, ApiError> {
+    let mut left = TRIES;
+    loop {
+        let (access, transcript, mut kept) = find(tx, call, id).await?;
+        if !change(&mut kept) {
+            return Ok(kept);
+        }
+        let value = serde_json::to_value(&kept).map_err(ApiError::internal)?;
+        match access
+            .update_transcript(tx, id, transcript.version, &value)
+            .await
+        {
+            Ok(_) => return Ok(kept),
+            Err(StoreError::Conflict) if left > 0 => left -= 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 async fn accepted(

@@ -309,6 +309,10 @@ impl Town {
         (status.as_u16(), bytes)
     }
 
+    pub(crate) fn token(&self, who: &str) -> &str {
+        &self.tokens[who]
+    }
+
     pub(crate) async fn caller(&self, who: &str) -> Caller {
         let mut tx = self.state.db().read().await.unwrap();
         sessions::bearer(&mut tx, &self.tokens[who])
@@ -391,6 +395,43 @@ async fn a_conversation_is_drafted_accepted_and_never_overwrites() {
     assert_eq!(status, 200, "{again}");
     assert_eq!(again["speakers"]["本人"], "family");
     assert!(again["accepted"]["assessment.arrears"].is_object());
+
+    let taken_back = format!("{accept}/assessment.arrears");
+    for (who, status) in [("nobody", 401), ("partner", 404), ("stranger", 404)] {
+        assert_eq!(
+            town.json(who, "DELETE", &taken_back, &Value::Null).await.0,
+            status,
+            "{who}"
+        );
+    }
+    let (status, answer) = town
+        .json("coordinator", "DELETE", &taken_back, &Value::Null)
+        .await;
+    assert_eq!((status, answer), (200, json!({ "accepted": {} })));
+    for field in ["assessment.arrears", "assessment.nosuch", "架空太郎"] {
+        let gone = format!("{accept}/{}", field.replace("架空太郎", "%E6%9E%B6"));
+        assert_eq!(
+            town.json("coordinator", "DELETE", &gone, &Value::Null)
+                .await
+                .0,
+            404,
+            "{field}"
+        );
+    }
+    assert_eq!(
+        town.sheet(DocumentKind::Assessment).await["arrears"],
+        json!(["rent"]),
+        "the sheet is left to the room"
+    );
+    let (_, answer) = town
+        .json(
+            "coordinator",
+            "POST",
+            &accept,
+            &json!({ "fields": ["assessment.arrears"], "mode": "replace" }),
+        )
+        .await;
+    assert_eq!(answer["results"]["assessment.arrears"], "written");
 
     let (status, list) = town.json("coordinator", "GET", &path, &Value::Null).await;
     assert_eq!(
