@@ -73,6 +73,8 @@ pub struct Case {
     #[serde(default)]
     pub consents: Vec<Consent>,
     #[serde(default)]
+    pub exclusions: Vec<Exclusion>,
+    #[serde(default)]
     pub intake: toml::Table,
     #[serde(default)]
     pub assessment: toml::Table,
@@ -140,6 +142,17 @@ pub struct Disclosure {
     pub agency: String,
     pub section: String,
     pub level: String,
+}
+
+/// 除外: an agency or an account, from the case or from everything about one person in it.
+#[derive(Debug, Deserialize)]
+pub struct Exclusion {
+    pub agency: Option<String>,
+    /// Login id.
+    pub account: Option<String>,
+    /// A person's `ref`; missing: the whole case.
+    pub about: Option<String>,
+    pub reason: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,7 +12,7 @@ use collab::identity::Author;
 use domain::{
     agency::AgencyClass,
     consent::{Consent, ConsentStatus},
-    disclosure::{Confirmation, Disclosure, Level},
+    disclosure::{Confirmation, Disclosure, Excluded, Exclusion, Level},
     form::{self, FieldType},
     id::{AccountId, AgencyId, DocumentId, MembershipId, MunicipalityId, PersonId},
     role::Role,
@@ -393,7 +393,47 @@ impl<'a> Loader<'a> {
         self.stage(&owner, source, &created).await?;
         self.documents(&owner, source, &created, &people).await?;
         self.progress(source, &created, &people, &owner_agency)
-            .await
+            .await?;
+        // Last: what somebody wrote before being shut out stays.
+        self.exclusions(&owner, source, &created, &people).await
+    }
+
+    async fn exclusions(
+        &self,
+        owner: &Caller,
+        source: &dataset::Case,
+        created: &CreatedCase,
+        people: &BTreeMap<String, PersonId>,
+    ) -> anyhow::Result<()> {
+        for exclusion in &source.exclusions {
+            let who = match (&exclusion.agency, &exclusion.account) {
+                (Some(agency), None) => Excluded::Agency(self.agency(agency)?),
+                (None, Some(login)) => Excluded::Account(
+                    self.accounts
+                        .get(login)
+                        .cloned()
+                        .with_context(|| format!("職員 {login} がいません"))?,
+                ),
+                _ => bail!("除外には agency か account のどちらか一つを書いてください"),
+            };
+            let about = exclusion
+                .about
+                .as_ref()
+                .map(|reference| {
+                    people
+                        .get(reference)
+                        .cloned()
+                        .with_context(|| format!("除外の対象 {reference} がいません"))
+                })
+                .transpose()?;
+            let mut tx = self.db.write().await?;
+            let access = tx.case_for(owner, &created.case).await?.context("case")?;
+            access
+                .exclude(&mut tx, &Exclusion { who, about }, &exclusion.reason)
+                .await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     fn owner_agency(&self) -> anyhow::Result<String> {

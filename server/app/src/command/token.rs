@@ -1,11 +1,12 @@
 //! `musubi token create`: a bearer token for programs and tests.
 
-use domain::id::MembershipId;
+use domain::{id::MembershipId, role::Role};
 use jiff::SignedDuration;
 use serde_json::json;
 use store::{
     accounts::AdminAccess,
     audit::{self, Event},
+    memberships::Membership,
     municipalities,
 };
 
@@ -36,9 +37,12 @@ enum What {
         /// できることを絞ります（何度でも指定できます。例: read_cases）
         #[arg(long)]
         scope: Vec<String>,
-        /// 役割（兼務のとき。指定がなければ今日有効な最初の所属）
+        /// 役割（兼務の利用者では必要です。例: coordinator）
         #[arg(long)]
-        role: Option<domain::role::Role>,
+        role: Option<Role>,
+        /// 機関の名称（同じ役割の所属が二つ以上あるとき）
+        #[arg(long)]
+        agency: Option<String>,
     },
 }
 
@@ -49,6 +53,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         ttl,
         scope,
         role,
+        agency,
     } = arguments.what;
     let ttl = duration(&ttl)?;
     opening::runtime()?.block_on(async {
@@ -65,13 +70,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             };
             let today = db.clock().now().to_zoned(municipality.time_zone()).date();
             let memberships = admin.memberships(&mut tx, Some(&account.id)).await?;
-            let membership: MembershipId = memberships
+            let usable: Vec<Membership> = memberships
                 .into_iter()
-                .find(|membership| {
-                    membership.valid_on(today) && role.is_none_or(|role| membership.role == role)
-                })
-                .ok_or_else(|| InputError(format!("{user} には今日使える所属がありません")))?
-                .id;
+                .filter(|membership| membership.valid_on(today))
+                .collect();
+            let membership = chosen(&user, &usable, role, agency.as_deref())?;
             let (id, token) = admin
                 .create_token(&mut tx, &membership, "command", &scope, ttl)
                 .await
@@ -90,6 +93,51 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     })
 }
 
+/// The one membership that is meant. A token never falls to one of several hats by chance.
+fn chosen(
+    user: &str,
+    usable: &[Membership],
+    role: Option<Role>,
+    agency: Option<&str>,
+) -> Result<MembershipId, InputError> {
+    let listed = |memberships: &[&Membership]| {
+        memberships
+            .iter()
+            .map(|membership| {
+                format!(
+                    "  --role {} --agency '{}'（{}）",
+                    membership.role.code(),
+                    membership.agency_name,
+                    membership.role.label_ja()
+                )
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let meant: Vec<&Membership> = usable
+        .iter()
+        .filter(|membership| {
+            role.is_none_or(|role| membership.role == role)
+                && agency.is_none_or(|agency| membership.agency_name == agency)
+        })
+        .collect();
+    match meant.as_slice() {
+        [membership] => Ok(membership.id.clone()),
+        [] if usable.is_empty() => {
+            Err(InputError(format!("{user} には今日使える所属がありません")))
+        }
+        [] => Err(InputError(format!(
+            "{user} にその所属はありません。今日使える所属は次のとおりです\n{}",
+            listed(&usable.iter().collect::<Vec<_>>())
+        ))),
+        several => Err(InputError(format!(
+            "{user} には今日使える所属が {} つあります。どの所属で使うかを --role（同じ役割なら --agency も）で選んでください\n{}",
+            several.len(),
+            listed(several)
+        ))),
+    }
+}
+
 fn duration(text: &str) -> anyhow::Result<SignedDuration> {
     let wrong = || {
         InputError(format!(
@@ -106,4 +154,65 @@ fn duration(text: &str) -> anyhow::Result<SignedDuration> {
         _ => return Err(wrong().into()),
     };
     Ok(SignedDuration::from_secs(number.saturating_mul(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::agency::AgencyClass;
+
+    use super::*;
+
+    fn hat(id: &str, agency: &str, role: Role) -> Membership {
+        Membership {
+            id: id.into(),
+            account: "a".into(),
+            agency: agency.into(),
+            agency_name: agency.to_owned(),
+            agency_class: AgencyClass::Agency,
+            role,
+            valid_from: jiff::civil::date(2026, 4, 1),
+            valid_to: None,
+            active: true,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn of_several_hats_one_is_named() {
+        let hats = [
+            hat("m1", "甲", Role::Agency),
+            hat("m2", "乙", Role::Coordinator),
+            hat("m3", "丙", Role::Agency),
+        ];
+        let pick = |hats: &[Membership], role, agency| {
+            chosen("tanaka", hats, role, agency).map_err(|error| error.to_string())
+        };
+        assert_eq!(pick(&hats[..1], None, None).unwrap().as_str(), "m1");
+        assert_eq!(
+            pick(&hats, Some(Role::Coordinator), None).unwrap().as_str(),
+            "m2"
+        );
+        assert_eq!(
+            pick(&hats, Some(Role::Agency), Some("丙"))
+                .unwrap()
+                .as_str(),
+            "m3"
+        );
+        let message = pick(&hats, None, None).unwrap_err();
+        for said in ["3 つ", "--role agency", "--role coordinator", "乙"] {
+            assert!(message.contains(said), "{message}");
+        }
+        let message = pick(&hats, Some(Role::Agency), None).unwrap_err();
+        assert!(!message.contains("乙"), "{message}");
+        assert!(
+            pick(&hats, Some(Role::Viewer), None)
+                .unwrap_err()
+                .contains("その所属はありません")
+        );
+        assert!(
+            pick(&[], None, None)
+                .unwrap_err()
+                .contains("所属がありません")
+        );
+    }
 }
