@@ -12,7 +12,6 @@ pub mod lines;
 mod mask;
 mod merge;
 mod model;
-pub mod my_number;
 mod people;
 mod places;
 mod register;

@@ -236,7 +236,10 @@ mod tests {
             ],
         );
         assert_eq!(masked.text, "［住所1］［ID1］");
-        assert_eq!((masked.map[0].end, masked.map[1].end), (CodePoint(12), CodePoint(13)));
+        assert_eq!(
+            (masked.map[0].end, masked.map[1].end),
+            (CodePoint(12), CodePoint(13))
+        );
     }
 
     proptest! {

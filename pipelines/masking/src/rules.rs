@@ -7,7 +7,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use crate::text::Text;
-use crate::{Candidate, Label, Source, my_number};
+use crate::{Candidate, Label, Source};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,7 +134,7 @@ impl Rule {
         match self.check {
             None => true,
             Some(Check::MyNumber) => {
-                my_number::is_valid(&found.replace(|c: char| !c.is_ascii_digit(), ""))
+                domain::my_number::is_valid(&found.replace(|c: char| !c.is_ascii_digit(), ""))
             }
             Some(Check::Phone) => {
                 let digits = found.chars().filter(char::is_ascii_digit).count();
