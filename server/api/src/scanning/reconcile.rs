@@ -1,7 +1,8 @@
 //! What becomes of the spans in a `masks` document when its text has been scanned anew. Pure.
 //!
 //! **Invariant:** what a person accepted or marked by hand stays masked as long as any of it is
-//! left; what the machine now finds is masked unless a person rejected exactly that text.
+//! left; what the machine now finds is masked unless a person rejected exactly that text where it
+//! stands.
 
 use domain::offset::CodePoint;
 
@@ -21,15 +22,15 @@ impl Range {
         }
     }
 
-    fn overlaps(self, other: Self) -> bool {
+    pub(super) fn overlaps(self, other: Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 
-    fn within(self, other: Self) -> bool {
+    pub(super) fn within(self, other: Self) -> bool {
         other.start <= self.start && self.end <= other.end
     }
 
-    fn union(self, other: Self) -> Self {
+    pub(super) fn union(self, other: Self) -> Self {
         Self {
             start: self.start.min(other.start),
             end: self.end.max(other.end),
@@ -51,10 +52,11 @@ pub struct Existing {
     /// `None`: the text it covered is gone.
     pub range: Option<Range>,
     pub label: String,
+    pub person: Option<String>,
     pub status: Status,
     /// Marked by hand: never removed by a scan.
     pub manual: bool,
-    /// Whether the text under the span is what it was at the last scan.
+    /// Whether the text under the span and beside it is what it was at the last scan.
     pub unchanged: bool,
 }
 
@@ -183,6 +185,7 @@ mod tests {
             id: "a".into(),
             range: range.map(|(start, end)| Range::new(start, end)),
             label: "PERSON".into(),
+            person: None,
             status,
             manual: false,
             unchanged: true,

@@ -1,59 +1,30 @@
-//! Replacement of spans by ［氏名1］ and the like, with the case's own numbers.
+//! Scanned spans as the masking pipeline replaces them.
 
-use domain::{
-    mask::{MaskLabel, Numbering},
-    offset::{CodePoint, OffsetMap},
-};
+use domain::mask::{MaskLabel, Numbering};
+use masking::Hidden;
 
 use super::ScannedSpan;
 
 /// The text with every span that is not rejected replaced. Overlapping spans are replaced as one.
 #[must_use]
 pub fn replace(text: &str, spans: &[ScannedSpan], numbering: &mut Numbering) -> String {
-    let offsets = OffsetMap::new(text);
-    let length = offsets.len().0;
-    let byte = |at: usize| {
-        offsets
-            .to_byte(CodePoint(at))
-            .map_or(text.len(), |byte| byte.0)
-    };
-    let mut hidden: Vec<&ScannedSpan> = spans
+    let hidden = spans
         .iter()
-        .filter(|span| !span.rejected && span.start < span.end && span.start.0 < length)
-        .collect();
-    hidden.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for span in hidden {
-        let (start, end) = (span.start.0, span.end.0.min(length));
-        if end <= at {
-            continue;
-        }
-        if start >= at {
-            out.push_str(&text[byte(at)..byte(start)]);
+        .filter(|span| !span.rejected)
+        .map(|span| Hidden {
+            start: span.start,
+            end: span.end,
             // An unknown label still hides.
-            let label = MaskLabel::from_code(&span.label).unwrap_or(MaskLabel::OtherId);
-            let surface: String = text[byte(start)..byte(end)]
-                .chars()
-                .filter(|c| !c.is_whitespace())
-                .collect();
-            let key = span
-                .person
-                .as_deref()
-                .filter(|_| label == MaskLabel::Person)
-                .unwrap_or(&surface);
-            out.push_str(&numbering.token(label, key));
-        }
-        // A span that begins within the former one only hides further.
-        at = end;
-    }
-    out.push_str(&text[byte(at)..]);
-    out
+            label: MaskLabel::from_code(&span.label).unwrap_or(MaskLabel::OtherId),
+            person: span.person.as_deref(),
+        });
+    masking::replace(text, hidden, numbering).text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::offset::CodePoint;
 
     fn span(start: usize, end: usize, label: &str) -> ScannedSpan {
         ScannedSpan {

@@ -1,0 +1,174 @@
+//! One scan, from reading to storing.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::{
+    form::{self, Definition},
+    id::DocumentId,
+};
+use store::{documents::DocumentWork, masking::ScanState, persons::Person, projections::Audience};
+
+use super::{
+    decisions::{Decisions, Moment},
+    marks::Former,
+    plan::{Plan, Suggested, plan},
+    project::{address_protected, project},
+    record::{PROGRAM, Position, Scan, read_scan},
+    register::{fingerprint, numbering, register},
+    texts::texts,
+    write::write,
+};
+use crate::{
+    context::blocking, engines::Engines, error::ApiError, events::CaseEvent, state::AppState,
+};
+
+/// What a scan works on.
+struct Sheet {
+    work: DocumentWork,
+    definition: &'static Definition,
+    persons: Vec<(i64, Person)>,
+    former: Former,
+}
+
+impl Sheet {
+    /// `None`: a document without a form has no texts to scan.
+    async fn open(state: &AppState, document: &DocumentId) -> Result<Option<Self>, ApiError> {
+        let mut tx = state.db().read().await?;
+        let work = tx
+            .work_on(document)
+            .await?
+            .ok_or_else(ApiError::not_found)?;
+        let Some(definition) = work
+            .info()
+            .form
+            .as_deref()
+            .and_then(|form| form::catalogue().definition(form))
+        else {
+            return Ok(None);
+        };
+        let persons = work.register(&mut tx).await?;
+        let former = read_scan(&mut tx, &work)
+            .await?
+            .map(|stored| Former::of(definition, &stored.scan))
+            .unwrap_or_default();
+        Ok(Some(Self {
+            work,
+            definition,
+            persons,
+            former,
+        }))
+    }
+}
+
+/// Scans a document now: suggests, reconciles with the reviewers' decisions, stores the scan.
+/// Returns the number of undecided suggestions.
+///
+/// # Errors
+/// 503 `models_not_ready` while the models are not there: the former scan stays.
+pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiError> {
+    let engines = state
+        .engines()
+        .get()
+        .ok_or_else(|| ApiError::unavailable("models_not_ready"))?;
+    let _turn = state.scan_turn().await;
+    let Some(sheet) = Sheet::open(state, document).await? else {
+        return Ok(0);
+    };
+    let decisions = Decisions::read(state, sheet.work.masks()).await?;
+    let moment = Moment::look(state, document, decisions.spans.clone()).await?;
+    let texts = texts(sheet.definition, &moment.values);
+    let suggested = suggest(state, &sheet, texts.clone(), &engines).await?;
+
+    let decided = decisions.at;
+    let (former, at) = (sheet.former.clone(), moment.at);
+    let (texts, values, mut plan) = blocking(move || {
+        let plan = plan(&former, &decisions, &moment, &texts, &suggested);
+        (texts, moment.values, plan)
+    })
+    .await?;
+    let masks = match sheet.work.masks() {
+        Some(masks) => {
+            let texts: HashMap<String, String> = texts.into_iter().collect();
+            write(state, document, masks, texts, &mut plan, decided).await?
+        }
+        None => None,
+    };
+    let Plan { spans, lost, .. } = plan;
+    let scan = Scan {
+        values,
+        spans,
+        model: engines.models.version.clone(),
+        program: PROGRAM.to_owned(),
+        register: fingerprint(&register(&sheet.persons)),
+        masks,
+        lost,
+    };
+    store(state, &sheet, &scan, at).await?;
+    tell(state, &sheet.work, at);
+    Ok(scan.pending())
+}
+
+async fn suggest(
+    state: &AppState,
+    sheet: &Sheet,
+    texts: Vec<(String, String)>,
+    engines: &Arc<Engines>,
+) -> Result<Suggested, ApiError> {
+    let (state, engines) = (state.clone(), Arc::clone(engines));
+    let document = sheet.work.info().id.clone();
+    let register = register(&sheet.persons);
+    blocking(move || {
+        texts
+            .into_iter()
+            .map(|(path, text)| {
+                let spans = state
+                    .suggestions()
+                    .suggest(&document, &path, &text, &register, &engines)?;
+                Ok((path, spans))
+            })
+            .collect::<masking::Result<Suggested>>()
+    })
+    .await?
+    .map_err(ApiError::internal)
+}
+
+/// Stores the scan and the projection that follows from it, together.
+async fn store(state: &AppState, sheet: &Sheet, scan: &Scan, at: Position) -> Result<(), ApiError> {
+    let work = &sheet.work;
+    let value = serde_json::to_value(scan).map_err(ApiError::internal)?;
+    let waiting = i64::try_from(scan.pending()).unwrap_or(i64::MAX);
+    let mut tx = state.db().write().await?;
+    work.store_scan(&mut tx, at.epoch, at.seq, ScanState::Done, waiting, &value)
+        .await?;
+    let facts = work.facts(&mut tx).await?;
+    let masked = project(
+        sheet.definition,
+        scan,
+        &scan.values,
+        address_protected(facts.as_ref()),
+        &mut numbering(&sheet.persons),
+    );
+    let masked = serde_json::to_value(&masked).map_err(ApiError::internal)?;
+    work.store_projection(&mut tx, Audience::Masked, at.epoch, at.seq, &masked)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn tell(state: &AppState, work: &DocumentWork, at: Position) {
+    let info = work.info();
+    let Some(case) = &info.case else {
+        return;
+    };
+    for event in [
+        CaseEvent::Projection {
+            document_id: info.id.clone(),
+            seq: at.seq,
+        },
+        CaseEvent::Masks {
+            document_id: info.id.clone(),
+        },
+    ] {
+        state.events().tell(&info.municipality, case, event);
+    }
+}
