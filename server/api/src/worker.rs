@@ -1,6 +1,6 @@
 //! What follows from a change of a document: after a pause the projections are rebuilt, texts are
-//! scanned, statistics and vectors are refreshed. Works from the hub's change feed; at start and
-//! after falling behind it looks at every document.
+//! scanned, statistics and vectors are refreshed. Works from the hub's change feed; when the models
+//! stand and after falling behind it takes up every document whose stored scan is not current.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,17 +10,15 @@ use domain::{
     section::DocumentKind,
 };
 use serde_json::Value;
-use store::{municipalities, projections::Audience, statistics::Facts};
+use store::{documents::DocumentWork, municipalities, projections::Audience, statistics::Facts};
 use tokio::{
     sync::broadcast::error::RecvError,
+    task::JoinSet,
     time::{Instant, interval, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    context::blocking, error::ApiError, events::CaseEvent, scanning, shapes, state::AppState,
-    vectors,
-};
+use crate::{error::ApiError, events::CaseEvent, scanning, shapes, state::AppState, vectors};
 
 /// Nothing was typed for so long.
 const QUIET: Duration = Duration::from_millis(1200);
@@ -28,6 +26,8 @@ const QUIET: Duration = Duration::from_millis(1200);
 const AT_MOST: Duration = Duration::from_secs(10);
 /// A failed document is tried again after this long.
 const RETRY: Duration = Duration::from_secs(30);
+/// Missing documents are made and old sessions swept this often.
+const SWEEP: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Clone, Copy)]
 struct Due {
@@ -35,82 +35,129 @@ struct Due {
     at: Instant,
 }
 
+/// What waits to be done, and when.
+#[derive(Debug, Default)]
+struct Agenda {
+    documents: HashMap<DocumentId, Due>,
+    vectors: HashMap<(MunicipalityId, CaseId), Instant>,
+}
+
+impl Agenda {
+    /// The document changed (again).
+    fn postpone(&mut self, document: DocumentId) {
+        let now = Instant::now();
+        self.documents
+            .entry(document)
+            .and_modify(|due| due.at = (now + QUIET).min(due.first + AT_MOST))
+            .or_insert(Due {
+                first: now,
+                at: now + QUIET,
+            });
+    }
+
+    fn retry(&mut self, document: DocumentId) {
+        let at = Instant::now() + RETRY;
+        self.documents.insert(document, Due { first: at, at });
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let documents = self.documents.values().map(|due| due.at);
+        documents.chain(self.vectors.values().copied()).min()
+    }
+
+    fn due_documents(&mut self, now: Instant) -> Vec<DocumentId> {
+        self.documents
+            .extract_if(|_, due| due.at <= now)
+            .map(|(document, _)| document)
+            .collect()
+    }
+
+    fn due_cases(&mut self, now: Instant) -> Vec<(MunicipalityId, CaseId)> {
+        self.vectors
+            .extract_if(|_, at| *at <= now)
+            .map(|(case, _)| case)
+            .collect()
+    }
+}
+
 /// Runs until `stop`. Waits for the models before the first scan; projections and statistics do
 /// not wait for them.
 pub async fn run(state: AppState, stop: CancellationToken) {
     let mut changes = state.hub().subscribe();
     let mut rescans = state.rescans();
-    let mut due: HashMap<DocumentId, Due> = HashMap::new();
-    let mut vectors_due: HashMap<(MunicipalityId, CaseId), Instant> = HashMap::new();
-    let mut sweep = interval(Duration::from_secs(300));
+    let mut agenda = Agenda::default();
+    let mut sweep = interval(SWEEP);
     let models = async { state.engines().settled().await };
     tokio::pin!(models);
     let mut models_settled = false;
+    // Ends with the worker.
+    let mut beside = JoinSet::new();
 
     loop {
-        let next = due
-            .values()
-            .map(|due| due.at)
-            .chain(vectors_due.values().copied())
-            .min();
-        tokio::select! {
+        let next = agenda.next();
+        let changed = tokio::select! {
             () = stop.cancelled() => return,
             () = &mut models, if !models_settled => {
                 models_settled = true;
-                everything(&state, &mut due).await;
+                take_up(&state, &mut agenda).await;
+                beside.spawn(missing_vectors(state.clone()));
+                continue;
             }
-            changed = changes.recv() => match changed {
-                Ok(changed) => postpone(&mut due, changed.document),
-                Err(RecvError::Lagged(_)) => everything(&state, &mut due).await,
-                Err(RecvError::Closed) => return,
-            },
-            again = rescans.recv() => match again {
-                Ok(document) => postpone(&mut due, document),
-                Err(RecvError::Lagged(_)) => everything(&state, &mut due).await,
-                Err(RecvError::Closed) => return,
-            },
             _ = sweep.tick() => {
-                if let Err(error) = mend(&state).await {
-                    tracing::warn!(%error, "missing documents not made");
-                }
-                if let Err(error) = sweep_sessions(&state).await {
-                    tracing::warn!(%error, "sweeping sessions failed");
-                }
+                tidy(&state).await;
+                continue;
             }
-            () = async { match next { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
-                let now = Instant::now();
-                let ready: Vec<DocumentId> = due.iter().filter(|(_, due)| due.at <= now).map(|(id, _)| id.clone()).collect();
-                for document in ready {
-                    due.remove(&document);
-                    match follow(&state, &document).await {
-                        Ok(Followed::Parent(parent)) => postpone(&mut due, parent),
-                        Ok(Followed::Case(municipality, case)) => {
-                            vectors_due.insert((municipality, case), Instant::now() + QUIET);
-                        }
-                        Ok(Followed::Nothing) => {}
-                        Err(error) => {
-                            if !is_waiting_for_models(&error) {
-                                tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
-                            }
-                            let at = Instant::now() + RETRY;
-                            due.insert(document, Due { first: at, at });
-                        }
-                    }
-                    if stop.is_cancelled() {
-                        return;
-                    }
-                }
-                let cases: Vec<_> = vectors_due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
-                for (municipality, case) in cases {
-                    vectors_due.remove(&(municipality.clone(), case.clone()));
-                    if let Err(error) = vectors::refresh(&state, &municipality, &case).await {
-                        tracing::warn!(case = case.as_str(), %error, "vector not refreshed");
-                    }
-                    if stop.is_cancelled() {
-                        return;
-                    }
-                }
+            () = until(next) => {
+                work_off(&state, &mut agenda, &stop).await;
+                continue;
             }
+            changed = changes.recv() => changed.map(|changed| changed.document),
+            again = rescans.recv() => again,
+        };
+        match changed {
+            Ok(document) => agenda.postpone(document),
+            Err(RecvError::Lagged(_)) => take_up(&state, &mut agenda).await,
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Does what is due, until `stop`.
+async fn work_off(state: &AppState, agenda: &mut Agenda, stop: &CancellationToken) {
+    let now = Instant::now();
+    for document in agenda.due_documents(now) {
+        if stop.is_cancelled() {
+            return;
+        }
+        match follow(state, &document).await {
+            Ok(Followed::Parent(parent)) => agenda.postpone(parent),
+            Ok(Followed::Case(municipality, case)) => {
+                agenda
+                    .vectors
+                    .insert((municipality, case), Instant::now() + QUIET);
+            }
+            Ok(Followed::Nothing) => {}
+            // As soon as they stand, everything without a current scan is taken up.
+            Err(error) if is_waiting_for_models(&error) => {}
+            Err(error) => {
+                tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
+                agenda.retry(document);
+            }
+        }
+    }
+    for (municipality, case) in agenda.due_cases(now) {
+        if stop.is_cancelled() {
+            return;
+        }
+        if let Err(error) = vectors::refresh(state, &municipality, &case).await {
+            tracing::warn!(case = case.as_str(), %error, "vector not refreshed");
         }
     }
 }
@@ -125,33 +172,62 @@ fn is_waiting_for_models(error: &ApiError) -> bool {
     )
 }
 
-fn postpone(due: &mut HashMap<DocumentId, Due>, document: DocumentId) {
-    let now = Instant::now();
-    due.entry(document)
-        .and_modify(|due| due.at = (now + QUIET).min(due.first + AT_MOST))
-        .or_insert(Due {
-            first: now,
-            at: now + QUIET,
-        });
-}
-
-/// Whatever was missed: every document with texts whose scan is older than its content.
-async fn everything(state: &AppState, due: &mut HashMap<DocumentId, Due>) {
-    let listed = async {
-        let mut tx = state.db().read().await?;
-        let mut all = Vec::new();
-        for municipality in municipalities::list(&mut tx).await? {
-            all.extend(tx.documents_with_masks(&municipality.id).await?);
-        }
-        Ok::<_, store::StoreError>(all)
-    };
-    match listed.await {
+/// Puts whatever was missed on the agenda.
+async fn take_up(state: &AppState, agenda: &mut Agenda) {
+    match stale(state).await {
         Ok(documents) => {
             for document in documents {
-                postpone(due, document);
+                agenda.postpone(document);
             }
         }
         Err(error) => tracing::warn!(%error, "documents could not be listed"),
+    }
+}
+
+/// Documents with texts to mask whose stored scan is not of their present state. None of them is
+/// loaded for it; one that cannot be told about counts as stale.
+async fn stale(state: &AppState) -> Result<Vec<DocumentId>, ApiError> {
+    let mut tx = state.db().read().await?;
+    let mut all = Vec::new();
+    for municipality in municipalities::list(&mut tx).await? {
+        all.extend(tx.documents_with_masks(&municipality.id).await?);
+    }
+    drop(tx);
+    let mut stale = Vec::new();
+    for document in all {
+        if !scanning::is_current(state, &document)
+            .await
+            .unwrap_or(false)
+        {
+            stale.push(document);
+        }
+    }
+    Ok(stale)
+}
+
+/// Vectors of cases whose last scan they have not seen: the process ended between the two, or the
+/// model is another.
+async fn missing_vectors(state: AppState) {
+    let refreshed = async {
+        let mut tx = state.db().read().await?;
+        let municipalities = municipalities::list(&mut tx).await?;
+        drop(tx);
+        for municipality in municipalities {
+            vectors::refresh_missing(&state, &municipality.id).await?;
+        }
+        Ok::<_, ApiError>(())
+    };
+    if let Err(error) = refreshed.await {
+        tracing::warn!(%error, "missing vectors not made");
+    }
+}
+
+async fn tidy(state: &AppState) {
+    if let Err(error) = mend(state).await {
+        tracing::warn!(%error, "missing documents not made");
+    }
+    if let Err(error) = sweep_sessions(state).await {
+        tracing::warn!(%error, "sweeping sessions failed");
     }
 }
 
@@ -199,23 +275,29 @@ async fn follow(state: &AppState, document: &DocumentId) -> Result<Followed, Api
     let Some(work) = tx.work_on(document).await? else {
         return Ok(Followed::Nothing);
     };
-    if work.info().kind == DocumentKind::Masks {
-        return Ok(work
-            .info()
+    drop(tx);
+    let info = work.info();
+    if info.kind == DocumentKind::Masks {
+        return Ok(info
             .parent
             .clone()
             .map_or(Followed::Nothing, Followed::Parent));
     }
-    let Some(case) = work.info().case.clone() else {
+    let Some(case) = info.case.clone() else {
         return Ok(Followed::Nothing);
     };
-    let municipality = work.info().municipality.clone();
-    let scanned_at = scanning::read_scan(&mut tx, &work)
-        .await?
-        .map(|stored| stored.seq);
-    let masks = work.masks().cloned();
-    drop(tx);
+    let municipality = info.municipality.clone();
+    derive(state, &work).await?;
+    state.events().tell(&municipality, &case, CaseEvent::Case);
+    if !scanning::is_scanned(info.kind) {
+        return Ok(Followed::Nothing);
+    }
+    scanning::scan(state, document).await?;
+    Ok(Followed::Case(municipality, case))
+}
 
+/// What needs no model: the full projection and what statistics count.
+async fn derive(state: &AppState, work: &DocumentWork) -> Result<(), ApiError> {
     let root = if work.info().kind == DocumentKind::Network {
         "nodes"
     } else {
@@ -223,7 +305,7 @@ async fn follow(state: &AppState, document: &DocumentId) -> Result<Followed, Api
     };
     let (value, epoch, seq) = state
         .hub()
-        .read(document, move |view| {
+        .read(&work.info().id, move |view| {
             (
                 values::root(&view.txn, &view.shape, root),
                 view.epoch,
@@ -233,21 +315,18 @@ async fn follow(state: &AppState, document: &DocumentId) -> Result<Followed, Api
         .await
         .map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
+    let former = work.projection(&mut tx, Audience::Full).await?;
     work.store_projection(&mut tx, Audience::Full, epoch, seq, &value)
         .await?;
     if let Some(facts) = facts(work.info().kind, &value) {
         work.set_statistics(&mut tx, &facts).await?;
     }
-    work.touched(&mut tx).await?;
-    tx.commit().await?;
-    state.events().tell(&municipality, &case, CaseEvent::Case);
-
-    if !scanning::is_scanned(work.info().kind) {
-        return Ok(Followed::Nothing);
+    // A decision about masks or a rescan is no change of the sheet.
+    if former.is_none_or(|former| (former.epoch, former.seq) != (epoch, seq)) {
+        work.touched(&mut tx).await?;
     }
-    let _ = (scanned_at, masks);
-    scanning::scan(state, document).await?;
-    Ok(Followed::Case(municipality, case))
+    tx.commit().await?;
+    Ok(())
 }
 
 /// What statistics count of a sheet. Codes only.
@@ -274,18 +353,204 @@ fn facts(kind: DocumentKind, values: &Value) -> Option<Facts> {
     }
 }
 
-/// Scans everything that has no scan yet, now (after loading a demo municipality).
-///
-/// # Errors
-/// Database away, or the models cannot be loaded.
-pub async fn catch_up(state: &AppState) -> Result<(), ApiError> {
-    state.engines().settled().await;
-    let mut due = HashMap::new();
-    everything(state, &mut due).await;
-    for document in due.into_keys() {
-        if let Followed::Case(municipality, case) = follow(state, &document).await? {
-            vectors::refresh(state, &municipality, &case).await?;
-        }
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use collab::{
+        anchor,
+        hub::{Hub, Limits},
+        identity::Author,
+    };
+    use domain::offset::Utf16;
+    use models::Assets;
+    use store::DocumentLog;
+    use yrs::{Map, MapPrelim, Out, ReadTxn, Text, TextRef, TransactionMut};
+
+    use super::*;
+    use crate::{
+        access::PolicyAccess, operations::transcripts::tests::Town, scanning::ScannedSpan,
+    };
+
+    /// A word that nothing but a person marks.
+    const MARKED: &str = "あの店";
+
+    async fn with_models() -> Town {
+        let town = Town::open().await;
+        town.state.engines().load(
+            Assets::locate(None).expect("the assets that the setup script makes"),
+            1,
+        );
+        town.state.engines().settled().await;
+        town
     }
-    blocking(|| ()).await
+
+    async fn edit(
+        town: &Town,
+        sheet: &DocumentId,
+        change: impl FnOnce(&mut TransactionMut<'_>, &TextRef) + Send + 'static,
+    ) {
+        town.state
+            .hub()
+            .write_as(&Author::system(), sheet, |txn| {
+                let fields = txn.get_map("fields").unwrap();
+                let Some(Out::YText(summary)) = fields.get(txn, "summary") else {
+                    panic!()
+                };
+                change(txn, &summary);
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn follow_all(state: &AppState) {
+        for document in stale(state).await.unwrap() {
+            follow(state, &document).await.unwrap();
+        }
+        assert_eq!(stale(state).await.unwrap(), []);
+    }
+
+    /// Marks the first characters of the summary by hand.
+    async fn mark(town: &Town, sheet: &DocumentId) {
+        let mut tx = town.state.db().read().await.unwrap();
+        let work = tx.work_on(sheet).await.unwrap().unwrap();
+        drop(tx);
+        let (start, end) = town
+            .state
+            .hub()
+            .read(sheet, |view| {
+                let text = anchor::text_at(&view.txn, &view.shape, "summary").unwrap();
+                let length = MARKED.encode_utf16().count();
+                anchor::anchor(&view.txn, &text, Utf16(0)..Utf16(length)).unwrap()
+            })
+            .await
+            .unwrap();
+        town.state
+            .hub()
+            .write_as(&Author::system(), work.masks().unwrap(), |txn| {
+                let spans = txn.get_map("spans").unwrap();
+                let span = [
+                    ("field", "summary".to_owned()),
+                    ("start", start),
+                    ("end", end),
+                    ("label", "FACILITY".to_owned()),
+                    ("source", "manual".to_owned()),
+                    ("status", "accepted".to_owned()),
+                ];
+                spans.insert(txn, "span12345678", MapPrelim::from_iter(span));
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn summary_spans(town: &Town, sheet: &DocumentId) -> Vec<ScannedSpan> {
+        let mut tx = town.state.db().read().await.unwrap();
+        let work = tx.work_on(sheet).await.unwrap().unwrap();
+        let stored = scanning::read_scan(&mut tx, &work).await.unwrap().unwrap();
+        stored.scan.spans["summary"].clone()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn at_start_only_what_is_not_current_is_taken_up() {
+        let town = with_models().await;
+        let sheet = &town.documents[&DocumentKind::Assessment];
+        edit(&town, sheet, |txn, text| {
+            text.insert(txn, 0, "母と二人で暮らす。");
+        })
+        .await;
+        assert!(stale(&town.state).await.unwrap().contains(sheet));
+        follow_all(&town.state).await;
+
+        // After a restart nothing is to be done, and no document is loaded to see that.
+        let db = town.state.db();
+        let log = Arc::new(DocumentLog::start(db));
+        let hub = Hub::new(
+            Arc::<DocumentLog>::clone(&log),
+            PolicyAccess::new(db.clone()),
+            Arc::clone(db.clock()),
+            Limits::default(),
+            8,
+        );
+        let restarted = AppState::new(
+            town.state.config().clone(),
+            db.clone(),
+            hub,
+            log,
+            Arc::clone(town.state.engines()),
+        );
+        assert_eq!(stale(&restarted).await.unwrap(), []);
+        assert_eq!(restarted.hub().rooms(), 0);
+
+        // A text newer than its scan.
+        edit(&town, sheet, |txn, text| {
+            text.insert(txn, 0, "あの店で会った。");
+        })
+        .await;
+        assert_eq!(stale(&restarted).await.unwrap(), [sheet.clone()]);
+        follow_all(&town.state).await;
+
+        // A decision newer than the scan.
+        mark(&town, sheet).await;
+        assert_eq!(stale(&restarted).await.unwrap(), [sheet.clone()]);
+        follow_all(&town.state).await;
+
+        // Without models nobody can tell.
+        let blind = AppState::new(
+            town.state.config().clone(),
+            db.clone(),
+            restarted.hub().clone(),
+            Arc::new(DocumentLog::start(db)),
+            Arc::default(),
+        );
+        assert!(stale(&blind).await.unwrap().contains(sheet));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_was_marked_by_hand_stays_masked_when_it_is_cut_and_pasted() {
+        let town = with_models().await;
+        let sheet = &town.documents[&DocumentKind::Assessment];
+        edit(&town, sheet, |txn, text| {
+            text.insert(txn, 0, "あの店で会った。");
+        })
+        .await;
+        mark(&town, sheet).await;
+        follow_all(&town.state).await;
+        let spans = summary_spans(&town, sheet).await;
+        assert_eq!((spans.len(), spans[0].pending), (1, false));
+
+        // Cut; the scan comes before the paste.
+        let length = u32::try_from(MARKED.encode_utf16().count()).unwrap();
+        edit(&town, sheet, move |txn, text| {
+            text.remove_range(txn, 0, length)
+        })
+        .await;
+        follow_all(&town.state).await;
+        assert!(summary_spans(&town, sheet).await.is_empty());
+        edit(&town, sheet, |txn, text| {
+            let end = text.len(txn);
+            text.insert(txn, end, MARKED);
+        })
+        .await;
+        follow_all(&town.state).await;
+        let spans = summary_spans(&town, sheet).await;
+        assert_eq!(spans.len(), 1);
+        assert!(spans[0].pending && spans[0].label == "FACILITY");
+
+        // In the masks document too, for the reviewers.
+        let mut tx = town.state.db().read().await.unwrap();
+        let work = tx.work_on(sheet).await.unwrap().unwrap();
+        drop(tx);
+        let rows = town
+            .state
+            .hub()
+            .read(work.masks().unwrap(), |view| {
+                values::root(&view.txn, &view.shape, "spans")
+            })
+            .await
+            .unwrap();
+        assert_eq!(
+            (&rows[0]["source"], &rows[0]["status"]),
+            (&"manual".into(), &"pending".into())
+        );
+    }
 }
