@@ -1,0 +1,1 @@
+"""Synthetic training notes with marked personal data (see README.md)."""

@@ -1,0 +1,35 @@
+"""Documents from skeletons: choose a genre, expand it, add the genre's noise."""
+
+import random
+import zlib
+
+from . import grammar, noise
+from .document import Document
+
+VERSION = 1
+
+
+def make(seed: int, number: int, genre: str | None = None) -> dict:
+    """Document `number` of the corpus with this seed; independent of every other document."""
+    rng = random.Random(zlib.crc32(f"{VERSION}/{seed}/{number}".encode()) << 20 | number)
+    names = grammar.genres()
+    weights = [float(grammar.load(n).settings.get("weight", 1)) for n in names]
+    chosen = rng.choices(names, weights)[0]
+    chosen = genre or chosen
+    skeleton = grammar.load(chosen)
+    document = Document(rng, chosen, skeleton.settings)
+    grammar.Expander(rng, skeleton, document).rule("doc")
+    buffer = noise.Buffer(document.pieces)
+    kinds = skeleton.settings.get("noise", "").split()
+    if "ocr" in kinds:
+        noise.ocr(rng, buffer)
+    if "speech" in kinds:
+        noise.speech(rng, buffer)
+    if "wrap" in kinds and rng.random() < 0.4:
+        noise.wrap(rng, buffer)
+    if "speech" not in kinds and rng.random() < 0.12:
+        noise.ascii_marks(rng, buffer)
+    if rng.random() < 0.015:
+        noise.half_kana(rng, buffer)
+    text, spans, traps = buffer.result()
+    return {"id": f"synth-{seed}-{number:06d}", "genre": chosen, "text": text, "spans": spans, "traps": traps}
