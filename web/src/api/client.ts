@@ -87,13 +87,14 @@ export async function request<T>(
     const text = await response.text();
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
-  const error = await problem(response);
+  const error = await problemOf(response);
   if (error.status === 401 && !options.expectUnauthenticated)
     for (const listener of lostSession) listener();
   throw error;
 }
 
-async function problem(response: Response): Promise<ApiError> {
+/** Reads what a refusal says. */
+export async function problemOf(response: Response): Promise<ApiError> {
   let body: Record<string, unknown> = {};
   try {
     body = (await response.json()) as Record<string, unknown>;

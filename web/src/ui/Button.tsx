@@ -1,4 +1,4 @@
-import { useId, type ButtonHTMLAttributes, type ReactNode } from 'react';
+import { useId, type ButtonHTMLAttributes, type MouseEvent, type ReactNode } from 'react';
 import { Link } from 'wouter';
 import { Icon, type IconName } from './Icon';
 import './button.css';
@@ -83,7 +83,14 @@ export function LinkButton({
   children,
   external = false,
   download,
-}: Look & { href: string; children: ReactNode; external?: boolean; download?: boolean | string }) {
+  onClick,
+}: Look & {
+  href: string;
+  children: ReactNode;
+  external?: boolean;
+  download?: boolean | string;
+  onClick?: (event: MouseEvent<HTMLAnchorElement>) => void;
+}) {
   const content = (
     <>
       {icon && <Icon name={icon} />}
@@ -92,7 +99,7 @@ export function LinkButton({
   );
   if (external || download !== undefined)
     return (
-      <a href={href} className={classes({ variant, size })} download={download}>
+      <a href={href} className={classes({ variant, size })} download={download} onClick={onClick}>
         {content}
       </a>
     );

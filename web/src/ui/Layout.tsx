@@ -62,7 +62,7 @@ export function PageHead({
         <h1 tabIndex={-1}>{title}</h1>
         {lead && <p className="soft">{lead}</p>}
       </div>
-      {actions && <div className="row">{actions}</div>}
+      {actions && <div className="row no-print">{actions}</div>}
     </div>
   );
 }

@@ -215,7 +215,7 @@ export function ReviewBoard({
     if (currentSpan === undefined || currentSurface === undefined) return;
     bringIntoSight(`[data-span="${CSS.escape(currentSpan)}"]`);
     bringIntoSight(`[data-group="${CSS.escape(currentSurface)}"]`);
-  }, [currentSpan, currentSurface]);
+  }, [currentSpan, currentSurface, names.order]);
 
   const decide = useCallback(
     (ids: readonly string[], status: 'accepted' | 'rejected', all: boolean) => {
@@ -1222,7 +1222,11 @@ function FinishDialog({
       width="s"
       footer={
         <>
-          <Button variant="quiet" {...(left > 0 ? { autoFocus: true } : {})} onClick={() => onClose(left > 0)}>
+          <Button
+            variant="quiet"
+            {...(left > 0 ? { autoFocus: true } : {})}
+            onClick={() => onClose(left > 0)}
+          >
             {left > 0 ? '確認を続ける' : 'やめる'}
           </Button>
           <Button

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import * as Y from 'yjs';
+import { SaveLink } from '../../app/saving';
 import { useSession } from '../../app/session';
 import { api, apiUrl } from '../../api/client';
 import type { SeenBy } from '../../api/types';
@@ -14,7 +15,6 @@ import {
   Count,
   Empty,
   IconButton,
-  LinkButton,
   Notice,
   Progress,
   Table,
@@ -282,33 +282,33 @@ function Board({
           <SeenBadge seenBy={seenBy} />
           <OnlineMembers connection={connection} compact />
           <SaveStatus connection={connection} />
-          <LinkButton
+          <SaveLink
             size="s"
             variant="quiet"
             icon="download"
             href={apiUrl(`cases/${caseId}/network.svg`).href}
-            download
+            name="ecomap.svg"
           >
             SVG
-          </LinkButton>
-          <LinkButton
+          </SaveLink>
+          <SaveLink
             size="s"
             variant="quiet"
             icon="download"
             href={apiUrl(`cases/${caseId}/network.png`).href}
-            download
+            name="ecomap.png"
           >
             PNG
-          </LinkButton>
-          <LinkButton
+          </SaveLink>
+          <SaveLink
             size="s"
             variant="quiet"
             icon="mask"
             href={apiUrl(`cases/${caseId}/network.svg`, { masked: true }).href}
-            download
+            name="ecomap-masked.svg"
           >
             続柄だけのSVG
-          </LinkButton>
+          </SaveLink>
           <Button size="s" variant="quiet" icon="print" onClick={() => window.print()}>
             印刷
           </Button>

@@ -1,12 +1,13 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, apiUrl } from '../../api/client';
+import { SaveLink, useSave } from '../../app/saving';
 import { useSession } from '../../app/session';
 import {
   Button,
   Card,
   Empty,
-  LinkButton,
+  Icon,
   Menu,
   Notice,
   PageHead,
@@ -14,7 +15,7 @@ import {
   Table,
   Unverified,
 } from '../../ui';
-import { localDate } from '../cases/dates';
+import { localDate, wareki } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { chartText, monthLabel, periodError, periods, pivot, type Period, type Row } from './table';
 import './statistics.css';
@@ -46,6 +47,7 @@ interface Definition {
 /** 「統計」: the definition before the figures, a chart and the same figures as a table. */
 export default function StatisticsPage() {
   const { session } = useSession();
+  const save = useSave();
   const today = localDate(new Date(), session.municipality.zone);
   const named = periods(today);
   const [by, setBy] = useState<By>('route');
@@ -80,7 +82,13 @@ export default function StatisticsPage() {
           problem === null && (
             <>
               <Menu
-                label="CSVを保存"
+                label={
+                  <>
+                    <Icon name="download" />
+                    CSVを保存
+                    <Icon name="down" size="s" />
+                  </>
+                }
                 className="button button--secondary button--m"
                 entries={[
                   {
@@ -88,8 +96,7 @@ export default function StatisticsPage() {
                     label: 'UTF-8（BOM付き）',
                     support: 'いまのExcelや他のソフト向け',
                     icon: 'download',
-                    onSelect: () =>
-                      download(address('.csv', { encoding: 'utf-8-bom' }), `${file}.csv`),
+                    onSelect: () => save(address('.csv', { encoding: 'utf-8-bom' }), `${file}.csv`),
                   },
                   {
                     id: 'cp932',
@@ -97,68 +104,73 @@ export default function StatisticsPage() {
                     support: '古いExcel・庁内システム向け',
                     icon: 'download',
                     onSelect: () =>
-                      download(address('.csv', { encoding: 'cp932' }), `${file}_cp932.csv`),
+                      save(address('.csv', { encoding: 'cp932' }), `${file}_cp932.csv`),
                   },
                 ]}
               />
-              <LinkButton href={address('/chart.svg')} download={`${file}.svg`} icon="download">
+              <SaveLink href={address('/chart.svg')} name={`${file}.svg`} icon="download">
                 グラフ（SVG）
-              </LinkButton>
-              <LinkButton href={address('/chart.png')} download={`${file}.png`} icon="download">
+              </SaveLink>
+              <SaveLink href={address('/chart.png')} name={`${file}.png`} icon="download">
                 グラフ（PNG）
-              </LinkButton>
+              </SaveLink>
+              <Button icon="print" onClick={() => window.print()}>
+                印刷
+              </Button>
             </>
           )
         }
       />
       <div className="statistics">
-        <Card title="数えるもの・期間" icon="calendar">
-          <div className="statistics__choice">
-            <RadioGroup
-              label="数え方"
-              required
-              options={[
-                { code: 'route', label: '相談経路別' },
-                { code: 'issue', label: '課題別（複数計上）' },
-              ]}
-              value={by}
-              onChange={(code) => setBy(code === 'issue' ? 'issue' : 'route')}
-            />
-            <div>
-              <div className="statistics__months">
-                <MonthField
-                  label="はじめの月"
-                  value={period.from}
-                  invalid={problem !== null}
-                  onChange={(from) => setPeriod({ ...period, from })}
-                />
-                <span aria-hidden="true">〜</span>
-                <MonthField
-                  label="終わりの月"
-                  value={period.to}
-                  invalid={problem !== null}
-                  onChange={(to) => setPeriod({ ...period, to })}
-                />
-              </div>
-              <div role="alert">{problem && <p className="statistics__error">{problem}</p>}</div>
-              <div className="row" role="group" aria-label="期間をまとめて選ぶ">
-                {named.map((entry) => (
-                  <Button
-                    key={entry.code}
-                    size="s"
-                    variant="quiet"
-                    aria-pressed={
-                      entry.period.from === period.from && entry.period.to === period.to
-                    }
-                    onClick={() => setPeriod(entry.period)}
-                  >
-                    {entry.label}
-                  </Button>
-                ))}
+        <div className="no-print">
+          <Card title="数えるもの・期間" icon="calendar">
+            <div className="statistics__choice">
+              <RadioGroup
+                label="数え方"
+                required
+                options={[
+                  { code: 'route', label: '相談経路別' },
+                  { code: 'issue', label: '課題別（複数計上）' },
+                ]}
+                value={by}
+                onChange={(code) => setBy(code === 'issue' ? 'issue' : 'route')}
+              />
+              <div>
+                <div className="statistics__months">
+                  <MonthField
+                    label="はじめの月"
+                    value={period.from}
+                    invalid={problem !== null}
+                    onChange={(from) => setPeriod({ ...period, from })}
+                  />
+                  <span aria-hidden="true">〜</span>
+                  <MonthField
+                    label="終わりの月"
+                    value={period.to}
+                    invalid={problem !== null}
+                    onChange={(to) => setPeriod({ ...period, to })}
+                  />
+                </div>
+                <div role="alert">{problem && <p className="statistics__error">{problem}</p>}</div>
+                <div className="row" role="group" aria-label="期間をまとめて選ぶ">
+                  {named.map((entry) => (
+                    <Button
+                      key={entry.code}
+                      size="s"
+                      variant="quiet"
+                      aria-pressed={
+                        entry.period.from === period.from && entry.period.to === period.to
+                      }
+                      onClick={() => setPeriod(entry.period)}
+                    >
+                      {entry.label}
+                    </Button>
+                  ))}
+                </div>
               </div>
             </div>
-          </div>
-        </Card>
+          </Card>
+        </div>
         <Card
           title={
             <>
@@ -170,6 +182,10 @@ export default function StatisticsPage() {
         >
           {!query.data && problem === null && <QueryState query={query} what="統計" />}
           {query.data && query.isError && <QueryState query={query} what="最新の統計" />}
+          <p className="print-only">
+            {session.municipality.name}　{monthLabel(period.from)}〜{monthLabel(period.to)}　
+            {wareki(today)} 印刷
+          </p>
           {query.data && table && (
             <div className="stack--wide" aria-busy={query.isFetching}>
               <DefinitionNotice answer={query.data} />
@@ -324,14 +340,4 @@ function grand(totals: readonly (number | null)[]): string {
   return totals.some((total) => total === null)
     ? 'X'
     : String(totals.reduce<number>((sum, total) => sum + (total ?? 0), 0));
-}
-
-/** Saves an address under a name; the server's own file name wins when it sends one. */
-function download(href: string, name: string): void {
-  const link = document.createElement('a');
-  link.href = href;
-  link.download = name;
-  document.body.append(link);
-  link.click();
-  link.remove();
 }
