@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::future::join_all;
-use musubi_tests::{Client, each_database};
+use musubi_tests::{Client, Peer, each_database};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -124,6 +124,7 @@ const TABLE: &[Row] = &[
     ("GET /transcripts/{id}", None, [200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 404]),
     ("PATCH /transcripts/{id}", Some(r#"{"speakers": {}}"#), [200, 200, 403, 403, 200, 200, 403, 404, 404, 404, 404, 404, 404, 404]),
     ("POST /transcripts/{id}/acceptances", Some(r#"{"fields": ["intake.nothing"]}"#), [200, 200, 403, 403, 200, 200, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("DELETE /transcripts/{id}/acceptances/{field}", None, [404, 404, 403, 403, 404, 404, 403, 404, 404, 404, 404, 404, 404, 404]),
     ("POST /accounts/{id}/stop", None, [404, 403, 403, 403, 403, 404, 403, 403, 403, 204, 403, 403, 404, 404]),
     ("POST /agencies/{id}/stop", None, [403, 403, 403, 403, 403, 403, 403, 403, 403, 204, 403, 403, 403, 404]),
     ("POST /memberships/{id}/stop", None, [204, 403, 403, 403, 403, 404, 403, 403, 403, 204, 403, 403, 404, 404]),
@@ -194,6 +195,7 @@ impl Subjects {
             .replace("{record_id}", &self.record)
             .replace("{agency_id}", &self.agency)
             .replace("{seq}", "999999")
+            .replace("{field}", "assessment.summary")
             .replace("{id}", id);
         match template {
             "/documents/{id}/masks/preview" => format!("{path}?agency_id={}", self.agency),
@@ -385,6 +387,116 @@ async fn a_protected_address_stays_with_its_agency(world: &World) -> Result<()> 
     Ok(())
 }
 
+/// Filters of the audit log: ids of elsewhere find nothing, what is no id is refused and not written
+/// down; events say which section they are about.
+async fn the_log_is_asked_for_ids(world: &World) -> Result<()> {
+    let (auditor, elsewhere) = (
+        world.as_user("aoba-auditor")?,
+        world.as_user("shiranami-admin")?,
+    );
+    let case = world.case(OPEN_CASE).await?.id;
+    let account = world.account("aoba-coord").await?;
+    for filter in [format!("account_id={account}"), format!("case_id={case}")] {
+        let path = format!("/audit?{filter}");
+        let own = auditor.get(&path).await?.ok()?;
+        ensure!(
+            own["items"]
+                .as_array()
+                .is_some_and(|items| !items.is_empty()),
+            "{path}: {own}"
+        );
+        let foreign = elsewhere.get(&path).await?;
+        ensure!(
+            foreign.status == 200
+                && foreign.json["items"] == json!([])
+                && foreign.json["next_cursor"].is_null(),
+            "{path}: {} {}",
+            foreign.status,
+            foreign.text()
+        );
+    }
+    for (field, value) in [
+        ("account_id", "%E9%87%91%E7%B3%B8%E9%9B%80"),
+        ("case_id", "%27%20OR%201=1"),
+        ("case_id", "2026-0002"),
+        ("action", "%E9%87%91%E7%B3%B8%E9%9B%80"),
+        ("cursor", "abc"),
+    ] {
+        let refused = auditor.get(&format!("/audit?{field}={value}")).await?;
+        ensure!(
+            refused.status == 422 && refused.json["fields"][0]["path"] == field,
+            "{field}={value}: {} {}",
+            refused.status,
+            refused.text()
+        );
+        no_canary(field, &refused.text())?;
+    }
+    let all = auditor.get("/audit?limit=200").await?.text();
+    no_canary("the log", &all)?;
+
+    let coordinator = world.as_user("aoba-coord")?;
+    let sheet = world
+        .case(OPEN_CASE)
+        .await?
+        .document("assessment")
+        .to_owned();
+    let history = coordinator
+        .get(&format!("/documents/{sheet}/history"))
+        .await?
+        .ok()?;
+    ensure!(history["section"] == "assessment", "{history}");
+    Peer::join(&world.server.url, &sheet, &world.token("aoba-coord")?).await?;
+    let log = coordinator
+        .get(&format!("/cases/{case}/access-log"))
+        .await?
+        .ok()?;
+    let items = log["items"].as_array().context("items")?;
+    for (action, section) in [
+        ("document.open", "assessment"),
+        ("progress.list", "progress"),
+    ] {
+        ensure!(
+            items
+                .iter()
+                .any(|event| event["action"] == action && event["section"] == section),
+            "{action} in {section} is not in {log}"
+        );
+    }
+    Ok(())
+}
+
+/// `null` empties a field of an account, a missing one stays.
+async fn a_field_can_be_emptied(world: &World) -> Result<()> {
+    let admin = world.as_user("aoba-admin")?;
+    let id = world.account("aoba-stat").await?;
+    let path = format!("/accounts/{id}");
+    let before = admin.get(&path).await?.ok()?;
+    ensure!(
+        !before["kana"].is_null() && !before["email"].is_null(),
+        "{before}"
+    );
+    let changed = admin
+        .patch(&path, json!({"version": before["version"], "email": null}))
+        .await?
+        .ok()?;
+    ensure!(
+        changed["email"].is_null() && changed["kana"] == before["kana"],
+        "{changed}"
+    );
+    let changed = admin
+        .patch(
+            &path,
+            json!({"version": changed["version"], "kana": " ", "email": "stat@aoba.example"}),
+        )
+        .await?
+        .ok()?;
+    ensure!(
+        changed["kana"].is_null() && changed["email"] == "stat@aoba.example",
+        "{changed}"
+    );
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn authorisation() {
     each_database(|database| async move {
@@ -402,6 +514,8 @@ async fn authorisation() {
         )
         .await?;
         step("municipalities", municipalities_do_not_meet(&world)).await?;
+        step("audit filters", the_log_is_asked_for_ids(&world)).await?;
+        step("emptied fields", a_field_can_be_emptied(&world)).await?;
         step(
             "protected address",
             a_protected_address_stays_with_its_agency(&world),

@@ -1,7 +1,7 @@
 //! The command line, and dates that never were.
 
 use anyhow::{Result, ensure};
-use musubi_tests::each_database;
+use musubi_tests::{Client, each_database};
 use serde_json::{Value, json};
 
 use crate::world::{CANARIES, World, step};
@@ -54,6 +54,37 @@ async fn mask_line_by_line(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Of an account with two hats a token names the one it is for.
+async fn a_token_for_one_hat(world: &World) -> Result<()> {
+    let create = |more: &[&str]| {
+        let mut arguments = vec!["token", "create", "--user", "aoba-two-hats", "--ttl", "5m"];
+        arguments.extend(more);
+        world.server.command(&arguments)
+    };
+    let refused = create(&[])
+        .expect_err("one of two hats was picked")
+        .to_string();
+    for said in [
+        "--role coordinator",
+        "--role agency",
+        "青葉地域包括支援センター",
+    ] {
+        ensure!(refused.contains(said), "{said} is not said: {refused}");
+    }
+    for (role, may_review) in [("coordinator", true), ("agency", false)] {
+        let token = create(&["--role", role])?;
+        let client = Client::with_token(&world.server.url, token.trim());
+        let reply = client.get("/mask-reviews").await?;
+        ensure!(
+            (reply.status == 200) == may_review,
+            "{role}: {} {}",
+            reply.status,
+            reply.text()
+        );
+    }
+    Ok(())
+}
+
 /// 昭和 ended in its 64th year.
 async fn a_year_that_never_was(world: &World) -> Result<()> {
     let coordinator = world.as_user("aoba-coord")?;
@@ -98,6 +129,7 @@ async fn commands() {
         let world = World::start(database).await?;
         step("昭和65年", a_year_that_never_was(&world)).await?;
         step("mask", mask_line_by_line(&world)).await?;
+        step("token", a_token_for_one_hat(&world)).await?;
         step("doctor", doctor(&world)).await
     })
     .await;

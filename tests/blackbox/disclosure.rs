@@ -9,6 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use yrs::{Any, Map, MapPrelim, Out, Transact};
 
+use crate::exclusion;
 use crate::world::{
     Case, OPEN_CASE, World, add_row, field_text, no_canary, operations, split, step, type_field,
 };
@@ -17,10 +18,21 @@ use crate::world::{
 const PHONES: &str = "090-55";
 
 /// Ids made while planting.
-struct Planted {
-    case: Case,
-    transcript: String,
+pub struct Planted {
+    pub case: Case,
+    pub transcript: String,
     texts: usize,
+}
+
+impl Planted {
+    /// A case of the fixtures with a transcript, nothing else added.
+    pub fn of(case: Case, transcript: String) -> Self {
+        Self {
+            case,
+            transcript,
+            texts: 0,
+        }
+    }
 }
 
 fn nothing_planted(what: &str, body: &str) -> Result<()> {
@@ -151,7 +163,7 @@ async fn plant(world: &World) -> Result<Planted> {
 }
 
 /// Every GET of the interface with the planted ids; the answers by operation.
-async fn every_get(
+pub async fn every_get(
     world: &World,
     planted: &Planted,
     client: &Client,
@@ -511,6 +523,92 @@ async fn sharing_and_ending_it(world: &World, planted: &Planted) -> Result<()> {
         .context("after it ended")
 }
 
+/// What the partner may not see does not show in the case's line nor on its stream either.
+async fn lines_and_streams_tell_no_more(world: &World, planted: &Planted) -> Result<()> {
+    let (coordinator, masked) = (world.as_user("aoba-coord")?, world.as_user("aoba-masked")?);
+    let case = &planted.case.id;
+    let line = async || {
+        let list = masked.get("/cases").await?.ok()?;
+        let items = list["items"].as_array().context("items")?;
+        let found = items.iter().find(|one| one["id"] == case.as_str());
+        let found = found.context("the case")?;
+        anyhow::Ok((
+            found["last_progress_on"].clone(),
+            found["updated_at"].clone(),
+        ))
+    };
+    let before = line().await?;
+    let mut stream = masked.open(&format!("/cases/{case}/events")).await?;
+    ensure!(stream.status() == 200, "{}", stream.status());
+    let entry = |visibility: &str, day: &str| json!({"performed_on": day, "method": "visit", "title": "訪問", "content": "様子を見た。", "visibility": visibility});
+    let add = async |entry: Value| {
+        coordinator
+            .post(&format!("/cases/{case}/progress-records"), entry)
+            .await?
+            .ok()
+    };
+    add(entry("own_org", "2026-11-19")).await?;
+    ensure!(
+        line().await? == before,
+        "an entry that is not shown tells of itself: {before:?}"
+    );
+    add(entry("case_members", "2026-11-18")).await?;
+    let after = line().await?;
+    ensure!(
+        after.0 == "2026-11-18" && after.1 != before.1,
+        "{before:?} → {after:?}"
+    );
+    // Both are long on their way when nothing more comes for two seconds.
+    let mut heard = String::new();
+    while let Ok(chunk) = tokio::time::timeout(Duration::from_secs(2), stream.chunk()).await {
+        heard.push_str(&String::from_utf8_lossy(
+            &chunk?.context("the stream ended")?,
+        ));
+    }
+    ensure!(
+        heard.matches("event: progress").count() == 1,
+        "told of what is not shown: {heard}"
+    );
+    nothing_planted("stream", &heard)
+}
+
+/// An account has a score of streams and no more; one that ends makes room.
+async fn streams_are_bounded(world: &World, planted: &Planted) -> Result<()> {
+    let reader = world.as_user("aoba-viewer")?;
+    let path = format!("/cases/{}/events", planted.case.id);
+    let mut open = Vec::new();
+    for n in 0..20 {
+        let stream = reader.open(&path).await?;
+        ensure!(stream.status() == 200, "{n}: {}", stream.status());
+        open.push(stream);
+    }
+    let refused = reader.get(&path).await?;
+    ensure!(
+        refused.status == 429
+            && refused.code() == "too_many_streams"
+            && refused.json["message"]
+                .as_str()
+                .is_some_and(|message| message.contains("画面")),
+        "{} {}",
+        refused.status,
+        refused.text()
+    );
+    ensure!(
+        world.as_user("aoba-masked")?.open(&path).await?.status() == 200,
+        "others have their own"
+    );
+    open.pop();
+    let started = Instant::now();
+    while reader.open(&path).await?.status() != 200 {
+        ensure!(
+            started.elapsed() < Duration::from_secs(20),
+            "a stream that ended still counts"
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn disclosure() {
     each_database(|database| async move {
@@ -519,6 +617,14 @@ async fn disclosure() {
         println!("{} canaries planted", planted.texts);
         step("without a part", without_a_part(&world, &planted)).await?;
         step("masked reader", masked_reader(&world, &planted)).await?;
+        step("excluded", exclusion::hides_existence(&world)).await?;
+        step("excluded about a person", exclusion::hides_a_person(&world)).await?;
+        step(
+            "lines and streams",
+            lines_and_streams_tell_no_more(&world, &planted),
+        )
+        .await?;
+        step("bounded streams", streams_are_bounded(&world, &planted)).await?;
         step("sharing", sharing_and_ending_it(&world, &planted)).await?;
         step("review", review(&world, &planted)).await
     })

@@ -4,6 +4,7 @@ mod architecture;
 mod authorisation;
 mod commands;
 mod disclosure;
+mod exclusion;
 mod live;
 mod sessions;
 mod statistics;

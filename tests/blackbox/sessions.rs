@@ -168,6 +168,73 @@ async fn lock_out(world: &World, account: &Account) -> Result<()> {
     Ok(())
 }
 
+/// Codes are counted by account, wherever they come from; without the password nobody gets that far.
+async fn codes_lock_the_account(world: &World, account: &Account) -> Result<()> {
+    let from = |address: &str| {
+        anyhow::Ok(Client::anonymous(&world.server.url)?.with_header("X-Forwarded-For", address))
+    };
+    let password = |text: &str| json!({"login_id": account.login_id, "password": text});
+    for n in 0..12 {
+        let outsider = from(&format!("198.51.100.{n}"))?;
+        let reply = outsider
+            .post("/session", password("ちがう合言葉です"))
+            .await?;
+        expect(&reply, 401, "invalid_credentials")?;
+        let code = json!({"code": wrong_code(account)?});
+        expect(
+            &outsider.post("/session/totp", code).await?,
+            401,
+            "unauthenticated",
+        )?;
+    }
+    let owner = from("192.0.2.1")?;
+    let signed_in = owner
+        .sign_in(account, &totp_code(account, 0)?)
+        .await?
+        .ok()?;
+    ensure!(
+        signed_in["stage"] == "ready",
+        "locked out by who lacks the password: {signed_in}"
+    );
+
+    let mut refused = None;
+    for n in 0..8 {
+        let guesser = from(&format!("203.0.113.{}", 20 + n))?;
+        guesser
+            .post("/session", password(&account.password))
+            .await?
+            .ok()?;
+        let reply = if n % 2 == 0 {
+            let code = json!({"code": wrong_code(account)?});
+            guesser.post("/session/totp", code).await?
+        } else {
+            let code = json!({"code": "0000-0000-0000-0000"});
+            guesser.post("/session/recovery", code).await?
+        };
+        if reply.status == 429 {
+            refused = Some((n, reply));
+            break;
+        }
+        expect(&reply, 401, "totp_invalid")?;
+    }
+    let (after, refused) = refused.context("guessed from ever new addresses, never locked")?;
+    expect(&refused, 429, "locked")?;
+    ensure!(
+        after == 5
+            && refused.json["retry_after"]
+                .as_u64()
+                .is_some_and(|seconds| (1..=30).contains(&seconds)),
+        "after {after}: {}",
+        refused.text()
+    );
+    owner
+        .get("/cases")
+        .await?
+        .ok()
+        .context("who is in stays in")?;
+    Ok(())
+}
+
 async fn nothing_tells_who_has_an_account(
     world: &World,
     known: &Account,
@@ -335,6 +402,11 @@ async fn sessions() {
         .await?;
         step("two hats", hats(&world, account("aoba-two-hats")?)).await?;
         step("lock-out", lock_out(&world, account("aoba-stat")?)).await?;
+        step(
+            "codes lock the account",
+            codes_lock_the_account(&world, account("aoba-approver")?),
+        )
+        .await?;
         step(
             "nothing tells",
             nothing_tells_who_has_an_account(

@@ -246,6 +246,21 @@ async fn accepting(world: &World, path: &str, sheet: &str) -> Result<()> {
         "{}",
         kept["accepted"]
     );
+    // Undone on the page: the sheet was put right there, the note is taken back here.
+    let undone = format!("{accept}/assessment.chief_complaint_self");
+    let left = coordinator.delete(&undone).await?.ok()?;
+    ensure!(
+        left["accepted"]["assessment.chief_complaint_self"].is_null()
+            && left["accepted"]["assessment.summary"].is_object(),
+        "{left}"
+    );
+    let kept = coordinator.get(&format!("/transcripts/{id}")).await?.ok()?;
+    ensure!(kept["accepted"] == left["accepted"], "{}", kept["accepted"]);
+    ensure!(coordinator.delete(&undone).await?.status == 404, "twice");
+    ensure!(
+        field_text(&peer.doc, "chief_complaint_self") == drafted,
+        "the sheet is left alone"
+    );
     Ok(())
 }
 

@@ -14,6 +14,9 @@ pub const OPEN_CASE: &str = "2026-0002";
 /// A case with a protected address: agencies reach masked reading at most.
 pub const PROTECTED_CASE: &str = "2026-0001";
 
+/// A case from which 青葉包括, 調整 次郎 and, about one person, 青葉基幹 are excluded.
+pub const EXCLUDED_CASE: &str = "2026-0003";
+
 /// Values of the register and of the sheets that must not reach whoever may not see them.
 pub const CANARIES: &[&str] = &[
     "金糸雀",

@@ -139,6 +139,15 @@ impl Client {
         Self::read(request.send().await?).await
     }
 
+    /// The answer without its body: for streams, which end when it is dropped.
+    pub async fn open(&self, path: &str) -> Result<reqwest::Response> {
+        let mut request = self.http.get(format!("{}/api/v1{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        Ok(request.send().await?)
+    }
+
     /// Anything outside `/api/v1`.
     pub async fn get_raw(&self, path: &str) -> Result<Reply> {
         Self::read(self.http.get(format!("{}{path}", self.url)).send().await?).await
