@@ -2,7 +2,7 @@ import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
 import { appUrl } from '../api/client';
 import { labelOf, ROLES_SHORT } from '../i18n/glossary';
-import { Avatar, Icon, Menu, type MenuEntry } from '../ui';
+import { Avatar, Icon, Menu, useCurrentInSight, type MenuEntry } from '../ui';
 import { NewVersionNotice, OfflineBanner } from './notices';
 import { NAV } from './routes';
 import { useSession } from './session';
@@ -12,6 +12,8 @@ import './shell.css';
 /** Top bar, left navigation and the place for a page. */
 export function Shell({ nav, children }: { nav: string | undefined; children: ReactNode }) {
   const { session, can } = useSession();
+  const strip = useRef<HTMLElement>(null);
+  useCurrentInSight(strip, nav);
   return (
     <>
       <a className="skip-link" href="#main" onClick={skipToMain}>
@@ -34,7 +36,7 @@ export function Shell({ nav, children }: { nav: string | undefined; children: Re
           {can('read_cases') && <SearchBox />}
           <UserMenu />
         </header>
-        <nav className="shell__nav" aria-label="全体">
+        <nav className="shell__nav" aria-label="全体" ref={strip}>
           {NAV.filter((item) => !item.needs || item.needs.some(can)).map((item) => (
             <Link
               key={item.path}

@@ -42,6 +42,8 @@ export const PROBLEM_WORDS: Readonly<Record<string, string>> = {
   masks_pending:
     '確認していないマスクの候補が残っています。確認を続けるか、残して終える理由を書いてください。',
   rate_limited: '短い時間に操作が集中しています。少し待ってからお試しください。',
+  too_many_streams:
+    '同じ利用者で開いている画面が多すぎます。使っていない画面を閉じてから、読み込み直してください。',
   overloaded: 'ただいま混み合っています。少し待ってからお試しください。',
   models_loading: '言語モデルを準備しています。数秒待ってからお試しください。',
   models_not_ready:

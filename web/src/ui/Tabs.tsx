@@ -1,6 +1,25 @@
-import { useId, useRef, type KeyboardEvent, type ReactNode } from 'react';
+import {
+  useEffect,
+  useId,
+  useRef,
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+} from 'react';
 import { Link } from 'wouter';
 import './tabs.css';
+
+/** Scrolls a strip sideways (never the page) until its current item is in sight. */
+export function useCurrentInSight(strip: RefObject<HTMLElement | null>, current: unknown): void {
+  useEffect(() => {
+    const list = strip.current;
+    const item = list?.querySelector('[aria-current="page"], [aria-selected="true"]');
+    if (!list || !item || list.scrollWidth <= list.clientWidth) return;
+    const [inner, outer] = [item.getBoundingClientRect(), list.getBoundingClientRect()];
+    if (inner.left < outer.left || inner.right > outer.right)
+      list.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+  }, [strip, current]);
+}
 
 /** Tabs that are pages of their own: links, each with its address. */
 export function NavTabs({
@@ -10,8 +29,10 @@ export function NavTabs({
   label: string;
   items: readonly { href: string; label: ReactNode; current: boolean; aside?: ReactNode }[];
 }) {
+  const strip = useRef<HTMLElement>(null);
+  useCurrentInSight(strip, items.find((item) => item.current)?.href);
   return (
-    <nav aria-label={label} className="tabs">
+    <nav aria-label={label} className="tabs" ref={strip}>
       {items.map((item) => (
         <Link
           key={item.href}
@@ -46,6 +67,7 @@ export function Tabs({
     items.findIndex((item) => item.id === selected),
   );
   const current = items[index];
+  useCurrentInSight(list, current?.id);
   const move = (event: KeyboardEvent) => {
     const steps: Record<string, number> = {
       ArrowRight: index + 1,

@@ -23,6 +23,7 @@ export function NetworkSection({
         ...(detail.clients.some((client) => client.person_id === person.person_id)
           ? { index: true }
           : {}),
+        ...(person.deceased ? { deceased: true } : {}),
         ...(person.role === 'household' ? { household: true } : {}),
       })),
       ...detail.members.map((member): Candidate => ({

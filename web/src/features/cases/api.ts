@@ -18,7 +18,6 @@ export interface ClientSummary {
   gender: string | null;
   /** With it `age` is the age at death, where the day of death is known. */
   deceased?: boolean | null;
-  death_date?: string | null;
 }
 
 export interface ConsentState {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ageOn, ago, daysSince, monthDay, wareki } from './dates';
+import { ageOn, ageText, ago, daysSince, monthDay, wareki } from './dates';
 import { covers, flag, levelOf, stageLabel, stepStates, urgency, widens } from './vocabulary';
 
 describe('dates', () => {
@@ -15,6 +15,14 @@ describe('dates', () => {
     expect(ago('2026-11-20', '2026-11-24')).toBe('4日前');
     expect(ago('2026-11-25', '2026-11-24')).toBe('1日後');
     expect(ago('2026-05-01', '2026-11-24')).toBe('6か月前');
+  });
+
+  it('lets nobody grow older after death', () => {
+    expect(ageText({ age: 54 })).toBe('54歳');
+    expect(ageText({ age: 84, deceased: true })).toBe('故人（享年84）');
+    expect(ageText({ age: null, deceased: true })).toBe('故人');
+    expect(ageText({ age: null, age_band: '50代' })).toBe('50代');
+    expect(ageText({ age: null })).toBe('');
   });
 
   it('writes eras and ages', () => {

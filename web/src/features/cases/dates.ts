@@ -107,10 +107,8 @@ export function ageText(person: {
   age?: number | null;
   age_band?: string | null;
   deceased?: boolean | null;
-  death_date?: string | null;
 }): string {
-  // Of a dead person only the age at death means anything, and it is not known without the day.
-  if (person.deceased || person.death_date)
-    return person.death_date && person.age != null ? `故人（享年${person.age}）` : '故人';
+  // Of the dead the server gives the age on the day of death, or none.
+  if (person.deceased) return person.age == null ? '故人' : `故人（享年${person.age}）`;
   return person.age_band ?? (person.age == null ? '' : `${person.age}歳`);
 }

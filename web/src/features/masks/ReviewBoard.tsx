@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import type * as Y from 'yjs';
 import { ApiError, api } from '../../api/client';
@@ -163,6 +163,7 @@ export function ReviewBoard({
   const setCurrentId = useCallback(
     (id: string) => {
       const span = spans.find((entry) => entry.id === id);
+      walked.current = true;
       setPlace({ id, field: span?.field ?? '', surface: span?.surface ?? '' });
     },
     [spans],
@@ -209,12 +210,13 @@ export function ReviewBoard({
 
   // The word one stands on is brought into sight in both lists: when one goes there, not whenever
   // somebody else changes something.
+  const walked = useRef(false);
   const currentSpan = current?.id;
   const currentSurface = current?.surface;
   useEffect(() => {
     if (currentSpan === undefined || currentSurface === undefined) return;
-    bringIntoSight(`[data-span="${CSS.escape(currentSpan)}"]`);
-    bringIntoSight(`[data-group="${CSS.escape(currentSurface)}"]`);
+    bringIntoSight(`[data-group="${CSS.escape(currentSurface)}"]`, false);
+    bringIntoSight(`[data-span="${CSS.escape(currentSpan)}"]`, walked.current);
   }, [currentSpan, currentSurface, names.order]);
 
   const decide = useCallback(
@@ -602,14 +604,16 @@ function useLasting(holds: boolean, time: number): boolean {
   return lasting;
 }
 
-/** Scrolls the list an element stands in, never the page. */
-function bringIntoSight(selector: string): void {
+/**
+ * Scrolls the list an element stands in. The page only where the lists have their full length (a
+ * small screen) and somebody has gone somewhere (`far`): a page that has just opened stays on top.
+ */
+function bringIntoSight(selector: string, far: boolean): void {
   const element = document.querySelector<HTMLElement>(selector);
   const list = element?.closest<HTMLElement>('.masks__scroll');
   if (!element || !list) return;
   if (list.scrollHeight <= list.clientHeight) {
-    // Stacked on a small screen the lists have their full length.
-    element.scrollIntoView({ block: 'nearest' });
+    if (far) element.scrollIntoView({ block: 'center' });
     return;
   }
   const [inner, outer] = [element.getBoundingClientRect(), list.getBoundingClientRect()];

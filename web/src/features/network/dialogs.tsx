@@ -39,6 +39,7 @@ export interface Candidate {
   sex?: string;
   birth_date?: string;
   index?: boolean;
+  deceased?: boolean;
   /** Lives with the 支援対象者, as the case has it. */
   household?: boolean;
 }
@@ -127,6 +128,7 @@ export function NodeDialog({
                 ...(chosen.kind === 'person' ? { person_id: id } : { agency_id: id }),
                 ...(chosen.sex ? { sex: chosen.sex } : {}),
                 ...(chosen.birth_date ? { birth_date: chosen.birth_date } : {}),
+                ...(chosen.deceased ? { deceased: true } : {}),
                 ...(chosen.index ? { index: true } : {}),
               });
             }}
