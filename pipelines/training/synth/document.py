@@ -137,7 +137,7 @@ class Document:
         base = re.sub(r"\d$", "", role)
         if base in ("m", "k") or role in GENERIC:
             return self._kin(role)
-        if base == "s" or role in ("w", "d", "t"):
+        if base in ("s", "h", "q") or role in ("w", "d", "t"):
             return self._staff(role)
         # neighbours, friends, landlords, strangers: r (rows) and x are made afresh on {new:..}
         low, high = {"r": (1, 96), "p": (3, 17), "lord": (45, 85), "boss": (35, 70), "f": (15, 75)}.get(base, (30, 88))
@@ -153,7 +153,7 @@ class Document:
         if role in GENERIC and self.scene == "child" and role in ("kid", "kid2", "spouse", "ex", "gkid"):
             options = [r for r in ("妹", "弟", "兄", "姉") if r not in taken] or ["いとこ"]
         if c.sex == "m":
-            options = [r for r in options if r not in ("夫", "元夫", "内縁の夫")] or ["姉"]
+            options = [r for r in options if r not in ("夫", "元夫", "内縁の夫", "交際相手")] or ["姉"]
         else:
             options = [r for r in options if r not in ("妻", "元妻", "内縁の妻")] or ["姉"]
         relation = rng.choice(options)
@@ -163,13 +163,17 @@ class Document:
         limit = self.today - dt.timedelta(days=300)
         birth = min(c.birth + dt.timedelta(days=offset * 365 + rng.randint(0, 300)), limit)
         birth = max(birth, dt.date(self.today.year - 103, 3, 1))
-        if c.nation:
-            together = c if rng.random() < 0.6 and c.nation not in ("MM", "ID") else None
-            p = people.foreign(rng, sex, birth, c.nation, together) if rng.random() < 0.85 else people.native(rng, sex, birth, self.region)
-        else:
-            p = people.native(rng, sex, birth, self.region, (c.sur, c.sur_kana) if rng.random() < same else None)
-            if relation in ("妻", "夫", "内縁の妻", "長男の妻", "元妻") and rng.random() < 0.04:
-                p = people.foreign(rng, sex, birth)
+        used = {q.given or q.parts[q.call] for q in self.roles.values()}
+        for _ in range(5):
+            if c.nation:
+                together = c if rng.random() < 0.6 and c.nation not in ("MM", "ID") else None
+                p = people.foreign(rng, sex, birth, c.nation, together) if rng.random() < 0.85 else people.native(rng, sex, birth, self.region)
+            else:
+                p = people.native(rng, sex, birth, self.region, (c.sur, c.sur_kana) if rng.random() < same else None)
+                if relation in ("妻", "夫", "内縁の妻", "長男の妻", "元妻") and rng.random() < 0.04:
+                    p = people.foreign(rng, sex, birth)
+            if (p.given or p.parts[p.call]) not in used:
+                break  # two people of a household are not given one name
         p.relation = relation
         if rng.random() < 0.35 or relation.startswith("元"):
             p.facts["address"] = self._address(self._far_town() if rng.random() < 0.5 else self._town())
@@ -180,6 +184,10 @@ class Document:
         pool = STAFF
         if role == "d":
             pool = [s for s in STAFF if s[0] in ("Dr", "Dr.", "医師", "先生") and s[2] in ("hosp", "clinic")]
+        elif role[0] == "h":
+            pool = [s for s in STAFF if s[2] in ("hosp", "clinic") and s[0] not in ("Dr", "Dr.", "医師", "先生")]
+        elif role[0] == "q":
+            pool = [s for s in STAFF if s[2] in ("care", "home", "kyotaku", "visit", "gh", "btype")]
         elif role == "t":
             pool = [s for s in STAFF if s[2] in ("elem", "junior", "nursery")]
         elif role == "w":
@@ -324,7 +332,7 @@ class Document:
 
     @staticmethod
     def _is_role(role: str) -> bool:
-        return re.fullmatch(r"[cwdtx]|[mskrnfp]\d?|lord|boss", role) is not None or role in GENERIC
+        return re.fullmatch(r"[cwdtx]|[mskrnfphq]\d?|lord|boss", role) is not None or role in GENERIC
 
     def _attribute(self, role: str, attribute: str, arg: str) -> None:
         rng, p = self.rng, self.person(role)
@@ -378,6 +386,11 @@ class Document:
             case "alias":
                 p.facts.setdefault("alias", people.surname(rng))
                 self.emit(p.facts["alias"][0], "PERSON", "alias")
+            case "parent":  # a guardian, mostly of the same surname
+                q = people.native(rng, rng.choice("mf"), p.birth - dt.timedelta(days=rng.randint(20, 40) * 365), self.region, (p.sur, p.sur_kana)) if not p.parts else \
+                    people.foreign(rng, rng.choice("mf"), p.birth - dt.timedelta(days=rng.randint(20, 40) * 365), p.nation)
+                surface, form, _ = people.render(rng, q, arg or "full", self.gap)
+                self.emit(surface, "PERSON", form)
             case "maiden":
                 p.facts.setdefault("maiden", people.surname(rng, self.region))
                 text = p.facts["maiden"][0]
@@ -521,7 +534,16 @@ class Document:
         self.text(text.translate(places.ZEN) if self.digits == "full" else text)
 
     def _slot_word(self, arg):
-        self.trap(self.rng.choice(load("plain")["word"]))
+        """An everyday sentence, by preference one whose words are also a name of this document's cast."""
+        lines = load("plain")["word"]
+        if self.rng.random() < 0.5:
+            names = {n for p in self.roles.values() for n in (p.sur, p.given, p.given_kana) if n}
+            lines = [x for x in lines if any(n in x for n in names)] or lines
+        self.trap(self.rng.choice(lines))
+
+    def _slot_age(self, arg):
+        n = arg or self.rng.choice(["20代", "30代", "40代", "50代", "80代", "７０代", "15歳", "62歳", "九十歳"])
+        self.emit(n + ("歳" if arg else ""), "OPT", "age")
 
     def _slot_observe(self, arg):
         for node in _parsed(self.rng.choice(load("plain")["observe"])):
@@ -550,7 +572,7 @@ class Document:
             raise grammar.SkeletonError(f"unknown slot {{{name}}}")
         text = self.rng.choice(words)
         if self.digits == "full":
-            text = re.sub(r"\d", lambda m: chr(ord(m[0]) + 0xFEE0), text)
+            text = re.sub("[0-9]", lambda m: chr(ord(m[0]) + 0xFEE0), text)
         self.trap(text)
 
 

@@ -49,7 +49,7 @@ def _muni(town):
 def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[str]]:
     """(full name, shorter names people use later)."""
     f = load("facility")
-    b, _ = base(rng, town)
+    b, script = base(rng, town)
     muni = _muni(town)
     bare = muni[:-1] if len(muni) > 2 else muni
     compass = rng.choice(["東", "西", "南", "北", "中央", "第一", "第二", "第三"])
@@ -73,8 +73,9 @@ def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[st
             return full, [full.replace("専門学校", "専門").replace("大学", "大") if "短期" not in full else stem + "短大"]
         case "nursery":
             if rng.random() < 0.5:
-                full = rng.choice([b, word, word]) + rng.choice(["保育園", "保育所", "幼稚園", "こども園", "学童", "学童クラブ", "認定こども園"])
-                return full, [full.replace("保育園", "").replace("幼稚園", "")] if len(full) > 6 else [full]
+                stem = rng.choice([b, word, word])
+                full = stem + rng.choice(["保育園", "保育所", "幼稚園", "こども園", "学童", "学童クラブ", "認定こども園"])
+                return full, [stem if stem == word and len(word) > 3 else full]
             full = rng.choice(CARE_HEADS[kind]) + word
             return full, [full]
         case "hosp":
@@ -98,7 +99,7 @@ def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[st
             full = (b if rng.random() < 0.7 else word) + rng.choice(f["pharm"])
             return full, [full]
         case "work":
-            return employer(rng, b, town)
+            return employer(rng, b, script, town)
         case "shop":
             roll = rng.random()
             if roll < 0.4:
@@ -125,24 +126,27 @@ def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[st
         case _:
             head = rng.choice(CARE_HEADS[kind])
             stem = rng.choice([b, word, rng.choice(f["kata"])])
+            alone = not (stem == b and script in ("place", "surname"))  # a town or a surname is no facility name by itself
             tail = rng.choice(TAIL.get(kind, ["", "", "", "", "の家", "ホーム"]))
+            if "の" in stem and tail.startswith("の"):
+                tail = ""
             if kind in ("visit", "kyotaku") and rng.random() < 0.5 and head not in ("居宅", "訪看"):
                 full = stem + head
             elif rng.random() < 0.16:
-                full = stem + tail if tail else head + stem
+                full = stem + tail if tail and (alone or tail in ("苑", "荘", "の里", "の家", "ホーム", "学園")) else head + stem
             else:
                 full = head + rng.choice(["", "", "", " ", "　"]) + stem + tail
             if rng.random() < 0.1:
                 full = rng.choice(f["corp"][:3]) + rng.choice(f["virtue"]) + "会" + rng.choice(["", " ", "　"]) + full
             short = stem + tail
-            return full, [full, short if len(short) >= 2 else full]
+            return full, [full, short if len(short) >= 2 and (alone or tail) else full]
 
 
-def employer(rng, b, town) -> tuple[str, list[str]]:
+def employer(rng, b, script, town) -> tuple[str, list[str]]:
     f = load("facility")
     stem = rng.choice([b, b, people.surname(rng)[0], rng.choice(f["shopname"]), rng.choice(f["kata"])])
     ending = rng.choice(f["indus"]) if rng.random() < 0.6 else rng.choice(f["indusk"])
-    if rng.random() < 0.12:
+    if rng.random() < 0.12 and stem in f["kata"] + f["virtue"]:
         ending = ""
     body = stem + ending
     form = rng.choice(f["company"][:3] * 3 + f["company"])

@@ -1,6 +1,7 @@
 """Skeleton grammar: text files of rules, parsed once, expanded with a seeded generator (see README.md)."""
 
 import random
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -115,8 +116,8 @@ def load(name: str) -> Grammar:
             key, _, value = line[1:].partition(" ")
             grammar.settings[key] = value
             continue
-        if line.startswith("@"):
-            lines = grammar.rules.setdefault(line[1:].strip(), [])
+        if re.fullmatch(r"@[a-z]\w*", line):
+            lines = grammar.rules.setdefault(line[1:], [])
             continue
         weight, scenes = 1.0, frozenset()
         if line.startswith("*"):

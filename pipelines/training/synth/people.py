@@ -208,6 +208,8 @@ def nick(rng, p: Person) -> tuple[str, bool]:
     kana = p.given_kana or hiragana(p.parts[p.call][0])
     mora = re.findall(r".[ゃゅょぁぃぅぇぉー]?", kana)
     a, b = mora[0], mora[1] if len(mora) > 1 else ""
+    if a + b in ("さん", "くん", "ちゃん"):
+        return a + "ー" + rng.choice(["ちゃん", "くん"]), True
     chan = rng.choice(["ちゃん"] * 3 + ["くん", "りん", "ぽん"]) if p.sex == "f" else rng.choice(["ちゃん", "くん", "くん", "坊"])
     roll = rng.random()
     if "ん" in (a, b) and roll < 0.5 or not b:
