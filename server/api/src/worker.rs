@@ -548,6 +548,8 @@ mod tests {
             })
             .await
             .unwrap();
+        let rows = rows.as_array().unwrap();
+        assert_eq!(rows.len(), 1);
         assert_eq!(
             (&rows[0]["source"], &rows[0]["status"]),
             (&"manual".into(), &"pending".into())

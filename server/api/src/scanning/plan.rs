@@ -29,14 +29,21 @@ pub(super) struct Anchoring {
     pub new: Option<Found>,
 }
 
+/// A span that is to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Removal {
+    pub id: String,
+    /// Accepted already when the decisions were read: its text is gone.
+    pub accepted: bool,
+}
+
 /// The outcome of a scan, before it is written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     /// Path of a text → its spans as they stand afterwards.
     pub spans: BTreeMap<String, Vec<ScannedSpan>>,
     pub anchorings: Vec<Anchoring>,
-    /// Spans to be removed.
-    pub removals: Vec<String>,
+    pub removals: Vec<Removal>,
     /// Of these, what still covers text, with its path: it comes back when a reviewer accepts it
     /// before it is gone.
     pub leaving: HashMap<String, (String, ScannedSpan)>,
@@ -134,11 +141,14 @@ fn seen(
 }
 
 /// Spans of texts that are no longer there (a deleted row).
-fn without_text(raw: &[RawSpan], texts: &[(String, String)]) -> Vec<String> {
+fn without_text(raw: &[RawSpan], texts: &[(String, String)]) -> Vec<Removal> {
     let present: HashSet<&str> = texts.iter().map(|(path, _)| path.as_str()).collect();
     raw.iter()
         .filter(|span| !present.contains(span.field.as_str()))
-        .map(|span| span.id.clone())
+        .map(|span| Removal {
+            id: span.id.clone(),
+            accepted: span.status == Status::Accepted,
+        })
         .collect()
 }
 
@@ -185,7 +195,10 @@ impl Plan {
                         self.leaving
                             .insert(id.clone(), (field.path.to_owned(), span));
                     }
-                    self.removals.push(id);
+                    let accepted = existing
+                        .iter()
+                        .any(|span| span.id == id && span.status == Status::Accepted);
+                    self.removals.push(Removal { id, accepted });
                 }
                 Step::Move { id, to } => {
                     if let Some(span) = spans.get_mut(&id) {
@@ -346,7 +359,8 @@ mod tests {
                 .map(|(field, spans)| (field, Arc::new(spans)))
                 .collect();
             let plan = plan(&former, &decisions, &moment, &texts, &suggested);
-            self.spans.retain(|span| !plan.removals.contains(&span.id));
+            self.spans
+                .retain(|span| !removed(&plan).contains(&span.id.as_str()));
             for anchoring in &plan.anchorings {
                 if let Some(found) = &anchoring.new {
                     let manual = found.source == "manual";
@@ -363,6 +377,13 @@ mod tests {
             self.scan = serde_json::from_value(serde_json::to_value(scan).unwrap()).unwrap();
             plan
         }
+    }
+
+    fn removed(plan: &Plan) -> Vec<&str> {
+        plan.removals
+            .iter()
+            .map(|removal| removal.id.as_str())
+            .collect()
     }
 
     /// (start, end, pending) of what is masked in a text.
@@ -388,7 +409,7 @@ mod tests {
         desk.write("summary", "喫茶で会う。つばくろ")
             .write("budget", "つばくろに行く");
         let plan = desk.scan(&[], &[]);
-        assert_eq!(plan.removals, ["a"]);
+        assert_eq!(removed(&plan), ["a"]);
         assert_eq!(masked(&plan, "summary"), [(6, 10, true)]);
         assert_eq!(masked(&plan, "budget"), [(0, 4, true)]);
         let new = plan.anchorings[0].new.as_ref().unwrap();
@@ -430,7 +451,7 @@ mod tests {
         desk.write("budget", "つばくろ");
         let plan = desk.scan(&[], &[]);
         assert_eq!(masked(&plan, "budget"), [(0, 4, true)]);
-        assert_eq!(plan.removals, ["a"]);
+        assert_eq!(removed(&plan), ["a"]);
     }
 
     #[test]
@@ -492,7 +513,7 @@ mod tests {
         // Another word around it: asked again.
         desk.write("summary", "朝は森さんと歩いた。昼は休んだ。");
         let plan = desk.scan(&[(&id, "森", 0)], &found);
-        assert_eq!(plan.removals, [id]);
+        assert_eq!(removed(&plan), [id]);
         assert_eq!(masked(&plan, "summary"), [(2, 3, true)]);
     }
 

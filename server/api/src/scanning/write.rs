@@ -8,7 +8,7 @@ use rand::RngExt;
 use yrs::{Any, Map, MapPrelim, MapRef, Out, ReadTxn, TransactionMut};
 
 use super::{
-    plan::{Anchoring, Plan},
+    plan::{Anchoring, Plan, Removal},
     reconcile::Found,
     record::{Position, ScannedSpan},
 };
@@ -108,12 +108,12 @@ async fn anchors(
 fn remove(
     txn: &mut TransactionMut<'_>,
     spans: &MapRef,
-    removals: Vec<String>,
+    removals: Vec<Removal>,
     written: &mut Written,
 ) {
-    for id in removals {
-        // A reviewer may have decided meanwhile: what was accepted stays.
-        if is_accepted(txn, spans, &id) {
+    for Removal { id, accepted } in removals {
+        // A reviewer may have decided meanwhile: what was accepted then stays.
+        if !accepted && is_accepted(txn, spans, &id) {
             written.kept.push(id);
         } else {
             written.changed |= spans.remove(txn, &id).is_some();
