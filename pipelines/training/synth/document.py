@@ -216,6 +216,9 @@ class Document:
             form = rng.choice(["given", "kana_given", "given", "nick", "nick", "kata_given"])
             honor = "call" if honor == "auto" else honor
         surface, used, takes = people.render(rng, p, form, self.gap)
+        if used.startswith("full") and rng.random() < (0.05 if self.mode == "form" else 0.012) and len(surface) < 7:
+            space = rng.choice(" 　")  # 山 田　花 子, as printed forms set names apart
+            surface, used = (space * 2 if rng.random() < 0.5 else space).join(space.join(x) for x in (p.sur, p.given)), "full_spaced"
         if p.facts.get("alias") and form == "sur" and rng.random() < 0.5:
             surface, used = p.facts["alias"][0], "alias"
         self.emit(surface, "PERSON", used)

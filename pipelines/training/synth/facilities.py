@@ -146,7 +146,7 @@ def employer(rng, b, script, town) -> tuple[str, list[str]]:
     f = load("facility")
     stem = rng.choice([b, b, people.surname(rng)[0], rng.choice(f["shopname"]), rng.choice(f["kata"])])
     ending = rng.choice(f["indus"]) if rng.random() < 0.6 else rng.choice(f["indusk"])
-    if rng.random() < 0.12 and stem in f["kata"] + f["virtue"]:
+    if rng.random() < 0.12 and len(stem) > 2 and stem in f["kata"] + f["virtue"]:
         ending = ""
     body = stem + ending
     form = rng.choice(f["company"][:3] * 3 + f["company"])

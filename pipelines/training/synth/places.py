@@ -45,7 +45,7 @@ def _towns() -> dict[str, dict[str, list[Town]]]:
     out: dict[str, dict[str, list[Town]]] = defaultdict(lambda: defaultdict(list))
     for pref, city, town, code, chome, city_kana, town_kana, pref_kana in rows:
         town = (town or "").split("（")[0]
-        if TOWN.match(town) and not re.search("以下|場合|一円", town):
+        if TOWN.match(town) and not re.search("以下|場合|一円|ビル|タワー|センター|スクエア|ヒルズ|プラザ|ガーデン|パーク", town):
             kana = (pref_kana or "", city_kana or "", re.split(r"[（(]", town_kana or "")[0])
             out[pref][city].append(Town(pref, city, town, code, bool(chome), kana))
     return {p: dict(c) for p, c in out.items()}
