@@ -1143,6 +1143,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transcripts/{id}/acceptances/{field}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Note that a field no longer counts as accepted, because its text was taken back. The sheet itself
+         *     is not touched: who undoes does so in the live document. 404 when the field is not accepted.
+         */
+        delete: operations["delete_transcripts_id_acceptances_field"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1360,6 +1380,8 @@ export interface components {
             object_kind: string;
             /** @description `ok`, `denied` or `failed`. */
             outcome: string;
+            /** @description The section of the case that it is about, for documents and entries. */
+            section?: string | null;
             /** Format: int64 */
             seq: number;
         };
@@ -1440,6 +1462,7 @@ export interface components {
             /** @description Option list `risk_flag`. */
             flags: string[];
             id: string;
+            /** @description Of the entries the caller may see. */
             last_progress_on?: string | null;
             lead_agency?: components["schemas"]["NamedAnswer"] | null;
             /** @description Highest level over the sections. */
@@ -1453,6 +1476,7 @@ export interface components {
             stage_label: string;
             /** @description Empty where there is none, and for masked readers. */
             title: string;
+            /** @description The latest change the caller may see something of. */
             updated_at: string;
             urgency?: string | null;
         };
@@ -1470,8 +1494,12 @@ export interface components {
         };
         /** @description A client as a list shows it. */
         ClientSummary: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Of the dead: on the day of death, where that is known.
+             */
             age?: number | null;
+            deceased: boolean;
             /** @description Name, or ［氏名1］. */
             display: string;
             /** @description Option list `gender`. */
@@ -1715,6 +1743,8 @@ export interface components {
         };
         HistoryList: {
             items: components["schemas"]["HistoryItem"][];
+            /** @description The section of the case that the document is. */
+            section?: string | null;
         };
         HouseholdAnswer: {
             id: string;
@@ -1985,11 +2015,15 @@ export interface components {
             address_confidential: boolean;
             /** @description Protected values were left out. */
             address_withheld: boolean;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Of the dead: on the day of death, where that is known.
+             */
             age?: number | null;
             birth_date?: string | null;
             /** @description Cases of the person as client that the caller may know of. */
             cases: components["schemas"]["PersonCase"][];
+            deceased: boolean;
             display: string;
             gender?: string | null;
             id: string;
@@ -2276,6 +2310,7 @@ export interface components {
         };
         UpdateAccount: {
             email?: string | null;
+            /** @description Missing: as it is; `null` or blank: emptied. So with the next two. */
             kana?: string | null;
             name?: string | null;
             profession?: string | null;
@@ -2324,7 +2359,11 @@ export interface components {
         };
         UpdatePerson: {
             add_flags?: components["schemas"]["NewFlag"][];
-            /** @description Replaces the list of agencies that see the protected values. */
+            /**
+             * @description Replaces the list of agencies that see the protected values. Of a protected person only the
+             *     agencies on it may do so, or, while it is empty, the coordinator in charge of the person's
+             *     (first) case.
+             */
             address_allow?: string[] | null;
             address_confidential?: boolean | null;
             /** @description Fields of `set` whose old value was wrong and does not become the past. */
@@ -2384,6 +2423,12 @@ export interface components {
             projections: components["schemas"]["SectionProjection"][];
             /** @description `false`: for this agency the case does not exist. */
             visible: boolean;
+        };
+        WithdrawAnswer: {
+            /** @description Everything that is accepted still. */
+            accepted: {
+                [key: string]: components["schemas"]["AcceptedAnswer"];
+            };
         };
         /**
          * @description What became of a field.
@@ -2892,7 +2937,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description An id; of another municipality it finds nothing. */
                 account_id: string | null;
+                /** @description An id; of another municipality it finds nothing. */
                 case_id: string | null;
                 /** @description Exactly this code. */
                 action: string | null;
@@ -3785,7 +3832,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description models_not_ready, model_unavailable */
+            /** @description models_not_ready, model_unavailable, overloaded */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4222,7 +4269,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description models_not_ready */
+            /** @description models_not_ready, overloaded */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5058,7 +5105,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description models_not_ready, model_unavailable */
+            /** @description models_not_ready, model_unavailable, overloaded */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5370,6 +5417,42 @@ export interface operations {
             };
             /** @description overloaded */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_transcripts_id_acceptances_field: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description `assessment.<field>` or `intake.<field>` */
+                field: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
