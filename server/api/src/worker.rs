@@ -486,12 +486,18 @@ mod tests {
             text.insert(txn, 0, "あの店で会った。");
         })
         .await;
-        assert_eq!(stale(&restarted).await.unwrap(), [sheet.clone()]);
+        assert_eq!(
+            stale(&restarted).await.unwrap(),
+            std::slice::from_ref(sheet)
+        );
         follow_all(&town.state).await;
 
         // A decision newer than the scan.
         mark(&town, sheet).await;
-        assert_eq!(stale(&restarted).await.unwrap(), [sheet.clone()]);
+        assert_eq!(
+            stale(&restarted).await.unwrap(),
+            std::slice::from_ref(sheet)
+        );
         follow_all(&town.state).await;
 
         // Without models nobody can tell.
