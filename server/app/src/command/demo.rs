@@ -318,7 +318,7 @@ impl<'a> Loader<'a> {
 
     /// Whoever stands in for staff that has left since.
     async fn anyone_of(&self, agency: &str) -> anyhow::Result<Caller> {
-        for ((login, place), _) in &self.memberships {
+        for (login, place) in self.memberships.keys() {
             if place == agency
                 && let Ok(caller) = self.caller(login, Some(agency)).await
                 && caller.viewer.role.ceiling() == Level::Edit

@@ -185,6 +185,26 @@ on_both! {
         assert!(tx.person_for(&world.coordinator, &created.clients[0]).await.unwrap().is_none());
     }
 
+    async fn whoever_takes_a_right_away_waits_for_what_rests_on_it(world: &World) {
+        let created = world.shared_case(CANARY, Level::Edit).await;
+        let mut writing = world.db.write().await.unwrap();
+        writing.hold_case(&world.town, &created.case).await.unwrap();
+        let exclusion = Exclusion { who: Excluded::Agency(world.agency.viewer.agency.clone()), about: None };
+        let (db, coordinator, case) = (world.db.clone(), world.coordinator.clone(), created.case.clone());
+        let taking = tokio::spawn(async move {
+            let mut tx = db.write().await.unwrap();
+            let owner = tx.case_for(&coordinator, &case).await.unwrap().unwrap();
+            owner.exclude(&mut tx, &exclusion, "加害者が利用する機関").await.unwrap();
+            tx.commit().await.unwrap();
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        assert!(!taking.is_finished());
+        assert_eq!(writing.case_for(&world.agency, &created.case).await.unwrap().unwrap().level(), Level::Edit);
+        writing.commit().await.unwrap();
+        taking.await.unwrap();
+        assert!(world.access(&world.agency, &created).await.is_none());
+    }
+
     async fn sharing_without_consent_wants_a_confirmation(world: &World) {
         let created = world.case(CANARY).await;
         let agency = world.agency.viewer.agency.clone();
