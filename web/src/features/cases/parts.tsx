@@ -131,8 +131,7 @@ export function ClientNames({ clients }: { clients: readonly { display: string }
     <Fragment key={index}>
       {index > 0 && <wbr />}
       <span className="name">
-        {index > 0 && '・'}
-        {client.display}さん
+        {client.display}さん{index < clients.length - 1 && '・'}
       </span>
     </Fragment>
   ));
