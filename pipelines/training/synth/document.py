@@ -80,6 +80,11 @@ class Document:
         if text:
             self.pieces.append(Piece(text))
 
+    def close(self) -> None:
+        """End a sentence that does not end by itself, before the next one follows on the same line."""
+        if self.pieces and self.pieces[-1].text[-1:] not in "。．！？」』）)\n　 ：:、・":
+            self.text("。" if self.rng.random() < 0.8 else "　")
+
     def emit(self, text: str, label: str, form: str) -> None:
         self.pieces.append(Piece(text, label, form))
 
@@ -137,7 +142,7 @@ class Document:
         base = re.sub(r"\d$", "", role)
         if base in ("m", "k") or role in GENERIC:
             return self._kin(role)
-        if base in ("s", "h", "q") or role in ("w", "d", "t"):
+        if base in ("s", "h", "q", "d") or role in ("w", "t"):
             return self._staff(role)
         # neighbours, friends, landlords, strangers: r (rows) and x are made afresh on {new:..}
         low, high = {"r": (1, 96), "p": (3, 17), "lord": (45, 85), "boss": (35, 70), "f": (15, 75)}.get(base, (30, 88))
@@ -182,7 +187,7 @@ class Document:
     def _staff(self, role: str) -> people.Person:
         rng = self.rng
         pool = STAFF
-        if role == "d":
+        if role[0] == "d":
             pool = [s for s in STAFF if s[0] in ("Dr", "Dr.", "医師", "先生") and s[2] in ("hosp", "clinic")]
         elif role[0] == "h":
             pool = [s for s in STAFF if s[2] in ("hosp", "clinic") and s[0] not in ("Dr", "Dr.", "医師", "先生")]
@@ -335,7 +340,7 @@ class Document:
 
     @staticmethod
     def _is_role(role: str) -> bool:
-        return re.fullmatch(r"[cwdtx]|[mskrnfphq]\d?|lord|boss", role) is not None or role in GENERIC
+        return re.fullmatch(r"[cwtx]|[mskrnfphqd]\d?|lord|boss", role) is not None or role in GENERIC
 
     def _attribute(self, role: str, attribute: str, arg: str) -> None:
         rng, p = self.rng, self.person(role)
@@ -394,6 +399,12 @@ class Document:
                     people.foreign(rng, rng.choice("mf"), p.birth - dt.timedelta(days=rng.randint(20, 40) * 365), p.nation)
                 surface, form, _ = people.render(rng, q, arg or "full", self.gap)
                 self.emit(surface, "PERSON", form)
+            case "job":
+                n = self.age(p)
+                kinds = ["nursery", ""] if n < 7 else ["elem"] if n < 13 else ["junior"] if n < 16 else ["high", "support"] if n < 19 else ["work", "shop", "work", "btype", "", ""] if n < 66 else ["care", "", "", "home"]
+                kind = rng.choice(kinds)
+                self._slot_new(kind)
+                self.facility(kind) if kind else self.text("未就園" if n < 7 else rng.choice(["無職", "パート", "主婦", "会社員", "休職中"]) if n < 66 else rng.choice(["無職", "年金", "農業"]))
             case "maiden":
                 p.facts.setdefault("maiden", people.surname(rng, self.region))
                 text = p.facts["maiden"][0]
@@ -486,7 +497,9 @@ class Document:
         self.emit(w, "OPT", "bank")
 
     def _slot_branch(self, arg):
-        self.emit(self.rng.choice([self.home.town.name, places.city_words(self.city)[0][:-1] or "本", "本", "駅前"]) + self.rng.choice(["支店", "支店", "出張所"]) if self.rng.random() < 0.85 else places.kanji_number(self.rng.randint(11, 98)) + "支店", "OPT", "bank")
+        rng = self.rng
+        place = rng.choice([self.home.town.name, places.city_words(self.city)[0][:-1], "駅前", "中央"]) + rng.choice(["支店", "支店", "出張所"])
+        self.emit(rng.choice([place, place, place, "本店", places.kanji_number(rng.randint(11, 98)) + "支店"]), "OPT", "bank")
 
     def _slot_line(self, arg):
         self.emit(numbers.handle(self.rng, None), "OTHER_ID", "line")
@@ -573,6 +586,9 @@ class Document:
         words = load("plain").get(name)
         if not words:
             raise grammar.SkeletonError(f"unknown slot {{{name}}}")
+        if name in ("test", "disease") and self.rng.random() < 0.5:  # 長谷川式 in the notes of a 長谷川さん
+            names = {p.sur for p in self.roles.values() if len(p.sur) > 1}
+            words = [w for w in words if any(w.startswith(n) for n in names)] or words
         text = self.rng.choice(words)
         if self.digits == "full":
             text = re.sub("[0-9]", lambda m: chr(ord(m[0]) + 0xFEE0), text)

@@ -62,6 +62,8 @@ def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[st
             if kind == "high":
                 stem = rng.choice([stem + rng.choice(["", "工業", "商業", "農業", "実業", "総合"]), stem, rng.choice(["県立", "私立", ""]) + stem, bare + rng.choice(["学園", "学院"])])
             owner = rng.choice(["", "", "", muni + "立", "市立" if muni.endswith("市") else ""])
+            if stem[:2] in ("県立", "私立"):
+                owner = ""
             full = owner + stem + (rng.choice([long, "高校", "高校", long]) if kind == "high" else long)
             shorts = [stem + short] if kind != "support" else [stem + "支援", stem + "支援学校"]
             if kind == "junior" or kind == "elem":

@@ -170,12 +170,18 @@ class Expander:
             line = self.rng.choices(pool, [x.weight for x in pool])[0]
             if len(line.nodes) > 1 or line.nodes[0][0] != "r":
                 self.used.add(id(line))  # a sentence once per document; a bare <rule> may come again
-            if k:
+            if k and sep:
                 self.document.text(sep)
+            elif k:
+                self.document.close()
             self.nodes(line.nodes)
 
     def nodes(self, nodes: list) -> None:
+        previous = ""
         for node in nodes:
+            if previous == node[0] == "r":
+                self.document.close()
+            previous = node[0]
             match node:
                 case ("t", text):
                     self.document.text(text)

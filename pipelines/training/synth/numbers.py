@@ -57,7 +57,9 @@ def phone(rng: random.Random, parts: tuple[str, str, str], style: str) -> tuple[
         return rng.choice([f"+81-{a[1:]}-{b}-{c}", f"+81 {a[1:]} {b} {c}"]), "international"
     if roll < 0.97:
         return f"{a}の{b}の{c}", "spoken_no"
-    return f"{b}-{c}" if a not in ("090", "080", "070", "0120", "050") and len(b) > 1 else f"{a}-{b}-{c}", "local"
+    if a in ("090", "080", "070", "0120", "050") or len(b) < 2:
+        return f"{a}-{b}-{c}", "hyphen"
+    return f"{b}-{c}", "local"
 
 
 def email(rng: random.Random, latin: tuple[str, str] | None, corporate: bool) -> tuple[str, str]:

@@ -110,6 +110,8 @@ def building(rng: random.Random) -> str:
 def danchi(rng: random.Random, town: Town) -> str:
     roll = rng.random()
     head = rng.choice(load("places")["danchi"])
+    if head in ("県営", "府営", "都営", "道営"):
+        head = {"北海道": "道営", "東京都": "都営", "大阪府": "府営", "京都府": "府営"}.get(town.pref, "県営")
     if roll < 0.35:
         return head + rng.choice(["", "第二", "第一"]) + town.name + rng.choice(["団地", "住宅", "アパート"])
     if roll < 0.7:
@@ -157,7 +159,8 @@ def tail(rng: random.Random, a: Address, style: str, gap: str) -> str:
         return ""
     no, block = a.room, a.block
     if block:
-        unit = rng.choice([f"{block}棟{no}号", f"{block}-{no}", f"{block}棟{no}", f"{block}号棟{no}号室", f" {block}-{no}"])
+        house = "棟" if block in "東西南北ABCD" else rng.choice(["棟", "号棟"])
+        unit = rng.choice([f"{block}{house}{no}号", f"{block}-{no}", f"{block}{house}{no}", f"{block}{house}{no}号室", f" {block}-{no}"])
     else:
         unit = rng.choice([f"{no}号室", f"{no}号", no, f"#{no}" if rng.random() < 0.2 else no, f"-{no}" if not a.building else no]) if no else ""
     if a.building and unit and unit[0] not in "- #" and not block:
@@ -221,7 +224,9 @@ def render_address(rng: random.Random, a: Address, form: str, style: str = "half
         return text.strip(" 　-"), "building"
     if form == "room":
         n = a.room or room(rng)
-        return rng.choice([f"{n}号室", f"{n}号室", f"{n}号", n + "号室"]), "room"
+        kanji = "".join(KANJI[int(d)] for d in n)
+        text = rng.choice([f"{n}号室"] * 5 + [f"{n}号", f"{n}号", f"{kanji}号室", f"{n}室", f"{n[0]}階{n}号室"])
+        return (text.translate(ZEN) if style == "full" else text), "room"
     if form == "block":
         n = a.room or room(rng)
         b = a.block or rng.choice("ABC1234")
