@@ -42,7 +42,6 @@ GENERIC = {"kid": ("長男", "長女", "次男", "次女", "三女"), "kid2": ("
            "grand": ("祖母", "祖父"), "ex": ("元夫", "元妻"), "gkid": ("孫", "孫娘")}
 FACILITY_KINDS = {"elem", "junior", "high", "support", "univ", "nursery", "hosp", "clinic", "pharm", "work", "shop", "npo", "dorm", "temple", "boat", "care", "home", "gh", "kyotaku", "visit", "btype", "shelter"}
 FORMS = {"full", "sur", "given", "kana_full", "kata_full", "hw_kana", "kana_sur", "kata_sur", "kana_given", "kata_given", "latin", "nick"}
-IDS = {"my", "kaigo", "hoken", "kigo", "jukyu", "techo", "nenkin", "menkyo", "zairyu", "passport", "case"}
 
 
 @dataclass
@@ -221,6 +220,10 @@ class Document:
             form = rng.choice(["given", "kana_given", "given", "nick", "nick", "kata_given"])
             honor = "call" if honor == "auto" else honor
         surface, used, takes = people.render(rng, p, form, self.gap)
+        if self.mode == "spoken" and not p.parts and used in ("full", "full_gap", "surname", "given") and rng.random() < 0.12:
+            sur, given = people.misheard(rng, p)
+            surface = {"surname": sur, "given": given}.get(used, sur + given)
+            used = "misheard" if len(surface) > 1 else "one_char"
         if used.startswith("full") and rng.random() < (0.05 if self.mode == "form" else 0.012) and len(surface) < 7:
             space = rng.choice(" 　")  # 山 田　花 子, as printed forms set names apart
             surface, used = (space * 2 if rng.random() < 0.5 else space).join(space.join(x) for x in (p.sur, p.given)), "full_spaced"
@@ -298,7 +301,8 @@ class Document:
         if kind in ("pub", "none"):
             self.public()
         else:
-            self.facility(kind + ("" if "fac." + kind not in self.memory or self.rng.random() < 0.6 else "9"))
+            key = p.facts.setdefault("key", kind + ("" if self.rng.random() < 0.6 else "9"))  # a colleague's place or another
+            self.facility(key)
 
     def public(self) -> None:
         """A public body, often with a place name: never labelled."""
@@ -308,7 +312,7 @@ class Document:
         pref = self.pref if rng.random() < 0.8 else places.prefecture(rng)
         roll = rng.random()
         if roll < 0.36:
-            self.trap(rng.choice([muni, ward or muni]) + rng.choice(w["pubcity"]).replace("営住宅係", "営住宅係"))
+            self.trap(rng.choice([muni, ward or muni]) + rng.choice(w["pubcity"]))
         elif roll < 0.52:
             self.trap(pref + rng.choice(w["pubpref"]))
         elif roll < 0.68:

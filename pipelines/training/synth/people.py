@@ -13,8 +13,8 @@ from .lists import load
 VARIANTS = {
     "高": "髙", "崎": "﨑", "辺": "邊邉", "浜": "濵濱", "吉": "𠮷", "斎": "齋齊斉", "斉": "齊齋斎", "沢": "澤",
     "島": "嶋嶌", "桜": "櫻", "広": "廣", "富": "冨", "柳": "栁", "徳": "德", "恵": "惠", "真": "眞",
-    "竜": "龍", "国": "國", "館": "舘", "桑": "桒", "薮": "藪", "塚": "塚", "槙": "槇", "峰": "峯", "関": "關",
-    "滝": "瀧", "渡": "渡", "実": "實", "栄": "榮", "寿": "壽", "亀": "龜", "与": "與", "万": "萬", "福": "福",
+    "竜": "龍", "国": "國", "館": "舘", "桑": "桒", "薮": "藪", "槙": "槇", "峰": "峯", "関": "關",
+    "滝": "瀧", "実": "實", "栄": "榮", "寿": "壽", "亀": "龜", "与": "與", "万": "萬", "福": "福",
 }
 HALF = dict(zip(
     "ァアィイゥウェエォオカガキギクグケゲコゴサザシジスズセゼソゾタダチヂッツヅテデトドナニヌネノハバパヒビピフブプヘベペ"
@@ -95,6 +95,23 @@ def surname(rng: random.Random, region: str | None = None) -> tuple[str, str]:
     if roll < 0.55:
         return rng.choice(surnames)
     return rng.choices(surnames, cum_weights=weights)[0]
+
+
+@lru_cache(None)
+def _by_reading() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    surnames, givens = {}, {}
+    for written, kana in _package()[0]:
+        surnames.setdefault(kana, []).append(written)
+    for rows in _package()[2].values():
+        for kana, kanji in rows:
+            givens.setdefault(kana, []).extend(kanji)
+    return surnames, givens
+
+
+def misheard(rng: random.Random, p: "Person") -> tuple[str, str]:
+    """(surname, given name) as speech recognition writes them: same reading, other characters."""
+    surnames, givens = _by_reading()
+    return rng.choice(surnames.get(p.sur_kana, [p.sur])), rng.choice(givens.get(p.given_kana, [p.given]) or [p.given])
 
 
 def cohort(birth_year: int) -> str:
@@ -219,7 +236,9 @@ def nick(rng, p: Person) -> tuple[str, bool]:
     if roll < 0.6:
         return a + "ー" + rng.choice(["ちゃん", "くん", "たん"]), True
     if roll < 0.75:
-        return katakana(a + b) if p.sex == "m" else a + a, p.sex == "m"
+        if p.sex == "m" or a not in "ゆりみなもこるねのまさち":
+            return katakana(a + b), True
+        return a + a, False
     if roll < 0.85:
         return a + b + rng.choice(["っち", "っぺ", "ぴょん", "たん", "やん"]), True
     return a + b, False
