@@ -655,6 +655,7 @@ function ScanLine({
         )}
         {(state === 'rest' || state === 'begun') &&
           arrived > 0 &&
+          onGo &&
           `候補が${arrived}件増えました（一覧の下）`}
       </span>
       {state === 'late' && (
