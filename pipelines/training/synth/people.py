@@ -230,17 +230,19 @@ def nick(rng, p: Person) -> tuple[str, bool]:
     chan = rng.choice(["ちゃん"] * 3 + ["くん", "りん", "ぽん"]) if p.sex == "f" else rng.choice(["ちゃん", "くん", "くん", "坊"])
     roll = rng.random()
     if "ん" in (a, b) and roll < 0.5 or not b:
-        return a + (b or "") + ("ー" if not b else "") + chan, True
+        return a + (b or "") + ("ー" if not b else "") + (chan if b or a not in "とかばじにねおぱま" else "くん"), True
     if roll < 0.3 and b[0] not in "っーんあいうえお":
         return a + "っ" + rng.choice(["ちゃん", "くん", "ち", "ぴ"]), True
-    if roll < 0.6:
-        return a + "ー" + rng.choice(["ちゃん", "くん", "たん"]), True
+    if roll < 0.6:  # とーちゃん, かーちゃん, ばーちゃん … would be no names
+        return a + "ー" + rng.choice(["くん", "たん"] if a in "とかばじにねおぱま" else ["ちゃん", "くん", "たん"]), True
     if roll < 0.75:
-        if p.sex == "m" or a not in "ゆりみなもこるねのまさち":
+        if p.sex == "m" or a not in "ゆりなもるのさ":
             return katakana(a + b), True
         return a + a, False
     if roll < 0.85:
         return a + b + rng.choice(["っち", "っぺ", "ぴょん", "たん", "やん"]), True
+    if a + b in ("こう", "そう", "ここ", "もう", "どう", "もも", "いま", "あの", "その", "この", "まだ", "なに", "だれ", "うち", "はは", "ちち"):
+        return a + b + "ちん", True
     return a + b, False
 
 
@@ -255,6 +257,8 @@ def render(rng, p: Person, form: str, gap: str = "") -> tuple[str, str, bool]:
             return (half_width(text), "hw_kana", True) if form == "hw_kana" else (text, "foreign_kata", True)
         if form == "latin":
             return _latin(rng, [p.parts[0][1], p.parts[1][1]]), "foreign_latin", True
+        if form in ("kana_sur", "kata_sur"):
+            return p.facts[rng.choice(["on", "nat"])][0], "kata_sur", True
         if form in ("kana_given", "kata_given", "nick"):
             return p.facts["nat"][1], "foreign_kata", True
     one = lambda text, name: (text, "one_char" if len(text) == 1 else name, True)
