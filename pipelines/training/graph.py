@@ -3,6 +3,7 @@ to be read, and quantisation finds every weight where it expects it."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,7 @@ def quantise(source: Path, target: Path, unsigned: bool = False, reduced: bool =
     kernel for signed ones saturates at 16 bits); `reduced` keeps to 7 bits, which does so too."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    logging.disable(logging.WARNING)  # its advice to run shape inference first does not apply here
     quantize_dynamic(
         source,
         target,
@@ -140,3 +142,4 @@ def quantise(source: Path, target: Path, unsigned: bool = False, reduced: bool =
         nodes_to_exclude=[HEAD_NODE],
         extra_options={"MatMulConstBOnly": True},
     )
+    logging.disable(logging.NOTSET)

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from alignment import align
 from labels import CLASSES
-from preparation import windows
+from preparation import WINDOW, windows
 from tagging import MAX_TOKENS
 
 
@@ -69,20 +69,22 @@ def add_document(samples: Samples, row: dict, tokenizer: Tokenizer, rng: random.
         samples.add(*cut(text, row["spans"], window.first, window.last), tokenizer)
 
 
-def joined(rows: list[dict], rng: random.Random) -> Iterator[dict]:
-    """Sentences of the public sets put together, one to four, so that their names do not all stand
-    at the start of a text."""
+def joined(rows: list[dict], rng: random.Random, glues: tuple[str, ...]) -> Iterator[dict]:
+    """Short texts put together, one to four of them up to a window's length: at run time most windows
+    are full, and a name should not be expected near the start of one."""
     at = 0
     while at < len(rows):
         count = rng.choice((1, 1, 2, 3, 4))
         text, spans = "", []
-        glue = rng.choice(("", "", "\n"))
+        glue = rng.choice(glues)
         for row in rows[at : at + count]:
+            if text and len(text) + len(row["text"]) > WINDOW:
+                break
             shift = len(text)
             spans += [s | {"start": s["start"] + shift, "end": s["end"] + shift} for s in row["spans"]]
             text += row["text"] + glue
+            at += 1
         yield {"text": text.rstrip("\n"), "spans": spans}
-        at += count
 
 
 def batches(lengths: list[int], tokens: int, seed: int, epoch: int) -> list[list[int]]:

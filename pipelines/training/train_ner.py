@@ -108,18 +108,17 @@ def read_samples(settings: argparse.Namespace, tokenizer: Tokenizer) -> tuple[Sa
         rows, held_out = corpora.read_all()
         rng.shuffle(held_out)
         rows = [row for row in rows if rng.random() < settings.public]
-        for row in joined(rows, rng):
+        for row in joined(rows, rng, ("", "", "\n")):
             add_document(samples, row, tokenizer, rng, settings.flat)
         card["public"] = {
             name: sha256(corpora.PUBLIC_SETS / name / "train.jsonl") for name in corpora.mapping().sets
         } | {"sentences": len(rows), "tokens": samples.tokens, "misaligned": [samples.misaligned, samples.entities]}
     before = samples.tokens, samples.misaligned, samples.entities
     for path in settings.synth:
-        count = 0
-        for row in read_jsonl(path):
+        rows = list(read_jsonl(path))
+        for row in joined(rows, rng, ("\n", "\n\n")):
             add_document(samples, row, tokenizer, rng, settings.flat)
-            count += 1
-        card["synthetic"][path.name] = {"sha256": sha256(path), "notes": count}
+        card["synthetic"][path.name] = {"sha256": sha256(path), "notes": len(rows)}
     card["synthetic"]["tokens"] = samples.tokens - before[0]
     card["synthetic"]["misaligned"] = [samples.misaligned - before[1], samples.entities - before[2]]
     return samples, held_out, card

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluate import MASKING_DEV, load_notes, score
 from labels import LABELS
-from samples import batches, cut
+from samples import batches, cut, joined
 from tagging import TextTagger
 from tests.tokenizers_for_tests import ner
 
@@ -85,6 +85,15 @@ class SamplesTest(unittest.TestCase):
         self.assertTrue(all(len(b) * max(lengths[i] for i in b) <= 1000 for b in order))
         self.assertEqual(order, batches(lengths, 1000, seed=1, epoch=0))
         self.assertNotEqual(order, batches(lengths, 1000, seed=1, epoch=1))
+
+    def test_joined_texts_keep_every_span(self):
+        rows = [{"text": f"甲野{i}です。", "spans": [{"start": 0, "end": 2, "label": "PERSON"}]} for i in range(50)]
+        rows.append({"text": "い" * 900, "spans": []})
+        out = list(joined(rows, random.Random(2), ("", "\n")))
+        self.assertLess(len(out), len(rows))
+        self.assertEqual(sum(len(row["spans"]) for row in out), 50)
+        self.assertTrue(all(row["text"][s["start"] : s["end"]] == "甲野" for row in out for s in row["spans"]))
+        self.assertEqual(out[-1]["text"].count("い"), 900)
 
     def test_cut_keeps_what_is_left_of_a_span(self):
         text, spans = cut("あ甲野い", [{"start": 1, "end": 3, "label": "PERSON"}], 2, 4)
