@@ -43,22 +43,13 @@ pub enum Rule {
 pub struct MapRule {
     /// Known keys.
     pub(crate) fixed: HashMap<Box<str>, RuleId>,
-    /// What stands under keys that match a pattern.
-    pub(crate) entries: Option<(Key, RuleId)>,
+    /// What stands under opaque random keys, `[a-z0-9]{8,32}`.
+    pub(crate) entries: Option<RuleId>,
     /// The nested types under the known keys are created by the server with the document and
     /// are never replaced or deleted.
     pub(crate) seeded: bool,
     /// Multi-choice: option codes with flags.
     pub(crate) options: bool,
-}
-
-/// Pattern of a map key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    /// `[a-z0-9]{8,32}`: opaque random.
-    Id,
-    /// `field`, or `table/row/column`.
-    FieldPath,
 }
 
 /// Kinds of scalar values. `null` (empty) is always allowed.
@@ -251,7 +242,7 @@ impl Shape {
         ]);
         let flag = shape.add(Rule::Scalar(Scalar::Bool));
         let members = shape.add(Rule::Map(MapRule {
-            entries: Some((Key::Id, flag)),
+            entries: Some(flag),
             ..MapRule::default()
         }));
         let mut household = shape.record_rule(vec![
@@ -262,7 +253,7 @@ impl Shape {
         let household = shape.add(Rule::Map(household));
         for (root, entry) in [("nodes", node), ("ties", tie), ("households", household)] {
             let rule = shape.add(Rule::Map(MapRule {
-                entries: Some((Key::Id, entry)),
+                entries: Some(entry),
                 ..MapRule::default()
             }));
             shape.root(root, rule, false);
@@ -285,7 +276,7 @@ impl Shape {
         shape
     }
 
-    /// Masks of a text document: `spans` by the reviewers, `scans` by the server.
+    /// Masks of a text document: `spans`, by the scanner and the reviewers.
     #[must_use]
     pub fn masks() -> Self {
         let mut shape = Self::empty("masks");
@@ -319,26 +310,10 @@ impl Shape {
             ("at", Scalar::Instant),
         ]);
         let spans = shape.add(Rule::Map(MapRule {
-            entries: Some((Key::Id, span)),
+            entries: Some(span),
             ..MapRule::default()
         }));
         shape.root("spans", spans, false);
-        let scan = shape.record(vec![
-            ("at", Scalar::Instant),
-            (
-                "length",
-                Scalar::Integer {
-                    min: 0,
-                    max: i64::from(MAX_NOTE_TEXT),
-                },
-            ),
-            ("state", one_of(&["done", "failed"])),
-        ]);
-        let scans = shape.add(Rule::Map(MapRule {
-            entries: Some((Key::FieldPath, scan)),
-            ..MapRule::default()
-        }));
-        shape.root("scans", scans, true);
         shape
     }
 
@@ -428,7 +403,7 @@ impl Shape {
                     ..MapRule::default()
                 }));
                 Rule::Map(MapRule {
-                    entries: Some((Key::Id, row)),
+                    entries: Some(row),
                     ..MapRule::default()
                 })
             }
@@ -448,17 +423,7 @@ impl MapRule {
         if let Some(rule) = self.fixed.get(key) {
             return Some(*rule);
         }
-        let (pattern, rule) = self.entries.as_ref()?;
-        pattern.matches(key).then_some(*rule)
-    }
-}
-
-impl Key {
-    fn matches(self, key: &str) -> bool {
-        match self {
-            Self::Id => is_id(key),
-            Self::FieldPath => is_field_path(key),
-        }
+        self.entries.filter(|_| is_id(key))
     }
 }
 
@@ -569,7 +534,7 @@ mod tests {
 
     #[test]
     fn keys_never_hold_words() {
-        assert!(Key::Id.matches("abcdefgh12345678"));
+        assert!(is_id("abcdefgh12345678"));
         for bad in [
             "山田太郎",
             "short",
@@ -577,10 +542,10 @@ mod tests {
             "with space 1",
             "a/b/c/d/e/f/g/h",
         ] {
-            assert!(!Key::Id.matches(bad), "{bad}");
+            assert!(!is_id(bad), "{bad}");
         }
-        assert!(Key::FieldPath.matches("household/abcdefgh1234/name"));
-        assert!(!Key::FieldPath.matches("household/abcdefgh1234"));
+        assert!(is_field_path("household/abcdefgh1234/name"));
+        assert!(!is_field_path("household/abcdefgh1234"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod events;
 pub mod filling;
 mod headers;
 pub mod operations;
+mod qr;
 pub mod scanning;
 pub mod shapes;
 pub mod shares;

@@ -288,7 +288,13 @@ async fn follow(state: &AppState, document: &DocumentId) -> Result<Followed, Api
     };
     let municipality = info.municipality.clone();
     derive(state, &work).await?;
-    state.events().tell(&municipality, &case, CaseEvent::Case);
+    state.events().tell(
+        &municipality,
+        &case,
+        CaseEvent::Document {
+            document_id: document.clone(),
+        },
+    );
     if !scanning::is_scanned(info.kind) {
         return Ok(Followed::Nothing);
     }

@@ -611,8 +611,8 @@ pub async fn use_recovery_code(
 pub struct Enrolment {
     /// Base32.
     pub secret: String,
+    /// For authenticator apps, usually as a QR code (Key URI format).
     pub otpauth_url: String,
-    pub qr_png_base64: String,
 }
 
 /// Offers a fresh secret; it counts only once confirmed. Calling again offers another.
@@ -649,9 +649,6 @@ pub async fn begin_enrolment(tx: &mut Tx, session: &Session, issuer: &str) -> Re
     Ok(Enrolment {
         secret: totp.secret().to_base32(),
         otpauth_url: totp.to_url().map_err(|_| StoreError::Invalid("issuer"))?,
-        qr_png_base64: totp
-            .to_qr_base64()
-            .map_err(|_| StoreError::Invalid("issuer"))?,
     })
 }
 

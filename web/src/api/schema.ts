@@ -758,6 +758,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/instance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this installation is, for everybody. */
+        get: operations["get_instance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/mask-reviews": {
         parameters: {
             query?: never;
@@ -1756,6 +1773,10 @@ export interface components {
         HouseholdMember: {
             kinship?: string | null;
             person_id: string;
+        };
+        Instance: {
+            /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
+            demo: boolean;
         };
         LayoutAnswer: {
             /**
@@ -4427,6 +4448,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    get_instance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Instance"];
+                };
             };
         };
     };

@@ -3,6 +3,7 @@ import { Link, useLocation } from 'wouter';
 import { appUrl } from '../api/client';
 import { labelOf, ROLES_SHORT } from '../i18n/glossary';
 import { Avatar, Icon, Menu, useCurrentInSight, type MenuEntry } from '../ui';
+import { DemoRibbon } from './DemoRibbon';
 import { NewVersionNotice, OfflineBanner } from './notices';
 import { NAV } from './routes';
 import { useSession } from './session';
@@ -19,12 +20,7 @@ export function Shell({ nav, children }: { nav: string | undefined; children: Re
       <a className="skip-link" href="#main" onClick={skipToMain}>
         本文へ移動
       </a>
-      {session.municipality.demo && (
-        <aside className="demo-ribbon" aria-label="デモ環境のお知らせ">
-          <strong>デモ</strong>
-          架空の自治体・架空の人物です。本物の個人情報を入力しないでください。
-        </aside>
-      )}
+      {session.municipality.demo && <DemoRibbon />}
       <div className="shell">
         <header className="shell__top">
           <Link href="/" className="brand">

@@ -1,7 +1,8 @@
-import { useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
-import { ApiError, appUrl, request } from '../../api/client';
+import { ApiError, api, appUrl, request } from '../../api/client';
 import type { Session } from '../../api/types';
+import { DemoRibbon } from '../../app/DemoRibbon';
 import type { PageProps } from '../../app/routes';
 import { SESSION_KEY } from '../../app/session';
 import { useTitle } from '../../app/title';
@@ -57,6 +58,11 @@ function failureOf(error: unknown, target: string, words: Words = {}): Failure {
  */
 export default function SignInPage({ params }: PageProps) {
   const client = useQueryClient();
+  const instance = useQuery({
+    queryKey: ['instance'],
+    queryFn: () => api.get<{ demo: boolean }>('instance'),
+    staleTime: Infinity,
+  });
   const [stage, setStage] = useState<Stage>('credentials');
   const [loginId, setLoginId] = useState('');
   const [lost, setLost] = useState(false);
@@ -83,44 +89,47 @@ export default function SignInPage({ params }: PageProps) {
   }, []);
 
   return (
-    <div className="signin">
-      <header className="signin__brand">
-        <img src={appUrl('mark.svg').href} alt="" width="40" height="40" />
-        <span>
-          結<small>むすび　相談記録プラットフォーム</small>
-        </span>
-      </header>
-      <main className="signin__card" id="main">
-        {params['again'] && stage === 'credentials' && !lost && (
-          <Notice tone="warning" title="自動でサインアウトしました" live>
-            {refusalText({ code: 'session_expired' })}入力中の内容はこの画面に残っています。
-          </Notice>
-        )}
-        {lost && (
-          <Notice tone="warning" live title="時間が経ったため、はじめからやり直してください">
-            サインインの途中で時間切れになりました。もう一度、ログインIDから入力してください。
-          </Notice>
-        )}
-        {stage === 'credentials' && (
-          <Credentials loginId={loginId} onLoginId={setLoginId} onDone={advance} />
-        )}
-        {stage === 'totp' && (
-          <Totp onDone={advance} onLost={restart} onRecovery={() => setStage('recovery')} />
-        )}
-        {stage === 'recovery' && (
-          <Recovery onDone={advance} onLost={restart} onBack={() => setStage('totp')} />
-        )}
-        {stage === 'enrolment' && <Enrolment onDone={advance} onLost={restart} />}
-        {stage === 'password' && (
-          <NewPassword loginId={loginId} onDone={advance} onLost={restart} />
-        )}
-      </main>
-      <footer className="signin__foot">
-        <p>
-          サインインできないときは、所属機関の管理者にお問い合わせください。個人情報を扱う画面です。離席するときは必ずサインアウトしてください。
-        </p>
-      </footer>
-    </div>
+    <>
+      {instance.data?.demo && <DemoRibbon />}
+      <div className="signin">
+        <header className="signin__brand">
+          <img src={appUrl('mark.svg').href} alt="" width="40" height="40" />
+          <span>
+            結<small>むすび　相談記録プラットフォーム</small>
+          </span>
+        </header>
+        <main className="signin__card" id="main">
+          {params['again'] && stage === 'credentials' && !lost && (
+            <Notice tone="warning" title="自動でサインアウトしました" live>
+              {refusalText({ code: 'session_expired' })}入力中の内容はこの画面に残っています。
+            </Notice>
+          )}
+          {lost && (
+            <Notice tone="warning" live title="時間が経ったため、はじめからやり直してください">
+              サインインの途中で時間切れになりました。もう一度、ログインIDから入力してください。
+            </Notice>
+          )}
+          {stage === 'credentials' && (
+            <Credentials loginId={loginId} onLoginId={setLoginId} onDone={advance} />
+          )}
+          {stage === 'totp' && (
+            <Totp onDone={advance} onLost={restart} onRecovery={() => setStage('recovery')} />
+          )}
+          {stage === 'recovery' && (
+            <Recovery onDone={advance} onLost={restart} onBack={() => setStage('totp')} />
+          )}
+          {stage === 'enrolment' && <Enrolment onDone={advance} onLost={restart} />}
+          {stage === 'password' && (
+            <NewPassword loginId={loginId} onDone={advance} onLost={restart} />
+          )}
+        </main>
+        <footer className="signin__foot">
+          <p>
+            サインインできないときは、所属機関の管理者にお問い合わせください。個人情報を扱う画面です。離席するときは必ずサインアウトしてください。
+          </p>
+        </footer>
+      </div>
+    </>
   );
 }
 

@@ -10,6 +10,7 @@ use crate::{context::COOKIE, state::AppState};
 pub mod change_password;
 pub mod close;
 pub mod confirm_enrolment;
+pub mod instance;
 pub mod open;
 pub mod show;
 pub mod start_enrolment;
@@ -20,6 +21,7 @@ pub mod verify_totp;
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(open::open, show::show, close::close))
+        .routes(routes!(instance::instance))
         .routes(routes!(verify_totp::verify_totp))
         .routes(routes!(use_recovery_code::use_recovery_code))
         .routes(routes!(start_enrolment::start_enrolment))

@@ -1,10 +1,11 @@
 //! `POST /session/enrolment`: a secret for the authenticator app.
 
 use axum::{Json, extract::State};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use store::sessions;
 
-use crate::{context::AnySession, error::ApiError, state::AppState};
+use crate::{context::AnySession, error::ApiError, qr, state::AppState};
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct EnrolmentOffer {
@@ -30,9 +31,10 @@ pub async fn start_enrolment(
     let mut tx = state.db().write().await?;
     let offer = sessions::begin_enrolment(&mut tx, &session, "Musubi").await?;
     tx.commit().await?;
+    let picture = qr::png(&offer.otpauth_url).map_err(ApiError::internal)?;
     Ok(Json(EnrolmentOffer {
         secret: offer.secret,
         otpauth_url: offer.otpauth_url,
-        qr_png_base64: offer.qr_png_base64,
+        qr_png_base64: STANDARD.encode(picture),
     }))
 }
