@@ -284,7 +284,8 @@ class Trainer:
             self.set_rate(progress)
             self.loss = 0.98 * self.loss + 0.02 * self.train_step(numbers)
             now, used = time.monotonic(), time.process_time()
-            self.elapsed += now - wall
+            # A run that is paused (SIGSTOP, a laptop asleep) does not use up its budget.
+            self.elapsed += min(now - wall, 60)
             self.cpu += used - cpu
             wall, cpu = now, used
             if self.elapsed - last_note >= 20:
