@@ -382,6 +382,7 @@ def check_case(file, case, data, out):
     for r in case["network"].get("relations", []):
         if r["from"] not in refs or r["to"] not in refs or r["kind"] not in opt["gengrel"]:
             out.add(file, f"家系の線 {r['from']} → {r['to']} / {r['kind']}", "人の ref と gengrel の符号にする")
+    check_households(file, case, out)
 
     entries = case["progress"]
     if not 4 <= len(entries) <= 12:
@@ -446,6 +447,37 @@ def check_case(file, case, data, out):
         for hit in ANY_PHONE.findall(text):
             if not MOBILE.fullmatch(hit) and not HOME.fullmatch(hit):
                 out.add(file, f"{where} の番号 {hit} がつながり得る", "0900-xx-xxxx か 0499-0x-xxxx にする")
+
+
+def check_households(file, case, out):
+    """囲みで描く世帯。最初の支援対象者の世帯は persons の cohabit と household_size にそろえる。"""
+    network, persons = case["network"], {p["ref"]: p for p in case["persons"]}
+    homes = network.get("households", [])
+    people = {n["id"]: n["person"] for n in network.get("nodes", []) if n["kind"] == "person" and "person" in n}
+    seen = set()
+    for home in homes:
+        name, members = home["name"], home["members"]
+        if not name.strip() or len(name) > 16:
+            out.add(file, f"世帯の名前「{name}」", "1〜16 字にする")
+        if len(set(members)) != len(members) or len(members) < 2:
+            out.add(file, f"世帯「{name}」の人 {members}", "二人以上を一度ずつ書く")
+        for m in members:
+            if m not in people:
+                out.add(file, f"世帯「{name}」の {m} が図にいない", "network.nodes の人の id にする")
+            elif persons[people[m]].get("is_deceased"):
+                out.add(file, f"世帯「{name}」の {m} は亡くなっている", "世帯から外す")
+            if m in seen:
+                out.add(file, f"{m} が二つの世帯にいる", "いま暮らしている世帯だけにする")
+            seen.add(m)
+    client = next((p["ref"] for p in case["persons"] if p["role"] == "client"), None)
+    together = {p["ref"] for p in case["persons"] if p.get("cohabit") and not p.get("is_deceased")} | {client}
+    own = next(({people.get(m) for m in h["members"]} for h in homes if client in {people.get(m) for m in h["members"]}), None)
+    if own is None and len(together) > 1:
+        out.add(file, f"{client} と同居する人 {sorted(together - {client})} の世帯がない", "network.households に加える")
+    if own is not None and own != together:
+        out.add(file, f"{client} の世帯が cohabit と違う（{sorted(x or '?' for x in own ^ together)}）", "persons の cohabit にそろえる")
+    if own is not None and network.get("household_size", len(own)) != len(own):
+        out.add(file, f"household_size が {network['household_size']}、世帯の人は {len(own)}", "世帯の人数にそろえる")
 
 
 def check_set(data, out):
@@ -567,12 +599,22 @@ def self_test(data):
         for a in d["municipality"]["accounts"]:
             a["memberships"] = a["memberships"][:1]
 
+    def stranger(d):
+        d["cases"][main]["network"]["households"][0]["members"].append("takashi")
+
+    def homeless(d):
+        del d["cases"][main]["network"]["households"]
+
+    def dead(d):
+        d["cases"][main]["network"]["households"][1]["members"].append("shigeru")
+
     breaks = [
         (code, "存在しない符号", "nosuch"), (digit, "検査数字", "検査数字"), (too_early, "受付前の記録", "受付前"),
         (wrong_age, "年齢", "61歳"), (left_staff, "異動後の職員", "記録できない"), (repeated, "同じ文", "三つの事案にある"),
         (real_phone, "実在し得る電話", "090-1234-5678"), (leak, "住所秘匿の漏れ", "桐の葉町"),
         (empty_month, "受付のない月", "2025年8月"), (grade, "学年", "小学3年"), (reopened, "終結日なし", "closed_on"),
         (no_consent, "同意のない重層的支援会議", "同意がない"), (single, "兼務", "所属が二つ"),
+        (stranger, "同居でない人の世帯", "cohabit と違う"), (homeless, "同居の世帯なし", "世帯がない"), (dead, "故人の世帯", "亡くなっている"),
     ]
     failed = 0
     for breaker, name, expected in breaks:
