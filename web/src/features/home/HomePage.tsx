@@ -23,6 +23,9 @@ import './home.css';
 
 /** How many of one's own cases the home screen shows before it points to the list. */
 const SHOWN = 10;
+/** Lines per column of 気をつける担当事案, and of each card beside it: about the same height. */
+const ATTENTION = 6;
+const BESIDE = 3;
 
 /** 「ホーム」: what is mine comes first. */
 export default function HomePage() {
@@ -134,7 +137,7 @@ function Attention({
             </h3>
             {column.items.length === 0 && loaded && <p className="soft">{column.none}</p>}
             <ul>
-              {column.items.slice(0, 4).map((item) => (
+              {column.items.slice(0, ATTENTION).map((item) => (
                 <li key={item.id}>
                   <Link
                     href={`/cases/${item.id}/${column.key === 'consent' ? 'sharing' : 'overview'}`}
@@ -161,8 +164,8 @@ function Attention({
                 </li>
               ))}
             </ul>
-            {column.items.length > 4 && (
-              <p className="soft">ほか {column.items.length - 4}件（下の一覧）</p>
+            {column.items.length > ATTENTION && (
+              <p className="soft">ほか {column.items.length - ATTENTION}件（下の一覧）</p>
             )}
           </section>
         ))}
@@ -193,7 +196,7 @@ function Reviews() {
       <QueryState query={query} what="確認待ち" />
       {query.isSuccess && waiting.length === 0 && <p className="soft">確認待ちはありません。</p>}
       <ul className="plain-list">
-        {waiting.slice(0, 4).map((review) => (
+        {waiting.slice(0, BESIDE).map((review) => (
           <li key={review.document_id}>
             <Link href={`/mask-reviews/${review.document_id}`}>
               {review.case_no} {sectionLabel(review.section ?? review.kind)}
@@ -228,7 +231,7 @@ function Recent({ today }: { today: string }) {
   const moved = [...all].sort((a, b) => (a.updated_at < b.updated_at ? 1 : -1));
   const shown = [...new Map([...opened, ...moved].map((item) => [item.id, item])).values()].slice(
     0,
-    4,
+    BESIDE,
   );
   return (
     <Card title="最近開いた・動きのあった事案" icon="clock">
