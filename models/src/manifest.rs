@@ -51,6 +51,10 @@ pub struct NerModel {
     /// Added to the logit of `O` before decoding: negative finds more and errs more.
     #[serde(default)]
     pub outside_bias: f32,
+    /// The tokenizer has a piece for line breaks ([`crate::ner::LINE_BREAK`]) and the model was trained
+    /// with them; otherwise it reads them as spaces.
+    #[serde(default)]
+    pub line_breaks: bool,
 }
 
 /// The sentence encoder.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokenizers::Tokenizer;
 
 use crate::manifest::Manifest;
-use crate::normalise::prepare;
+use crate::normalise::{prepare, prepare_lines};
 use crate::runtime::{Runtime, SessionPool};
 use crate::viterbi::{Class, Grammar};
 use crate::{Error, Result};
@@ -56,6 +56,9 @@ const CONTEXT: usize = 60;
 /// Longest input of the encoder in tokens, `<s>` and `</s>` included.
 const MAX_TOKENS: usize = 512;
 
+/// The piece that stands for a line break in tokenizers that know one (`pipelines/training/base.py`).
+pub const LINE_BREAK: &str = "\u{E00A}";
+
 pub struct Ner {
     pool: Arc<SessionPool>,
     tokenizer: Tokenizer,
@@ -63,6 +66,7 @@ pub struct Ner {
     /// Label of each class name number of `grammar`; `None` is dropped.
     labels: Vec<Option<NerLabel>>,
     outside_bias: f32,
+    line_breaks: bool,
 }
 
 impl std::fmt::Debug for Ner {
@@ -88,6 +92,12 @@ impl Ner {
     ) -> Result<Self> {
         let tokenizer = Tokenizer::from_file(dir.join(&manifest.ner.tokenizer))
             .map_err(|error| Error::Tokenizer(error.to_string()))?;
+        if manifest.ner.line_breaks && tokenizer.token_to_id(LINE_BREAK).is_none() {
+            return Err(Error::Tokenizer(format!(
+                "{}: 改行の片 U+E00A がありません",
+                manifest.ner.tokenizer
+            )));
+        }
         let mut names = Vec::new();
         let classes = manifest
             .ner
@@ -105,6 +115,7 @@ impl Ner {
             grammar: Grammar::new(classes),
             labels,
             outside_bias: manifest.ner.outside_bias,
+            line_breaks: manifest.ner.line_breaks,
         })
     }
 
@@ -124,7 +135,12 @@ impl Ner {
     }
 
     fn tag_window(&self, chars: &[char], window: Window, found: &mut Vec<Entity>) -> Result<()> {
-        let prepared = prepare(&chars[window.from..window.to]);
+        let part = &chars[window.from..window.to];
+        let prepared = if self.line_breaks {
+            prepare_lines(part)
+        } else {
+            prepare(part)
+        };
         if prepared.text.trim().is_empty() {
             return Ok(());
         }
@@ -304,9 +320,23 @@ fn sentence_end(chars: &[char], at: usize) -> usize {
         .unwrap_or(high)
 }
 
+// The same cases as in pipelines/training/tests/test_preparation.py.
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_are_cut_at_a_line_end_before_a_full_stop() {
+        let text = format!(
+            "{}\n{}。{}",
+            "あ".repeat(150),
+            "い".repeat(100),
+            "う".repeat(200)
+        );
+        let windows = windows(&text.chars().collect::<Vec<_>>());
+        assert_eq!((windows[0].end, windows[1].start), (151, 151));
+        assert!(windows[1].from < windows[1].start);
+    }
 
     #[test]
     fn windows_cover_everything_once() {

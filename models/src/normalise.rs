@@ -58,10 +58,21 @@ pub struct Prepared {
     pub origin: Vec<(usize, usize)>,
 }
 
-/// Composes half-width katakana, folds variant kanji and the full-width tilde. The tokenizer does
-/// the rest (NFKC) itself.
+/// Composes half-width katakana, folds variant kanji and the full-width tilde; line breaks become
+/// spaces. The tokenizer does the rest (NFKC) itself.
 #[must_use]
 pub fn prepare(text: &[char]) -> Prepared {
+    map(text, ' ')
+}
+
+/// Like [`prepare`], with line breaks kept, for a tokenizer that has a piece for them: the next line
+/// of a form is no continuation of a name. `pipelines/training/preparation.py` does the same.
+#[must_use]
+pub fn prepare_lines(text: &[char]) -> Prepared {
+    map(text, '\n')
+}
+
+fn map(text: &[char], line_break: char) -> Prepared {
     let mut out = String::with_capacity(text.len() * 3);
     let mut origin = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -80,7 +91,8 @@ pub fn prepare(text: &[char]) -> Prepared {
         }
         let c = match c {
             '～' | '〜' => '~',
-            '\n' | '\r' | '\t' | '　' => ' ',
+            '\n' => line_break,
+            '\r' | '\t' | '　' => ' ',
             other => fold_variant(other),
         };
         out.push(c);
@@ -101,6 +113,36 @@ mod tests {
         assert_eq!(prepared.text, "アパートの吉崎");
         assert_eq!(prepared.origin[1], (1, 3));
         assert_eq!(prepared.origin[6], (7, 8));
+    }
+
+    // As in pipelines/training/tests/test_preparation.py: training sees what the runtime sees.
+    #[test]
+    fn training_prepares_the_same() {
+        let kept = |text: &str| prepare_lines(&text.chars().collect::<Vec<_>>()).text;
+        for (half, full) in [
+            ("｡", "。"),
+            ("ｱ", "ア"),
+            ("ﾝ", "ン"),
+            ("ｳﾞ", "ヴ"),
+            ("ﾊﾞ", "バ"),
+            ("ﾊﾟ", "パ"),
+            ("ﾞ", "ﾞ"),
+            ("ｱﾞ", "アﾞ"),
+        ] {
+            assert_eq!(kept(half), full);
+        }
+        assert_eq!(kept("1～2〜3\u{3000}a\tb\r\nc"), "1~2~3 a b \nc");
+        assert_eq!(kept("ｱﾊﾟｰﾄの𠮷﨑"), "アパートの吉崎");
+    }
+
+    #[test]
+    fn line_breaks_are_the_only_difference() {
+        let text: Vec<char> = "氏名\n山田 ﾊﾅｺ\r\n\t髙﨑～\n\n".chars().collect();
+        let (flat, kept) = (prepare(&text), prepare_lines(&text));
+        assert_eq!(flat.text, "氏名 山田 ハナコ   高崎~  ");
+        assert_eq!(kept.text.replace('\n', " "), flat.text);
+        assert_eq!(kept.text.matches('\n').count(), 4);
+        assert_eq!(kept.origin, flat.origin);
     }
 
     #[test]
