@@ -142,6 +142,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'transcript.create': '文字起こしの取込',
   'transcript.speakers': '話し手の変更',
   'transcript.accept': '下書きの受け入れ',
+  'transcript.withdraw': '下書きの受け入れの取消',
   'similar.search': '類似事案の検索',
   'statistics.view': '統計の閲覧',
   'statistics.read': '統計の閲覧',

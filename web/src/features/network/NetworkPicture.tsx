@@ -315,7 +315,9 @@ function Picture({
         zIndex: 2,
       };
     });
-    const houses = map.households.flatMap((household) => {
+    // Large ones first, so that one within another stays visible.
+    const bySize = [...map.households].sort((a, b) => b.members.length - a.members.length);
+    const houses = bySize.flatMap((household) => {
       const at = { kind: 'household', id: household.id } as const;
       const chosen = selection?.kind === 'household' && selection.id === household.id;
       return enclosure(household, map.nodes, placed, chosen, {

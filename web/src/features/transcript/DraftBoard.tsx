@@ -12,10 +12,12 @@ import { Button, Dialog, Notice, RadioGroup, Select, Tag, useToast } from '../..
 import type { CaseDetail } from '../cases/api';
 import { useForm } from '../cases/fieldNames';
 import { sectionLabel } from '../cases/vocabulary';
+import { remember, takeBack, type Written } from './acceptances';
 import {
   confidence,
   CONFIDENCE_LABELS,
   fieldOrder,
+  formatLabel,
   isFilled,
   numberEvidence,
   pieces,
@@ -29,7 +31,7 @@ import {
   type Place,
   type Transcript,
 } from './draft';
-import { readValue, restoreValue, valueText } from './values';
+import { readValue, valueText } from './values';
 
 type Mode = 'fill_empty' | 'replace' | 'append';
 
@@ -42,12 +44,6 @@ const FORMS: Readonly<Record<string, string>> = {
   intake: 'intake_application',
   assessment: 'intake_assessment',
 };
-
-/** What we did here, for taking it back. */
-interface Done {
-  before: unknown;
-  after: unknown;
-}
 
 export function DraftBoard({ transcript, detail }: { transcript: Transcript; detail: CaseDetail }) {
   const client = useQueryClient();
@@ -73,7 +69,7 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
   const [skipped, setSkipped] = useState<ReadonlySet<string>>(new Set());
   const [taken, setTaken] = useState<ReadonlySet<string>>(new Set());
   const [back, setBack] = useState<ReadonlySet<string>>(new Set());
-  const done = useRef(new Map<string, Done>());
+  const done = useRef(new Map<string, Written>());
   const [busy, setBusy] = useState<ReadonlySet<string>>(new Set());
   const [problem, setProblem] = useState<string | null>(null);
   const [asking, setAsking] = useState<string | null>(null);
@@ -104,7 +100,10 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
   const accept = async (names: readonly string[], mode: Mode, bulk = false): Promise<void> => {
     setBusy(new Set(names));
     setProblem(null);
-    for (const name of names) done.current.set(name, { before: existing(name), after: null });
+    for (const name of names) {
+      const connection = connections[target(name).sheet];
+      if (connection) done.current.set(name, remember(connection.doc, target(name).field));
+    }
     try {
       const answer = await api.post<AcceptanceAnswer>(`transcripts/${transcript.id}/acceptances`, {
         fields: names,
@@ -145,25 +144,41 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
 
   /** Takes accepted values back out of the sheet; leaves alone what somebody has changed since. */
   const undo = async (names: readonly string[]): Promise<void> => {
-    const kept: string[] = [];
-    for (const name of names) {
-      const connection = connections[target(name).sheet];
-      const entry = done.current.get(name);
-      const value = existing(name);
-      const ok =
-        connection &&
-        entry &&
-        restoreValue(connection.doc, target(name).field, entry.before, value);
-      if (ok) {
-        setTaken((old) => new Set([...old].filter((other) => other !== name)));
-        setBack((old) => new Set([...old, name]));
-      } else kept.push(fieldOf(name)?.label ?? name);
-    }
-    if (kept.length > 0)
-      toast(`${kept.join('、')}は戻せませんでした。シートを開いて直してください。`, {
-        tone: 'error',
-      });
-    else toast(`${names.length}項目を元に戻しました。`);
+    setBusy(new Set(names));
+    setProblem(null);
+    const { restored, kept, failed, error, accepted } = await takeBack(
+      transcript.id,
+      names,
+      (name) => {
+        const connection = connections[target(name).sheet];
+        const written = done.current.get(name);
+        return connection && written ? { doc: connection.doc, written } : null;
+      },
+    );
+    const labels = (some: readonly string[]): string =>
+      some.map((name) => fieldOf(name)?.label ?? name).join('、');
+    const withdrawn = names.filter(
+      (name) => restored.includes(name) || (accepted !== null && !(name in accepted)),
+    );
+    setTaken((old) => new Set([...old].filter((name) => !withdrawn.includes(name))));
+    setBack((old) => new Set([...old, ...restored]));
+    if (accepted)
+      client.setQueryData(['transcript', transcript.id], (old: Transcript | undefined) =>
+        old ? { ...old, accepted } : old,
+      );
+    setBusy(new Set());
+    const problems = [
+      ...(failed.length > 0
+        ? [`${labels(failed)}を戻せませんでした。シートはそのままです。${problemText(error)}`]
+        : []),
+      ...(kept.length > 0
+        ? [
+            `${labels(kept)}は、受け入れたあとに書き換えられたか、まだシートに届いていないため、戻しませんでした。シートを開いて確かめてください。`,
+          ]
+        : []),
+    ];
+    if (problems.length > 0) setProblem(problems.join(''));
+    if (restored.length > 0) toast(`${restored.length}項目を元に戻しました。`);
     await client.invalidateQueries({ queryKey: ['transcript', transcript.id] });
   };
 
@@ -201,7 +216,7 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
           <p className="soft">
             <Link href={`/cases/${detail.id}/transcripts`}>事案 {detail.case_no}</Link>
             {`　発言 ${transcript.utterances.length}　形式 `}
-            {transcript.format.toUpperCase()}
+            {formatLabel(transcript.format)}
           </p>
         </div>
         <ol className="transcript__way" aria-label="手順">
@@ -374,6 +389,7 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
                             <Button
                               size="xs"
                               variant="text"
+                              busy={busy.has(name)}
                               aria-label={`${label}を戻す`}
                               onClick={() => void undo([name])}
                             >

@@ -7,7 +7,13 @@ import { Button, Card, Notice, Progress, Table, TextArea, useToast } from '../..
 import { itemsOf, type CaseDetail, type Many } from '../cases/api';
 import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
-import { ACCEPTED_EXTENSIONS, fileRefusal, refusalText, type Transcript } from './draft';
+import {
+  ACCEPTED_EXTENSIONS,
+  fileRefusal,
+  formatLabel,
+  refusalText,
+  type Transcript,
+} from './draft';
 import { upload, type UploadHandle } from './upload';
 import './transcript.css';
 
@@ -191,7 +197,7 @@ export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
                   </Link>
                 ),
               },
-              { key: 'format', head: '形式', cell: (line) => line.format.toUpperCase() },
+              { key: 'format', head: '形式', cell: (line) => formatLabel(line.format) },
               {
                 key: 'count',
                 head: '発言',

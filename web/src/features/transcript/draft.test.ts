@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   confidence,
   fieldOrder,
   fileRefusal,
+  FORMATS,
+  formatLabel,
   isFilled,
   numberEvidence,
   pieces,
@@ -125,6 +129,17 @@ describe('files', () => {
     expect(fileRefusal({ name: '面談.mp3', size: 10 })).toContain('音声ファイル');
     expect(fileRefusal({ name: '面談.vtt', size: 0 })).toContain('空です');
     expect(fileRefusal({ name: '面談.vtt', size: 21 * 1024 * 1024 })).toContain('21.0MB');
+  });
+
+  it('has words for every format the pipeline reads', () => {
+    const source = readFileSync(
+      join(import.meta.dirname, '../../../../pipelines/intake/src/transcript.rs'),
+      'utf8',
+    );
+    const codes = [...source.matchAll(/Self::\w+ => "([a-z_]+)"/g)].map((match) => match[1]!);
+    expect(codes.length).toBeGreaterThan(10);
+    expect(codes.filter((code) => !(code in FORMATS))).toEqual([]);
+    expect(formatLabel('zoom_vtt')).toBe('Zoom字幕（VTT）');
   });
 
   it('writes times and warnings', () => {

@@ -209,6 +209,29 @@ export function roleLabel(code: string | undefined): string {
   return code ? (ROLES[code] ?? code) : 'まだ決まっていません';
 }
 
+/** What a transcript was read from, by the pipeline's code. */
+export const FORMATS: Readonly<Record<string, string>> = {
+  zoom_vtt: 'Zoom字幕（VTT）',
+  teams_vtt: 'Teams字幕（VTT）',
+  vtt: '字幕（VTT）',
+  srt: '字幕（SRT）',
+  whisper_json: 'Whisper（JSON）',
+  whisperx_json: 'WhisperX（JSON）',
+  google_json: 'Google音声認識（JSON）',
+  azure_json: 'Azure音声認識（JSON）',
+  aws_json: 'Amazon Transcribe（JSON）',
+  amivoice_json: 'AmiVoice（JSON）',
+  watson_json: 'Watson音声認識（JSON）',
+  txt_block: 'テキスト（話し手ごとの段落）',
+  txt_inline: 'テキスト（1行ごとに話し手）',
+  txt_plain: 'テキスト（話し手の記載なし）',
+  csv: '表（CSV）',
+};
+
+export function formatLabel(code: string): string {
+  return FORMATS[code] ?? code;
+}
+
 /** Whether a value in a sheet counts as filled in. */
 export function isFilled(value: unknown): boolean {
   if (value === null || value === undefined || value === '' || value === false) return false;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { readValue, restoreValue, valueText } from './values';
+import { readValue, restoreValue, trace, valueText } from './values';
 
 function sheet(): Y.Doc {
   const doc = new Y.Doc();
@@ -27,19 +27,50 @@ describe('values of a sheet', () => {
     const doc = sheet();
     const before = readValue(doc, 'summary');
     (doc.getMap('fields').get('summary') as Y.Text).insert(0, '下書き');
-    expect(restoreValue(doc, 'summary', before, readValue(doc, 'summary'))).toBe(true);
+    expect(restoreValue(doc, 'summary', before, trace(doc, 'summary'))).toBe(true);
     expect(readValue(doc, 'summary')).toBe(before);
     doc.getMap('fields').set('work', 'seeking');
-    expect(restoreValue(doc, 'work', null, 'seeking')).toBe(true);
+    expect(restoreValue(doc, 'work', null, trace(doc, 'work'))).toBe(true);
     expect(readValue(doc, 'work')).toBeNull();
   });
 
   it('leaves the field alone when somebody has written on', () => {
     const doc = sheet();
-    const accepted = readValue(doc, 'summary');
+    const accepted = trace(doc, 'summary');
     (doc.getMap('fields').get('summary') as Y.Text).insert(0, 'ほかの人');
     expect(restoreValue(doc, 'summary', '', accepted)).toBe(false);
     expect(readValue(doc, 'summary')).toContain('ほかの人');
+  });
+
+  it('puts choices back, those too that the draft took away', () => {
+    const doc = sheet();
+    const topics = doc.getMap('fields').get('topics') as Y.Map<boolean>;
+    topics.set('health', false);
+    topics.set('debt', true);
+    expect(restoreValue(doc, 'topics', ['health'], trace(doc, 'topics'))).toBe(true);
+    expect(readValue(doc, 'topics')).toEqual(['health']);
+  });
+
+  it('removes rows that a draft added, unless somebody has written in them', () => {
+    const doc = sheet();
+    const table = new Y.Map<Y.Map<unknown>>();
+    doc.getMap('fields').set('agencies', table);
+    const row = (order: string) => {
+      const made = new Y.Map<unknown>();
+      made.set('order', order);
+      made.set('staff', new Y.Text(''));
+      return made;
+    };
+    table.set('old', row('a'));
+    const before = readValue(doc, 'agencies');
+    table.set('new', row('b'));
+    const accepted = trace(doc, 'agencies');
+    (table.get('new')!.get('staff') as Y.Text).insert(0, '田中');
+    expect(restoreValue(doc, 'agencies', before, accepted)).toBe(false);
+    expect(restoreValue(doc, 'agencies', before, trace(doc, 'agencies'))).toBe(true);
+    expect([...table.keys()]).toEqual(['old']);
+    // Rows that were replaced cannot be brought back from their ids.
+    expect(restoreValue(doc, 'agencies', ['older'], trace(doc, 'agencies'))).toBe(false);
   });
 
   it('has words for every kind', () => {
