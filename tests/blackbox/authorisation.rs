@@ -16,6 +16,7 @@ const PUBLIC: &[&str] = &[
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
+    "GET /instance",
     "POST /session",
     "DELETE /session",
 ];

@@ -61,6 +61,7 @@ function quiet(who) {
 test('signing in: wrong password, wrong code, a used code, then in', async () => {
   const { page, account } = sasaki;
   await page.goto('/');
+  await page.getByLabel('デモ環境のお知らせ').waitFor();
   await picture(page, 'signin');
   await checkAccess(page, 'signin');
   await page.fill('#signin-id', account.login_id);
