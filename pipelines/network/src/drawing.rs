@@ -6,17 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::family;
+use crate::household::{Enclosure, NAME_SIZE, enclosures};
 use crate::layout::{
     Box, Extent, LABEL, LINE, Layout, Position, SYMBOL, extent, extents, layout, second_lines,
     text_width,
 };
-use crate::model::{Family, Network, Node, NodeKind};
+use crate::model::{Family, Network, Node, NodeKind, Tie};
 use crate::names;
 
 const INK: &str = "#1a1a1a";
 const GREY: &str = "#595959";
 const PAPER: &str = "#ffffff";
-const TINT: &str = "#f1f3f8";
+/// Family ties are a little softer than the support that the map is about.
+const KIN: &str = "#4a4a4a";
+const HOUSE_LINE: &str = "#6b7fd6";
+const HOUSE_GROUND: &str = "#eef3ff";
+const HOUSE_NAME: &str = "#0017c1";
 
 /// One thing to paint. `node` and `tie` name what it belongs to, for selection and events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +83,7 @@ pub struct Drawing {
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// 続柄 or ［氏名n］ instead of names; no ages, no notes.
+    /// 続柄 or ［氏名n］ instead of names, 世帯n for households; no ages, no notes.
     pub masked: bool,
     /// Ages and valid ties as of this date; ages are left out without it.
     pub as_of: Option<Date>,
@@ -109,8 +115,18 @@ pub fn draw(network: &Network, options: &Options) -> Drawing {
     let mut items = Vec::new();
     let mut used = Used::default();
 
-    household(network, &positions, &reserved, &mut items, &mut used);
+    let symbols = |(id, at): (&String, &Position)| Box::around(&reserved[id], *at);
+    let taken = positions.iter().map(symbols).collect();
+    let houses = enclosures(network, &positions, taken, options.masked);
+    used.household = !houses.is_empty();
+    used.loose = houses.iter().any(|house| !house.loose.is_empty());
+    for house in &houses {
+        grounds(house, &mut items);
+    }
     ties(network, options, &positions, &shown, &mut items, &mut used);
+    for house in &houses {
+        plate(house, &mut items);
+    }
     for (id, node) in &network.nodes {
         symbol(
             id,
@@ -127,6 +143,7 @@ pub fn draw(network: &Network, options: &Options) -> Drawing {
     let area = positions
         .iter()
         .map(|(id, at)| Box::around(&reserved[id], *at))
+        .chain(houses.iter().map(Enclosure::area))
         .reduce(Box::with)
         .unwrap_or(Box {
             left: -240.0,
@@ -170,12 +187,15 @@ pub fn draw(network: &Network, options: &Options) -> Drawing {
 #[derive(Default)]
 struct Used {
     ties: BTreeSet<String>,
+    kin: BTreeSet<String>,
     shapes: BTreeSet<&'static str>,
     arrow: bool,
     client: bool,
     deceased: bool,
     key_person: bool,
     household: bool,
+    /// Of a household, somebody stands apart behind others.
+    loose: bool,
 }
 
 fn text(x: f64, y: f64, words: &str, size: f64, bold: bool, node: Option<&str>) -> Item {
@@ -208,6 +228,13 @@ fn path(points: &[[f64; 2]], closed: bool, fill: Option<&str>, width: f64, dash:
         node: None,
         tie: None,
     }
+}
+
+fn inked(mut item: Item, colour: &str) -> Item {
+    if let Item::Path { stroke, .. } | Item::Ellipse { stroke, .. } = &mut item {
+        colour.clone_into(stroke);
+    }
+    item
 }
 
 fn of_node(item: Item, id: &str) -> Item {
@@ -260,52 +287,49 @@ fn of_tie(item: Item, id: &str) -> Item {
     }
 }
 
-/// A dashed enclosure around the clients when there are several and nobody else stands inside.
-fn household(
-    network: &Network,
-    positions: &BTreeMap<String, Position>,
-    reserved: &BTreeMap<String, Extent>,
-    items: &mut Vec<Item>,
-    used: &mut Used,
-) {
-    let clients = network.clients();
-    if clients.len() < 2 {
-        return;
+/// The enclosure of a household: its border, and its ground over it, so that the parts it is made
+/// of melt into one.
+fn grounds(house: &Enclosure, items: &mut Vec<Item>) {
+    for (a, b) in &house.loose {
+        let line = path(&[*a, *b], false, None, 2.0, &[3.0, 6.0]);
+        items.push(inked(line, HOUSE_LINE));
     }
-    let Some(area) = clients
-        .iter()
-        .map(|id| Box::around(&reserved[*id], positions[*id]))
-        .reduce(Box::with)
-    else {
-        return;
-    };
-    let crowded = network.nodes.iter().any(|(id, node)| {
-        !node.index && Box::around(&reserved[id], positions[id]).touches(&area, 18.0)
-    });
-    if crowded {
-        return;
-    }
-    used.household = true;
-    let [l, t, r, b] = [
-        area.left - 14.0,
-        area.top - 12.0,
-        area.right + 14.0,
-        area.bottom + 10.0,
-    ];
-    let round = 22.0;
-    let mut points = Vec::new();
-    for (x, y, from) in [
-        (r - round, t + round, -90.0),
-        (r - round, b - round, 0.0),
-        (l + round, b - round, 90.0),
-        (l + round, t + round, 180.0),
-    ] {
-        for step in 0..=6 {
-            let angle = f64::to_radians(from + 15.0 * f64::from(step));
-            points.push([x + round * angle.cos(), y + round * angle.sin()]);
+    for (border, colour) in [(true, HOUSE_LINE), (false, HOUSE_GROUND)] {
+        for corners in house.polygons(border) {
+            let ground = path(&corners, true, Some(colour), 0.0, &[]);
+            items.push(inked(ground, colour));
         }
     }
-    items.push(path(&points, true, Some(TINT), 1.4, &[7.0, 5.0]));
+}
+
+/// The name of a household, above the lines.
+fn plate(house: &Enclosure, items: &mut Vec<Item>) {
+    let [x, y, w, h] = house.plate;
+    let corners = round_corners(x, y, w, h, h / 2.0);
+    items.push(inked(
+        path(&corners, true, Some(PAPER), 1.0, &[]),
+        HOUSE_LINE,
+    ));
+    let mut name = text(x, y, &house.name, NAME_SIZE, true, None);
+    if let Item::Text { fill, .. } = &mut name {
+        HOUSE_NAME.clone_into(fill);
+    }
+    items.push(name);
+}
+
+/// A rectangle around a middle, its corners rounded.
+fn round_corners(x: f64, y: f64, w: f64, h: f64, round: f64) -> Vec<[f64; 2]> {
+    let (l, r) = (x - w / 2.0 + round, x + w / 2.0 - round);
+    let (t, b) = (y - h / 2.0 + round, y + h / 2.0 - round);
+    [(r, t, -90.0), (r, b, 0.0), (l, b, 90.0), (l, t, 180.0)]
+        .into_iter()
+        .flat_map(|(x, y, from)| {
+            (0..=6).map(move |step| {
+                let (sin, cos) = f64::to_radians(from + 15.0 * f64::from(step)).sin_cos();
+                [x + round * cos, y + round * sin]
+            })
+        })
+        .collect()
 }
 
 fn ties(
@@ -318,11 +342,12 @@ fn ties(
 ) {
     let mut parallel: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     let as_of = options.as_of.map(|d| d.to_string());
-    for (id, tie) in network
-        .ties
-        .iter()
-        .filter(|(_, tie)| tie.family == Family::Eco)
-    {
+    // The family first: where two lines lie beside each other, its line keeps the middle.
+    let all = [Family::Gen, Family::Eco].into_iter().flat_map(|family| {
+        let own = move |(_, tie): &(&String, &Tie)| tie.family == family;
+        network.ties.iter().filter(own)
+    });
+    for (id, tie) in all {
         if let Some(day) = &as_of
             && (tie.valid_from.as_ref().is_some_and(|from| from > day)
                 || tie.valid_to.as_ref().is_some_and(|to| to < day))
@@ -359,6 +384,13 @@ fn ties(
         }
         let p = [a.x + ux * start, a.y + uy * start];
         let q = [b.x - ux * end, b.y - uy * end];
+        if tie.family == Family::Gen {
+            if family::KINDS.iter().any(|(kind, _)| *kind == tie.kind) {
+                used.kin.insert(tie.kind.clone());
+            }
+            items.extend(kin(p, q, &tie.kind).map(|item| of_tie(item, id)));
+            continue;
+        }
         let client_is_to = to.index && !from.index;
         let (mut at_from, mut at_to) = (false, false);
         match tie.direction.as_deref() {
@@ -380,6 +412,21 @@ fn ties(
             items.push(of_tie(item, id))
         });
     }
+}
+
+/// A family tie.
+fn kin(p: [f64; 2], q: [f64; 2], kind: &str) -> impl Iterator<Item = Item> {
+    family::strokes(kind, p, q).into_iter().map(|stroke| {
+        let fill = stroke.filled.then_some(KIN);
+        let item = path(
+            &stroke.points,
+            stroke.filled,
+            fill,
+            stroke.width,
+            stroke.dash,
+        );
+        inked(item, KIN)
+    })
 }
 
 /// Kinds of `ecorel` in the legend's order.
@@ -828,8 +875,10 @@ fn legend(used: &Used, options: &Options, view: &mut [f64; 4], items: &mut Vec<I
         Dead,
         Key,
         House,
+        Loose,
         Line(&'static str),
         Arrow,
+        Kin(&'static str),
     }
     let mut entries: Vec<(Sign, &str)> = Vec::new();
     for (shape, name) in [
@@ -854,7 +903,10 @@ fn legend(used: &Used, options: &Options, view: &mut [f64; 4], items: &mut Vec<I
         entries.push((Sign::Key, "キーパーソン"));
     }
     if used.household {
-        entries.push((Sign::House, "支援対象者の囲み"));
+        entries.push((Sign::House, "同じ世帯"));
+    }
+    if used.loose {
+        entries.push((Sign::Loose, "離れて描いた同じ世帯"));
     }
     for (kind, name) in LINES {
         if used.ties.contains(kind) {
@@ -863,6 +915,11 @@ fn legend(used: &Used, options: &Options, view: &mut [f64; 4], items: &mut Vec<I
     }
     if used.arrow {
         entries.push((Sign::Arrow, "支援・働きかけの向き"));
+    }
+    for (kind, name) in family::KINDS {
+        if used.kin.contains(kind) {
+            entries.push((Sign::Kin(kind), name));
+        }
     }
     if entries.is_empty() {
         return;
@@ -959,13 +1016,21 @@ fn legend(used: &Used, options: &Options, view: &mut [f64; 4], items: &mut Vec<I
                 }
             }
             Sign::Key => items.push(star(cx, y, 9.0)),
-            Sign::House => items.push(path(
-                &shape_points("square", cx, y, half),
-                true,
-                Some(TINT),
-                1.4,
-                &[5.0, 3.0],
+            Sign::House => items.push(inked(
+                path(
+                    &round_corners(cx, y, 32.0, 16.0, 8.0),
+                    true,
+                    Some(HOUSE_GROUND),
+                    1.4,
+                    &[],
+                ),
+                HOUSE_LINE,
             )),
+            Sign::Loose => items.push(inked(
+                path(&[[x, y], [x + 44.0, y]], false, None, 2.0, &[3.0, 6.0]),
+                HOUSE_LINE,
+            )),
+            Sign::Kin(kind) => items.extend(kin([x, y], [x + 44.0, y], kind)),
             Sign::Line(kind) => line([x, y], [x + 44.0, y], kind, false, false, &mut |item| {
                 items.push(item)
             }),

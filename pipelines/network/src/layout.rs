@@ -261,16 +261,22 @@ pub fn layout(network: &Network) -> Layout {
         .collect();
     let rows: Vec<&[&str]> = waiting.chunks(4).collect();
     let row_height = 124.0;
+    // Between two of them a family tie with its sign needs room.
+    let apart = if waiting.len() > 1 {
+        MARGIN + 12.0
+    } else {
+        MARGIN
+    };
     for (row, ids) in rows.iter().enumerate() {
         let width: f64 = ids
             .iter()
-            .map(|id| extents[*id].right * 2.0 + MARGIN * 2.0)
+            .map(|id| extents[*id].right * 2.0 + apart * 2.0)
             .sum();
         let mut x = middle.x - width / 2.0;
         #[expect(clippy::cast_precision_loss, reason = "a case has few clients")]
         let y = middle.y + row_height * (row as f64 - (rows.len() - 1) as f64 / 2.0);
         for id in *ids {
-            let half = extents[*id].right + MARGIN;
+            let half = extents[*id].right + apart;
             let mut at = Position { x: x + half, y };
             x += half * 2.0;
             // Something moved into the middle by hand: go on to the right until there is room.
@@ -304,9 +310,11 @@ pub fn layout(network: &Network) -> Layout {
         .map(String::as_str)
         .filter(|id| !network.nodes[*id].index)
         .collect();
+    let homes = homes(network);
     order.sort_by_key(|id| {
         let node = &network.nodes[*id];
-        (Sector::of(node), node.kind, *id)
+        let home = homes.get(*id).copied().unwrap_or(usize::MAX);
+        (Sector::of(node), node.kind, home, *id)
     });
     // Half of the widest symbol lies inside the ring's radius.
     let (half_w, half_h) = (
@@ -389,6 +397,23 @@ fn free_spot(
         x: right + MARGIN * 2.0 - extent.left,
         y: centre.y,
     })
+}
+
+/// The household of each member, by its place: those of the clients first. Who lives together
+/// stands side by side on the ring.
+fn homes(network: &Network) -> BTreeMap<&str, usize> {
+    let mut households: Vec<_> = network.households.values().collect();
+    households.sort_by_key(|household| {
+        let with_client = |id: &String| network.nodes.get(id).is_some_and(|node| node.index);
+        !household.members.iter().any(with_client)
+    });
+    let mut homes = BTreeMap::new();
+    for (at, household) in households.into_iter().enumerate() {
+        for id in &household.members {
+            homes.entry(id.as_str()).or_insert(at);
+        }
+    }
+    homes
 }
 
 /// Whole pixels: the same number in every JSON, SVG and browser.

@@ -5,6 +5,8 @@
 //! **Invariant:** a node that has a position keeps it; only nodes without one are placed.
 
 mod drawing;
+mod family;
+mod household;
 mod layout;
 mod model;
 mod names;

@@ -32,9 +32,17 @@ fn family() -> Network {
             "t7": {"family": "eco", "from": "n11", "to": "n01", "kind": "conflict"},
             "t8": {"family": "eco", "from": "n04", "to": "n02", "kind": "weak", "direction": "both", "frequency": "月1回電話"},
             "t9": {"family": "eco", "from": "n01", "to": "n05", "kind": "planned"},
-            "ta": {"family": "eco", "from": "n03", "to": "gone", "kind": "normal"}
+            "ta": {"family": "eco", "from": "n03", "to": "gone", "kind": "normal"},
+            "tb": {"family": "gen", "from": "n02", "to": "n01", "kind": "bio"},
+            "tc": {"family": "gen", "from": "n03", "to": "n01", "kind": "bio"},
+            "td": {"family": "gen", "from": "n02", "to": "n04", "kind": "bio"},
+            "te": {"family": "gen", "from": "n03", "to": "n02", "kind": "marriage"}
         },
-        "households": {"h1": {"name": "住民票世帯", "kind": "registered", "members": {"n01": true, "n02": true, "n04": false}}},
+        "households": {
+            "h1": {"name": "山本家（母と長男）", "kind": "registered", "members": {"n01": true, "n02": true, "n04": false}},
+            "h2": {"name": "小林さん宅", "members": {"n04": true, "gone": true}},
+            "h3": {"name": "だれもいない家", "members": {"gone": true}}
+        },
         "settings": {"death_mark": "cross"}
     }))
 }
@@ -95,6 +103,50 @@ fn large(count: usize) -> Value {
     json!({"nodes": nodes, "ties": ties})
 }
 
+const GEN_KINDS: [&str; 11] = [
+    "marriage",
+    "common_law",
+    "engaged",
+    "separated",
+    "divorced",
+    "bio",
+    "adopted",
+    "foster",
+    "step",
+    "twin_id",
+    "twin_fr",
+];
+
+/// One client in the middle and a tie of every kind around; two households, one of which is torn
+/// apart by somebody in between.
+fn every_family_tie() -> Network {
+    let mut nodes = serde_json::Map::new();
+    let mut ties = serde_json::Map::new();
+    nodes.insert(
+        "n00".into(),
+        json!({"kind": "person", "label": "鈴木 一", "sex": "1", "index": true, "x": 0, "y": 0, "birth_date": "1980-01-01"}),
+    );
+    for (i, kind) in (1_u32..).zip(GEN_KINDS) {
+        let (sin, cos) = f64::to_radians(f64::from(i) * 360.0 / 11.0).sin_cos();
+        nodes.insert(
+            format!("n{i:02}"),
+            json!({"kind": "person", "label": format!("鈴木 {kind}"), "sex": (i % 2 + 1).to_string(), "x": (320.0 * cos).round(), "y": (250.0 * sin).round()}),
+        );
+        ties.insert(
+            format!("t{i:02}"),
+            json!({"family": "gen", "from": "n00", "to": format!("n{i:02}"), "kind": kind}),
+        );
+    }
+    Network::from_value(&json!({
+        "nodes": nodes,
+        "ties": ties,
+        "households": {
+            "h1": {"name": "鈴木家", "members": {"n00": true, "n05": true, "n06": true}},
+            "h2": {"name": "", "members": {"n01": true, "n03": true}}
+        }
+    }))
+}
+
 #[test]
 fn pictures() {
     keep("ecomap", &draw(&family(), &options(false)));
@@ -102,6 +154,11 @@ fn pictures() {
     keep(
         "ecomap-60",
         &draw(&Network::from_value(&large(60)), &options(false)),
+    );
+    keep("genogram", &draw(&every_family_tie(), &options(false)));
+    keep(
+        "genogram-masked",
+        &draw(&every_family_tie(), &options(true)),
     );
     keep("ecomap-empty", &draw(&Network::default(), &options(false)));
 }
@@ -122,6 +179,8 @@ fn the_masked_variant_holds_no_name_age_or_note() {
         "茂",
         "田村",
         "佐々木",
+        "長男",
+        "だれも",
         "ひなた",
         "電力",
         "滞納",
@@ -145,9 +204,113 @@ fn the_masked_variant_holds_no_name_age_or_note() {
         "［団体1］",
         "［場所1］",
         "個人情報として取扱い",
+        "世帯1",
+        "世帯2",
+        "婚姻",
     ] {
         assert!(svg.contains(shown), "{shown}");
     }
+    assert!(!svg.contains("世帯3"));
+}
+
+/// Strokes of one tie.
+fn strokes<'a>(drawing: &'a Drawing, id: &str) -> Vec<&'a Item> {
+    let own = |item: &&Item| matches!(item, Item::Path { tie: Some(tie), .. } if tie == id);
+    drawing.items.iter().filter(own).collect()
+}
+
+#[test]
+fn every_family_tie_is_drawn_and_explained() {
+    let network = every_family_tie();
+    for masked in [false, true] {
+        let drawing = draw(&network, &options(masked));
+        let svg = to_svg(&drawing);
+        for id in network.ties.keys() {
+            assert!(!strokes(&drawing, id).is_empty(), "{id}");
+        }
+        for word in ["婚姻", "内縁", "離婚", "別居", "養親子", "里親子", "双生児"]
+        {
+            assert!(svg.contains(word), "{word}");
+        }
+        // No arrow heads: they mean support.
+        assert!(!svg.contains("働きかけの向き"));
+    }
+}
+
+#[test]
+fn a_family_tie_that_has_ended_is_not_drawn() {
+    let mut network = every_family_tie();
+    if let Some(tie) = network.ties.get_mut("t01") {
+        tie.valid_to = Some("2020-03-31".into());
+    }
+    assert!(strokes(&draw(&network, &options(false)), "t01").is_empty());
+}
+
+#[test]
+fn households_are_enclosed_below_everything_else_and_named() {
+    let drawing = draw(&every_family_tie(), &options(false));
+    let ground = |item: &Item| matches!(item, Item::Path { fill: Some(fill), width, .. } if fill == "#eef3ff" && *width == 0.0);
+    let last_ground = drawing.items.iter().rposition(ground).unwrap();
+    let of_map = |item: &Item| matches!(item, Item::Path { node, tie, .. } if node.is_some() || tie.is_some());
+    assert!(last_ground < drawing.items.iter().position(of_map).unwrap());
+    // Three members and two ways between them, two members and no way.
+    assert_eq!(drawing.items.iter().filter(|item| ground(item)).count(), 7);
+    let texts: Vec<&str> = drawing
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Text {
+                text, node: None, ..
+            } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    for name in ["鈴木家", "世帯", "同じ世帯", "離れて描いた同じ世帯"] {
+        assert!(texts.contains(&name), "{name}");
+    }
+    // All of it is within the picture.
+    let [left, top, width, height] = drawing.view;
+    for item in &drawing.items {
+        if let Item::Path { points, .. } = item {
+            assert!(points.iter().all(|p| p[0] >= left && p[0] <= left + width));
+            assert!(points.iter().all(|p| p[1] >= top && p[1] <= top + height));
+        }
+    }
+}
+
+#[test]
+fn the_ground_of_a_household_is_painted_in_the_picture() {
+    let network = Network::from_value(&json!({
+        "nodes": {
+            "a": {"kind": "person", "label": "甲", "index": true, "x": 0, "y": 0},
+            "b": {"kind": "person", "label": "乙", "x": 120, "y": 0},
+            "c": {"kind": "person", "label": "丙", "x": 0, "y": 200}
+        },
+        "households": {"h": {"name": "家", "members": {"a": true, "b": true}}}
+    }));
+    let drawing = draw(&network, &Options::default());
+    let png = to_png(&drawing, 1.0, fonts()).unwrap();
+    let mut reader = png::Decoder::new(std::io::Cursor::new(png))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a point within a small picture"
+    )]
+    let at = |x: f64, y: f64| {
+        let (column, row) = (
+            (x - drawing.view[0]).round() as usize,
+            (y - drawing.view[1]).round() as usize,
+        );
+        let start = row * frame.line_size + column * 3;
+        [pixels[start], pixels[start + 1], pixels[start + 2]]
+    };
+    assert_eq!(at(60.0, 20.0), [0xee, 0xf3, 0xff], "between two members");
+    assert_eq!(at(0.0, 120.0), [0xff; 3], "towards somebody else");
+    assert_eq!(at(0.0, 200.0), [0xff; 3], "within somebody else's symbol");
 }
 
 #[test]
@@ -285,7 +448,7 @@ fn any_network() -> impl Strategy<Value = Network> {
         prop::option::weighted(0.3, (-900.0..900.0_f64, -700.0..700.0_f64)),
         any::<bool>(),
     );
-    (prop::collection::vec(node, 0..45), prop::collection::vec((0..45_usize, 0..45_usize, 0..9_usize), 0..60)).prop_map(|(nodes, ties)| {
+    (prop::collection::vec(node, 0..45), prop::collection::vec((0..45_usize, 0..45_usize, 0..20_usize), 0..60), prop::collection::vec(prop::collection::vec(0..45_usize, 0..6), 0..4)).prop_map(|(nodes, ties, homes)| {
         let kinds = ["strong", "normal", "weak", "stress", "conflict", "broken", "planned", "unknown", "?"];
         let mut map = serde_json::Map::new();
         for (i, (kind, label, sex, index, at, key)) in nodes.iter().enumerate() {
@@ -299,9 +462,20 @@ fn any_network() -> impl Strategy<Value = Network> {
         let ties: serde_json::Map<String, Value> = ties
             .iter()
             .enumerate()
-            .map(|(i, (a, b, k))| (format!("t{i}"), json!({"family": "eco", "from": format!("n{a:02}"), "to": format!("n{b:02}"), "kind": kinds[*k], "frequency": "月1回"})))
+            .map(|(i, (a, b, k))| {
+                let (family, kind) = kinds.get(*k).map_or_else(|| ("gen", GEN_KINDS[*k - kinds.len()]), |kind| ("eco", *kind));
+                (format!("t{i}"), json!({"family": family, "from": format!("n{a:02}"), "to": format!("n{b:02}"), "kind": kind, "frequency": "月1回"}))
+            })
             .collect();
-        Network::from_value(&json!({"nodes": map, "ties": ties}))
+        let homes: serde_json::Map<String, Value> = homes
+            .iter()
+            .enumerate()
+            .map(|(i, members)| {
+                let members: serde_json::Map<String, Value> = members.iter().map(|n| (format!("n{n:02}"), json!(true))).collect();
+                (format!("h{i}"), json!({"name": "一二三四五六七八九十一二三四五六七八九十", "members": members}))
+            })
+            .collect();
+        Network::from_value(&json!({"nodes": map, "ties": ties, "households": homes}))
     })
 }
 
