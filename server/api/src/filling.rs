@@ -97,11 +97,13 @@ fn any(value: &Value) -> Any {
     }
 }
 
-/// Writes nodes and ties into an empty network. `ends` of a tie name nodes by their key in `nodes`.
+/// Writes nodes, ties and households (name, members) into an empty network. Ends of a tie and
+/// members of a household name nodes by their key in `nodes`.
 pub fn fill_network(
     txn: &mut TransactionMut<'_>,
     nodes: &[(String, Object<String, Value>)],
     ties: &[Object<String, Value>],
+    households: &[(String, Vec<String>)],
 ) {
     let live_nodes = txn.get_or_insert_map("nodes");
     let live_ties = txn.get_or_insert_map("ties");
@@ -132,5 +134,65 @@ pub fn fill_network(
         values.insert("from".to_owned(), from.into());
         values.insert("to".to_owned(), to.into());
         live_ties.insert(txn, fresh_key(), MapPrelim::from_iter(record(&values)));
+    }
+    let live_households = txn.get_or_insert_map("households");
+    for (name, members) in households {
+        let members: Vec<(String, Any)> = members
+            .iter()
+            .filter_map(|member| Some((keys.get(member.as_str())?.clone(), Any::Bool(true))))
+            .collect();
+        let live = live_households.insert(
+            txn,
+            fresh_key(),
+            MapPrelim::from_iter([("name", Any::from(name.as_str()))]),
+        );
+        live.insert(txn, "members", MapPrelim::from_iter(members));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use yrs::{Doc, Transact, types::ToJson};
+
+    #[test]
+    fn a_network_is_written_under_fresh_keys() {
+        let doc = Doc::new();
+        let nodes = ["a", "b"].map(|id| {
+            let label = Object::from_iter([("label".to_owned(), id.into())]);
+            (id.to_owned(), label)
+        });
+        let tie = [("family", "gen"), ("from", "a"), ("to", "b")]
+            .map(|(key, value)| (key.to_owned(), Value::from(value)));
+        let home = (
+            "家".to_owned(),
+            ["a", "b", "gone"].map(str::to_owned).into(),
+        );
+        let mut txn = doc.transact_mut();
+        fill_network(&mut txn, &nodes, &[Object::from_iter(tie)], &[home]);
+        let read = |txn: &TransactionMut<'_>, name: &str| -> Object<String, Value> {
+            let map = yrs::ReadTxn::get_map(txn, name).unwrap();
+            serde_json::from_value(serde_json::to_value(map.to_json(txn)).unwrap()).unwrap()
+        };
+        let (nodes, ties) = (read(&txn, "nodes"), read(&txn, "ties"));
+        let key = |label: &str| {
+            nodes
+                .iter()
+                .find(|(_, node)| node["label"] == label)
+                .unwrap()
+                .0
+        };
+        assert!(!nodes.contains_key("a"));
+        let tie = ties.values().next().unwrap();
+        assert_eq!(
+            (tie["from"].as_str(), tie["to"].as_str()),
+            (Some(key("a").as_str()), Some(key("b").as_str()))
+        );
+        let homes = read(&txn, "households");
+        let home = homes.values().next().unwrap();
+        assert_eq!(home["name"], "家");
+        let members = home["members"].as_object().unwrap();
+        assert_eq!(members.len(), 2);
+        assert!(members[key("a")] == true && members[key("b")] == true);
     }
 }

@@ -177,6 +177,14 @@ pub struct Network {
     pub nodes: Vec<toml::Table>,
     pub ties: Vec<toml::Table>,
     pub relations: Vec<toml::Table>,
+    pub households: Vec<Household>,
+}
+
+/// People who live together, as ids of `nodes`.
+#[derive(Debug, Deserialize)]
+pub struct Household {
+    pub name: String,
+    pub members: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -316,6 +324,11 @@ mod tests {
         assert_eq!(dataset.municipality.agencies.len(), 8);
         assert_eq!(dataset.municipality.accounts.len(), 20);
         assert!(dataset.cases.len() >= 40);
+        let of = |case_no: &str| {
+            let found = dataset.cases.iter().find(|case| case.case_no == case_no);
+            found.map_or(0, |case| case.network.households.len())
+        };
+        assert_eq!((of("2026-0147"), of("2026-0139")), (2, 0));
     }
 
     #[test]

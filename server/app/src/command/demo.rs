@@ -883,10 +883,16 @@ impl<'a> Loader<'a> {
                 .iter()
                 .map(|table| tie("gen", table)),
         );
+        let households: Vec<(String, Vec<String>)> = source
+            .network
+            .households
+            .iter()
+            .map(|household| (household.name.clone(), household.members.clone()))
+            .collect();
         self.state
             .hub()
             .write_as(author, id, move |txn| {
-                filling::fill_network(txn, &nodes, &ties)
+                filling::fill_network(txn, &nodes, &ties, &households)
             })
             .await?;
         Ok(())

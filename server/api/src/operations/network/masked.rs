@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::network::{Drawing, Item, Network, Node, NodeKind, Sector, Tie};
+use ::network::{Drawing, Household, Item, Network, Node, NodeKind, Sector, Tie};
 use domain::disclosure::Level;
 
 use super::{Known, person_of};
@@ -76,15 +76,41 @@ pub(super) fn masked(
         .filter(|(key, _)| *key == "death_mark")
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
+    let households = households(network, &fresh);
     (
         Network {
             nodes,
             ties,
-            households: BTreeMap::new(),
+            households,
             settings,
         },
         numbers,
     )
+}
+
+/// Who of those shown lives together, under numbers: a household's name is free text and mostly
+/// holds a surname. Their order follows their members', so that it tells nothing else.
+fn households(network: &Network, fresh: &BTreeMap<&str, String>) -> BTreeMap<String, Household> {
+    let mut homes: Vec<BTreeSet<String>> = network
+        .households
+        .values()
+        .map(|household| {
+            let members = household.members.iter();
+            members
+                .filter_map(|id| fresh.get(id.as_str()).cloned())
+                .collect::<BTreeSet<String>>()
+        })
+        .filter(|members| !members.is_empty())
+        .collect();
+    homes.sort();
+    homes
+        .into_iter()
+        .enumerate()
+        .map(|(at, members)| {
+            let name = format!("世帯{}", at + 1);
+            (format!("h{:03}", at + 1), Household { name, members })
+        })
+        .collect()
 }
 
 fn bare(node: &Node, known: Option<&Known>, agencies: &BTreeMap<String, String>) -> Node {
@@ -156,7 +182,11 @@ mod tests {
                 "t1": {"family": "eco", "from": "zz", "to": "bb", "kind": "conflict", "frequency": "家賃の件で石田さんが来る", "note": "佐々木"},
                 "t2": {"family": "eco", "from": "zz", "to": "cc", "kind": "broken"}
             },
-            "households": {"h1": {"name": "山本家", "members": {"zz": true}}}
+            "households": {
+                "h1": {"name": "山本家", "members": {"zz": true, "gg": true}},
+                "h2": {"name": "加害者宅", "members": {"cc": true}},
+                "h0": {"name": "由香さんの避難先", "members": {"aa": true, "cc": true}}
+            }
         }))
     }
 
@@ -207,6 +237,8 @@ mod tests {
             "佐々木",
             "家賃",
             "1972",
+            "避難",
+            "\"h0\"",
             "\"zz\"",
             "\"aa\"",
             "p1",
@@ -229,6 +261,23 @@ mod tests {
         // Whoever must not be known of is not there, nor is the tie to them.
         assert_eq!(network.nodes.len(), 7);
         assert_eq!(network.ties.len(), 1);
+        // So is their household; the others are numbered in the order of their people.
+        let homes: Vec<(&str, Vec<&str>)> = network
+            .households
+            .values()
+            .map(|home| {
+                let members = home.members.iter().map(String::as_str).collect();
+                (home.name.as_str(), members)
+            })
+            .collect();
+        assert_eq!(
+            homes,
+            [("世帯1", vec!["n001", "n002"]), ("世帯2", vec!["n003"])]
+        );
+        for shown in ["世帯1", "世帯2", "同じ世帯"] {
+            assert!(to_svg(&drawing).contains(shown), "{shown}");
+        }
+        assert!(!to_svg(&drawing).contains("世帯3"));
         // A person outside the case gets a number that nobody of the case has.
         assert!(to_svg(&drawing).contains("［氏名10］"));
     }

@@ -264,6 +264,7 @@ async fn agency_names(
 /// The network for readers of the original, names as the register has them today. Somebody the
 /// caller must not know of is left out; somebody shown masked has no name, no age and no sex.
 fn named(mut network: Network, people: &BTreeMap<String, Known>) -> Network {
+    name_households(&mut network, people);
     network
         .nodes
         .retain(|_, node| person_of(node, people).is_none_or(|known| known.level > Level::None));
@@ -286,6 +287,42 @@ fn named(mut network: Network, people: &BTreeMap<String, Known>) -> Network {
         .ties
         .retain(|_, tie| nodes.contains_key(&tie.from) && nodes.contains_key(&tie.to));
     network
+}
+
+/// Leaves out households of which the caller must not know anybody. A household's name is free
+/// text: where it may tell of somebody the caller does not see by name, a number stands instead.
+fn name_households(network: &mut Network, people: &BTreeMap<String, Known>) {
+    let level = |node: &::network::Node| person_of(node, people).map_or(Level::Edit, |p| p.level);
+    let unnamed: Vec<&::network::Node> = network
+        .nodes
+        .values()
+        .filter(|node| level(node) < Level::Read)
+        .collect();
+    let told = |name: &str| {
+        let mut words = unnamed
+            .iter()
+            .flat_map(|node| node.label.split_whitespace());
+        words.any(|word| name.contains(word))
+    };
+    let nodes = &network.nodes;
+    let mut households = std::mem::take(&mut network.households);
+    households.retain(|_, household| {
+        household.members.retain(|id| {
+            let node = nodes.get(id);
+            node.is_some_and(|node| level(node) > Level::None)
+        });
+        !household.members.is_empty()
+    });
+    for (at, household) in households.values_mut().enumerate() {
+        let hidden = household.members.iter().any(|id| {
+            let node = nodes.get(id);
+            node.is_some_and(|node| level(node) < Level::Read)
+        });
+        if hidden || told(&household.name) {
+            household.name = format!("世帯{}", at + 1);
+        }
+    }
+    network.households = households;
 }
 
 fn person_of<'a>(node: &::network::Node, people: &'a BTreeMap<String, Known>) -> Option<&'a Known> {
@@ -332,7 +369,13 @@ mod tests {
                 "c": {"kind": "person", "label": "伏せる人", "person_id": "p3", "birth_date": "1990-01-01", "sex": "1"},
                 "d": {"kind": "person", "label": "民生委員"}
             },
-            "ties": {"t": {"family": "eco", "from": "a", "to": "b", "kind": "normal"}, "u": {"family": "eco", "from": "a", "to": "d", "kind": "normal"}}
+            "ties": {"t": {"family": "eco", "from": "a", "to": "b", "kind": "normal"}, "u": {"family": "eco", "from": "a", "to": "d", "kind": "normal"}},
+            "households": {
+                "h1": {"name": "本人の世帯", "members": {"a": true, "gone": true}},
+                "h2": {"name": "隠す人の家", "members": {"b": true}},
+                "h3": {"name": "隠す人の実家", "members": {"a": true, "b": true}},
+                "h4": {"name": "別の家", "members": {"c": true, "d": true}}
+            }
         }))
     }
 
@@ -359,6 +402,19 @@ mod tests {
         assert_eq!(shown.nodes["c"].birth_date, None);
         assert_eq!(shown.nodes["d"].label, "民生委員");
         assert_eq!(shown.ties.keys().collect::<Vec<_>>(), ["u"]);
+        let homes: Vec<(&str, &str, usize)> = shown
+            .households
+            .iter()
+            .map(|(id, home)| (id.as_str(), home.name.as_str(), home.members.len()))
+            .collect();
+        assert_eq!(
+            homes,
+            [
+                ("h1", "本人の世帯", 1),
+                ("h3", "世帯2", 1),
+                ("h4", "世帯3", 2)
+            ]
+        );
     }
 
     #[test]

@@ -21,6 +21,11 @@ async fn town() -> Town {
                 let place = nodes.insert(txn, "aaaabbbbcccc0002", MapPrelim::default());
                 place.insert(txn, "kind", "place");
                 place.insert(txn, "label", "緑町三丁目の家");
+                let homes = txn.get_or_insert_map("households");
+                let home = homes.insert(txn, "aaaabbbbcccc0003", MapPrelim::default());
+                home.insert(txn, "name", "篠突原さんの家");
+                let members = home.insert(txn, "members", MapPrelim::default());
+                members.insert(txn, "aaaabbbbcccc0001", true);
             },
         )
         .await
@@ -40,7 +45,8 @@ async fn readers_see_names_and_masked_readers_never_do() {
     assert!(answer["positions"]["aaaabbbbcccc0001"]["x"].is_number());
     let (status, picture) = town.get("coordinator", &svg).await;
     assert_eq!(status, 200);
-    assert!(String::from_utf8(picture).unwrap().contains("篠突原"));
+    let picture = String::from_utf8(picture).unwrap();
+    assert!(picture.contains("篠突原") && picture.contains("篠突原さんの家"));
 
     let (status, picture) = town
         .get("coordinator", &format!("/cases/{}/network.png", town.case))
@@ -63,7 +69,9 @@ async fn readers_see_names_and_masked_readers_never_do() {
         for hidden in ["篠突原", "緑町", "aaaabbbbcccc"] {
             assert!(!text.contains(hidden), "{hidden}");
         }
-        assert!(text.contains("本人") && text.contains("［場所1］"));
+        for shown in ["本人", "［場所1］", "世帯1"] {
+            assert!(text.contains(shown), "{shown}");
+        }
     }
 }
 
