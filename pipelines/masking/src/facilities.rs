@@ -4,50 +4,6 @@ use crate::text::{Text, is_hiragana, is_kanji, is_katakana};
 use crate::words::WORDS;
 use crate::{Candidate, Label, Source};
 
-/// Suffixes that also end ordinary words: only after a proper noun.
-const WEAK: [&str; 40] = [
-    "組",
-    "サービス",
-    "ホーム",
-    "クラブ",
-    "サロン",
-    "工場",
-    "バス",
-    "ガス",
-    "交通",
-    "設備",
-    "電気",
-    "電子",
-    "化学",
-    "食品",
-    "産業",
-    "建設",
-    "建築",
-    "清掃",
-    "警備",
-    "倉庫",
-    "印刷",
-    "新聞",
-    "企画",
-    "デザイン",
-    "システム",
-    "法人",
-    "組合",
-    "教会",
-    "塾",
-    "食堂",
-    "弁当",
-    "カフェ",
-    "ファーム",
-    "農園",
-    "スーパー",
-    "ホテル",
-    "旅館",
-    "タクシー",
-    "学童",
-    "金属",
-];
-
 pub(crate) fn find(text: &Text) -> Vec<Candidate> {
     let mut out = Vec::new();
     for suffix in WORDS.facility_suffixes.iter() {
@@ -90,6 +46,69 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
     employers(text, &mut out);
     schools(text, &mut out);
     out
+}
+
+/// What belongs to a name found before: the legal form or kind in front of it (「医療法人○○会 ○○病院」)
+/// and the branch behind it (「○○ 青葉支店」).
+pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
+    if candidate.label != Label::Facility {
+        return;
+    }
+    for _ in 0..3 {
+        let mut start = candidate.start;
+        if text.before(start) == Some(' ') && text.raw(start - 1) == Some(' ') {
+            start -= 1;
+        }
+        // 「医療法人○○会 」: the body that runs it, behind its legal form.
+        if start < candidate.start && text.before(start) == Some('会') {
+            let mut body = start - 1;
+            while start - body < 7
+                && text
+                    .before(body)
+                    .is_some_and(|c| is_kanji(c) || is_katakana(c) || is_hiragana(c))
+                && WORDS.facility_prefixes.ends(text, body).is_none()
+            {
+                body -= 1;
+            }
+            if WORDS.facility_prefixes.ends(text, body).is_some() {
+                start = body;
+            }
+        }
+        let Some(length) = WORDS.facility_prefixes.ends(text, start) else {
+            break;
+        };
+        candidate.start = start - length;
+    }
+    if text.at(candidate.end) != Some(' ') {
+        return;
+    }
+    let from = candidate.end + 1;
+    let mut at = from;
+    while at - from < 9
+        && text
+            .at(at)
+            .is_some_and(|c| is_kanji(c) || is_katakana(c) || is_hiragana(c))
+    {
+        at += 1;
+    }
+    if at > from + 1
+        && [
+            "支店",
+            "本店",
+            "支部",
+            "支社",
+            "営業所",
+            "分院",
+            "分校",
+            "店",
+            "校",
+            "工場",
+        ]
+        .iter()
+        .any(|kind| text.slice(from, at).ends_with(kind))
+    {
+        candidate.end = at;
+    }
 }
 
 /// 「○○に勤務」「○○を退職」「○○でアルバイト」: a named place of work without a telling suffix.
@@ -336,10 +355,10 @@ fn left(text: &Text, at: usize, suffix: &str) -> Option<usize> {
     {
         return None;
     }
-    if WEAK.contains(&suffix) && !proper {
+    if WORDS.weak_suffixes.contains(suffix) && !proper {
         return None;
     }
-    let strong = suffix.chars().count() >= 2 && !WEAK.contains(&suffix);
+    let strong = suffix.chars().count() >= 2 && !WORDS.weak_suffixes.contains(suffix);
     (proper || strong && at - start >= 2).then_some(start)
 }
 
@@ -400,6 +419,7 @@ fn right(text: &Text, at: usize) -> Option<usize> {
             end += 1;
         }
     }
+    let end = mixed_name(text, start, end);
     let name = text.slice(start, end);
     let spaced = start > at;
     if end - start < 2
@@ -432,6 +452,47 @@ fn right(text: &Text, at: usize) -> Option<usize> {
         return None;
     }
     Some(branch(text, end))
+}
+
+/// A name of several scripts (「とどろきの家」「○○ひまわり」「○○の丘」): on over noun-like words, and
+/// over one の before a word that such names end in.
+fn mixed_name(text: &Text, start: usize, end: usize) -> usize {
+    let mut end = end;
+    let letter = |c: char| is_kanji(c) || is_katakana(c) || is_hiragana(c);
+    while end - start < 14 {
+        let Some(index) = text.word_from(end) else {
+            break;
+        };
+        let word = &text.words[index];
+        if !letter(text.chars[word.start]) {
+            break;
+        }
+        let surface = text.slice(word.start, word.end);
+        if surface == "の" {
+            let ending = WORDS.facility_endings.starts(text, word.end);
+            let closed = ending.is_some_and(|length| {
+                text.at(word.end + length).is_none_or(|c| {
+                    !letter(c)
+                        || text
+                            .word_from(word.end + length)
+                            .is_some_and(|next| text.words[next].pos[0] == "助詞")
+                })
+            });
+            if let (Some(length), true) = (ending, closed) {
+                return word.end + length;
+            }
+            break;
+        }
+        let goes_on = (word.pos[1] == "固有名詞" || !word.known)
+            || word.pos[0] == "名詞"
+                && word.pos[1] == "一般"
+                && is_hiragana(text.chars[word.start]);
+        if !goes_on || WORDS.honorifics.starts(text, end).is_some() {
+            break;
+        }
+        end = word.end;
+    }
+    end
 }
 
 /// 「○○病院 青葉分院」「○○商事青葉支店」

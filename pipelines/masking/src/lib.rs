@@ -7,7 +7,10 @@
 //! **Invariant:** texts and names never appear in errors or logs.
 //! **Invariant:** positions in and out are code points of the text as given.
 
+mod dates;
 mod facilities;
+mod figures;
+mod layout;
 pub mod lines;
 mod mask;
 mod merge;
@@ -100,7 +103,10 @@ impl Masker {
     pub fn suggest(&self, text: &str, register: &Register) -> Result<Vec<Span>> {
         let prepared = text::Text::new(text, Some(&self.analyzer))?;
         let mut found = register.find(&prepared);
-        found.extend(rules::find(&prepared));
+        let figures = figures::Figures::new(&prepared);
+        found.extend(rules::find(&prepared, &figures));
+        found.extend(dates::find(&prepared, &figures));
+        found.extend(layout::find(&prepared));
         found.extend(people::find(&prepared));
         found.extend(places::find(&prepared));
         found.extend(facilities::find(&prepared));
@@ -110,11 +116,13 @@ impl Masker {
         let mut kept = merge::merge(&prepared, found);
         for candidate in &mut kept {
             places::extended(&prepared, candidate);
+            facilities::extended(&prepared, candidate);
         }
         let beside = sequences::find(&prepared, &kept);
         let kept = merge::merge(&prepared, kept.into_iter().chain(beside).collect());
         let repeated = repeats::find(&prepared, &kept);
-        let kept = merge::merge(&prepared, kept.into_iter().chain(repeated).collect());
+        let mut kept = merge::merge(&prepared, kept.into_iter().chain(repeated).collect());
+        places::join(&prepared, &mut kept);
         Ok(merge::spans(&prepared, kept))
     }
 }

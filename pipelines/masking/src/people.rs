@@ -145,7 +145,7 @@ fn name_start(text: &Text, end: usize, hiragana: bool) -> Option<usize> {
     Some(start)
 }
 
-fn is_common(found: &str) -> bool {
+pub(crate) fn is_common(found: &str) -> bool {
     WORDS.not_names.contains(found)
         || WORDS.kinship.contains(found)
         || WORDS.roles.contains(found)
@@ -296,7 +296,7 @@ fn hiragana_start(text: &Text, end: usize) -> Option<usize> {
 }
 
 /// A proper name, an unknown word, or one short kanji word.
-fn looks_like_name(text: &Text, start: usize, end: usize) -> bool {
+pub(crate) fn looks_like_name(text: &Text, start: usize, end: usize) -> bool {
     if WORDS.generic_heads.contains(text.slice(start, end)) || is_common(text.slice(start, end)) {
         return false;
     }

@@ -22,7 +22,7 @@ const HYPHEN: &str = "[-‐‑‒–—−―ー]";
 static BLOCK: LazyLock<Regex> = LazyLock::new(|| {
     let n = "[0-9〇一二三四五六七八九十百]{1,4}";
     regex(&format!(
-        "(?:{n}(?:丁目|条(?:[東西南北])?)(?:{n}(?:丁目))?(?:の|{HYPHEN})?(?:{n}(?:番地?|{HYPHEN}|の))*(?:{n}号?(?:室)?)?|{n}番地?(?:の|{HYPHEN})?(?:{n}(?:号|{HYPHEN}|の))*(?:[0-9]{{1,4}})?|[0-9]{{1,4}}(?:{HYPHEN}[A-Z]?[0-9]{{1,4}}){{1,4}})"
+        "(?:{n}(?:丁目|条(?:[東西南北])?)(?:{n}(?:丁目))?(?:の|{HYPHEN})?(?:{n}(?:番地?|{HYPHEN}|の))*(?:{n}号?(?:室)?)?|{n}番地?(?:の|{HYPHEN})?(?:{n}(?:号|{HYPHEN}|の))*(?:[0-9]{{1,4}})?|[0-9]{{1,4}}(?:{HYPHEN}[A-Z]?[0-9]{{1,4}}){{1,4}}|[〇一二三四五六七八九十百]{{1,4}}(?:の[〇一二三四五六七八九十百]{{1,4}}){{1,3}}|[0-9]{{1,4}}(?:の[0-9]{{1,4}}){{1,3}})"
     ))
 });
 
@@ -131,6 +131,23 @@ pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
                 end
             };
             return;
+        }
+    }
+}
+
+/// 「青森の浪岡」: two places joined by の are one description of where somebody is.
+pub(crate) fn join(text: &Text, kept: &mut [Candidate]) {
+    for index in 1..kept.len() {
+        let (left, right) = kept.split_at_mut(index);
+        let (Some(left), Some(right)) = (left.last_mut(), right.first()) else {
+            continue;
+        };
+        if left.label == Label::Address
+            && right.label == Label::Address
+            && left.end + 1 == right.start
+            && text.at(left.end) == Some('の')
+        {
+            left.end = right.start;
         }
     }
 }

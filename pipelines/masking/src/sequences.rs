@@ -13,7 +13,7 @@ use crate::{Candidate, Label, Source};
     reason = "constant patterns, compiled in every test"
 )]
 static DATE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("^[ (、,]{0,3}((?:明治|大正|昭和|平成|令和|[MTSHR])[ .]?(?:元|[0-9]{1,2})(?:年 ?[0-9]{1,2}月 ?[0-9]{1,2}日|[./-][0-9]{1,2}[./-][0-9]{1,2})|(?:19|20)[0-9]{2}(?:年 ?[0-9]{1,2}月 ?[0-9]{1,2}日|[./-][0-9]{1,2}[./-][0-9]{1,2}))")
+    Regex::new("^[ (、,]{0,3}((?:明治|大正|昭和|平成|令和|[MTSHR明大昭平令])[ .]?(?:元|[0-9]{1,2})(?:年 ?[0-9]{1,2}月 ?[0-9]{1,2}日|[./・-][0-9]{1,2}[./・-][0-9]{1,2})|(?:19|20)[0-9]{2}(?:年 ?[0-9]{1,2}月 ?[0-9]{1,2}日|[./-][0-9]{1,2}[./-][0-9]{1,2}))")
         .expect("sequences: date")
 });
 
@@ -40,7 +40,10 @@ pub(crate) fn find(text: &Text, kept: &[Candidate]) -> Vec<Candidate> {
 /// 「対象者 架空 太郎 昭和45年1月2日」: a full date right after a name without an honorific.
 fn birth_date(text: &Text, person: &Candidate, out: &mut Vec<Candidate>) {
     let mut end = person.end;
-    // The reading in brackets stands between.
+    // The reading in brackets and the honorific stand between.
+    if let Some(length) = WORDS.honorifics.starts(text, end) {
+        end += length;
+    }
     if text.at(end) == Some('(')
         && let Some(close) = (end..text.len().min(end + 16)).find(|&at| text.chars[at] == ')')
         && text.chars[end + 1..close]
@@ -49,7 +52,7 @@ fn birth_date(text: &Text, person: &Candidate, out: &mut Vec<Candidate>) {
     {
         end = close + 1;
     }
-    if !matches!(text.at(end), Some(' ' | '(')) {
+    if !matches!(text.at(end), Some(' ' | '(' | '、' | ',')) {
         return;
     }
     let Some(found) = DATE

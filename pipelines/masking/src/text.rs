@@ -42,6 +42,8 @@ impl Word {
 pub(crate) struct Text {
     pub chars: Vec<char>,
     pub string: String,
+    /// As given, one per original code point.
+    source: Vec<char>,
     byte_at: Vec<usize>,
     /// Original code points of each character.
     origin: Vec<(usize, usize)>,
@@ -101,6 +103,7 @@ impl Text {
             word_at: vec![None; chars.len()],
             chars,
             string,
+            source,
             byte_at,
             origin,
             folded_at,
@@ -136,6 +139,14 @@ impl Text {
     /// The character that an original position became.
     pub fn fold(&self, at: CodePoint) -> Option<usize> {
         self.folded_at.get(at.0).copied()
+    }
+
+    /// The character as it was written: tabs and wide spaces part cells, plain spaces part words.
+    pub fn raw(&self, index: usize) -> Option<char> {
+        self.origin
+            .get(index)
+            .and_then(|(start, _)| self.source.get(*start))
+            .copied()
     }
 
     /// The original code points of `start..end`.
