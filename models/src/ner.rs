@@ -92,9 +92,9 @@ impl Ner {
     ) -> Result<Self> {
         let tokenizer = Tokenizer::from_file(dir.join(&manifest.ner.tokenizer))
             .map_err(|error| Error::Tokenizer(error.to_string()))?;
-        if manifest.ner.line_breaks && tokenizer.token_to_id(LINE_BREAK).is_none() {
+        if manifest.ner.line_breaks && !reads_line_breaks(&tokenizer)? {
             return Err(Error::Tokenizer(format!(
-                "{}: 改行の片 U+E00A がありません",
+                "{}: 改行を片 U+E00A として読みません",
                 manifest.ner.tokenizer
             )));
         }
@@ -257,6 +257,16 @@ impl Ner {
             + top;
         row.iter().map(|value| value - sum).collect()
     }
+}
+
+/// The vocabulary alone does not tell: its private-use characters are in every tokenizer of the base.
+fn reads_line_breaks(tokenizer: &Tokenizer) -> Result<bool> {
+    let encoding = tokenizer
+        .encode_fast("。\n。", false)
+        .map_err(|error| Error::Tokenizer(error.to_string()))?;
+    Ok(tokenizer
+        .token_to_id(LINE_BREAK)
+        .is_some_and(|id| encoding.get_ids().contains(&id)))
 }
 
 /// `from..to` is read, entities that start in `start..end` are kept.

@@ -1,6 +1,6 @@
 //! The shipped models, loaded as the binary loads them.
 
-use models::{Assets, Models, NerLabel};
+use models::{Assets, Error, Models, Ner, NerLabel, Runtime};
 
 fn models() -> Models {
     let assets = Assets::locate(None).expect("run `make setup` first");
@@ -70,6 +70,45 @@ fn vectors_are_unit_vectors_of_fixed_length() {
         let norm: f32 = vector.iter().map(|value| value * value).sum();
         assert!((norm - 1.0).abs() < 1e-3, "{norm}");
     }
+}
+
+#[test]
+fn vectors_do_not_depend_on_line_breaks_or_on_what_ran_before() {
+    let models = models();
+    let bits = |text: &str| -> Vec<u32> {
+        let vector = models.embedder.embed_passage(text).unwrap();
+        vector.into_iter().map(f32::to_bits).collect()
+    };
+    let expected = bits("家賃を滞納 している。 電話も止まった。");
+    models
+        .ner
+        .tag(&"山本花子さんは長野市に住む。\n".repeat(30))
+        .unwrap();
+    assert_eq!(bits("家賃を滞納\nしている。\n電話も止まった。"), expected);
+}
+
+#[test]
+fn line_breaks_need_a_tokenizer_that_knows_them() {
+    let assets = Assets::locate(None).expect("run `make setup` first");
+    let shipped = assets.models().expect("run `make setup` first");
+    let dir = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(shipped.join("manifest.json")).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for file in manifest["files"].as_array().unwrap() {
+        let name = file["file"].as_str().unwrap();
+        std::fs::copy(shipped.join(name), dir.path().join(name)).unwrap();
+    }
+    // The embeddings' tokenizer has no piece for them.
+    manifest["ner"]["tokenizer"] = manifest["embedding"]["tokenizer"].clone();
+    let runtime = Runtime::init(&assets.onnxruntime().unwrap()).unwrap();
+    let load = |line_breaks: bool| {
+        let mut manifest = manifest.clone();
+        manifest["ner"]["line_breaks"] = line_breaks.into();
+        std::fs::write(dir.path().join("manifest.json"), manifest.to_string()).unwrap();
+        Ner::load(&runtime, dir.path(), 1)
+    };
+    load(false).unwrap();
+    assert!(matches!(load(true), Err(Error::Tokenizer(_))));
 }
 
 #[test]
