@@ -12,6 +12,9 @@ WEB_SOURCES := $(shell find web/src web/public web/index.html web/package-lock.j
 
 .PHONY: help run test build check bench clean setup setup-test web openapi generated unit e2e
 
+# Rebuilding the masking model: models-data, models-train, models-eval (needs hours, not CI).
+include pipelines/training/Makefile
+
 help:
 	@printf '%s\n' 'make run    準備・ビルドのうえ、デモ自治体で起動' 'make test   準備のうえ、すべてのテストを実行' \
 	  'make build  target/release/musubi を作る' 'make check  書式・静的検査' 'make bench  計測' 'make clean  生成物を消す'
