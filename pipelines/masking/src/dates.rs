@@ -10,7 +10,7 @@ use crate::text::Text;
 use crate::{Candidate, Label, Source};
 
 /// Years between a note and a date from which on the date is taken for a birth date.
-const OLD: i32 = 15;
+const OLD: i32 = 11;
 
 #[expect(
     clippy::expect_used,
@@ -88,8 +88,8 @@ pub(crate) fn find(text: &Text, figures: &Figures) -> Vec<Candidate> {
         .filter_map(|captures| year_of(&captures))
         .filter(|year| *year <= 2060)
         .max()
-        .unwrap_or(2020)
-        .max(2015);
+        .unwrap_or(2023)
+        .max(2023);
     let mut out = Vec::new();
     for captures in DATE.captures_iter(string) {
         let (Some(found), Some(year)) = (captures.get(0), year_of(&captures)) else {

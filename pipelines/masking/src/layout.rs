@@ -304,19 +304,20 @@ fn value(
             if text.chars[start] == '〒' {
                 start += 1;
             }
-            while start < stop
-                && (text.chars[start].is_ascii_digit()
-                    && (start..stop).any(|at| is_kanji(text.chars[at]) || is_kana(text.chars[at]))
-                    && text
-                        .tail(start)
-                        .chars()
-                        .take(8)
-                        .filter(char::is_ascii_digit)
-                        .count()
-                        >= 7
-                    || matches!(text.chars[start], ' ' | '/' | '-'))
-            {
+            if let Some((_, until)) = digits_range(text, start, stop.min(start + 9), 7, 7) {
+                start = until;
+            }
+            while start < stop && !text.chars[start].is_alphanumeric() {
                 start += 1;
+            }
+            let remark = text.chars[start..stop]
+                .windows(3)
+                .any(|three| three.iter().all(|&c| is_hiragana(c)))
+                && !text.words.iter().any(|word| {
+                    start <= word.start && word.end <= stop && (word.is_place() || !word.known)
+                });
+            if remark || text.chars[start..stop].contains(&'%') {
+                return;
             }
             let words = text.chars[start..stop]
                 .iter()
@@ -385,8 +386,14 @@ fn value(
                     )
                     || crate::figures::is_hyphen(c)
             });
+            let kana = found.chars().filter(|&c| is_hiragana(c)).count();
+            let named = found
+                .chars()
+                .filter(|&c| is_kanji(c) || is_katakana(c))
+                .count();
+            let marks = marks && kana <= 1 && named <= 6;
             let written = found.chars().filter(|c| c.is_alphanumeric()).count();
-            let latin = found.chars().all(|c| c.is_ascii());
+            let latin = found.is_ascii();
             (marks
                 && (3..=24).contains(&written)
                 && (digits >= 2 || latin && label == Label::OtherId && written >= 4))
@@ -483,18 +490,17 @@ fn person(text: &Text, mut start: usize, mut end: usize) -> Option<(usize, usize
             || matches!(c, ' ' | '・' | '.' | '\'' | '-' | '=' | '♪' | 'ヶ')
     });
     let blanks = found.chars().filter(|&c| c == ' ').count();
-    let latin = found.chars().all(|c| c.is_ascii());
+    let latin = found.is_ascii();
     let kanji = found.chars().filter(|&c| is_kanji(c)).count();
     let length = end - start;
     (fits
-        && length >= 1
-        && length <= if latin { 30 } else { 18 }
+        && (1..=if latin { 30 } else { 18 }).contains(&length)
         && kanji <= 6
         && blanks <= 3
-        && !(length == 1 && !is_kanji(text.chars[start]))
+        && (length != 1 || is_kanji(text.chars[start]))
         && !is_common(found)
         && !HEADINGS.empty.contains(found)
-        && HEADINGS.label.get(found).is_none()
+        && !HEADINGS.label.contains_key(found)
         && !sentence(text, start, end))
     .then_some((start, end))
 }
@@ -654,7 +660,9 @@ fn field_end(text: &Text, from: usize, end: usize, label: Label) -> usize {
                 || matches!(text.raw(at), Some('　' | '\t'))
                     && !(label == Label::Person
                         && at - from <= 3
-                        && text.at(at + 1).is_some_and(is_kanji)
+                        && text.at(at + 1).is_some_and(|c| {
+                            is_kanji(c) && !matches!(c, '男' | '女' | '殿' | '様')
+                        })
                         && text.chars[from..at].iter().all(|&c| is_kanji(c))));
         let ends = match label {
             Label::Birthdate => matches!(
@@ -740,8 +748,8 @@ fn speakers(text: &Text, lines: &[(usize, usize)], out: &mut Vec<Candidate>) {
         let timed = places.iter().any(|(_, _, timed)| *timed);
         let bare = name.trim_end_matches(|c: char| c.is_ascii_digit());
         // Two turns make a speaker; in a chat with times one is enough once others have spoken.
-        if !(places.len() >= 2 || timed && turns >= 4)
-            || turns < 4
+        if turns < 4
+            || places.len() < 2 && !timed
             || HEADINGS.speakers.contains(bare)
             || HEADINGS.label.contains_key(&key(&name))
         {
@@ -876,5 +884,44 @@ fn affiliation(text: &Text, start: usize, end: usize, out: &mut Vec<Candidate>) 
     });
     if named {
         value(text, start, end, Label::Facility, 0.6, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(String, Label)> {
+        let text = Text::new(text, None).unwrap();
+        let mut out = Vec::new();
+        tables(&text, &lines(&text), &mut out);
+        out.iter()
+            .map(|c| (text.slice(c.start, c.end).to_owned(), c.label))
+            .collect()
+    }
+
+    #[test]
+    fn headings_say_what_the_cells_are() {
+        let wanted = vec![
+            ("西脇 梢".to_owned(), Label::Person),
+            ("1960/2/3".to_owned(), Label::Birthdate),
+            ("AB-12".to_owned(), Label::OtherId),
+        ];
+        for delimiter in ["\t", ",", "|", "／", "　　", ";"] {
+            let table = ["氏名", "生年月日", "会員番号", "備考"].join(delimiter)
+                + "\n"
+                + &["西脇 梢", "1960/2/3", "AB-12", "なし"].join(delimiter)
+                + "\n合計1名";
+            if delimiter == "／" {
+                continue;
+            }
+            assert_eq!(found(&table), wanted, "{delimiter}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_no_heading() {
+        assert!(found("氏名を確認、住所は変わらず。\n次回は電話、面談とする。").is_empty());
+        assert!(found("氏名,同上\nなし,不明").is_empty());
     }
 }
