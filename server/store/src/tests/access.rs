@@ -312,6 +312,7 @@ on_both! {
         let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
         access.update(&mut tx, 1, &protect).await.unwrap();
         // A case of one's own about the person puts nobody in charge of the list.
+        world.store.clock.set(noon() + SignedDuration::from_secs(1));
         let mut another = world.new_case("x");
         another.clients = vec![ClientRef::Known { person_id: id.clone() }];
         cases::create(&mut tx, &second, &another).await.unwrap();
