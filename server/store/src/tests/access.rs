@@ -305,6 +305,7 @@ on_both! {
     async fn an_empty_list_is_drawn_up_by_the_coordinator_in_charge(world: &World) {
         let created = world.case("保護花子").await;
         let id = created.clients[0].clone();
+        world.store.clock.set(noon() + SignedDuration::from_secs(1));
         let mut tx = world.db.write().await.unwrap();
         let second = agency(&mut tx, &world.admin, "第二センター", domain::agency::AgencyClass::Coordinator).await;
         let second = caller(&mut tx, &world.admin, "second", &second, domain::role::Role::CoordMgr).await;
@@ -312,7 +313,6 @@ on_both! {
         let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
         access.update(&mut tx, 1, &protect).await.unwrap();
         // A case of one's own about the person puts nobody in charge of the list.
-        world.store.clock.set(noon() + SignedDuration::from_secs(1));
         let mut another = world.new_case("x");
         another.clients = vec![ClientRef::Known { person_id: id.clone() }];
         cases::create(&mut tx, &second, &another).await.unwrap();
