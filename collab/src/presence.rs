@@ -127,7 +127,6 @@ fn colour(account: &str) -> &'static str {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
