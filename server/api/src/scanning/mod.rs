@@ -20,11 +20,12 @@ mod project;
 pub mod reconcile;
 mod record;
 mod register;
-pub mod replace;
+mod replace;
 mod scan;
 mod texts;
 mod write;
 
+pub(crate) use cache::Basis;
 pub use cache::SuggestionCache;
 pub use current::is_current;
 pub use project::{address_protected, project};

@@ -9,6 +9,7 @@ use domain::{
 use store::{documents::DocumentWork, masking::ScanState, persons::Person, projections::Audience};
 
 use super::{
+    cache::Basis,
     decisions::{Decisions, Moment},
     marks::Former,
     plan::{Plan, Suggested, plan},
@@ -115,17 +116,12 @@ async fn suggest(
     engines: &Arc<Engines>,
 ) -> Result<Suggested, ApiError> {
     let (state, engines) = (state.clone(), Arc::clone(engines));
-    let document = sheet.work.info().id.clone();
     let register = register(&sheet.persons);
     blocking(move || {
+        let basis = Basis::new(&register, &engines);
         texts
             .into_iter()
-            .map(|(path, text)| {
-                let spans = state
-                    .suggestions()
-                    .suggest(&document, &path, &text, &register, &engines)?;
-                Ok((path, spans))
-            })
+            .map(|(path, text)| Ok((path, state.suggestions().suggest(&basis, &text)?)))
             .collect::<masking::Result<Suggested>>()
     })
     .await?

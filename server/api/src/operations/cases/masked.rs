@@ -3,23 +3,17 @@
 //!
 //! **Invariant:** fail closed. Without models, register or source a text stays withheld.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock},
-};
+use std::collections::HashMap;
 
 use domain::{id::ProgressRecordId, mask::Numbering};
-use masking::{Register, Span};
-use parking_lot::Mutex;
+use masking::{Hidden, Span};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use store::progress::{Amendment, EntryToMask, ProgressToMask};
 
 use crate::{
     context::blocking,
-    engines::Engines,
     error::ApiError,
-    scanning::{self, ScannedSpan, replace::replace},
+    scanning::{self, Basis, SuggestionCache},
     state::AppState,
 };
 
@@ -48,10 +42,14 @@ pub(super) async fn mask(
         return Ok(HashMap::new());
     };
     let _turn = state.inference_turn().await?;
+    let state = state.clone();
     blocking(move || {
         let register = scanning::register(&material.persons);
         let mut numbering = scanning::numbering(&material.persons);
-        let masker = TextMasker::new(&engines, &register);
+        let masker = TextMasker {
+            known: state.suggestions(),
+            basis: Basis::new(&register, &engines),
+        };
         material
             .entries
             .iter()
@@ -97,23 +95,11 @@ fn masked_amendment(
 }
 
 struct TextMasker<'a> {
-    engines: &'a Engines,
-    register: &'a Register,
-    /// Register and model as they are now: what a remembered suggestion rests on.
-    basis: Vec<u8>,
+    known: &'a SuggestionCache,
+    basis: Basis<'a>,
 }
 
-impl<'a> TextMasker<'a> {
-    fn new(engines: &'a Engines, register: &'a Register) -> Self {
-        let mut basis = serde_json::to_vec(register).unwrap_or_default();
-        basis.extend_from_slice(engines.models.version.as_bytes());
-        Self {
-            engines,
-            register,
-            basis,
-        }
-    }
-
+impl TextMasker<'_> {
     /// The masked text of a field: `Some(None)` when there is none, `None` when masking failed.
     #[expect(
         clippy::option_option,
@@ -132,61 +118,19 @@ impl<'a> TextMasker<'a> {
         else {
             return Some(None);
         };
-        let spans = self.suggest(text)?;
-        Some(Some(replace(
-            text,
-            &spans.iter().map(hidden).collect::<Vec<_>>(),
-            numbering,
-        )))
-    }
-
-    fn suggest(&self, text: &str) -> Option<Arc<Vec<Span>>> {
-        let mut hash = Sha256::new();
-        hash.update((self.basis.len() as u64).to_be_bytes());
-        hash.update(&self.basis);
-        hash.update(text.as_bytes());
-        let key: [u8; 32] = hash.finalize().into();
-        if let Some(known) = SUGGESTED.lock().get(&key) {
-            return Some(Arc::clone(known));
-        }
-        let spans = match self.engines.masker.suggest(text, self.register) {
-            Ok(spans) => Arc::new(spans),
+        match self.known.suggest(&self.basis, text) {
+            Ok(spans) => Some(Some(every_suggestion_hidden(text, &spans, numbering))),
             Err(error) => {
                 tracing::warn!(%error, "entry not masked: withheld");
-                return None;
+                None
             }
-        };
-        let mut known = SUGGESTED.lock();
-        if known.len() >= REMEMBERED {
-            known.clear();
         }
-        known.insert(key, Arc::clone(&spans));
-        Some(spans)
     }
 }
 
-/// Entries do not change, and inference is dear: suggestions are kept by the hash of text, register
-/// and model. Positions and labels only, no text.
-/// Hash of text, register and model → what was found.
-type Suggestions = HashMap<[u8; 32], Arc<Vec<Span>>>;
-
-static SUGGESTED: LazyLock<Mutex<Suggestions>> = LazyLock::new(Mutex::default);
-const REMEMBERED: usize = 20_000;
-
-/// A suggestion nobody reviewed: hidden.
-fn hidden(span: &Span) -> ScannedSpan {
-    let label = serde_json::to_value(span.label)
-        .ok()
-        .and_then(|label| label.as_str().map(str::to_owned));
-    ScannedSpan {
-        id: String::new(),
-        start: span.start,
-        end: span.end,
-        label: label.unwrap_or_default(),
-        person: span.person.clone(),
-        rejected: false,
-        pending: true,
-    }
+/// Nobody reviews the suggestions of an entry: all of them are replaced.
+fn every_suggestion_hidden(text: &str, spans: &[Span], numbering: &mut Numbering) -> String {
+    masking::replace(text, spans.iter().map(Hidden::from), numbering).text
 }
 
 #[cfg(test)]
@@ -206,7 +150,7 @@ mod tests {
         };
         let mut numbering = Numbering::with_persons(["p1", "p2"]);
         assert_eq!(
-            replace("架空花子さんが来所", &[hidden(&span)], &mut numbering),
+            every_suggestion_hidden("架空花子さんが来所", &[span], &mut numbering),
             "［氏名2］さんが来所"
         );
     }

@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use collab::{access::Change, values};
+use collab::values;
 use domain::{
     disclosure::Level,
     form::{self, Context, Definition, Severity},
@@ -23,7 +23,7 @@ use crate::{
     access::{ROOM, identity_of},
     context::CallContext,
     error::{ApiError, FieldProblem},
-    events::CaseEvent,
+    operations::documents::draft_or_final,
     state::AppState,
 };
 
@@ -95,16 +95,7 @@ pub async fn finalise(
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
     tx.commit().await?;
-    state
-        .hub()
-        .access_changed(&Change::Documents(vec![id.clone()]));
-    if let Some(case) = &access.info().case {
-        state.events().tell(
-            &access.info().municipality,
-            case,
-            CaseEvent::Document { document_id: id },
-        );
-    }
+    draft_or_final(&state, &access);
     Ok(Json(FinalAnswer { number, seq }))
 }
 

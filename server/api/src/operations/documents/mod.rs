@@ -1,8 +1,10 @@
 //! Live documents: the socket, the masked projection, mask review, versions and finals.
 
+use collab::access::Change;
+use store::documents::DocumentAccess;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::state::AppState;
+use crate::{events::CaseEvent, state::AppState};
 
 pub mod create;
 pub mod finalise;
@@ -30,4 +32,21 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(reopen::reopen))
         .routes(routes!(versions::versions))
         .routes(routes!(history::history))
+}
+
+/// A document became final or a draft again: its sockets are asked anew who may write, and the
+/// case's readers are told.
+fn draft_or_final(state: &AppState, access: &DocumentAccess) {
+    let info = access.info();
+    state
+        .hub()
+        .access_changed(&Change::Documents(vec![info.id.clone()]));
+    if let Some(case) = &info.case {
+        let document_id = info.id.clone();
+        state.events().tell(
+            &info.municipality,
+            case,
+            CaseEvent::Document { document_id },
+        );
+    }
 }

@@ -4,11 +4,12 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use collab::access::Change;
 use domain::id::DocumentId;
 use store::audit::{self, Event};
 
-use crate::{context::CallContext, error::ApiError, events::CaseEvent, state::AppState};
+use crate::{
+    context::CallContext, error::ApiError, operations::documents::draft_or_final, state::AppState,
+};
 
 /// Open a final document for a correction.
 #[utoipa::path(post, path = "/documents/{id}/reopen", tag = "documents", params(("id" = String, Path)),
@@ -29,15 +30,6 @@ pub async fn reopen(
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
     tx.commit().await?;
-    state
-        .hub()
-        .access_changed(&Change::Documents(vec![id.clone()]));
-    if let Some(case) = &access.info().case {
-        state.events().tell(
-            &access.info().municipality,
-            case,
-            CaseEvent::Document { document_id: id },
-        );
-    }
+    draft_or_final(&state, &access);
     Ok(StatusCode::NO_CONTENT)
 }
