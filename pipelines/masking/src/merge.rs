@@ -39,6 +39,28 @@ static TRAPS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         .collect()
 });
 
+/// What no proposal may take.
+#[derive(Debug)]
+pub(crate) struct Fixed {
+    trapped: Vec<bool>,
+    /// Long role words are never part of a name, wherever a source cut (「架民生」 + 「委員」).
+    roles: Vec<(usize, usize)>,
+}
+
+impl Fixed {
+    fn new(text: &Text) -> Self {
+        Self {
+            trapped: trapped(text),
+            roles: WORDS
+                .roles
+                .iter()
+                .filter(|role| role.chars().count() >= 3)
+                .flat_map(|role| text.find_all(role))
+                .collect(),
+        }
+    }
+}
+
 /// For each character whether it belongs to a trap.
 fn trapped(text: &Text) -> Vec<bool> {
     let mut out = vec![false; text.len()];
@@ -72,27 +94,20 @@ fn is_free_form(label: Label) -> bool {
 /// Sorted candidates without overlap. Proposals of the same kind that overlap become one span that
 /// covers both; of different kinds the stronger keeps its extent and the weaker what is left of it.
 pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
-    let trapped = trapped(text);
+    let Fixed { trapped, roles } = text.fixed.get_or_init(|| Fixed::new(text));
     found.retain(|candidate| {
         candidate.start < candidate.end
             && (matches!(candidate.source, Source::Manual | Source::Register)
                 || !is_free_form(candidate.label)
                 || !trapped[candidate.start..candidate.end].iter().all(|&t| t))
     });
-    // Long role words are never part of a name, wherever a source cut (「架民生」 + 「委員」).
-    let roles: Vec<(usize, usize)> = WORDS
-        .roles
-        .iter()
-        .filter(|role| role.chars().count() >= 3)
-        .flat_map(|role| text.find_all(role))
-        .collect();
     for candidate in &mut found {
         if candidate.label != Label::Person
             || matches!(candidate.source, Source::Manual | Source::Register)
         {
             continue;
         }
-        for &(start, end) in &roles {
+        for &(start, end) in roles {
             if candidate.start < start && start < candidate.end {
                 candidate.end = start;
             } else if start <= candidate.start && candidate.start < end {

@@ -52,6 +52,8 @@ pub(crate) struct Text {
     pub words: Vec<Word>,
     /// Index into `words` of the word that covers each character.
     word_at: Vec<Option<usize>>,
+    /// What [`crate::merge`] reads off the text, once for all its rounds.
+    pub fixed: std::sync::OnceLock<crate::merge::Fixed>,
 }
 
 impl Text {
@@ -108,6 +110,7 @@ impl Text {
             origin,
             folded_at,
             words: Vec::new(),
+            fixed: std::sync::OnceLock::new(),
         };
         if let Some(analyzer) = analyzer {
             text.set_words(analyzer.morphemes(original)?);

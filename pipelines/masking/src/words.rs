@@ -1,6 +1,6 @@
 //! Word lists (data/words.toml).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -33,6 +33,10 @@ pub(crate) struct List {
     set: HashSet<String>,
     /// Longest first.
     sorted: Vec<(String, usize)>,
+    /// Numbers in `sorted` of the words with this first and this last character: most places of a
+    /// text begin and end none.
+    first: HashMap<char, Vec<usize>>,
+    last: HashMap<char, Vec<usize>>,
 }
 
 impl List {
@@ -44,9 +48,19 @@ impl List {
             .into_iter()
             .collect();
         sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let mut first: HashMap<char, Vec<usize>> = HashMap::new();
+        let mut last: HashMap<char, Vec<usize>> = HashMap::new();
+        for (index, (word, _)) in sorted.iter().enumerate() {
+            if let (Some(head), Some(tail)) = (word.chars().next(), word.chars().next_back()) {
+                first.entry(head).or_default().push(index);
+                last.entry(tail).or_default().push(index);
+            }
+        }
         Self {
             set: words.into_iter().collect(),
             sorted,
+            first,
+            last,
         }
     }
 
@@ -57,8 +71,10 @@ impl List {
     /// Length in characters of the longest entry that starts at `at`.
     pub fn starts(&self, text: &Text, at: usize) -> Option<usize> {
         let tail = text.tail(at);
-        self.sorted
+        self.first
+            .get(&text.at(at)?)?
             .iter()
+            .map(|&index| &self.sorted[index])
             .find(|(word, _)| tail.starts_with(word.as_str()))
             .map(|(_, length)| *length)
     }
@@ -66,8 +82,10 @@ impl List {
     /// Length in characters of the longest entry that ends at `at`.
     pub fn ends(&self, text: &Text, at: usize) -> Option<usize> {
         let head = text.head(at);
-        self.sorted
+        self.last
+            .get(&text.before(at)?)?
             .iter()
+            .map(|&index| &self.sorted[index])
             .find(|(word, _)| head.ends_with(word.as_str()))
             .map(|(_, length)| *length)
     }
