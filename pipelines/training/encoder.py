@@ -1,4 +1,5 @@
-"""The token classifier in torch: the first layers of the base encoder and a linear head."""
+"""The networks in torch: the base encoder's layers with a linear head for tokens, or with a mean for
+sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from base import FEED_FORWARD, HEADS, HIDDEN
+from base import FEED_FORWARD, HEADS, HIDDEN, LAYERS
 from labels import CLASSES
 
 EPSILON = 1e-12
@@ -71,19 +72,47 @@ class Layer(nn.Module):
         return self.output_norm(x + dropout(fed))
 
 
-class Tagger(nn.Module):
+class Trunk(nn.Module):
+    """What both networks share: word vectors, positions, layers."""
+
+    def __init__(self, vocabulary: int, depth: int) -> None:
+        super().__init__()
+        self.depth = depth
+        self.words = nn.Embedding(vocabulary, HIDDEN)
+        self.positions = nn.Parameter(torch.zeros(512, HIDDEN))
+        self.norm = nn.LayerNorm(HIDDEN, eps=EPSILON)
+        self.layers = nn.ModuleList(Layer() for _ in range(depth))
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """Word vectors, batch × tokens × hidden."""
+        return self.words(ids)
+
+    def encode(self, words: torch.Tensor, mask: torch.Tensor | None, dropout: Drop = keep) -> torch.Tensor:
+        """Hidden states from word vectors; `mask` is true where there is a token."""
+        x = dropout(self.norm(words + self.positions[: words.shape[1]]))
+        attend = None if mask is None else mask[:, None, None, :]
+        for layer in self.layers:
+            x = layer(x, attend, dropout)
+        return x
+
+
+class Sentences(Trunk):
+    """Unit vectors of texts: the mean of all tokens, <s> and </s> among them."""
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, dropout: Drop = keep) -> torch.Tensor:
+        x = self.encode(self.embed(ids), mask, dropout).float()
+        weight = mask[..., None].float()
+        return F.normalize((x * weight).sum(1) / weight.sum(1), dim=-1)
+
+
+class Tagger(Trunk):
     """`words` are frozen by default; `line_break` is the one row of them that is always learnt,
     since no pretraining has seen it."""
 
     def __init__(self, vocabulary: int, depth: int, line_break_id: int, classes: int = len(CLASSES)) -> None:
-        super().__init__()
-        self.depth = depth
+        super().__init__(vocabulary, depth)
         self.line_break_id = line_break_id
-        self.words = nn.Embedding(vocabulary, HIDDEN)
-        self.positions = nn.Parameter(torch.zeros(512, HIDDEN))
         self.line_break = nn.Parameter(torch.zeros(HIDDEN))
-        self.norm = nn.LayerNorm(HIDDEN, eps=EPSILON)
-        self.layers = nn.ModuleList(Layer() for _ in range(depth))
         self.head = nn.Linear(HIDDEN, classes)
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
@@ -93,12 +122,7 @@ class Tagger(nn.Module):
 
     def classify(self, words: torch.Tensor, mask: torch.Tensor | None, dropout: Drop = keep) -> torch.Tensor:
         """Logits from word vectors; `mask` is true where there is a token."""
-        x = self.norm(words + self.positions[: words.shape[1]])
-        x = dropout(x)
-        attend = None if mask is None else mask[:, None, None, :]
-        for layer in self.layers:
-            x = layer(x, attend, dropout)
-        return self.head(dropout(x))
+        return self.head(dropout(self.encode(words, mask, dropout)))
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor | None = None, dropout: Drop = keep) -> torch.Tensor:
         return self.classify(self.embed(ids), mask, dropout)
@@ -108,6 +132,14 @@ class Tagger(nn.Module):
         table = self.words.weight.detach().numpy().copy()
         table[self.line_break_id] = self.line_break.detach().numpy()
         return table
+
+
+def sentences_from_base(path: Path) -> Sentences:
+    """All layers of base/encoder.npz."""
+    weights = {name: torch.from_numpy(value.copy()) for name, value in np.load(path).items()}
+    model = Sentences(weights["words.weight"].shape[0], LAYERS)
+    model.load_state_dict(weights)
+    return model
 
 
 def from_base(path: Path, depth: int, line_break_id: int) -> Tagger:

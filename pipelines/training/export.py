@@ -12,87 +12,23 @@ import argparse
 import itertools
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from tokenizers import Tokenizer
 
 import corpora
 import encoder
+import int8
 from alignment import tokenise
 from evaluate import load_notes, score
-from graph import Scales, Weights, build, quantise
 from labels import CLASSES, LABELS, RUNTIME_LABELS
 from preparation import windows
 from storage import read_jsonl, sha256, train_dir, write_json
 from tagging import TextTagger, onnx_logits, torch_logits
 
 LIMIT = 25_000_000
-# The share of an outlier that moves into the weights. The input of `down` (after GELU) needs it most.
-SMOOTHING = {"qkv": 0.8, "output": 0.8, "up": 0.8, "down": 0.95}
-
-
-def weights_of(model: encoder.Tagger) -> Weights:
-    weights = {name: value.detach().float().numpy() for name, value in model.state_dict().items()}
-    weights["words.weight"] = model.word_table()
-    return weights
-
-
-def largest_inputs(model: encoder.Tagger, texts: list[list[int]]) -> dict[str, np.ndarray]:
-    """The largest absolute value of every input channel of every matrix on the calibration texts."""
-    largest: dict[str, np.ndarray] = {}
-
-    def watch(name: str):
-        def hook(_module, inputs) -> None:
-            values = inputs[0].abs().reshape(-1, inputs[0].shape[-1]).amax(0).numpy()
-            largest[name] = np.maximum(largest.get(name, 0), values)
-
-        return hook
-
-    hooks = [
-        getattr(layer, part).register_forward_pre_hook(watch(f"layers.{number}.{part}"))
-        for number, layer in enumerate(model.layers)
-        for part in SMOOTHING
-    ]
-    with torch.inference_mode():
-        for ids in texts:
-            model(torch.tensor([ids]))
-    for hook in hooks:
-        hook.remove()
-    return largest
-
-
-def smoothing(weights: Weights, largest: dict[str, np.ndarray]) -> Scales:
-    """Per input channel: (largest activation)^a / (largest weight)^(1-a), geometric mean 1."""
-    scales = {}
-    for name, activation in largest.items():
-        share = SMOOTHING[name.rsplit(".", 1)[1]]
-        weight = np.abs(weights[f"{name}.weight"]).max(0)
-        scale = np.maximum(activation, 1e-4) ** share / np.maximum(weight, 1e-5) ** (1 - share)
-        scales[name] = (scale / np.exp(np.log(scale).mean())).astype(np.float32)
-    return scales
-
-
-def fold_into_values(weights: Weights, scales: Scales, depth: int) -> tuple[Weights, Scales]:
-    """The input of `output` is a mean of value vectors: its divisor goes into their matrix, where it
-    costs nothing."""
-    weights, scales = dict(weights), dict(scales)
-    for number in range(depth):
-        scale = scales.pop(f"layers.{number}.output", None)
-        if scale is None:
-            continue
-        size = len(scale)
-        for part in ("weight", "bias"):
-            name = f"layers.{number}.qkv.{part}"
-            value = weights[name].copy()
-            value[2 * size :] /= scale[:, None] if part == "weight" else scale
-            weights[name] = value
-        name = f"layers.{number}.output.weight"
-        weights[name] = weights[name] * scale[None, :]
-    return weights, scales
 
 
 def calibration_texts(path: Path | None, tokenizer: Tokenizer, count: int = 160) -> list[list[int]]:
@@ -120,6 +56,17 @@ def parity(name: str, reference, other, texts: list[list[int]]) -> dict:
     return out
 
 
+def manifest_entry(path: Path, licence: str, data: list[str], scores: dict) -> dict:
+    return {
+        "file": path.name,
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+        "licence": licence,
+        "data": data,
+        "scores": scores,
+    }
+
+
 def manifest(folder: Path, card: dict, scores: dict, version: str) -> dict:
     """Entries for models/artifacts/manifest.json."""
     synthetic = sum(v["notes"] for v in card["data"]["synthetic"].values() if isinstance(v, dict))
@@ -132,22 +79,11 @@ def manifest(folder: Path, card: dict, scores: dict, version: str) -> dict:
         ]
     data.append(f"合成記録 {synthetic:,} 件（本プロジェクト）")
 
-    def entry(name: str, licence: str, sources: list[str], figures: dict) -> dict:
-        path = folder / name
-        return {
-            "file": name,
-            "sha256": sha256(path),
-            "bytes": path.stat().st_size,
-            "licence": licence,
-            "data": sources,
-            "scores": figures,
-        }
-
     return {
         "version": version,
         "files": [
-            entry("ner_int8.onnx", "CC-BY-SA-4.0", data, scores),
-            entry("tokenizer_ner.json", "MIT", ["multilingual-e5-small (MIT)"], {}),
+            manifest_entry(folder / "ner_int8.onnx", "CC-BY-SA-4.0", data, scores),
+            manifest_entry(folder / "tokenizer_ner.json", "MIT", ["multilingual-e5-small (MIT)"], {}),
         ],
         "ner": {
             "model": "ner_int8.onnx",
@@ -176,24 +112,12 @@ def main() -> None:
     shutil.copyfile(folder / "tokenizer_ner.json", out / "tokenizer_ner.json")
     tokenizer = Tokenizer.from_file(str(out / "tokenizer_ner.json"))
 
-    weights = weights_of(model)
     texts = calibration_texts(arguments.calibrate, tokenizer)
-    scales = smoothing(weights, largest_inputs(model, texts))
-    smoothed, scales = fold_into_values(weights, scales, model.depth)
     target = out / "ner_int8.onnx"
-    with tempfile.TemporaryDirectory() as scratch:
-        plain, ready = Path(scratch) / "float32.onnx", Path(scratch) / "ready.onnx"
-        onnx.save(build(weights, model.depth), plain)
-        onnx.save(build(smoothed, model.depth, scales, int8_words=True), ready)
-        quantise(ready, target, arguments.weights == "unsigned", arguments.weights == "reduced")
-        reference = torch_logits(model)
-        checked = texts[::2]
-        results = {
-            "float32": parity("float32", reference, onnx_logits(plain), checked),
-            "int8": parity(f"int8 {arguments.weights}", reference, onnx_logits(target), checked),
-        }
-    if results["float32"]["largest"] > 0.01:
-        raise SystemExit("the float32 graph differs from the torch model")
+    reference = torch_logits(model)
+    results = int8.write(
+        model, texts, target, arguments.weights, lambda path, name: parity(name, reference, onnx_logits(path), texts[::2])
+    )
     size = target.stat().st_size
     print(f"{target}: {size:,} bytes")
     if size > LIMIT:

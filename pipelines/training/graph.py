@@ -1,4 +1,4 @@
-"""The token classifier as an ONNX graph, written node by node: what the runtime loads is small enough
+"""The networks as ONNX graphs, written node by node: what the runtime loads is small enough
 to be read, and quantisation finds every weight where it expects it."""
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Graph:
 
 
 def build(weights: Weights, depth: int, scales: Scales | None = None, int8_words: bool = False) -> onnx.ModelProto:
-    """input_ids, attention_mask (int64, batch × tokens) → logits (float32, batch × tokens × classes)."""
+    """input_ids, attention_mask (int64, batch × tokens) → `logits` (float32, batch × tokens × classes), or,
+    of weights without a head, `sentence_embedding` (float32, batch × hidden, not normalised)."""
     scales = scales or {}
     g = Graph()
     half = g.constant("half", np.array(0.5, np.float32))
@@ -101,17 +102,30 @@ def build(weights: Weights, depth: int, scales: Scales | None = None, int8_words
         fed = g.linear(g.node("Mul", [gate, half], p + "gelu"), p + "down", weights, scales)
         x = g.norm(g.node("Add", [fed, x], p + "fed"), p + "output_norm", weights)
 
+    output = _logits(g, x, weights) if "head.weight" in weights else _mean(g, x, mask)
+    integers = [helper.make_tensor_value_info(n, TensorProto.INT64, ["b", "s"]) for n in ("input_ids", "attention_mask")]
+    graph = helper.make_graph(g.nodes, "musubi", integers, [output], g.constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _logits(g: Graph, x: str, weights: Weights) -> onnx.ValueInfoProto:
     g.constant("head.matrix", weights["head.weight"].T.astype(np.float32))
     g.constant("head.bias", weights["head.bias"])
     g.node("MatMul", [x, "head.matrix"], HEAD_NODE)
     g.node("Add", [HEAD_NODE, "head.bias"], "logits")
+    return helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["b", "s", len(weights["head.bias"])])
 
-    integers = [helper.make_tensor_value_info(n, TensorProto.INT64, ["b", "s"]) for n in ("input_ids", "attention_mask")]
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["b", "s", len(weights["head.bias"])])
-    graph = helper.make_graph(g.nodes, "musubi_ner", integers, [logits], g.constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    onnx.checker.check_model(model)
-    return model
+
+def _mean(g: Graph, x: str, mask: str) -> onnx.ValueInfoProto:
+    """Of the tokens that are there."""
+    last, tokens = g.constant("last", np.array([2], np.int64)), g.constant("tokens", np.array([1], np.int64))
+    weight = g.node("Unsqueeze", [mask, last], "weight")
+    total = g.node("ReduceSum", [g.node("Mul", [x, weight], "weighted"), tokens], "total", keepdims=0)
+    count = g.node("ReduceSum", [weight, tokens], "count", keepdims=0)
+    g.node("Div", [total, count], "sentence_embedding")
+    return helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["b", HIDDEN])
 
 
 def _words(g: Graph, table: np.ndarray, int8: bool) -> str:

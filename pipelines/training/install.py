@@ -2,10 +2,10 @@
 
     python install.py --run NAME [--artifacts DIR] [--score 'NAME=VALUE' …]
 
-Copies ner_int8.onnx and tokenizer_ner.json of runs/NAME/export into DIR (models/artifacts) and merges
-manifest-ner.json into DIR/manifest.json. What neither the classifier nor the embeddings use any more
-is removed. Refused, with nothing changed: an export or an embedding file that differs from its hash,
-or more than 80 MB together. Run twice it changes nothing; the manifest is written last, so that an
+Copies the files of runs/NAME/export into DIR (models/artifacts) and merges its manifest-ner.json or
+manifest-embedding.json into DIR/manifest.json: the other half stays as it is. What neither half uses
+any more is removed. Refused, with nothing changed: a file that differs from its hash, or more than
+80 MB together. Run twice it changes nothing; the manifest is written last, so that an
 installation broken off in the middle is refused by the runtime and mended by running this again.
 
 Standard library only.
@@ -57,32 +57,48 @@ def next_version(previous: str, today: datetime.date) -> str:
     return f"{today}.{int(match[1]) + 1 if match else 1}"
 
 
-def merge(installed: Mapping, exported: Mapping, line_breaks: bool, scores: Mapping[str, float]) -> dict:
+HALVES = {"ner": "manifest-ner.json", "embedding": "manifest-embedding.json"}
+
+
+def exported_half(export: Path) -> tuple[str, dict]:
+    """Which half an export replaces, and its manifest."""
+    found = [(half, export / name) for half, name in HALVES.items() if (export / name).is_file()]
+    if len(found) != 1:
+        raise Refused(f"{export}: one of {', '.join(HALVES.values())} is expected")
+    half, path = found[0]
+    return half, json.loads(path.read_text(encoding="utf-8"))
+
+
+def merge(installed: Mapping, exported: Mapping, half: str, scores: Mapping[str, float]) -> dict:
     """The new manifest, still with the old version."""
-    ner = {**exported["ner"], "line_breaks": line_breaks}
-    embedding = installed["embedding"]
+    other = next(name for name in HALVES if name != half)
     old = {entry["file"]: entry for entry in installed["files"]}
     new = {entry["file"]: dict(entry) for entry in exported["files"]}
-    for part in ("model", "tokenizer"):
-        if ner[part] not in new:
-            raise Refused(f"{ner[part]}: used, but not among the exported files")
-        if embedding[part] in new:
-            raise Refused(f"{embedding[part]}: the embeddings' file would be overwritten")
-        if embedding[part] not in old:
-            raise Refused(f"{embedding[part]}: not in the installed manifest")
+    model, tokenizer = exported[half]["model"], exported[half]["tokenizer"]
+    for name in (model, tokenizer):
+        if name not in new:
+            raise Refused(f"{name}: used, but not among the exported files")
+    kept = dict.fromkeys((installed[other]["model"], installed[other]["tokenizer"]))
+    for name in kept:
+        if name in new:
+            raise Refused(f"{name}: a file of the half that stays would be overwritten")
+        if name not in old:
+            raise Refused(f"{name}: not in the installed manifest")
     files = []
-    for name in dict.fromkeys((embedding["model"], embedding["tokenizer"])):
-        # Masking is another file's work from now on.
-        kept = {key: value for key, value in old[name].get("scores", {}).items() if not key.startswith("masking")}
-        files.append({**old[name], "scores": kept})
-    for name in dict.fromkeys((ner["model"], ner["tokenizer"])):
+    for name in kept:
+        # What the new half does from now on is no figure of the old file any more.
+        gone = "masking" if half == "ner" else ("similar", "resources")
+        figures = {key: value for key, value in old[name].get("scores", {}).items() if not key.startswith(gone)}
+        files.append({**old[name], "scores": figures})
+    for name in dict.fromkeys((model, tokenizer)):
         entry = new[name]
         before = old.get(name, {})
         # Figures measured after an earlier installation of the same file stay.
         known = before.get("scores", {}) if before.get("sha256") == entry["sha256"] else {}
-        entry["scores"] = {**known, **entry["scores"], **(scores if name == ner["model"] else {})}
+        entry["scores"] = {**known, **entry["scores"], **(scores if name == model else {})}
         files.append(entry)
-    return {"version": installed["version"], "files": files, "ner": ner, "embedding": embedding}
+    halves = {other: installed[other], half: exported[half]}
+    return {"version": installed["version"], "files": files, "ner": halves["ner"], "embedding": halves["embedding"]}
 
 
 def put(source: Path, target: Path) -> None:
@@ -96,15 +112,16 @@ def install(export: Path, artifacts: Path, scores: Mapping[str, float], today: d
     """Returns the manifest that is in `artifacts` afterwards."""
     path = artifacts / "manifest.json"
     installed = json.loads(path.read_text(encoding="utf-8"))
-    exported = json.loads((export / "manifest-ner.json").read_text(encoding="utf-8"))
+    half, exported = exported_half(export)
     for entry in exported["files"]:
         check(export, entry)
-    line_breaks = knows_line_breaks(export / exported["ner"]["tokenizer"])
-    manifest = merge(installed, exported, line_breaks, scores)
+    if half == "ner":
+        exported["ner"]["line_breaks"] = knows_line_breaks(export / exported["ner"]["tokenizer"])
+    manifest = merge(installed, exported, half, scores)
     names = {entry["file"] for entry in manifest["files"]}
-    embedding = {manifest["embedding"]["model"], manifest["embedding"]["tokenizer"]}
+    new = {entry["file"] for entry in exported["files"]}
     for entry in manifest["files"]:
-        if entry["file"] in embedding:
+        if entry["file"] not in new:
             check(artifacts, entry)
     total = sum(entry["bytes"] for entry in manifest["files"])
     if total > LIMIT:

@@ -1,6 +1,6 @@
 //! The command line, and dates that never were.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use musubi_tests::{Client, each_database};
 use serde_json::{Value, json};
 
@@ -51,6 +51,39 @@ async fn mask_line_by_line(world: &World) -> Result<()> {
         CANARIES.iter().all(|canary| !errors.contains(canary)),
         "the message quotes the text: {errors}"
     );
+    Ok(())
+}
+
+/// The scheme that answers a plain need comes first; a broken catalogue is named by file and line.
+async fn resources_by_need(world: &World) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("catalogue.jsonl");
+    let catalogue = concat!(
+        r#"{"id":7,"name":"就学援助","kind":"給付","fields":["教育"],"eligibility":"小中学生の保護者","detail":"学用品費・給食費の援助"}"#,
+        "\n",
+        r#"{"id":"rent","name":"住居確保給付金","kind":"給付","fields":["住まい"],"eligibility":"離職や収入減で住居を失うおそれのある人","detail":"家賃相当額を家主に支払う"}"#,
+        "\n",
+    );
+    std::fs::write(&path, catalogue)?;
+    let file = path.to_str().context("path")?;
+    let arguments = ["search-resources", "--catalogue", file];
+    let question = "{\"id\":\"q\",\"text\":\"失業して家賃が払えない\"}\n";
+    let (code, output, errors) = world
+        .server
+        .command_with_input(&arguments, question.as_bytes())?;
+    ensure!(code == Some(0), "{code:?} {errors}");
+    let answer: Value = serde_json::from_str(output.trim())?;
+    ensure!(
+        answer["id"] == "q" && answer["hits"][0]["id"] == "rent" && answer["hits"][1]["id"] == 7,
+        "{output}"
+    );
+
+    std::fs::write(&path, format!("{catalogue}{{\"name\":\"番号なし\"}}\n"))?;
+    let (code, _, errors) = world
+        .server
+        .command_with_input(&arguments, question.as_bytes())?;
+    ensure!(code == Some(2), "{code:?} {errors}");
+    ensure!(errors.contains("catalogue.jsonl 3 行目"), "{errors}");
     Ok(())
 }
 
@@ -129,6 +162,7 @@ async fn commands() {
         let world = World::start(database).await?;
         step("昭和65年", a_year_that_never_was(&world)).await?;
         step("mask", mask_line_by_line(&world)).await?;
+        step("search-resources", resources_by_need(&world)).await?;
         step("token", a_token_for_one_hat(&world)).await?;
         step("doctor", doctor(&world)).await
     })

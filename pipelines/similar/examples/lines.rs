@@ -1,5 +1,5 @@
-//! `cargo run -p similar --example lines -- embed|similar [CORPUS]`: the functions behind
-//! `musubi embed` and `musubi similar`, without the binary.
+//! `cargo run -p similar --example lines -- embed|similar|resources [FILE]`: the functions
+//! behind `musubi embed`, `similar` and `search-resources`, without the binary.
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let assets = models::Assets::locate(None)?;
     let runtime = models::Runtime::init(&assets.onnxruntime()?)?;
@@ -13,7 +13,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let corpus = std::io::BufReader::new(std::fs::File::open(&path)?);
             similar::lines::similar(&analyzer, &embedder, &path, corpus, input, &mut output)?;
         }
-        _ => return Err("embed | similar CORPUS".into()),
+        (Some("resources"), Some(path)) => {
+            let analyzer = search::Analyzer::load(&assets.dictionary()?)?;
+            let catalogue = std::io::BufReader::new(std::fs::File::open(&path)?);
+            similar::lines::search_resources(
+                &analyzer,
+                &embedder,
+                &path,
+                catalogue,
+                input,
+                &mut output,
+            )?;
+        }
+        _ => return Err("embed | similar CORPUS | resources CATALOGUE".into()),
     }
     Ok(())
 }

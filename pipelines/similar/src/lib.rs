@@ -4,9 +4,11 @@
 mod corpus;
 mod lexical;
 pub mod lines;
+mod resource;
 mod sentences;
 
 pub use corpus::{Corpus, Entry, Hit, Reason, Search, vectors_of};
+pub use resource::Resource;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -1,25 +1,50 @@
-//! `musubi embed` and `musubi similar`: JSON Lines in, JSON Lines out, in order. Only `id` and `text`
-//! are read.
+//! `musubi embed`, `musubi similar` and `musubi search-resources`: JSON Lines in, JSON Lines out, in
+//! order. Only the fields named are read.
 
 use std::io::{BufRead, Write};
 
 use models::Embedder;
 use search::Analyzer;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::corpus::{Corpus, Entry, Search};
+use crate::resource::Resource;
 use crate::{Error, Result};
 
 /// Hits written per query.
 const TOP: usize = 50;
 
+/// A line of input: what it must hold is said to whoever wrote another.
+trait Input: DeserializeOwned {
+    const FIELDS: &'static str;
+}
+
 #[derive(Deserialize)]
-struct Input {
+struct Text {
     id: serde_json::Value,
     text: String,
 }
 
-fn read(name: &str, input: impl BufRead, mut each: impl FnMut(Input) -> Result<()>) -> Result<()> {
+impl Input for Text {
+    const FIELDS: &'static str = r#"{"id","text"}"#;
+}
+
+#[derive(Deserialize)]
+struct ResourceLine {
+    id: serde_json::Value,
+    #[serde(flatten)]
+    resource: Resource,
+}
+
+impl Input for ResourceLine {
+    const FIELDS: &'static str = r#"{"id","name","kind","fields","eligibility","detail","area"}"#;
+}
+
+fn read<Row: Input>(
+    name: &str,
+    input: impl BufRead,
+    mut each: impl FnMut(Row) -> Result<()>,
+) -> Result<()> {
     for (index, line) in input.lines().enumerate() {
         let broken = |message: String| Error::Line {
             source_name: name.to_owned(),
@@ -34,9 +59,10 @@ fn read(name: &str, input: impl BufRead, mut each: impl FnMut(Input) -> Result<(
         if line.trim().is_empty() {
             continue;
         }
-        let row: Input = serde_json::from_str(line).map_err(|error| {
+        let row = serde_json::from_str(line).map_err(|error| {
             broken(format!(
-                "{{\"id\",\"text\"}} の JSON ではありません（{} 文字目）",
+                "{} の JSON ではありません（{} 文字目）",
+                Row::FIELDS,
                 error.column()
             ))
         })?;
@@ -58,7 +84,7 @@ pub fn embed(embedder: &Embedder, input: impl BufRead, output: &mut impl Write) 
         id: serde_json::Value,
         vector: Vec<f32>,
     }
-    read("標準入力", input, |row| {
+    read("標準入力", input, |row: Text| {
         write(
             output,
             &Row {
@@ -80,48 +106,96 @@ pub fn similar(
     queries: impl BufRead,
     output: &mut impl Write,
 ) -> Result<()> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        id: serde_json::Value,
-        hits: Vec<Scored<'a>>,
+    let mut candidates = Candidates::new(embedder);
+    read(corpus_name, corpus, |row: Text| {
+        candidates.push(row.id, row.text)
+    })?;
+    candidates.answer(analyzer, queries, output)
+}
+
+/// Queries `{"id","text"}` → `{"id","hits":[{"id","score"}]}`, the best 50 schemes and services each.
+pub fn search_resources(
+    analyzer: &Analyzer,
+    embedder: &Embedder,
+    catalogue_name: &str,
+    catalogue: impl BufRead,
+    queries: impl BufRead,
+    output: &mut impl Write,
+) -> Result<()> {
+    let mut candidates = Candidates::new(embedder);
+    read(catalogue_name, catalogue, |row: ResourceLine| {
+        candidates.push(row.id, row.resource.text())
+    })?;
+    candidates.answer(analyzer, queries, output)
+}
+
+struct Candidates<'a> {
+    embedder: &'a Embedder,
+    ids: Vec<serde_json::Value>,
+    entries: Vec<Entry>,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(embedder: &'a Embedder) -> Self {
+        Self {
+            embedder,
+            ids: Vec::new(),
+            entries: Vec::new(),
+        }
     }
-    #[derive(Serialize)]
-    struct Scored<'a> {
-        id: &'a serde_json::Value,
-        score: f32,
-    }
-    let mut ids = Vec::new();
-    let mut entries = Vec::new();
-    read(corpus_name, corpus, |row| {
-        entries.push(Entry {
+
+    fn push(&mut self, id: serde_json::Value, text: String) -> Result<()> {
+        let vector = self
+            .embedder
+            .embed_passage(&crate::sentences::without_marks(&text))?;
+        self.entries.push(Entry {
             // Positions stand for ids, which may be numbers; padded so that ties keep the file's order.
-            id: format!("{:09}", ids.len()),
-            vectors: vec![embedder.embed_passage(&crate::sentences::without_marks(&row.text))?],
-            text: row.text,
+            id: format!("{:09}", self.ids.len()),
+            vectors: vec![vector],
+            text,
             ..Entry::default()
         });
-        ids.push(row.id);
+        self.ids.push(id);
         Ok(())
-    })?;
-    let corpus = Corpus::new(analyzer, embedder, entries)?;
-    let none = std::collections::BTreeSet::new();
-    read("標準入力", queries, |row| {
-        let hits = corpus.search(&Search {
-            text: &row.text,
-            features: &none,
-            limit: TOP,
-        })?;
-        let hits = hits
-            .iter()
-            .filter_map(|hit| {
-                Some(Scored {
-                    id: ids.get(hit.id.parse::<usize>().ok()?)?,
-                    score: hit.score,
+    }
+
+    fn answer(
+        self,
+        analyzer: &Analyzer,
+        queries: impl BufRead,
+        output: &mut impl Write,
+    ) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            id: serde_json::Value,
+            hits: Vec<Scored<'a>>,
+        }
+        #[derive(Serialize)]
+        struct Scored<'a> {
+            id: &'a serde_json::Value,
+            score: f32,
+        }
+        let ids = self.ids;
+        let corpus = Corpus::new(analyzer, self.embedder, self.entries)?;
+        let none = std::collections::BTreeSet::new();
+        read("標準入力", queries, |row: Text| {
+            let hits = corpus.search(&Search {
+                text: &row.text,
+                features: &none,
+                limit: TOP,
+            })?;
+            let hits = hits
+                .iter()
+                .filter_map(|hit| {
+                    Some(Scored {
+                        id: ids.get(hit.id.parse::<usize>().ok()?)?,
+                        score: hit.score,
+                    })
                 })
-            })
-            .collect();
-        write(output, &Row { id: row.id, hits })
-    })?;
-    output.flush()?;
-    Ok(())
+                .collect();
+            write(output, &Row { id: row.id, hits })
+        })?;
+        output.flush()?;
+        Ok(())
+    }
 }

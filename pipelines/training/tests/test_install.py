@@ -81,6 +81,25 @@ class Installing(unittest.TestCase):
         self.assertEqual(manifest["files"][0]["scores"], {"similar-dev": 0.7})
         self.assertEqual(manifest["files"][2]["scores"], {"alone": 0.2, "together": 0.01})
 
+    def test_the_sentence_encoder_is_replaced_and_the_classifier_is_kept(self):
+        self.install()
+        ner = json.loads((self.artifacts / "manifest.json").read_text(encoding="utf-8"))["ner"]
+        for path in list(self.export.iterdir()):
+            path.unlink()
+        self.refused("manifest-ner.json, manifest-embedding.json is expected")
+        for name in ("sentences_int8.onnx", "tokenizer.json"):
+            (self.export / name).write_text(name + " new")
+        files = [entry(self.export / "sentences_int8.onnx", near=0.9), entry(self.export / "tokenizer.json")]
+        embedding = {"model": "sentences_int8.onnx", "tokenizer": "tokenizer.json", "dimension": 3}
+        write(self.export / "manifest-embedding.json", {"version": "run", "files": files, "embedding": embedding})
+        manifest = self.install(similar=0.8)
+        self.assertEqual((manifest["ner"], manifest["embedding"]), (ner, embedding))
+        self.assertEqual(set(self.state()), {"ner_int8.onnx", "tokenizer_ner.json", "sentences_int8.onnx", "tokenizer.json", "manifest.json"})
+        self.assertEqual(manifest["files"][2]["scores"], {"near": 0.9, "similar": 0.8})
+        self.assertEqual(manifest["version"], "2030-01-02.2")
+        (self.artifacts / "ner_int8.onnx").write_text("changed")
+        self.refused("ner_int8.onnx: differs")
+
     def test_line_breaks_follow_the_tokenizer(self):
         self.assertIs(self.install()["ner"]["line_breaks"], True)
         self.exported(line_breaks=False)

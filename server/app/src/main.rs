@@ -44,6 +44,8 @@ enum Command {
     Embed(command::lines::EmbedArguments),
     /// 標準入力の JSONL に似た文書を探します
     Similar(command::lines::SimilarArguments),
+    /// 標準入力の JSONL（困りごと）に合う制度・社会資源を探します
+    SearchResources(command::lines::ResourceArguments),
     /// 文字起こしファイルを読み、下書きを JSON で出力します
     Ingest(command::ingest::Arguments),
     /// API の定義 (OpenAPI 3.1) を出力します
@@ -86,6 +88,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Mask(arguments) => command::lines::mask(arguments),
         Command::Embed(arguments) => command::lines::embed(arguments),
         Command::Similar(arguments) => command::lines::similar(arguments),
+        Command::SearchResources(arguments) => command::lines::search_resources(arguments),
         Command::Ingest(arguments) => command::ingest::run(arguments),
         Command::Openapi => command::openapi::run(),
         Command::SetupDictionary(arguments) => command::setup_dictionary::run(arguments),

@@ -1,4 +1,4 @@
-//! `musubi mask`, `embed`, `similar`: JSON Lines in, JSON Lines out.
+//! `musubi mask`, `embed`, `similar`, `search-resources`: JSON Lines in, JSON Lines out.
 
 use std::{
     fs::File,
@@ -35,6 +35,16 @@ pub struct SimilarArguments {
     /// 探す対象 (JSONL): 1 行に {"id","text"}
     #[arg(long, value_name = "FILE")]
     corpus: PathBuf,
+    /// モデル・辞書の置き場所
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ResourceArguments {
+    /// 制度・社会資源の一覧 (JSONL): 1 行に {"id","name","kind","fields","eligibility","detail"}
+    #[arg(long, value_name = "FILE")]
+    catalogue: PathBuf,
     /// モデル・辞書の置き場所
     #[arg(long, value_name = "DIR")]
     assets: Option<PathBuf>,
@@ -92,30 +102,43 @@ pub fn embed(arguments: EmbedArguments) -> anyhow::Result<()> {
 }
 
 pub fn similar(arguments: SimilarArguments) -> anyhow::Result<()> {
-    let corpus = File::open(&arguments.corpus).map_err(|error| {
-        InputError(format!(
-            "{} を読めません: {error}",
-            arguments.corpus.display()
-        ))
-    })?;
+    let (name, corpus) = open(&arguments.corpus)?;
     let Loaded { models, analyzer } = load(arguments.assets.as_deref())?;
-    let name = arguments
-        .corpus
-        .file_name()
-        .context("corpus")?
-        .to_string_lossy()
-        .into_owned();
     let mut output = BufWriter::new(std::io::stdout().lock());
     let done = similar::lines::similar(
         &analyzer,
         &models.embedder,
         &name,
-        BufReader::new(corpus),
+        corpus,
         std::io::stdin().lock(),
         &mut output,
     );
     output.flush()?;
     done.map_err(input_or_failure)
+}
+
+pub fn search_resources(arguments: ResourceArguments) -> anyhow::Result<()> {
+    let (name, catalogue) = open(&arguments.catalogue)?;
+    let Loaded { models, analyzer } = load(arguments.assets.as_deref())?;
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let done = similar::lines::search_resources(
+        &analyzer,
+        &models.embedder,
+        &name,
+        catalogue,
+        std::io::stdin().lock(),
+        &mut output,
+    );
+    output.flush()?;
+    done.map_err(input_or_failure)
+}
+
+/// A file to read and the name by which messages call it.
+fn open(path: &Path) -> anyhow::Result<(String, BufReader<File>)> {
+    let file = File::open(path)
+        .map_err(|error| InputError(format!("{} を読めません: {error}", path.display())))?;
+    let name = path.file_name().context("file name")?;
+    Ok((name.to_string_lossy().into_owned(), BufReader::new(file)))
 }
 
 fn input_or_failure(error: similar::Error) -> anyhow::Error {
