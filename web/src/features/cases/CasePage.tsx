@@ -15,7 +15,7 @@ import { HistoryTab } from './HistoryTab';
 import { OverviewTab } from './OverviewTab';
 import { ConsentChip, FlagChip, MaskedWords, QueryState, StageSteps, UrgencyChip } from './parts';
 import { ProgressTab } from './ProgressTab';
-import { SharingTab } from './SharingTab';
+import { SharingTab } from './sharing/SharingTab';
 import { SimilarTab } from '../similar/SimilarTab';
 import { genderLabel, levelOf, LEVEL_LABELS, sectionLabel, type Level } from './vocabulary';
 import './cases.css';
@@ -173,7 +173,7 @@ function TabContent({
     case 'transcripts':
       return <TranscriptsTab detail={detail} />;
     case 'sharing':
-      return <SharingTab detail={detail} />;
+      return <SharingTab detail={detail} part={item} />;
     case 'history':
       return <HistoryTab detail={detail} />;
     default:

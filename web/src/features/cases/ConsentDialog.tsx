@@ -1,4 +1,4 @@
-import { useId, useState } from 'react';
+import { useId, useState, type ReactNode } from 'react';
 import { useSession } from '../../app/session';
 import { ApiError } from '../../api/client';
 import { problemText } from '../../i18n/problems';
@@ -54,11 +54,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 export function ConsentDialog({
   asked,
   what,
+  note,
   onCancel,
   onConfirm,
 }: {
   asked: ConfirmationAsked;
   what: string;
+  /** What changed since the question was asked. */
+  note?: ReactNode;
   onCancel: () => void;
   onConfirm: (confirmation: Confirmation) => Promise<void>;
 }) {
@@ -139,6 +142,11 @@ export function ConsentDialog({
           {problem && (
             <Notice tone="error" live title="共有できませんでした">
               {problem}
+            </Notice>
+          )}
+          {note && (
+            <Notice tone="warning" live>
+              {note}
             </Notice>
           )}
           <table className="confirm-table">
