@@ -2,7 +2,7 @@ import { useId } from 'react';
 import { useConnectionState, useDocument, usePeers } from '../../sync/hooks';
 import type { DocumentConnection } from '../../sync/connection';
 import { Field, Progress } from '../../ui';
-import { Denied, RefusalDialog } from './LiveSheet';
+import { Denied } from './LiveSheet';
 import { LiveText } from './LiveText';
 import { BlockedNotice, OnlineMembers, SaveStatus, Typing } from './Status';
 
@@ -14,19 +14,9 @@ export function LiveNote({
   documentId: string;
   label?: string;
 }) {
-  const { live, refusal, dismissRefusal } = useDocument(documentId);
-  return (
-    <>
-      <RefusalDialog refusal={refusal} onClose={dismissRefusal} />
-      {live.kind === 'live' ? (
-        <Note connection={live.connection} label={label} />
-      ) : live.kind === 'loading' ? (
-        <Progress label="メモを読み込んでいます" />
-      ) : (
-        <Denied />
-      )}
-    </>
-  );
+  const { live } = useDocument(documentId);
+  if (live.kind === 'live') return <Note connection={live.connection} label={label} />;
+  return live.kind === 'loading' ? <Progress label="メモを読み込んでいます" /> : <Denied />;
 }
 
 function Note({ connection, label }: { connection: DocumentConnection; label: string }) {

@@ -1,5 +1,6 @@
 /** Sheets: editing together, reading, masked reading. Other features import from here. */
-export { LiveSheet, MaskedSheet, RefusalDialog, useForm, type LiveSheetProps } from './LiveSheet';
+export { LiveSheet, MaskedSheet, type LiveSheetProps } from './LiveSheet';
+export { useForm } from '../../forms/use-form';
 export { LiveNote } from './LiveNote';
 export { LiveText } from './LiveText';
 export { MaskedText, SheetView, Withheld } from './SheetView';
