@@ -16,7 +16,7 @@ import { OnlineMembers, SaveStatus } from './Status';
 import { asCells, fieldsMap, readValues } from './values';
 
 /** What {@link LiveSheet} needs from the case around it. */
-export interface LiveSheetProps {
+interface LiveSheetProps {
   documentId: string;
   /** Form of the sheet, when known before the document is (`intake_assessment`). */
   formId: string;
@@ -114,7 +114,7 @@ function WhenSynced({
 }
 
 /** Shown in place of a document that may not be seen (any more). */
-export function Denied() {
+function Denied() {
   return (
     <Empty icon="lock" title="この記録は、あなたの機関には開示されていません">
       開示範囲が変わった可能性があります。必要な場合は、主担当に連絡してください。
@@ -156,7 +156,7 @@ function LiveReading({
 }
 
 /** The masked projection of a sheet, asked for again from time to time and on case events. */
-export function MaskedSheet({
+function MaskedSheet({
   documentId,
   definition,
 }: {

@@ -199,7 +199,7 @@ export function SheetEditor({
     heading?.scrollIntoView({ block: 'start' });
     heading?.focus({ preventScroll: true });
   }, []);
-  const seen = useMemo(() => <SeenBadge seenBy={seenBy} />, [seenBy]);
+  const seen = useMemo(() => <SeenBadge seenBy={seenBy} inField />, [seenBy]);
   const lookup = lookupIn(values, outside);
 
   const editor = (field: Field) => {
@@ -295,8 +295,10 @@ export function SheetEditor({
               </p>
             </div>
             <OnlineMembers connection={connection} />
-            <div className="sheet__tools no-print">
+            <div className="sheet__save no-print">
               <SaveStatus connection={connection} />
+            </div>
+            <div className="sheet__tools no-print">
               <IconButton
                 icon="undo"
                 label="元に戻す（Ctrl+Z）"
