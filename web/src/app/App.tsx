@@ -97,7 +97,7 @@ function Pages() {
   const [location] = useLocation();
   const { can } = useSession();
   const first = useRef(true);
-  const routeId = match?.route.id;
+  const page = match?.route.page;
   // A new page takes the focus at its top, as a page load would; tabs of one page do not.
   useEffect(() => {
     if (first.current) {
@@ -106,7 +106,7 @@ function Pages() {
     }
     window.scrollTo(0, 0);
     document.getElementById('main')?.focus({ preventScroll: true });
-  }, [routeId]);
+  }, [page]);
   const allowed = !match?.route.needs || match.route.needs.some(can);
   return (
     <Shell nav={match?.route.nav}>

@@ -8,6 +8,7 @@ import { NewVersionNotice, OfflineBanner } from './notices';
 import { NAV } from './routes';
 import { useSession } from './session';
 import { SessionExpiry } from './SessionExpiry';
+import { UnsentNotices } from './unsent';
 import './shell.css';
 
 /** Top bar, left navigation and the place for a page. */
@@ -46,6 +47,7 @@ export function Shell({ nav, children }: { nav: string | undefined; children: Re
         </nav>
         <main className="shell__main" id="main" tabIndex={-1}>
           <OfflineBanner />
+          <UnsentNotices />
           <NewVersionNotice />
           {children}
         </main>

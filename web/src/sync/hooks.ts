@@ -10,6 +10,7 @@ import {
   type Refusal,
   type SharedType,
 } from './connection';
+import { retire, showRefusal } from './unsent';
 
 /** A document being edited together. */
 export type LiveDocument =
@@ -19,6 +20,9 @@ export type LiveDocument =
   /** Show the projection instead. */
   | { kind: 'masked'; info: DocumentInfo }
   | { kind: 'live'; connection: DocumentConnection; info: DocumentInfo };
+
+/** Refusals that the screen itself explains: no right, only the masked form. */
+const EXPLAINED = [3, 8];
 
 /** Asks whether and how a document may be opened. */
 async function ask(id: string): Promise<{ answer: AccessAnswer; info: DocumentInfo | null }> {
@@ -36,34 +40,13 @@ async function ask(id: string): Promise<{ answer: AccessAnswer; info: DocumentIn
 }
 
 /**
- * Lets a connection go once everything in it is on the server. Leaving a screen while offline
- * must not lose what was typed: until then it goes on trying, and closing the window still warns.
- */
-function retire(connection: DocumentConnection): void {
-  // Text boxes unmount after this and may still hand over a composition.
-  setTimeout(() => {
-    connection.leave();
-    if (!connection.dirty) {
-      connection.destroy();
-      return;
-    }
-    const off = connection.subscribe(() => {
-      if (connection.dirty) return;
-      off();
-      connection.destroy();
-    });
-  }, 0);
-}
-
-/**
  * Opens a document for editing together and keeps it open while the component lives.
  * `refusal` is set when the server refused an edit: the copy was dropped and a fresh one is being
- * loaded; `dismissRefusal` forgets it (with the unsent texts).
+ * loaded. The shell shows it, with the unsent texts, also after this screen was left.
  */
 export function useDocument(id: string | null | undefined): {
   live: LiveDocument;
   refusal: Refusal | null;
-  dismissRefusal: () => void;
 } {
   const [live, setLive] = useState<LiveDocument>({ kind: 'loading' });
   const [refusal, setRefusal] = useState<Refusal | null>(null);
@@ -84,10 +67,19 @@ export function useDocument(id: string | null | undefined): {
         return answer;
       },
       onRefused: (refused) => {
-        if (ended) return;
-        if (refused.unsent.length > 0 || ![3, 8].includes(refused.code)) setRefusal(refused);
         // What the sheet showed may be more than this reader may still see.
         void queries.invalidateQueries();
+        const told = refused.unsent.length > 0 || !EXPLAINED.includes(refused.code);
+        // Decisions about masks are no texts to copy; their own screen says what to do.
+        const masks = latest?.kind === 'masks';
+        if (told && (ended || !masks))
+          showRefusal({
+            ...refused,
+            unsent: masks ? [] : refused.unsent,
+            form: latest?.form ?? null,
+          });
+        if (ended) return;
+        if (told) setRefusal(refused);
         if (refused.code === 8 && latest) show({ kind: 'masked', info: latest });
         else if (refused.code === 3) {
           show({ kind: 'loading' });
@@ -108,8 +100,7 @@ export function useDocument(id: string | null | undefined): {
       setLive({ kind: 'loading' });
     };
   }, [id, copy, queries]);
-  const dismissRefusal = useCallback(() => setRefusal(null), []);
-  return { live, refusal, dismissRefusal };
+  return { live, refusal };
 }
 
 /** The save state and what belongs to it. */

@@ -1,10 +1,13 @@
-import { useState } from 'react';
-import { dateProblemText, formatWareki, readDate, type DateOptions } from '../forms/wareki';
+import { useId } from 'react';
+import { readTypedDate, type YearGuess } from '../forms/month-day';
+import { dateProblemText, formatWareki, type DateOptions } from '../forms/wareki';
 import { Field, type FieldProps } from './Field';
+import { useDraft } from './unread';
 
 /**
- * A date typed in any common way: R8.11.24, 令和8年11月24日, 2026-11-24, ２０２６／１１／２４.
- * `value` and `onChange` are ISO; what cannot be read stays in the box with an explanation.
+ * A date typed in any common way: R8.11.24, 令和8年11月24日, 2026-11-24, ２０２６／１１／２４; with
+ * `yearless` also 11/24. `value` and `onChange` are ISO; what cannot be read stays in the box with
+ * an explanation, and the form around it knows (`UnreadContext`).
  */
 export function DateInput({
   label,
@@ -15,49 +18,38 @@ export function DateInput({
   aside,
   value,
   onChange,
-  onUnreadable,
-  readOnly,
   onFocus,
   onBlur,
   limits = {},
+  yearless,
 }: FieldProps & {
   /** ISO date or ''. */
   value: string;
   onChange: (iso: string) => void;
-  /** The text of a date that could not be read, so that a form can refuse to submit. */
-  onUnreadable?: (text: string | null) => void;
-  readOnly?: boolean;
   onFocus?: () => void;
   onBlur?: () => void;
   /** Partial dates, no future dates, … */
   limits?: DateOptions;
+  /** A day without its year will do; never for days of birth. */
+  yearless?: YearGuess;
 }) {
-  const [draft, setDraft] = useState<string | null>(null);
-  const [problem, setProblem] = useState<string | undefined>();
+  const generated = useId();
+  const controlId = id ?? generated;
+  const { draft, problem, type, settle } = useDraft(controlId);
   const plainLabel = typeof label === 'string' ? `「${label}」：` : '';
+  const live = draft === null ? null : readTypedDate(draft, limits, yearless);
   const commit = () => {
     onBlur?.();
-    if (draft === null) return;
-    const reading = readDate(draft, limits);
-    if (reading.ok) {
-      if (reading.iso !== value) onChange(reading.iso);
-      setDraft(null);
-      setProblem(undefined);
-      onUnreadable?.(null);
-    } else if (reading.problem.code === 'empty') {
-      if (value !== '') onChange('');
-      setDraft(null);
-      setProblem(undefined);
-      onUnreadable?.(null);
-    } else {
-      setProblem(`${plainLabel}${dateProblemText(reading.problem)}`);
-      onUnreadable?.(draft);
-    }
+    if (!live) return;
+    if (live.ok || live.problem.code === 'empty') {
+      const iso = live.ok ? live.iso : '';
+      if (iso !== value) onChange(iso);
+      settle();
+    } else settle(`${plainLabel}${dateProblemText(live.problem)}`);
   };
-  const live = draft === null ? null : readDate(draft, limits);
   const understood = live ? (live.ok ? live.iso : '') : value;
   return (
-    <Field {...{ label, id, required, support, aside }} error={problem ?? error}>
+    <Field {...{ label, required, support, aside }} id={controlId} error={problem ?? error}>
       {(ids) => (
         <>
           <input
@@ -65,10 +57,10 @@ export function DateInput({
             type="text"
             className="input"
             autoComplete="off"
-            readOnly={readOnly}
+            data-draft={draft === null ? undefined : ''}
             value={draft ?? (value === '' ? '' : formatWareki(value))}
             onFocus={onFocus}
-            onChange={(event) => setDraft(event.target.value)}
+            onChange={(event) => type(event.target.value)}
             onBlur={commit}
             onKeyDown={(event) => {
               if (event.key === 'Enter' && !event.nativeEvent.isComposing) commit();

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react';
 import { useErrorTitle } from '../app/title';
 import { Icon } from './Icon';
+import { useUnreadProblems } from './unread';
 import './error-summary.css';
 
 /** One thing to mend; `target` is the id of the control. */
@@ -12,8 +13,10 @@ export interface SummaryItem {
 }
 
 /**
- * The list of errors at the top of a form. Takes the focus each time `attempt` changes,
- * links to each field in the same words, and prefixes the page title with エラー：.
+ * The list of errors at the top of a form. Takes the focus each time `attempt` changes, and only
+ * then: `items` may come and go while somebody types. Links to each field in the same words, and
+ * prefixes the page title with エラー：. After the first attempt it also names the boxes around it
+ * that cannot be read.
  */
 export function ErrorSummary({
   items,
@@ -25,20 +28,26 @@ export function ErrorSummary({
   title?: string;
 }) {
   const box = useRef<HTMLDivElement>(null);
-  useErrorTitle(items.length > 0);
-  const present = items.length > 0;
+  const problems = useUnreadProblems();
+  const unread = attempt > 0 ? problems : [];
+  const shown: readonly SummaryItem[] = [
+    ...items.filter((item) => !unread.some((other) => other.target === item.target)),
+    ...unread,
+  ];
+  const present = shown.length > 0;
+  useErrorTitle(present);
   useEffect(() => {
-    if (present) box.current?.focus();
-  }, [attempt, present]);
+    if (attempt > 0) box.current?.focus();
+  }, [attempt]);
   if (!present) return null;
   return (
     <div className="error-summary" role="alert" tabIndex={-1} ref={box}>
       <h2>
         <Icon name="warning" />
-        {title}（{items.length}件）
+        {title}（{shown.length}件）
       </h2>
       <ul>
-        {items.map((item) => (
+        {shown.map((item) => (
           <li key={`${item.target}-${item.message}`}>
             <a
               href={`#${item.target}`}

@@ -12,3 +12,4 @@ export * from './Table';
 export * from './Tabs';
 export * from './Tag';
 export * from './Toast';
+export * from './unread';

@@ -2,10 +2,10 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
-import { Button, DateInput, Empty, PageHead, Table, Tag } from '../../ui';
+import { DateInput, Empty, PageHead, Table, Tag } from '../../ui';
 import { itemsOf, nextOf, type Many } from '../cases/api';
 import { dateTime } from '../cases/dates';
-import { QueryState } from '../cases/parts';
+import { Pager, QueryState } from '../cases/parts';
 import { actionLabel, nameIn, objectId, objectLabel, type AuditEvent } from './api';
 import { AdminTabs } from './form';
 import './admin.css';
@@ -15,7 +15,7 @@ export default function AuditPage() {
   const { session } = useSession();
   const [from, setFrom] = useState('');
   const [to, setTo] = useState('');
-  const [trail, setTrail] = useState<string[]>([]);
+  const [trail, setTrail] = useState<readonly string[]>([]);
   const cursor = trail.at(-1);
   const query = useQuery({
     queryKey: ['audit', from, to, cursor],
@@ -23,7 +23,6 @@ export default function AuditPage() {
       api.get<Many<AuditEvent>>('audit', { from, to, cursor, limit: 50 }, signal),
     placeholderData: keepPreviousData,
   });
-  const next = nextOf(query.data);
   return (
     <>
       <PageHead
@@ -113,26 +112,12 @@ export default function AuditPage() {
                 },
               ]}
             />
-            <div className="list-foot">
-              <span className="soft">新しい順</span>
-              <span className="row">
-                {trail.length > 0 && (
-                  <Button size="s" icon="left" onClick={() => setTrail(trail.slice(0, -1))}>
-                    新しい方へ
-                  </Button>
-                )}
-                {next && (
-                  <Button
-                    size="s"
-                    iconAfter="right"
-                    busy={query.isFetching}
-                    onClick={() => setTrail([...trail, next])}
-                  >
-                    古い方へ
-                  </Button>
-                )}
-              </span>
-            </div>
+            <Pager
+              trail={trail}
+              next={nextOf(query.data)}
+              busy={query.isFetching}
+              onTrail={setTrail}
+            />
           </>
         )}
       </div>

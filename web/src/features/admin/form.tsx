@@ -1,7 +1,16 @@
 import { useState, type ReactNode } from 'react';
 import { ApiError } from '../../api/client';
 import { fieldProblemText, problemText } from '../../i18n/problems';
-import { Button, Dialog, ErrorSummary, NavTabs, Notice, type SummaryItem } from '../../ui';
+import {
+  Button,
+  Dialog,
+  ErrorSummary,
+  NavTabs,
+  Notice,
+  UnreadContext,
+  useUnread,
+  type SummaryItem,
+} from '../../ui';
 import { useSession } from '../../app/session';
 
 /** A dialog with a form: checks on submit, shows what to mend, keeps what was typed. */
@@ -27,13 +36,14 @@ export function FormDialog({
   const [attempt, setAttempt] = useState(0);
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const unread = useUnread();
   const submit = async (): Promise<void> => {
     if (busy) return;
     const found = check();
     setItems(found);
     setProblem(null);
     setAttempt((count) => count + 1);
-    if (found.length > 0) return;
+    if (found.length > 0 || unread.problems().length > 0) return;
     setBusy(true);
     try {
       await save();
@@ -61,23 +71,25 @@ export function FormDialog({
           void submit();
         }}
       >
-        <div className="stack">
-          <ErrorSummary items={items} attempt={attempt} />
-          {problem && (
-            <Notice tone="error" live title="保存できませんでした">
-              {problem}
-            </Notice>
-          )}
-          {children((target) => items.find((item) => item.target === target)?.message)}
-          <div className="row row--end">
-            <Button variant="quiet" onClick={onClose}>
-              やめる
-            </Button>
-            <Button type="submit" variant="primary" busy={busy}>
-              {submitLabel}
-            </Button>
+        <UnreadContext value={unread}>
+          <div className="stack">
+            <ErrorSummary items={items} attempt={attempt} />
+            {problem && (
+              <Notice tone="error" live title="保存できませんでした">
+                {problem}
+              </Notice>
+            )}
+            {children((target) => items.find((item) => item.target === target)?.message)}
+            <div className="row row--end">
+              <Button variant="quiet" onClick={onClose}>
+                やめる
+              </Button>
+              <Button type="submit" variant="primary" busy={busy}>
+                {submitLabel}
+              </Button>
+            </div>
           </div>
-        </div>
+        </UnreadContext>
       </form>
     </Dialog>
   );

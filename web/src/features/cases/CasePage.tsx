@@ -1,9 +1,8 @@
 import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
-import { Link } from 'wouter';
 import { ApiError } from '../../api/client';
 import type { PageProps } from '../../app/routes';
 import { useSession } from '../../app/session';
-import { Card, Empty, Icon, LevelTag, LinkButton, NavTabs, Tag, type IconName } from '../../ui';
+import { Empty, Icon, LinkButton, NavTabs, Tag, type IconName } from '../../ui';
 import { rememberCase } from '../home/recent';
 import { NetworkSection } from './NetworkSection';
 import { PartnerOverview } from '../partner/PartnerOverview';
@@ -15,7 +14,8 @@ import { HistoryTab } from './HistoryTab';
 import { OverviewTab } from './OverviewTab';
 import { ConsentChip, FlagChip, MaskedWords, QueryState, StageSteps, UrgencyChip } from './parts';
 import { ProgressTab } from './ProgressTab';
-import { SharingTab } from './SharingTab';
+import { Rail, SeenFold } from './SeenBy';
+import { SharingTab } from './sharing/SharingTab';
 import { SimilarTab } from '../similar/SimilarTab';
 import { genderLabel, levelOf, LEVEL_LABELS, sectionLabel, type Level } from './vocabulary';
 import './cases.css';
@@ -118,6 +118,9 @@ function CaseView({
       </CaseHead>
       <div className={wide ? 'case-body case-body--wide' : 'case-body'}>
         <div className="case-main">
+          {section && levelOf(section.level) !== 'none' && (
+            <SeenFold detail={detail} section={section} always={wide} />
+          )}
           {!current || current.id !== tab ? (
             <Empty
               icon="search"
@@ -173,7 +176,7 @@ function TabContent({
     case 'transcripts':
       return <TranscriptsTab detail={detail} />;
     case 'sharing':
-      return <SharingTab detail={detail} />;
+      return <SharingTab detail={detail} part={item} />;
     case 'history':
       return <HistoryTab detail={detail} />;
     default:
@@ -286,68 +289,6 @@ function CaseHead({
       <StageSteps stage={detail.stage} consents={detail.consent} />
       {children}
     </header>
-  );
-}
-
-/** Who can see this tab, always beside what one writes. */
-function Rail({ detail, section }: { detail: CaseDetail; section: SectionInfo | undefined }) {
-  const { session } = useSession();
-  const seen = section?.seen_by ?? [];
-  const masked = detail.level === 'masked';
-  const hidden = detail.members.filter(
-    (member) => section && !seen.some((entry) => entry.agency_id === member.agency.id),
-  );
-  return (
-    <aside className="rail no-print" aria-label="この記録について">
-      {section && (
-        <Card
-          title="この記録を見られる機関"
-          icon="eye"
-          aside={
-            detail.permissions.includes('manage_disclosure') && (
-              <Link href={`/cases/${detail.id}/sharing`}>変える</Link>
-            )
-          }
-        >
-          {seen.length === 0 ? (
-            <p className="soft">
-              {masked
-                ? 'マスク済みの閲覧では、ほかの機関の見え方は表示されません。'
-                : 'ほかの機関には開示していません。'}
-            </p>
-          ) : (
-            <ul className="seen-by">
-              {seen.map((entry) => (
-                <li key={entry.agency_id}>
-                  <span>
-                    {entry.name}
-                    {entry.agency_id === session.membership.agency.id && (
-                      <span className="soft">（自機関）</span>
-                    )}
-                  </span>
-                  <LevelTag level={entry.level} />
-                </li>
-              ))}
-              {hidden.map((member) => (
-                <li key={member.agency.id}>
-                  <span>{member.agency.name}</span>
-                  <LevelTag level="none" />
-                </li>
-              ))}
-            </ul>
-          )}
-        </Card>
-      )}
-      {!section && (
-        <Card title="関わる機関" icon="people">
-          <ul className="seen-by">
-            {detail.members.map((member) => (
-              <li key={member.agency.id}>{member.agency.name}</li>
-            ))}
-          </ul>
-        </Card>
-      )}
-    </aside>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useId, useState } from 'react';
+import { useId, useState, type ReactNode } from 'react';
 import { useSession } from '../../app/session';
 import { ApiError } from '../../api/client';
 import { problemText } from '../../i18n/problems';
@@ -10,10 +10,13 @@ import {
   Notice,
   TextArea,
   TextInput,
+  UnreadContext,
   Unverified,
+  useUnread,
   type SummaryItem,
 } from '../../ui';
 import { base, confirmationErrors, type Base, type Confirmation } from './disclosure';
+import { localDate } from './dates';
 import { ConsentChip } from './parts';
 import { covers, sectionLabel } from './vocabulary';
 
@@ -51,11 +54,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 export function ConsentDialog({
   asked,
   what,
+  note,
   onCancel,
   onConfirm,
 }: {
   asked: ConfirmationAsked;
   what: string;
+  /** What changed since the question was asked. */
+  note?: ReactNode;
   onCancel: () => void;
   onConfirm: (confirmation: Confirmation) => Promise<void>;
 }) {
@@ -66,6 +72,7 @@ export function ConsentDialog({
   const [attempt, setAttempt] = useState(0);
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const unread = useUnread();
   const bases = (asked.bases ?? []).map(base).filter((entry): entry is Base => entry !== null);
   const chosen = bases.find((entry) => entry.code === confirmation.basis);
   const agencies = (asked.agencies ?? []).map((entry) =>
@@ -84,7 +91,7 @@ export function ConsentDialog({
     setItems(found);
     setProblem(null);
     setAttempt((count) => count + 1);
-    if (found.length > 0 || busy) return;
+    if (found.length > 0 || unread.problems().length > 0 || busy) return;
     setBusy(true);
     try {
       await onConfirm({
@@ -129,108 +136,116 @@ export function ConsentDialog({
         </>
       }
     >
-      <div className="stack">
-        <ErrorSummary items={items} attempt={attempt} />
-        {problem && (
-          <Notice tone="error" live title="共有できませんでした">
-            {problem}
-          </Notice>
-        )}
-        <table className="confirm-table">
-          <tbody>
-            <tr>
-              <th scope="row">しようとしたこと</th>
-              <td>{what}</td>
-            </tr>
-            {agencies.length > 0 && (
+      <UnreadContext value={unread}>
+        <div className="stack">
+          <ErrorSummary items={items} attempt={attempt} />
+          {problem && (
+            <Notice tone="error" live title="共有できませんでした">
+              {problem}
+            </Notice>
+          )}
+          {note && (
+            <Notice tone="warning" live>
+              {note}
+            </Notice>
+          )}
+          <table className="confirm-table">
+            <tbody>
               <tr>
-                <th scope="row">渡る先・記録</th>
+                <th scope="row">しようとしたこと</th>
+                <td>{what}</td>
+              </tr>
+              {agencies.length > 0 && (
+                <tr>
+                  <th scope="row">渡る先・記録</th>
+                  <td>
+                    {agencies.join('、')}
+                    {asked.sections &&
+                      asked.sections.length > 0 &&
+                      `　「${asked.sections.map(sectionLabel).join('」「')}」`}
+                  </td>
+                </tr>
+              )}
+              <tr>
+                <th scope="row">同意の状況</th>
                 <td>
-                  {agencies.join('、')}
-                  {asked.sections &&
-                    asked.sections.length > 0 &&
-                    `　「${asked.sections.map(sectionLabel).join('」「')}」`}
+                  <span className="chips">
+                    {(asked.persons ?? []).map((person) => (
+                      <span key={person.person_id} className="chips__one">
+                        {person.display}さん <ConsentChip status={person.status} />
+                      </span>
+                    ))}
+                  </span>
                 </td>
               </tr>
-            )}
-            <tr>
-              <th scope="row">同意の状況</th>
-              <td>
-                <span className="chips">
-                  {(asked.persons ?? []).map((person) => (
-                    <span key={person.person_id} className="chips__one">
-                      {person.display}さん <ConsentChip status={person.status} />
-                    </span>
-                  ))}
-                </span>
-              </td>
-            </tr>
-          </tbody>
-        </table>
-        {bases.length === 0 ? (
-          <Notice tone="warning" title="選べる根拠がありません">
-            {open.map((person) => `${person.display}さん`).join('、')}
-            の同意を得るか、マスク済みで開示してください。
-          </Notice>
-        ) : (
-          <fieldset id="basis" className={errorAt('basis') ? 'field field--error' : 'field'}>
-            <legend className="field__legend">
-              共有の根拠 <span className="field__required">※必須</span>
-            </legend>
-            {bases.map((entry) => (
-              <label key={entry.code} className="basis">
-                <input
-                  type="radio"
-                  name={name}
-                  checked={confirmation.basis === entry.code}
-                  onChange={() => setConfirmation((old) => ({ ...old, basis: entry.code }))}
-                />
-                <span>
-                  <b>
-                    {entry.label}{' '}
-                    {entry.verified === false && (
-                      <Unverified title="法令・通知の本文との照合が済んでいない説明です。" />
-                    )}
-                  </b>
-                  {entry.note && <span className="soft">{entry.note}</span>}
-                </span>
-              </label>
-            ))}
-            {errorAt('basis') && <p className="field__error">{errorAt('basis')}</p>}
-          </fieldset>
-        )}
-        {chosen?.meetingBound && (
-          <div className="two">
-            <TextInput
-              id="basis-meeting"
-              label="会議名・回"
-              required
-              value={confirmation.meeting ?? ''}
-              onChange={(meeting) => setConfirmation((old) => ({ ...old, meeting }))}
-              error={errorAt('basis-meeting')}
-            />
-            <DateInput
-              id="basis-until"
-              label="共有が終わる日"
-              required
-              support={`会議の外では使えません（${session.municipality.name}の定めに従います）`}
-              value={confirmation.until ?? ''}
-              onChange={(until) => setConfirmation((old) => ({ ...old, until }))}
-              error={errorAt('basis-until')}
-            />
-          </div>
-        )}
-        <TextArea
-          id="basis-reason"
-          label="理由"
-          required
-          rows={3}
-          support="だれが・何のために必要か"
-          value={confirmation.reason}
-          onChange={(reason) => setConfirmation((old) => ({ ...old, reason }))}
-          error={errorAt('basis-reason')}
-        />
-      </div>
+            </tbody>
+          </table>
+          {bases.length === 0 ? (
+            <Notice tone="warning" title="選べる根拠がありません">
+              {open.map((person) => `${person.display}さん`).join('、')}
+              の同意を得るか、マスク済みで開示してください。
+            </Notice>
+          ) : (
+            <fieldset id="basis" className={errorAt('basis') ? 'field field--error' : 'field'}>
+              <legend className="field__legend">
+                共有の根拠 <span className="field__required">※必須</span>
+              </legend>
+              {bases.map((entry) => (
+                <label key={entry.code} className="basis">
+                  <input
+                    type="radio"
+                    name={name}
+                    checked={confirmation.basis === entry.code}
+                    onChange={() => setConfirmation((old) => ({ ...old, basis: entry.code }))}
+                  />
+                  <span>
+                    <b>
+                      {entry.label}{' '}
+                      {entry.verified === false && (
+                        <Unverified title="法令・通知の本文との照合が済んでいない説明です。" />
+                      )}
+                    </b>
+                    {entry.note && <span className="soft">{entry.note}</span>}
+                  </span>
+                </label>
+              ))}
+              {errorAt('basis') && <p className="field__error">{errorAt('basis')}</p>}
+            </fieldset>
+          )}
+          {chosen?.meetingBound && (
+            <div className="two">
+              <TextInput
+                id="basis-meeting"
+                label="会議名・回"
+                required
+                value={confirmation.meeting ?? ''}
+                onChange={(meeting) => setConfirmation((old) => ({ ...old, meeting }))}
+                error={errorAt('basis-meeting')}
+              />
+              <DateInput
+                id="basis-until"
+                label="共有が終わる日"
+                required
+                support={`会議の外では使えません（${session.municipality.name}の定めに従います）`}
+                value={confirmation.until ?? ''}
+                onChange={(until) => setConfirmation((old) => ({ ...old, until }))}
+                error={errorAt('basis-until')}
+                yearless={{ today: localDate(new Date(), session.municipality.zone), ahead: true }}
+              />
+            </div>
+          )}
+          <TextArea
+            id="basis-reason"
+            label="理由"
+            required
+            rows={3}
+            support="だれが・何のために必要か"
+            value={confirmation.reason}
+            onChange={(reason) => setConfirmation((old) => ({ ...old, reason }))}
+            error={errorAt('basis-reason')}
+          />
+        </div>
+      </UnreadContext>
     </Dialog>
   );
 }

@@ -1,11 +1,12 @@
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
 import { Card, Empty, Table } from '../../ui';
 import { actionLabel, nameIn, type AuditEvent } from '../admin/api';
-import { caseKeys, itemsOf, type CaseDetail, type Many } from './api';
+import { caseKeys, itemsOf, nextOf, type CaseDetail, type Many } from './api';
 import { dateTime } from './dates';
-import { QueryState } from './parts';
+import { Pager, QueryState } from './parts';
 import { sectionLabel } from './vocabulary';
 
 /** 「履歴」: who opened and changed this case. */
@@ -21,18 +22,16 @@ interface AccessEvent extends Omit<AuditEvent, 'seq'> {
 /** 閲覧履歴: every reading and change of the case, newest first. */
 export function AccessLog({ detail }: { detail: CaseDetail }) {
   const { session } = useSession();
+  const [trail, setTrail] = useState<readonly string[]>([]);
+  const cursor = trail.at(-1);
   const query = useQuery({
-    queryKey: caseKeys.part(detail.id, 'access-log'),
+    queryKey: [...caseKeys.part(detail.id, 'access-log'), cursor],
     queryFn: ({ signal }) =>
-      api.get<Many<AccessEvent>>(`cases/${detail.id}/access-log`, undefined, signal),
+      api.get<Many<AccessEvent>>(`cases/${detail.id}/access-log`, { cursor, limit: 50 }, signal),
+    placeholderData: keepPreviousData,
   });
   return (
-    <Card
-      title="閲覧と変更の履歴"
-      icon="clock"
-      flush
-      aside={<span className="soft">新しい順</span>}
-    >
+    <Card title="閲覧と変更の履歴" icon="clock" flush>
       {!query.data && (
         <div className="card__body">
           <QueryState query={query} what="履歴" />
@@ -72,6 +71,9 @@ export function AccessLog({ detail }: { detail: CaseDetail }) {
             },
           ]}
         />
+      )}
+      {query.data && (
+        <Pager trail={trail} next={nextOf(query.data)} busy={query.isFetching} onTrail={setTrail} />
       )}
     </Card>
   );

@@ -18,7 +18,10 @@ import {
   Select,
   Tag,
   TextInput,
+  UnreadContext,
+  submitOnCtrlEnter,
   useToast,
+  useUnread,
 } from '../../ui';
 import { itemsOf, personName, type CaseDetail, type Many, type Person } from './api';
 import { ageOn, localDate, wareki } from './dates';
@@ -66,8 +69,8 @@ export default function NewCasePage() {
   }));
   const [attempt, setAttempt] = useState(0);
   const [refused, setRefused] = useState<string | null>(null);
-  const unreadable = useRef(new Map<string, string>());
-  const problems = attempt > 0 ? allProblems(draft, today, unreadable.current) : [];
+  const unread = useUnread();
+  const problems = attempt > 0 ? receptionProblems(draft, today) : [];
   const errorAt = (target: string): string | undefined =>
     problems.find((problem) => problem.target === target)?.message;
 
@@ -103,8 +106,8 @@ export default function NewCasePage() {
   const submit = (): void => {
     setAttempt((count) => count + 1);
     setRefused(null);
-    if (allProblems(draft, today, unreadable.current).length === 0 && !create.isPending)
-      create.mutate();
+    const found = [...receptionProblems(draft, today), ...unread.problems()];
+    if (found.length === 0 && !create.isPending) create.mutate();
   };
   const change = (part: Partial<ReceptionDraft>): void => setDraft((old) => ({ ...old, ...part }));
   const changePerson = (key: string, part: Partial<PersonDraft>): void =>
@@ -112,10 +115,6 @@ export default function NewCasePage() {
       ...old,
       clients: old.clients.map((person) => (person.key === key ? { ...person, ...part } : person)),
     }));
-  const readable = (id: string, text: string | null): void => {
-    if (text === null) unreadable.current.delete(id);
-    else unreadable.current.set(id, text);
-  };
 
   return (
     <form
@@ -124,134 +123,114 @@ export default function NewCasePage() {
         event.preventDefault();
         submit();
       }}
-      onKeyDown={(event) => {
-        if (event.key === 'Enter' && event.ctrlKey && !event.nativeEvent.isComposing) {
-          event.preventDefault();
-          submit();
-        }
-      }}
+      onKeyDown={submitOnCtrlEnter}
     >
       <PageHead
         title="新しい相談を受け付ける"
         lead="分かるところだけで受け付けられます。くわしい内容は、受け付けたあと受付票に書きます。"
       />
-      <div className="case-main">
-        <ErrorSummary items={problems} attempt={attempt} />
-        {refused && (
-          <Notice tone="error" live title="受け付けられませんでした">
-            {refused}入力した内容は残っています。
-          </Notice>
-        )}
-        <Card title="相談を受けた日と緊急性" icon="clock">
-          <div className="stack--wide">
-            <div className="two">
-              <DateInput
-                id="received-on"
-                label="受付日"
+      <UnreadContext value={unread}>
+        <div className="case-main">
+          <ErrorSummary items={problems} attempt={attempt} />
+          {refused && (
+            <Notice tone="error" live title="受け付けられませんでした">
+              {refused}入力した内容は残っています。
+            </Notice>
+          )}
+          <Card title="相談を受けた日と緊急性" icon="clock">
+            <div className="stack--wide">
+              <div className="two">
+                <DateInput
+                  id="received-on"
+                  label="受付日"
+                  required
+                  value={draft.receivedOn}
+                  onChange={(receivedOn) => change({ receivedOn })}
+                  limits={{ notAfter: today }}
+                  yearless={{ today }}
+                  error={errorAt('received-on')}
+                />
+                <Select
+                  label="相談の経路"
+                  value={draft.route}
+                  options={ROUTES}
+                  empty="あとで選ぶ"
+                  onChange={(route) => change({ route })}
+                />
+              </div>
+              <RadioGroup
+                id="urgency"
+                label="緊急性"
                 required
-                value={draft.receivedOn}
-                onChange={(receivedOn) => change({ receivedOn })}
-                onUnreadable={(text) => readable('received-on', text)}
-                error={errorAt('received-on')}
+                options={URGENCY_CODES.map((code) => ({ code, label: urgencyLong(code) }))}
+                value={draft.urgency}
+                onChange={(urgency) => change({ urgency })}
+                error={errorAt('urgency')}
               />
-              <Select
-                label="相談の経路"
-                value={draft.route}
-                options={ROUTES}
-                empty="あとで選ぶ"
-                onChange={(route) => change({ route })}
-              />
+              {draft.urgency === 's' && (
+                <Notice
+                  tone="warning"
+                  live
+                  title="生命・身体の危険があるときは、先に通報・救急・虐待対応部署へ連絡してください"
+                >
+                  受付はあとからでも続けられます。
+                </Notice>
+              )}
             </div>
-            <RadioGroup
-              id="urgency"
-              label="緊急性"
-              required
-              options={URGENCY_CODES.map((code) => ({ code, label: urgencyLong(code) }))}
-              value={draft.urgency}
-              onChange={(urgency) => change({ urgency })}
-              error={errorAt('urgency')}
-            />
-            {draft.urgency === 's' && (
-              <Notice
-                tone="warning"
-                live
-                title="生命・身体の危険があるときは、先に通報・救急・虐待対応部署へ連絡してください"
+          </Card>
+          <Card
+            title="対象者"
+            icon="person"
+            aside={
+              <Button
+                size="s"
+                icon="plus"
+                onClick={() => {
+                  change({ clients: [...draft.clients, emptyPerson(String(nextKey.current++))] });
+                }}
               >
-                受付はあとからでも続けられます。
-              </Notice>
-            )}
-          </div>
-        </Card>
-        <Card
-          title="対象者"
-          icon="person"
-          aside={
-            <Button
-              size="s"
-              icon="plus"
-              onClick={() => {
-                change({ clients: [...draft.clients, emptyPerson(String(nextKey.current++))] });
-              }}
-            >
-              対象者を増やす
-            </Button>
-          }
-        >
-          {draft.clients.map((person, index) => (
-            <PersonBlock
-              key={person.key}
-              person={person}
-              index={index}
-              count={draft.clients.length}
-              today={today}
-              chosen={draft.clients.flatMap((other) => (other.known ? [other.known.id] : []))}
-              onChange={(part) => changePerson(person.key, part)}
-              onRemove={() =>
-                change({ clients: draft.clients.filter((other) => other.key !== person.key) })
-              }
-              onUnreadable={readable}
-              errorAt={errorAt}
+                対象者を増やす
+              </Button>
+            }
+          >
+            {draft.clients.map((person, index) => (
+              <PersonBlock
+                key={person.key}
+                person={person}
+                index={index}
+                count={draft.clients.length}
+                today={today}
+                chosen={draft.clients.flatMap((other) => (other.known ? [other.known.id] : []))}
+                onChange={(part) => changePerson(person.key, part)}
+                onRemove={() =>
+                  change({ clients: draft.clients.filter((other) => other.key !== person.key) })
+                }
+                errorAt={errorAt}
+              />
+            ))}
+          </Card>
+          <Card title="事案名" icon="folder">
+            <TextInput
+              label="事案名"
+              support="一覧で見分けるための短いことば。氏名は書かないでください（例：8050・母入院中）。"
+              value={draft.title}
+              maxLength={60}
+              onChange={(title) => change({ title })}
             />
-          ))}
-        </Card>
-        <Card title="事案名" icon="folder">
-          <TextInput
-            label="事案名"
-            support="一覧で見分けるための短いことば。氏名は書かないでください（例：8050・母入院中）。"
-            value={draft.title}
-            maxLength={60}
-            onChange={(title) => change({ title })}
-          />
-        </Card>
-        <div className="row">
-          <Button type="submit" variant="primary" size="l" icon="check" busy={create.isPending}>
-            受け付けて、受付票を開く
-          </Button>
-          <LinkButton href="/cases" variant="quiet" size="l">
-            やめる
-          </LinkButton>
-          <span className="soft">Ctrl+Enter でも受け付けられます</span>
+          </Card>
+          <div className="row">
+            <Button type="submit" variant="primary" size="l" icon="check" busy={create.isPending}>
+              受け付けて、受付票を開く
+            </Button>
+            <LinkButton href="/cases" variant="quiet" size="l">
+              やめる
+            </LinkButton>
+            <span className="soft">Ctrl+Enter でも受け付けられます</span>
+          </div>
         </div>
-      </div>
+      </UnreadContext>
     </form>
   );
-}
-
-function allProblems(
-  draft: ReceptionDraft,
-  today: string,
-  unreadable: ReadonlyMap<string, string>,
-) {
-  const problems = receptionProblems(draft, today).filter(
-    (problem) => !unreadable.has(problem.target),
-  );
-  for (const target of unreadable.keys())
-    problems.push({
-      target,
-      message:
-        '日付として読めません。令和8年11月24日、R8.11.24、2026-11-24 のように入力してください。',
-    });
-  return problems;
 }
 
 function PersonBlock({
@@ -262,7 +241,6 @@ function PersonBlock({
   chosen,
   onChange,
   onRemove,
-  onUnreadable,
   errorAt,
 }: {
   person: PersonDraft;
@@ -272,7 +250,6 @@ function PersonBlock({
   chosen: readonly string[];
   onChange: (part: Partial<PersonDraft>) => void;
   onRemove: () => void;
-  onUnreadable: (id: string, text: string | null) => void;
   errorAt: (target: string) => string | undefined;
 }) {
   const { key } = person;
@@ -333,7 +310,6 @@ function PersonBlock({
               support="S45.3.12、昭和45年3月12日など"
               value={person.birth}
               onChange={(birth) => onChange({ birth })}
-              onUnreadable={(text) => onUnreadable(`birth-${key}`, text)}
               error={errorAt(`birth-${key}`)}
             />
             {person.birth === '' ? (

@@ -17,7 +17,10 @@ import {
   Tag,
   TextArea,
   TextInput,
+  UnreadContext,
+  submitOnCtrlEnter,
   useToast,
+  useUnread,
   type SummaryItem,
 } from '../../ui';
 import { MaskedText, Withheld } from '../sheet';
@@ -32,6 +35,7 @@ import {
   type SectionInfo,
 } from './api';
 import { dateTime, localDate, monthDay } from './dates';
+import { useKept } from './kept';
 import { QueryState } from './parts';
 import { levelOf, METHODS, METHODS_FIRST, METHODS_SHORT, VISIBILITIES } from './vocabulary';
 
@@ -187,6 +191,19 @@ export function ProgressList({
   );
 }
 
+interface EntryDraft {
+  day: string;
+  person: string;
+  method: string;
+  content: string;
+  title: string;
+  visibility: string;
+}
+
+function isWritten(form: EntryDraft): boolean {
+  return form.content.trim() !== '' || form.title.trim() !== '';
+}
+
 /** One minute from here to a saved record: day, person and visibility are filled in. */
 export function ProgressEntry({ detail, short = false }: { detail: CaseDetail; short?: boolean }) {
   const { session } = useSession();
@@ -194,18 +211,19 @@ export function ProgressEntry({ detail, short = false }: { detail: CaseDetail; s
   const toast = useToast();
   const today = localDate(new Date(), session.municipality.zone);
   const first = detail.clients[0]?.person_id ?? '';
-  const blank = {
+  const blank = (): EntryDraft => ({
     day: today,
     person: first,
     method: '',
     content: '',
     title: '',
     visibility: 'case_members',
-  };
-  const [form, setForm] = useState(blank);
+  });
+  const [form, setForm] = useKept(`${session.account.id}/${detail.id}/progress`, blank, isWritten);
+  const unread = useUnread();
   const [errors, setErrors] = useState<SummaryItem[]>([]);
   const [attempt, setAttempt] = useState(0);
-  const set = (name: keyof typeof blank) => (value: string) =>
+  const set = (name: keyof EntryDraft) => (value: string) =>
     setForm((old) => ({ ...old, [name]: value }));
   const errorAt = (target: string): string | undefined =>
     errors.find((entry) => entry.target === target)?.message;
@@ -220,19 +238,12 @@ export function ProgressEntry({ detail, short = false }: { detail: CaseDetail; s
         visibility: form.visibility,
       }),
     onSuccess: () => {
-      setForm({ ...blank, person: form.person });
+      setForm((old) => ({ ...blank(), person: old.person }));
       setErrors([]);
       toast('記録を確定しました。');
       void client.invalidateQueries({ queryKey: ['case', detail.id] });
     },
   });
-  useEffect(() => {
-    const warn = (event: BeforeUnloadEvent): void => {
-      if (form.content.trim() !== '') event.preventDefault();
-    };
-    window.addEventListener('beforeunload', warn);
-    return () => window.removeEventListener('beforeunload', warn);
-  }, [form.content]);
   const submit = (): void => {
     const found: SummaryItem[] = [];
     if (form.day === '')
@@ -245,7 +256,7 @@ export function ProgressEntry({ detail, short = false }: { detail: CaseDetail; s
       found.push({ target: 'progress-content', message: '記録内容を入力してください。' });
     setErrors(found);
     setAttempt((count) => count + 1);
-    if (found.length === 0 && !save.isPending) save.mutate();
+    if (found.length === 0 && unread.problems().length === 0 && !save.isPending) save.mutate();
   };
   const more = Object.entries(METHODS).filter(
     ([code]) => !(METHODS_FIRST as readonly string[]).includes(code),
@@ -260,113 +271,112 @@ export function ProgressEntry({ detail, short = false }: { detail: CaseDetail; s
           event.preventDefault();
           submit();
         }}
-        onKeyDown={(event) => {
-          if (event.key === 'Enter' && event.ctrlKey && !event.nativeEvent.isComposing) {
-            event.preventDefault();
-            submit();
-          }
-        }}
+        onKeyDown={submitOnCtrlEnter}
       >
-        <ErrorSummary items={errors} attempt={attempt} />
-        {save.isError && (
-          <Notice tone="error" live title="記録を確定できませんでした">
-            {problemText(save.error)}書いた内容は残っています。
-          </Notice>
-        )}
-        <div className="two">
-          <DateInput
-            id="progress-day"
-            label="支援実施日"
+        <UnreadContext value={unread}>
+          <ErrorSummary items={errors} attempt={attempt} />
+          {save.isError && (
+            <Notice tone="error" live title="記録を確定できませんでした">
+              {problemText(save.error)}書いた内容は残っています。
+            </Notice>
+          )}
+          <div className="two">
+            <DateInput
+              id="progress-day"
+              label="支援実施日"
+              required
+              value={form.day}
+              onChange={set('day')}
+              error={errorAt('progress-day')}
+              limits={{ notAfter: today }}
+              yearless={{ today }}
+            />
+            <Select
+              label="支援対象者"
+              value={form.person}
+              empty={detail.clients.length > 1 ? '世帯全体' : null}
+              options={detail.clients.map((client) => ({
+                code: client.person_id,
+                label: client.display,
+              }))}
+              onChange={set('person')}
+            />
+          </div>
+          <fieldset
+            id="progress-method"
+            className={errorAt('progress-method') ? 'field field--error' : 'field'}
+          >
+            <legend className="field__legend">
+              方法 <span className="field__required">※必須</span>
+            </legend>
+            <div className="pills">
+              {METHODS_FIRST.map((code) => (
+                <label key={code} className="pill">
+                  <input
+                    type="radio"
+                    name="progress-method"
+                    checked={form.method === code}
+                    onChange={() => set('method')(code)}
+                  />
+                  <span>{METHODS_SHORT[code]}</span>
+                </label>
+              ))}
+              <span className="select">
+                <select
+                  className="input input--select"
+                  aria-label="ほかの方法"
+                  value={other ? form.method : ''}
+                  onChange={(event) => set('method')(event.target.value)}
+                >
+                  <option value="">ほかの方法</option>
+                  {more.map(([code, label]) => (
+                    <option key={code} value={code}>
+                      {label}
+                    </option>
+                  ))}
+                </select>
+                <Icon name="down" size="s" />
+              </span>
+            </div>
+            {errorAt('progress-method') && (
+              <p className="field__error">{errorAt('progress-method')}</p>
+            )}
+          </fieldset>
+          {!short && (
+            <TextInput
+              label="件名・要旨"
+              value={form.title}
+              onChange={set('title')}
+              maxLength={100}
+            />
+          )}
+          <TextArea
+            id="progress-content"
+            label="記録内容"
             required
-            value={form.day}
-            onChange={set('day')}
-            error={errorAt('progress-day')}
+            rows={short ? 6 : 4}
+            value={form.content}
+            onChange={set('content')}
+            error={errorAt('progress-content')}
           />
           <Select
-            label="支援対象者"
-            value={form.person}
-            empty={detail.clients.length > 1 ? '世帯全体' : null}
-            options={detail.clients.map((client) => ({
-              code: client.person_id,
-              label: client.display,
+            label="見られる機関"
+            value={form.visibility}
+            empty={null}
+            support={VISIBILITIES[form.visibility]?.note}
+            options={Object.entries(VISIBILITIES).map(([code, entry]) => ({
+              code,
+              label: entry.label,
             }))}
-            onChange={set('person')}
+            onChange={set('visibility')}
           />
-        </div>
-        <fieldset
-          id="progress-method"
-          className={errorAt('progress-method') ? 'field field--error' : 'field'}
-        >
-          <legend className="field__legend">
-            方法 <span className="field__required">※必須</span>
-          </legend>
-          <div className="pills">
-            {METHODS_FIRST.map((code) => (
-              <label key={code} className="pill">
-                <input
-                  type="radio"
-                  name="progress-method"
-                  checked={form.method === code}
-                  onChange={() => set('method')(code)}
-                />
-                <span>{METHODS_SHORT[code]}</span>
-              </label>
-            ))}
-            <span className="select">
-              <select
-                className="input input--select"
-                aria-label="ほかの方法"
-                value={other ? form.method : ''}
-                onChange={(event) => set('method')(event.target.value)}
-              >
-                <option value="">ほかの方法</option>
-                {more.map(([code, label]) => (
-                  <option key={code} value={code}>
-                    {label}
-                  </option>
-                ))}
-              </select>
-              <Icon name="down" size="s" />
-            </span>
+          <div className="row row--between">
+            <span className="soft">Ctrl+Enter でも確定できます。確定後は訂正として残ります。</span>
+            <Button type="submit" variant="primary" busy={save.isPending}>
+              記録を確定する
+            </Button>
           </div>
-          {errorAt('progress-method') && (
-            <p className="field__error">{errorAt('progress-method')}</p>
-          )}
-        </fieldset>
-        {!short && (
-          <TextInput
-            label="件名・要旨"
-            value={form.title}
-            onChange={set('title')}
-            maxLength={100}
-          />
-        )}
-        <TextArea
-          id="progress-content"
-          label="記録内容"
-          required
-          rows={short ? 6 : 4}
-          value={form.content}
-          onChange={set('content')}
-          error={errorAt('progress-content')}
-        />
-        <Select
-          label="見られる機関"
-          value={form.visibility}
-          empty={null}
-          support={VISIBILITIES[form.visibility]?.note}
-          options={Object.entries(VISIBILITIES).map(([code, entry]) => ({
-            code,
-            label: entry.label,
-          }))}
-          onChange={set('visibility')}
-        />
-        <div className="row row--between">
-          <span className="soft">Ctrl+Enter でも確定できます。確定後は訂正として残ります。</span>
-          <Button type="submit" variant="primary" busy={save.isPending}>
-            記録を確定する
-          </Button>
-        </div>
+        </UnreadContext>
       </form>
     </Card>
   );

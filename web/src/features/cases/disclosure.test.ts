@@ -4,8 +4,8 @@ import {
   cell,
   changes,
   confirmationErrors,
-  entries,
   matrix,
+  overlay,
   summary,
   withLevel,
   withPreset,
@@ -35,14 +35,20 @@ describe('disclosure matrix', () => {
     expect(cell(before, 'x', 'network').level).toBe('none');
   });
 
-  it('round-trips', () => {
-    expect(changes(before, matrix(entries(before)))).toEqual([]);
+  it('lays edits over whatever the server says now', () => {
+    const edits = matrix([{ agency_id: 'b', section: 'intake', level: 'read', comment: true }]);
+    const revoked = withLevel(before, 'a', 'intake', 'none');
+    expect(changes(revoked, overlay(revoked, edits))).toMatchObject([
+      { agency_id: 'b', from: 'masked', to: 'read' },
+    ]);
+    expect(changes(edits, overlay(edits, edits))).toEqual([]);
   });
 
   it('applies presets to the sections that exist only', () => {
     const after = withPreset(before, 'c', ['intake', 'progress'], 'watch');
     expect(cell(after, 'c', 'progress').level).toBe('masked');
-    expect(entries(after).filter((entry) => entry.agency_id === 'c')).toHaveLength(2);
+    expect(changes(before, after)).toMatchObject([{ agency_id: 'c', section: 'progress' }]);
+    expect(after.size).toBe(before.size + 2);
   });
 });
 

@@ -64,11 +64,9 @@ export function changes(before: Matrix, after: Matrix): Change[] {
   return result;
 }
 
-export function entries(of: Matrix): Entry[] {
-  return [...of].map(([key, value]) => {
-    const [agency_id = '', section = ''] = key.split('\u0000');
-    return { agency_id, section, level: value.level, comment: value.comment };
-  });
+/** The matrix with some cells put over it. */
+export function overlay(of: Matrix, edits: Matrix): Map<string, Cell> {
+  return new Map([...of, ...edits]);
 }
 
 export interface Summary {

@@ -43,6 +43,37 @@ export function QueryState({
   return null;
 }
 
+/** Leafs through a log, newest first: `trail` holds the cursors of the pages gone through. */
+export function Pager({
+  trail,
+  next,
+  busy,
+  onTrail,
+}: {
+  trail: readonly string[];
+  next: string | null;
+  busy: boolean;
+  onTrail: (trail: readonly string[]) => void;
+}) {
+  return (
+    <div className="list-foot">
+      <span className="soft">新しい順</span>
+      <span className="row">
+        {trail.length > 0 && (
+          <Button size="s" icon="left" onClick={() => onTrail(trail.slice(0, -1))}>
+            新しい方へ
+          </Button>
+        )}
+        {next && (
+          <Button size="s" iconAfter="right" busy={busy} onClick={() => onTrail([...trail, next])}>
+            古い方へ
+          </Button>
+        )}
+      </span>
+    </div>
+  );
+}
+
 export function UrgencyChip({ code, long = false }: { code: string | null; long?: boolean }) {
   const known = urgency(code);
   const strong = code === 's' || code === 'a';

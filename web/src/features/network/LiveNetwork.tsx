@@ -21,14 +21,7 @@ import {
   Tag,
   useToast,
 } from '../../ui';
-import {
-  BlockedNotice,
-  OnlineMembers,
-  RefusalDialog,
-  SaveStatus,
-  SeenBadge,
-  todayIn,
-} from '../sheet';
+import { BlockedNotice, OnlineMembers, SaveStatus, SeenBadge, todayIn } from '../sheet';
 import { HouseholdDialog, NodeDialog, TieDialog, type Candidate } from './dialogs';
 import type { Point } from './geometry';
 import { Legend } from './Legend';
@@ -65,10 +58,9 @@ export function LiveNetwork({
   /** People and agencies of the case, offered when adding. */
   candidates?: readonly Candidate[];
 }) {
-  const { live, refusal, dismissRefusal } = useDocument(documentId);
+  const { live } = useDocument(documentId);
   return (
     <>
-      <RefusalDialog refusal={refusal} onClose={dismissRefusal} />
       {live.kind === 'loading' && <Progress label="図を読み込んでいます" />}
       {live.kind === 'denied' && (
         <Empty icon="lock" title="世帯・関係は、あなたの機関には開示されていません">

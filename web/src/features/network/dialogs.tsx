@@ -9,6 +9,8 @@ import {
   RadioGroup,
   Select,
   TextInput,
+  UnreadContext,
+  useUnread,
 } from '../../ui';
 import {
   ECO_KINDS,
@@ -64,9 +66,10 @@ export function NodeDialog({
   const [attempt, setAttempt] = useState(0);
   const set = (change: Partial<MapNode>) => setDraft((now) => ({ ...now, ...change }));
   const missing = draft.label.trim() === '';
+  const unread = useUnread();
   const save = () => {
     setAttempt((number) => number + 1);
-    if (!missing) onSave({ ...draft, label: draft.label.trim() });
+    if (!missing && unread.problems().length === 0) onSave({ ...draft, label: draft.label.trim() });
   };
   const shown = candidates.filter((candidate) => candidate.kind === draft.kind);
   return (
@@ -97,94 +100,94 @@ export function NodeDialog({
           save();
         }}
       >
-        {missing && (
+        <UnreadContext value={unread}>
           <ErrorSummary
             attempt={attempt}
             items={
-              attempt > 0
+              attempt > 0 && missing
                 ? [{ target: 'map-node-label', message: '「氏名・名称」を入力してください。' }]
                 : []
             }
           />
-        )}
-        <RadioGroup
-          label="種類"
-          required
-          options={choices(NODE_KINDS)}
-          value={draft.kind}
-          onChange={(kind) => set({ kind: kind as NodeKind })}
-        />
-        {!node && shown.length > 0 && (
-          <Select
-            label="この事案の登録から選ぶ"
-            support="選ぶと氏名・名称などが入ります。図だけに足すときは選ばずに入力してください。"
-            options={shown.map(({ id, label }) => ({ code: id, label }))}
-            value={draft.person_id ?? draft.agency_id ?? ''}
-            onChange={(id) => {
-              const chosen = shown.find((candidate) => candidate.id === id);
-              if (!chosen) return;
-              set({
-                label: chosen.label,
-                ...(chosen.kind === 'person' ? { person_id: id } : { agency_id: id }),
-                ...(chosen.sex ? { sex: chosen.sex } : {}),
-                ...(chosen.birth_date ? { birth_date: chosen.birth_date } : {}),
-                ...(chosen.deceased ? { deceased: true } : {}),
-                ...(chosen.index ? { index: true } : {}),
-              });
-            }}
+          <RadioGroup
+            label="種類"
+            required
+            options={choices(NODE_KINDS)}
+            value={draft.kind}
+            onChange={(kind) => set({ kind: kind as NodeKind })}
           />
-        )}
-        <TextInput
-          id="map-node-label"
-          label="氏名・名称"
-          required
-          maxLength={200}
-          value={draft.label}
-          error={attempt > 0 && missing ? '「氏名・名称」を入力してください。' : undefined}
-          onChange={(label) => set({ label })}
-        />
-        {draft.kind === 'person' && (
-          <>
-            <RadioGroup
-              label="性別"
-              options={SEXES}
-              value={draft.sex ?? ''}
-              onChange={(sex) => set({ sex })}
+          {!node && shown.length > 0 && (
+            <Select
+              label="この事案の登録から選ぶ"
+              support="選ぶと氏名・名称などが入ります。図だけに足すときは選ばずに入力してください。"
+              options={shown.map(({ id, label }) => ({ code: id, label }))}
+              value={draft.person_id ?? draft.agency_id ?? ''}
+              onChange={(id) => {
+                const chosen = shown.find((candidate) => candidate.id === id);
+                if (!chosen) return;
+                set({
+                  label: chosen.label,
+                  ...(chosen.kind === 'person' ? { person_id: id } : { agency_id: id }),
+                  ...(chosen.sex ? { sex: chosen.sex } : {}),
+                  ...(chosen.birth_date ? { birth_date: chosen.birth_date } : {}),
+                  ...(chosen.deceased ? { deceased: true } : {}),
+                  ...(chosen.index ? { index: true } : {}),
+                });
+              }}
             />
-            <DateInput
-              label="生年月日"
-              support="年だけ、年と月だけでも入力できます。"
-              value={draft.birth_date ?? ''}
-              onChange={(birth_date) => set({ birth_date })}
-              limits={{ partial: true }}
-            />
-            <div>
-              <Checkbox
-                label="支援対象者（二重の線で囲みます）"
-                checked={draft.index ?? false}
-                onChange={(index) => set({ index })}
+          )}
+          <TextInput
+            id="map-node-label"
+            label="氏名・名称"
+            required
+            maxLength={200}
+            value={draft.label}
+            error={attempt > 0 && missing ? '「氏名・名称」を入力してください。' : undefined}
+            onChange={(label) => set({ label })}
+          />
+          {draft.kind === 'person' && (
+            <>
+              <RadioGroup
+                label="性別"
+                options={SEXES}
+                value={draft.sex ?? ''}
+                onChange={(sex) => set({ sex })}
               />
-              <Checkbox
-                label="キーパーソン"
-                checked={draft.key_person ?? false}
-                onChange={(key_person) => set({ key_person })}
-              />
-              <Checkbox
-                label="死亡"
-                checked={draft.deceased ?? false}
-                onChange={(deceased) => set({ deceased })}
-              />
-            </div>
-            {draft.deceased && (
               <DateInput
-                label="死亡した日"
-                value={draft.death_date ?? ''}
-                onChange={(death_date) => set({ death_date })}
+                label="生年月日"
+                support="年だけ、年と月だけでも入力できます。"
+                value={draft.birth_date ?? ''}
+                onChange={(birth_date) => set({ birth_date })}
                 limits={{ partial: true }}
               />
-            )}
-          </>
-        )}
+              <div>
+                <Checkbox
+                  label="支援対象者（二重の線で囲みます）"
+                  checked={draft.index ?? false}
+                  onChange={(index) => set({ index })}
+                />
+                <Checkbox
+                  label="キーパーソン"
+                  checked={draft.key_person ?? false}
+                  onChange={(key_person) => set({ key_person })}
+                />
+                <Checkbox
+                  label="死亡"
+                  checked={draft.deceased ?? false}
+                  onChange={(deceased) => set({ deceased })}
+                />
+              </div>
+              {draft.deceased && (
+                <DateInput
+                  label="死亡した日"
+                  value={draft.death_date ?? ''}
+                  onChange={(death_date) => set({ death_date })}
+                  limits={{ partial: true }}
+                />
+              )}
+            </>
+          )}
+        </UnreadContext>
       </form>
     </Dialog>
   );

@@ -1,4 +1,4 @@
-import { memo, useState, type ReactNode } from 'react';
+import { memo, type ReactNode } from 'react';
 import * as Y from 'yjs';
 import {
   maxChars,
@@ -17,6 +17,7 @@ import {
   RadioGroup,
   Select,
   TextInput,
+  useDraft,
   type Choice,
 } from '../../ui';
 import { LiveText } from './LiveText';
@@ -138,6 +139,9 @@ export const FieldEditor = memo(function FieldEditor(props: FieldEditorProps) {
             ...(field.limits?.not_future ? { notAfter: props.today } : {}),
             ...(field.pii === 'birth_date' ? { ageOn: props.today } : {}),
           }}
+          {...(field.pii === 'birth_date' || field.limits?.partial_date
+            ? {}
+            : { yearless: { today: props.today } })}
         />
       );
     case 'int':
@@ -255,7 +259,7 @@ function NumberInput({
   ...field
 }: {
   id: string;
-  label: ReactNode;
+  label: string;
   required: boolean;
   error: string | undefined;
   support: ReactNode;
@@ -266,8 +270,7 @@ function NumberInput({
   onFocus: () => void;
   onBlur: () => void;
 }) {
-  const [draft, setDraft] = useState<string | null>(null);
-  const [problem, setProblem] = useState<string | undefined>();
+  const { draft, problem, type, settle } = useDraft(field.id);
   const commit = () => {
     onBlur();
     if (draft === null) return;
@@ -276,18 +279,16 @@ function NumberInput({
       .replace(/[,、\s円]/g, '')
       .replace(/^[−‐–ー]/u, '-');
     if (text === '') {
-      setDraft(null);
-      setProblem(undefined);
+      settle();
       onChange(null);
       return;
     }
     const number = Number(text);
     if (!/^-?[0-9]+(\.[0-9]+)?$/.test(text) || !Number.isFinite(number)) {
-      setProblem('数字で入力してください。');
+      settle(`「${field.label}」：数字で入力してください。`);
       return;
     }
-    setDraft(null);
-    setProblem(undefined);
+    settle();
     if (number !== value) onChange(number);
   };
   return (
@@ -297,7 +298,8 @@ function NumberInput({
       error={problem ?? error}
       suffix={unit}
       value={draft ?? (value === null ? '' : value.toLocaleString('ja-JP'))}
-      onChange={setDraft}
+      data-draft={draft === null ? undefined : ''}
+      onChange={type}
       onBlur={commit}
       onKeyDown={(event) => {
         if (event.key === 'Enter' && !event.nativeEvent.isComposing) commit();

@@ -3,30 +3,20 @@ import { useMemo, type ReactNode } from 'react';
 import { useSession } from '../../app/session';
 import { api } from '../../api/client';
 import type { DocumentInfo, Projection, SeenBy } from '../../api/types';
-import { labelAt, type FormDefinition } from '../../forms/definition';
+import type { FormDefinition } from '../../forms/definition';
 import type { Values } from '../../forms/rules';
-import { problemText, REFUSALS } from '../../i18n/problems';
-import type { Refusal } from '../../sync/connection';
+import { useForm } from '../../forms/use-form';
+import { problemText } from '../../i18n/problems';
 import { useConnectionState, useDocument, useShared, type LiveDocument } from '../../sync/hooks';
-import { Button, Card, Dialog, Empty, Notice, Progress, useToast } from '../../ui';
+import { Card, Empty, Notice, Progress } from '../../ui';
 import type { References } from './FieldEditor';
 import { SheetEditor } from './SheetEditor';
 import { SheetView } from './SheetView';
 import { OnlineMembers, SaveStatus } from './Status';
 import { asCells, fieldsMap, readValues } from './values';
 
-/** The definition of a form; it changes only with the server's version. */
-export function useForm(id: string | null | undefined) {
-  return useQuery({
-    queryKey: ['forms', id],
-    queryFn: ({ signal }) => api.get<FormDefinition>(`forms/${id ?? ''}`, undefined, signal),
-    enabled: Boolean(id),
-    staleTime: Infinity,
-  });
-}
-
 /** What {@link LiveSheet} needs from the case around it. */
-export interface LiveSheetProps {
+interface LiveSheetProps {
   documentId: string;
   /** Form of the sheet, when known before the document is (`intake_assessment`). */
   formId: string;
@@ -42,7 +32,7 @@ export interface LiveSheetProps {
  * reader's level allows. Says so when the document is gone or the right was taken away.
  */
 export function LiveSheet(props: LiveSheetProps) {
-  const { live, refusal, dismissRefusal } = useDocument(props.documentId);
+  const { live } = useDocument(props.documentId);
   const form = useForm(props.formId);
   const { session } = useSession();
   const { users, orgs, persons } = props.references ?? {};
@@ -55,19 +45,16 @@ export function LiveSheet(props: LiveSheetProps) {
     }),
     [users, orgs, persons, session],
   );
-  return (
-    <>
-      <RefusalDialog refusal={refusal} form={form.data} onClose={dismissRefusal} />
-      {form.isError ? (
-        <Notice tone="error" live>
-          {problemText(form.error)}
-        </Notice>
-      ) : form.data === undefined ? (
-        <Progress label="様式を読み込んでいます" />
-      ) : (
-        <Content {...props} live={live} definition={form.data} references={references} />
-      )}
-    </>
+  if (form.isError)
+    return (
+      <Notice tone="error" live>
+        {problemText(form.error)}
+      </Notice>
+    );
+  return form.data === undefined ? (
+    <Progress label="様式を読み込んでいます" />
+  ) : (
+    <Content {...props} live={live} definition={form.data} references={references} />
   );
 }
 
@@ -127,7 +114,7 @@ function WhenSynced({
 }
 
 /** Shown in place of a document that may not be seen (any more). */
-export function Denied() {
+function Denied() {
   return (
     <Empty icon="lock" title="この記録は、あなたの機関には開示されていません">
       開示範囲が変わった可能性があります。必要な場合は、主担当に連絡してください。
@@ -169,7 +156,7 @@ function LiveReading({
 }
 
 /** The masked projection of a sheet, asked for again from time to time and on case events. */
-export function MaskedSheet({
+function MaskedSheet({
   documentId,
   definition,
 }: {
@@ -212,65 +199,5 @@ export function MaskedSheet({
         <SheetView definition={definition} fields={projection.data.fields} />
       )}
     </Card>
-  );
-}
-
-/** Says why the server refused, and offers the unsent words for copying. */
-export function RefusalDialog({
-  refusal,
-  form,
-  onClose,
-}: {
-  refusal: Refusal | null;
-  form?: FormDefinition | undefined;
-  onClose: () => void;
-}) {
-  const showToast = useToast();
-  if (!refusal) return null;
-  const words = REFUSALS[refusal.code];
-  const copy = async (text: string) => {
-    try {
-      await navigator.clipboard.writeText(text);
-      showToast('コピーしました。');
-    } catch {
-      showToast('コピーできませんでした。文章を選択して Ctrl+C を押してください。', {
-        tone: 'error',
-      });
-    }
-  };
-  return (
-    <Dialog
-      title={words?.title ?? '変更を受け付けられませんでした'}
-      isOpen
-      onClose={onClose}
-      role="alertdialog"
-      footer={
-        <Button variant="primary" onClick={onClose}>
-          閉じる
-        </Button>
-      }
-    >
-      <div className="stack">
-        <p>{words?.text ?? refusal.reason}</p>
-        {refusal.unsent.length > 0 && (
-          <>
-            <p>
-              次の文章は保存されていません。必要なものをコピーしてから閉じてください。閉じると元に戻せません。
-            </p>
-            {refusal.unsent.map((unsent) => (
-              <div key={unsent.path} className="unsent">
-                <div className="row row--between">
-                  <strong>{form ? labelAt(form, unsent.path) : '書きかけの文章'}</strong>
-                  <Button size="s" icon="copy" onClick={() => void copy(unsent.text)}>
-                    コピー
-                  </Button>
-                </div>
-                <p className="unsent__text">{unsent.text}</p>
-              </div>
-            ))}
-          </>
-        )}
-      </div>
-    </Dialog>
   );
 }

@@ -47,7 +47,6 @@ export function LiveText({
   peers,
   ids,
   multiline,
-  readOnly = false,
   maxLength,
 }: {
   connection: DocumentConnection;
@@ -57,7 +56,6 @@ export function LiveText({
   peers: readonly Peer[];
   ids: ControlIds;
   multiline: boolean;
-  readOnly?: boolean;
   maxLength?: number;
 }) {
   const box = useRef<TextBox>(null);
@@ -66,7 +64,7 @@ export function LiveText({
 
   useEffect(() => {
     const element = box.current;
-    if (!element || readOnly) return;
+    if (!element) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const typing = (on: boolean) => {
       clearTimeout(timer);
@@ -102,7 +100,7 @@ export function LiveText({
       bound.destroy();
       binding.current = null;
     };
-  }, [text, connection, path, readOnly]);
+  }, [text, connection, path]);
 
   // Text of others moves their carets: `shown` is a dependency although only its change matters.
   const carets = useMemo<Caret[]>(() => {
@@ -124,16 +122,13 @@ export function LiveText({
     return places.sort((a, b) => a.at - b.at);
   }, [peers, connection, text, shown]);
 
-  const content = readOnly ? text.toString() : shown;
   const first = peers[0];
   const common = {
     ...ids,
     className: `input live-text__box${multiline ? ' live-text__box--area' : ''}`,
-    readOnly,
     spellCheck: false,
     autoComplete: 'off',
     ...(maxLength !== undefined ? { maxLength } : {}),
-    ...(readOnly ? { value: content } : {}),
     ...(first
       ? { style: { borderColor: first.color, boxShadow: `inset 0 0 0 1px ${first.color}` } }
       : {}),
@@ -146,7 +141,7 @@ export function LiveText({
         <input {...common} type="text" ref={box as React.RefObject<HTMLInputElement>} />
       )}
       <div className="live-text__mirror" aria-hidden="true">
-        {mirror(content, carets)}
+        {mirror(shown, carets)}
       </div>
     </div>
   );

@@ -21,8 +21,10 @@ import {
   focusControl,
   IconButton,
   Notice,
+  UnreadContext,
   Unverified,
   useToast,
+  useUnread,
 } from '../../ui';
 import { controlId, FieldEditor, type References } from './FieldEditor';
 import { SeenBadge } from './SeenBadge';
@@ -108,6 +110,7 @@ export function SheetEditor({
   const missing = progress.flatMap((section) => section.missing);
 
   // ── checking ──
+  const unread = useUnread();
   const [attempt, setAttempt] = useState(0);
   const issues = useMemo<Issue[]>(
     () => (attempt === 0 ? [] : validate(definition, values, { today, outside })),
@@ -121,7 +124,8 @@ export function SheetEditor({
   }, [issues, definition]);
   const check = () => {
     setAttempt((number) => number + 1);
-    if (validate(definition, values, { today, outside }).length === 0)
+    const found = validate(definition, values, { today, outside });
+    if (found.length === 0 && unread.problems().length === 0)
       showToast('入力内容に誤りはありません。');
   };
 
@@ -163,6 +167,7 @@ export function SheetEditor({
     if (!element) return;
     const keys = (event: KeyboardEvent) => {
       if (!(event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return;
+      if (holdsDraft(event)) return;
       const key = event.key.toLowerCase();
       if (key === 'z' && !event.shiftKey) undo.undo();
       else if (key === 'y' || (key === 'z' && event.shiftKey)) undo.redo();
@@ -171,6 +176,7 @@ export function SheetEditor({
     };
     // The browser's own history knows nothing of what others wrote.
     const before = (event: InputEvent) => {
+      if (holdsDraft(event)) return;
       if (event.inputType === 'historyUndo') undo.undo();
       else if (event.inputType === 'historyRedo') undo.redo();
       else return;
@@ -193,7 +199,7 @@ export function SheetEditor({
     heading?.scrollIntoView({ block: 'start' });
     heading?.focus({ preventScroll: true });
   }, []);
-  const seen = useMemo(() => <SeenBadge seenBy={seenBy} />, [seenBy]);
+  const seen = useMemo(() => <SeenBadge seenBy={seenBy} inField />, [seenBy]);
   const lookup = lookupIn(values, outside);
 
   const editor = (field: Field) => {
@@ -226,133 +232,142 @@ export function SheetEditor({
   };
 
   return (
-    <div className="sheet" ref={root}>
-      <nav className="sheet__toc no-print" aria-label="この様式の見出し">
-        <ol>
-          {progress.map((section) => (
-            <li key={section.id}>
-              <a
-                href={`#section-${section.id}`}
-                aria-current={section.id === current ? 'true' : undefined}
-                onClick={(event) => {
-                  event.preventDefault();
-                  goTo(section.id);
-                }}
-              >
-                <span>{section.title}</span>
-                <span className="number">
-                  {section.missing.length > 0 && (
-                    <span className="sheet__dot" title={`必須の空欄 ${section.missing.length}件`}>
-                      <span className="visually-hidden">
-                        必須の空欄{section.missing.length}件、
+    <UnreadContext value={unread}>
+      <div className="sheet" ref={root}>
+        <nav className="sheet__toc no-print" aria-label="この様式の見出し">
+          <ol>
+            {progress.map((section) => (
+              <li key={section.id}>
+                <a
+                  href={`#section-${section.id}`}
+                  aria-current={section.id === current ? 'true' : undefined}
+                  onClick={(event) => {
+                    event.preventDefault();
+                    goTo(section.id);
+                  }}
+                >
+                  <span>{section.title}</span>
+                  <span className="number">
+                    {section.missing.length > 0 && (
+                      <span className="sheet__dot" title={`必須の空欄 ${section.missing.length}件`}>
+                        <span className="visually-hidden">
+                          必須の空欄{section.missing.length}件、
+                        </span>
                       </span>
-                    </span>
-                  )}
-                  {section.filled}/{section.total}
-                </span>
-              </a>
-            </li>
-          ))}
-        </ol>
-        <p className="sheet__left" role="status">
-          {missing.length === 0 ? '必須はすべて入力済み' : `必須 残り${missing.length}`}
-        </p>
-        {missing[0] !== undefined && (
-          <Button
-            variant="text"
-            size="s"
-            onClick={() => {
-              const here = document.activeElement?.closest('.sheet-field');
-              const after = missing.find((id) => {
-                const target = document.getElementById(controlId(id));
-                return (
-                  here &&
-                  target &&
-                  here.compareDocumentPosition(target) & Node.DOCUMENT_POSITION_FOLLOWING &&
-                  !here.contains(target)
-                );
-              });
-              focusControl(controlId(after ?? missing[0] ?? ''));
-            }}
-          >
-            次の必須の空欄へ
-          </Button>
-        )}
-      </nav>
-      <div className="sheet__paper">
-        <header className="sheet__head">
-          <div>
-            <h2>{definition.title}</h2>
-            <p className="soft">
-              様式 {definition.version}版 {!definition.verified && <Unverified />}
-            </p>
-          </div>
-          <OnlineMembers connection={connection} />
-          <div className="sheet__tools no-print">
-            <SaveStatus connection={connection} />
-            <IconButton
-              icon="undo"
-              label="元に戻す（Ctrl+Z）"
-              aria-disabled={history.undo === 0}
-              onClick={() => undo.undo()}
-            />
-            <IconButton
-              icon="redo"
-              label="やり直す（Ctrl+Y）"
-              aria-disabled={history.redo === 0}
-              onClick={() => undo.redo()}
-            />
-            <Button size="s" icon="check" onClick={check}>
-              内容を確認
+                    )}
+                    {section.filled}/{section.total}
+                  </span>
+                </a>
+              </li>
+            ))}
+          </ol>
+          <p className="sheet__left" role="status">
+            {missing.length === 0 ? '必須はすべて入力済み' : `必須 残り${missing.length}`}
+          </p>
+          {missing[0] !== undefined && (
+            <Button
+              variant="text"
+              size="s"
+              onClick={() => {
+                const here = document.activeElement?.closest('.sheet-field');
+                const after = missing.find((id) => {
+                  const target = document.getElementById(controlId(id));
+                  return (
+                    here &&
+                    target &&
+                    here.compareDocumentPosition(target) & Node.DOCUMENT_POSITION_FOLLOWING &&
+                    !here.contains(target)
+                  );
+                });
+                focusControl(controlId(after ?? missing[0] ?? ''));
+              }}
+            >
+              次の必須の空欄へ
             </Button>
-            {aside}
-          </div>
-        </header>
-        <div className="sheet__body">
-          <BlockedNotice connection={connection} />
-          <ErrorSummary
-            attempt={attempt}
-            items={issues
-              .filter((issue) => issue.severity === 'error')
-              .map((issue) => ({
-                target: controlId(issue.path),
-                message: issueText(definition, issue),
-              }))}
-          />
-          {issues.some((issue) => issue.severity === 'warning') && (
-            <Notice tone="warning" title="確認してください">
-              <ul>
-                {issues
-                  .filter((issue) => issue.severity === 'warning')
-                  .map((issue) => (
-                    <li key={`${issue.path}-${issue.code}`}>
-                      <a
-                        href={`#${controlId(issue.path)}`}
-                        onClick={(event) => {
-                          event.preventDefault();
-                          focusControl(controlId(issue.path));
-                        }}
-                      >
-                        {issueText(definition, issue)}
-                      </a>
-                    </li>
-                  ))}
-              </ul>
-            </Notice>
           )}
-          {definition.sections.map((section) => (
-            <section key={section.id} aria-labelledby={`section-${section.id}`}>
-              <h3 className="sheet__section" id={`section-${section.id}`} tabIndex={-1}>
-                {section.title}
-              </h3>
-              {section.help && <p className="soft">{section.help}</p>}
-              <div className="sheet__fields">{section.fields.map(editor)}</div>
-            </section>
-          ))}
+        </nav>
+        <div className="sheet__paper">
+          <header className="sheet__head">
+            <div>
+              <h2>{definition.title}</h2>
+              <p className="soft">
+                様式 {definition.version}版 {!definition.verified && <Unverified />}
+              </p>
+            </div>
+            <OnlineMembers connection={connection} />
+            <div className="sheet__save no-print">
+              <SaveStatus connection={connection} />
+            </div>
+            <div className="sheet__tools no-print">
+              <IconButton
+                icon="undo"
+                label="元に戻す（Ctrl+Z）"
+                aria-disabled={history.undo === 0}
+                onClick={() => undo.undo()}
+              />
+              <IconButton
+                icon="redo"
+                label="やり直す（Ctrl+Y）"
+                aria-disabled={history.redo === 0}
+                onClick={() => undo.redo()}
+              />
+              <Button size="s" icon="check" onClick={check}>
+                内容を確認
+              </Button>
+              {aside}
+            </div>
+          </header>
+          <div className="sheet__body">
+            <BlockedNotice connection={connection} />
+            <ErrorSummary
+              attempt={attempt}
+              items={issues
+                .filter((issue) => issue.severity === 'error')
+                .map((issue) => ({
+                  target: controlId(issue.path),
+                  message: issueText(definition, issue),
+                }))}
+            />
+            {issues.some((issue) => issue.severity === 'warning') && (
+              <Notice tone="warning" title="確認してください">
+                <ul>
+                  {issues
+                    .filter((issue) => issue.severity === 'warning')
+                    .map((issue) => (
+                      <li key={`${issue.path}-${issue.code}`}>
+                        <a
+                          href={`#${controlId(issue.path)}`}
+                          onClick={(event) => {
+                            event.preventDefault();
+                            focusControl(controlId(issue.path));
+                          }}
+                        >
+                          {issueText(definition, issue)}
+                        </a>
+                      </li>
+                    ))}
+                </ul>
+              </Notice>
+            )}
+            {definition.sections.map((section) => (
+              <section key={section.id} aria-labelledby={`section-${section.id}`}>
+                <h3 className="sheet__section" id={`section-${section.id}`} tabIndex={-1}>
+                  {section.title}
+                </h3>
+                {section.help && <p className="soft">{section.help}</p>}
+                <div className="sheet__fields">{section.fields.map(editor)}</div>
+              </section>
+            ))}
+          </div>
         </div>
       </div>
-    </div>
+    </UnreadContext>
   );
+}
+
+/** A date or number being typed is not in the document yet: its history is the browser's. */
+function holdsDraft(event: Event): boolean {
+  return (event.target as HTMLElement).closest('[data-draft]') !== null;
 }
 
 /** How much of a line a field takes. */

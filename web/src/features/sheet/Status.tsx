@@ -1,24 +1,31 @@
 import type { ConnectionState, DocumentConnection } from '../../sync/connection';
 import { byAccount, useConnectionState, usePeers, type Peer } from '../../sync/hooks';
-import { Avatar, Icon, Notice, Who, type IconName } from '../../ui';
+import { Avatar, Icon, Notice, useUnreadBoxes, Who, type IconName, type UnreadBox } from '../../ui';
 import './status.css';
 
 function clock(at: number): string {
   return new Intl.DateTimeFormat('ja-JP', { hour: '2-digit', minute: '2-digit' }).format(at);
 }
 
-/** Words and look of a save state. */
-export function saveWords(state: ConnectionState): {
+/** Words and look of a save state. `boxes` hold text that is not in the document at all. */
+export function saveWords(
+  state: ConnectionState,
+  boxes: readonly UnreadBox[] = [],
+): {
   text: string;
   detail: string;
   icon: IconName;
   tone: 'good' | 'busy' | 'bad';
 } {
-  const count = state.unsaved > 0 ? `${state.unsaved}件` : '';
+  const left = state.unsaved + boxes.length;
+  const count = left > 0 ? `${left}件` : '';
   switch (state.save) {
     case 'loading':
       return { text: '読み込み中', detail: '', icon: 'refresh', tone: 'busy' };
     case 'saved':
+      if (boxes.some((box) => box.message !== null))
+        return { text: `未保存 ${count}`, detail: '', icon: 'warning', tone: 'bad' };
+      if (boxes.length > 0) return { text: '入力中', detail: '', icon: 'pencil', tone: 'busy' };
       // Text that is still being composed exists only in the box.
       return state.composing
         ? { text: '変換中', detail: '', icon: 'pencil', tone: 'busy' }
@@ -46,7 +53,7 @@ export function saveWords(state: ConnectionState): {
 
 /** 保存済み / 保存中 / 未保存 n件 / オフライン, announced politely. */
 export function SaveStatus({ connection }: { connection: DocumentConnection }) {
-  const words = saveWords(useConnectionState(connection));
+  const words = saveWords(useConnectionState(connection), useUnreadBoxes());
   return (
     <span className={`save-status save-status--${words.tone}`} role="status">
       <Icon name={words.icon} />

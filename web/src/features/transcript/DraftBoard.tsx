@@ -608,7 +608,7 @@ function OverwriteDialog({
           {
             code: 'replace',
             label: '下書きに置き換える',
-            support: '前の内容は「戻す」と履歴から戻せます',
+            support: '前の内容は、この画面を開いている間だけ「戻す」で戻せます',
           },
         ]}
         value={choice}

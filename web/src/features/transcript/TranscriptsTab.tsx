@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useRef, useState, type DragEvent } from 'react';
+import { useEffect, useRef, useState, type DragEvent } from 'react';
 import { Link, useLocation } from 'wouter';
 import { api, apiUrl } from '../../api/client';
 import { useSession } from '../../app/session';
@@ -34,6 +34,13 @@ export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
   const toast = useToast();
   const [, navigate] = useLocation();
   const input = useRef<HTMLInputElement>(null);
+  const here = useRef(false);
+  useEffect(() => {
+    here.current = true;
+    return () => {
+      here.current = false;
+    };
+  }, []);
   const [text, setText] = useState('');
   const [dragging, setDragging] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
@@ -59,11 +66,22 @@ export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
       const made = await handle.result;
       setText('');
       void client.invalidateQueries({ queryKey: ['case', detail.id, 'transcripts'] });
-      toast('取り込みました。下書きを確かめてください。');
-      navigate(`/transcripts/${made.id}`);
+      const open = (): void => navigate(`/transcripts/${made.id}`);
+      if (here.current) {
+        toast('取り込みました。下書きを確かめてください。');
+        open();
+      } else {
+        // They went on to something else meanwhile: do not pull them away from it.
+        toast('文字起こしを取り込みました。', {
+          action: { label: '下書きを開く', onPress: open },
+        });
+      }
     } catch (error) {
       const code = error instanceof Error ? error.message : '';
-      if (code !== 'aborted') setProblem(refusalText(code));
+      if (code === 'aborted') return;
+      const words = refusalText(code);
+      if (here.current) setProblem(words);
+      else toast(`文字起こしを取り込めませんでした。${words}`, { tone: 'error' });
     } finally {
       setSending(null);
     }
