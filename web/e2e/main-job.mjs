@@ -75,7 +75,7 @@ test('signing in: wrong password, wrong code, a used code, then in', async () =>
   await checkAccess(page, 'totp');
   await page.fill('#signin-totp', '12');
   await page.getByRole('button', { name: 'サインイン', exact: true }).click();
-  await page.getByText('いまは2けた').first().waitFor();
+  await page.getByText('いまは2桁').first().waitFor();
   const code = await freshTotp(account.totp_secret);
   // Full-width digits with a space, as a tired person types them.
   const wide = [...code].map((digit) => String.fromCharCode(digit.charCodeAt(0) + 0xfee0));

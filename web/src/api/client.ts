@@ -88,9 +88,13 @@ export async function request<T>(
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
   const error = await problemOf(response);
-  if (error.status === 401 && !options.expectUnauthenticated)
-    for (const listener of lostSession) listener();
+  if (!options.expectUnauthenticated) tellIfLost(error.status);
   throw error;
+}
+
+/** For requests that cannot go through {@link request}: 401 means that nobody is signed in. */
+export function tellIfLost(status: number): void {
+  if (status === 401) for (const listener of lostSession) listener();
 }
 
 /** Reads what a refusal says. */
@@ -109,6 +113,28 @@ export async function problemOf(response: Response): Promise<ApiError> {
     body,
     Number.isFinite(retry) ? retry : undefined,
   );
+}
+
+/** Reads text that is no JSON (a picture). Throws {@link ApiError}. */
+export async function fetchText(
+  path: string,
+  query?: RequestOptions['query'],
+  signal?: AbortSignal,
+): Promise<string> {
+  let response: Response;
+  try {
+    response = await fetch(apiUrl(path, query), {
+      credentials: 'same-origin',
+      cache: 'no-store',
+      signal: signal ?? null,
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'offline');
+  }
+  if (response.ok) return response.text();
+  tellIfLost(response.status);
+  throw await problemOf(response);
 }
 
 /** Short forms of {@link request}. */

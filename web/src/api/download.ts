@@ -1,4 +1,4 @@
-import { ApiError, problemOf } from './client';
+import { ApiError, problemOf, tellIfLost } from './client';
 
 /**
  * Fetches a file and saves it. A link with `download` would save a refusal as if it were the file,
@@ -11,7 +11,10 @@ export async function saveFile(href: string, name: string): Promise<void> {
   } catch {
     throw new ApiError(0, 'offline');
   }
-  if (!response.ok) throw await problemOf(response);
+  if (!response.ok) {
+    tellIfLost(response.status);
+    throw await problemOf(response);
+  }
   const address = URL.createObjectURL(await response.blob());
   const link = document.createElement('a');
   link.href = address;

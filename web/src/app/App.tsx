@@ -32,32 +32,32 @@ export function App() {
   return (
     <QueryClientProvider client={queries}>
       <TitleProvider>
-        <ToastProvider>
-          <Router base={basePath()}>
-            <SessionGate
-              loading={<PageLoading />}
-              failed={(error, retry) => (
-                <main className="page-loading">
-                  <Notice
-                    tone="error"
-                    live
-                    title="読み込めませんでした"
-                    actions={
-                      <Button size="s" onClick={retry}>
-                        もう一度試す
-                      </Button>
-                    }
-                  >
-                    {problemText(error)}
-                  </Notice>
-                </main>
-              )}
-              signIn={(again) => <SignIn again={again} />}
-            >
+        <Router base={basePath()}>
+          <SessionGate
+            loading={<PageLoading />}
+            failed={(error, retry) => (
+              <main className="page-loading">
+                <Notice
+                  tone="error"
+                  live
+                  title="読み込めませんでした"
+                  actions={
+                    <Button size="s" onClick={retry}>
+                      もう一度試す
+                    </Button>
+                  }
+                >
+                  {problemText(error)}
+                </Notice>
+              </main>
+            )}
+            signIn={(again) => <SignIn again={again} />}
+          >
+            <ToastProvider>
               <Pages />
-            </SessionGate>
-          </Router>
-        </ToastProvider>
+            </ToastProvider>
+          </SessionGate>
+        </Router>
       </TitleProvider>
     </QueryClientProvider>
   );

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
+import { useHistoryState } from 'wouter/use-browser-location';
 import { appUrl } from '../api/client';
 import { labelOf, ROLES_SHORT } from '../i18n/glossary';
 import { Avatar, Icon, Menu, useCurrentInSight, type MenuEntry } from '../ui';
@@ -68,11 +69,9 @@ export interface SearchState {
   q?: string;
 }
 
-/** The words last searched for from the top bar. */
-export function useSearchWords(): string {
-  useLocation();
-  const state = window.history.state as SearchState | null;
-  return state?.q ?? '';
+/** What was last searched for from the top bar: another object at every search, also for the same words. */
+export function useSearched(): SearchState | null {
+  return useHistoryState<SearchState | null>();
 }
 
 function SearchBox() {
@@ -84,7 +83,11 @@ function SearchBox() {
       if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || event.isComposing)
         return;
       const target = event.target as HTMLElement | null;
-      if (target?.closest('input, textarea, select, [contenteditable="true"], [role="dialog"]'))
+      if (
+        target?.closest(
+          'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="alertdialog"]',
+        )
+      )
         return;
       event.preventDefault();
       input.current?.focus();

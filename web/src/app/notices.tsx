@@ -19,7 +19,7 @@ export function OfflineBanner() {
       {!online && (
         <p className="offline-banner">
           <Icon name="offline" />
-          通信が切れています。入力は続けられます。つながると自動で保存します。この画面を閉じないでください。
+          通信が切れています。この画面を閉じないでください。シートの入力は、つながると自動で保存されます。ほかの画面では、つながってから保存してください。
         </p>
       )}
     </div>

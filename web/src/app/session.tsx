@@ -10,6 +10,7 @@ import {
 } from 'react';
 import { ApiError, onSessionLost, request } from '../api/client';
 import type { Session } from '../api/types';
+import { Covered } from '../ui';
 
 interface SessionState {
   session: Session;
@@ -43,6 +44,11 @@ async function readSession(): Promise<Session | null> {
   }
 }
 
+/** Only a finished session is asked for again on returning to the page: a step of signing in keeps
+ * its screen, and recovery codes stay until they are put away. */
+const whenReady = (query: { state: { data: Session | null | undefined } }): boolean =>
+  query.state.data?.stage === 'ready';
+
 /**
  * Decides between sign-in and the app. Once somebody is in, a lost session does not throw the
  * screens away: they are hidden but stay alive, with everything typed in them, until the same
@@ -64,7 +70,8 @@ export function SessionGate({
     queryKey: SESSION_KEY,
     queryFn: readSession,
     staleTime: 60_000,
-    refetchOnWindowFocus: true,
+    refetchOnWindowFocus: whenReady,
+    refetchOnReconnect: whenReady,
     retry: 1,
   });
   const [kept, setKept] = useState<Session | null>(null);
@@ -74,22 +81,54 @@ export function SessionGate({
     return onSessionLost(() => client.setQueryData(SESSION_KEY, null));
   }, [client]);
 
-  if (current && kept && current.account.id !== kept.account.id) {
+  const somebodyElse = current && kept && current.account.id !== kept.account.id;
+  // A new session begins with the account's first hat; the kept screens belong to the former one.
+  const otherHat =
+    current && kept && !somebodyElse && current.membership.id !== kept.membership.id
+      ? kept.membership.id
+      : null;
+  if (current && current !== kept && !somebodyElse && !otherHat) setKept(current);
+  useEffect(() => {
+    if (!otherHat) return;
+    request('PUT', 'session/membership', { body: { membership_id: otherHat } })
+      .then(() => client.refetchQueries({ queryKey: SESSION_KEY }))
+      .catch(() => window.location.reload());
+  }, [client, otherHat]);
+
+  if (somebodyElse) {
     // Somebody else sat down: nothing of the former person's may remain in memory.
     window.location.reload();
     return loading;
   }
-  if (current && current !== kept) setKept(current);
-
   if (query.isPending) return loading;
   if (query.isError && !kept) return failed(query.error, () => void query.refetch());
+  if (otherHat) return <AppOf kept={kept} instead={loading} children={children} />;
   const shown = current ?? (query.isError ? kept : null);
+  return shown ? (
+    <AppOf kept={shown} instead={null} children={children} />
+  ) : (
+    <AppOf kept={kept} instead={signIn(kept !== null)} children={children} />
+  );
+}
+
+/** The app of a session; with something shown `instead` it stays alive out of sight, dialogs too. */
+function AppOf({
+  kept,
+  instead,
+  children,
+}: {
+  kept: Session | null;
+  instead: ReactNode;
+  children: ReactNode;
+}) {
   return (
     <>
-      {!shown && signIn(kept !== null)}
+      {instead}
       {kept && (
-        <div hidden={!shown} className="app-root">
-          <SessionProvider session={shown ?? kept}>{children}</SessionProvider>
+        <div hidden={instead !== null} className="app-root">
+          <Covered value={instead !== null}>
+            <SessionProvider session={kept}>{children}</SessionProvider>
+          </Covered>
         </div>
       )}
     </>

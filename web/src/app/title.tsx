@@ -1,7 +1,7 @@
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from 'react';
 
 interface TitleParts {
-  setPage: (title: string) => void;
+  setPage: (change: (title: string) => string) => void;
   setErrors: (change: (count: number) => number) => void;
 }
 
@@ -25,7 +25,15 @@ export function TitleProvider({ children }: { children: ReactNode }) {
 /** Names the page in the title. Never put a client's name here: titles end up in histories. */
 export function useTitle(title: string): void {
   const { setPage } = useContext(TitleContext);
-  useEffect(() => setPage(title), [setPage, title]);
+  useEffect(() => {
+    let before = '';
+    setPage((shown) => {
+      before = shown;
+      return title;
+    });
+    // What was covered for a while (signing in again) gets its name back, unless another has come.
+    return () => setPage((shown) => (shown === title ? before : shown));
+  }, [setPage, title]);
 }
 
 /** Prefixes the title with エラー： while `present`. */

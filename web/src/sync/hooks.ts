@@ -84,7 +84,9 @@ export function useDocument(id: string | null | undefined): {
         else if (refused.code === 3) {
           show({ kind: 'loading' });
           void ask(id).then(({ answer, info }) => {
-            if (answer.kind === 'ok') setCopy((number) => number + 1);
+            // Not reachable is no answer: the fresh copy waits for one.
+            if (answer.kind === 'ok' || answer.kind === 'unreachable')
+              setCopy((number) => number + 1);
             else if (answer.kind === 'masked' && info) show({ kind: 'masked', info });
             else show({ kind: 'denied' });
           });

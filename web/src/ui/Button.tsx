@@ -63,13 +63,15 @@ export function Button({
       {iconAfter && <Icon name={iconAfter} size="s" />}
     </button>
   );
-  if (!reason) return button;
+  // The same root with and without a reason: another one would take the focus away.
   return (
-    <span className="button-with-reason">
+    <span className={reason ? 'button-with-reason' : 'button-alone'}>
       {button}
-      <span id={reasonId} className="button-reason">
-        {reason}
-      </span>
+      {reason && (
+        <span id={reasonId} className="button-reason">
+          {reason}
+        </span>
+      )}
     </span>
   );
 }

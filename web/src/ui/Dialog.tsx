@@ -1,7 +1,10 @@
-import { useId, type ReactNode } from 'react';
+import { createContext, useContext, useId, type ReactNode } from 'react';
 import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from 'react-aria-components';
 import { Button, IconButton } from './Button';
 import './dialog.css';
+
+/** Whether the app is out of sight (signed out): dialogs hang on the body, outside of what is hidden. */
+export const Covered = createContext(false);
 
 /**
  * A modal dialog: focus stays inside, Esc closes it, focus returns to what opened it.
@@ -27,10 +30,11 @@ export function Dialog({
   dismissable?: boolean;
   role?: 'dialog' | 'alertdialog';
 }) {
+  const covered = useContext(Covered);
   return (
     <ModalOverlay
       className="dialog-scrim"
-      isOpen={isOpen}
+      isOpen={isOpen && !covered}
       onOpenChange={(open) => {
         if (!open) onClose();
       }}

@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
-import { useSearchWords } from '../../app/Shell';
+import { useSearched } from '../../app/Shell';
 import { Button, Checkbox, Empty, LinkButton, PageHead, Select, Table, TextInput } from '../../ui';
 import type { CasePage } from './api';
 import { ago, daysSince, localDate, monthDay, QUIET_DAYS } from './dates';
@@ -14,9 +14,9 @@ const PAGE = 25;
 /** 「事案」: every case one may see, with filters. Words searched for never go into the address. */
 export default function CaseListPage() {
   const { session, can } = useSession();
-  const searched = useSearchWords();
-  const [words, setWords] = useState(searched);
-  const [applied, setApplied] = useState(searched);
+  const searched = useSearched();
+  const [words, setWords] = useState(searched?.q ?? '');
+  const [applied, setApplied] = useState(searched?.q ?? '');
   const [stage, setStage] = useState('');
   const [mine, setMine] = useState(false);
   const [trail, setTrail] = useState<string[]>([]);
@@ -25,8 +25,8 @@ export default function CaseListPage() {
 
   // The search box of the top bar may be used again while this page is open.
   useEffect(() => {
-    setWords(searched);
-    setApplied(searched);
+    setWords(searched?.q ?? '');
+    setApplied(searched?.q ?? '');
     setTrail([]);
   }, [searched]);
 

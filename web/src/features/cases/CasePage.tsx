@@ -52,9 +52,10 @@ const TABS: readonly Tab[] = [
 export default function CasePage({ params }: PageProps) {
   const id = params['caseId'] ?? '';
   const query = useCase(id);
-  if (!query.data) {
-    const gone =
-      query.error instanceof ApiError && (query.error.status === 404 || query.error.status === 403);
+  // A failed refetch keeps the old data: a right that was taken away counts more.
+  const gone =
+    query.error instanceof ApiError && (query.error.status === 404 || query.error.status === 403);
+  if (gone || !query.data) {
     return gone ? (
       <Empty
         icon="lock"

@@ -97,7 +97,7 @@ export default function NewCasePage() {
     onError: (error) => {
       setRefused(
         error instanceof ApiError && error.code === 'personal_number'
-          ? '12けたの個人番号（マイナンバー）らしい数字が入っています。このシステムでは扱わないため、消してから受け付けてください。'
+          ? '12桁の個人番号（マイナンバー）らしい数字が入っています。このシステムでは扱わないため、消してから受け付けてください。'
           : problemText(error),
       );
     },

@@ -187,11 +187,14 @@ export function nameOf(value: string | Named | null | undefined): string {
 
 /** How long a burst of events is collected before asking again, in ms. */
 const COLLECT = 300;
+/** How long to wait before a stream that the server ended is opened again, in ms. */
+const REOPEN = 15_000;
 
 /**
  * Keeps a case fresh: the server's events carry ids only, so each one makes us ask again for what
  * we may see. When the stream cannot be opened (a gateway cuts it), the screens' own slow polling
- * remains; EventSource reconnects by itself.
+ * remains. EventSource reconnects by itself after a cut line, and never after a refusal (right taken
+ * away, session over, too many): then we ask at once what may still be seen, and knock again later.
  */
 export function useCaseEvents(id: string): void {
   const client = useQueryClient();
@@ -205,7 +208,8 @@ export function useCaseEvents(id: string): void {
   }, [client, id]);
   useEffect(() => {
     if (typeof EventSource === 'undefined') return;
-    const source = new EventSource(apiUrl(`cases/${id}/events`));
+    let source: EventSource;
+    let again: ReturnType<typeof setTimeout> | undefined;
     const names = [
       'message',
       'projection',
@@ -216,9 +220,19 @@ export function useCaseEvents(id: string): void {
       'refetch',
       'lagged',
     ];
-    for (const name of names) source.addEventListener(name, refresh);
+    const open = () => {
+      source = new EventSource(apiUrl(`cases/${id}/events`));
+      for (const name of names) source.addEventListener(name, refresh);
+      source.addEventListener('error', () => {
+        if (source.readyState !== EventSource.CLOSED) return;
+        refresh();
+        again = setTimeout(open, REOPEN);
+      });
+    };
+    open();
     return () => {
       source.close();
+      clearTimeout(again);
       if (timer.current) clearTimeout(timer.current);
       timer.current = null;
     };

@@ -130,10 +130,12 @@ function Attention({
           >
             <h3 id={`attention-${column.key}`}>
               {column.title}{' '}
-              <Count
-                value={column.items.length}
-                tone={column.items.length ? column.tone : 'grey'}
-              />
+              {loaded && (
+                <Count
+                  value={column.items.length}
+                  tone={column.items.length ? column.tone : 'grey'}
+                />
+              )}
             </h3>
             {column.items.length === 0 && loaded && <p className="soft">{column.none}</p>}
             <ul>

@@ -7,6 +7,7 @@ import { useConnectionState, useDocument } from '../../sync/hooks';
 import type { DocumentConnection } from '../../sync/connection';
 import { Empty, LinkButton, Notice, Progress } from '../../ui';
 import { QueryState } from '../cases/parts';
+import { BlockedNotice } from '../sheet';
 import { sectionLabel } from '../cases/vocabulary';
 import { ReviewBoard } from './ReviewBoard';
 import './masks.css';
@@ -72,10 +73,11 @@ function Documents({ info, masksId }: { info: DocumentInfo; masksId: string }) {
   );
 }
 
-function Waiting({ info }: { info: DocumentInfo }) {
+function Waiting({ info, connection }: { info: DocumentInfo; connection?: DocumentConnection }) {
   return (
     <>
       <h1 tabIndex={-1}>マスク確認　{sectionLabel(info.section ?? info.kind)}</h1>
+      {connection && <BlockedNotice connection={connection} />}
       <Progress label="記録とマスクの候補を読み込んでいます" />
       <p>
         <Link href="/mask-reviews">一覧へ戻る</Link>
@@ -95,6 +97,7 @@ function Opened({
 }) {
   const parentState = useConnectionState(parent);
   const masksState = useConnectionState(masks);
-  if (!parentState.synced || !masksState.synced) return <Waiting info={info} />;
+  if (!parentState.synced || !masksState.synced)
+    return <Waiting info={info} connection={parentState.synced ? masks : parent} />;
   return <ReviewBoard info={info} parent={parent} masks={masks} />;
 }

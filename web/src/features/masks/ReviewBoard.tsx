@@ -24,6 +24,7 @@ import {
 import { useCase } from '../cases/api';
 import { sectionLabel } from '../cases/vocabulary';
 import { useFieldNames } from '../cases/fieldNames';
+import { SaveStatus } from '../sheet';
 import { CATEGORIES, category, sourceLabel } from './labels';
 import { commandFor, HELP, type Command } from './keyboard';
 import { MaskedText, projectedText, Withheld } from './preview';
@@ -317,7 +318,7 @@ export function ReviewBoard({
       const target = event.target instanceof HTMLElement ? event.target : null;
       const inField = Boolean(
         target?.closest(
-          'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="menu"]',
+          'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="alertdialog"], [role="menu"]',
         ),
       );
       const command = commandFor(event, { enabled: keysOn, inField });
@@ -364,13 +365,7 @@ export function ReviewBoard({
             max={Math.max(1, done.total)}
             aria-label="確認の進みぐあい"
           />
-          <span className="soft" role="status">
-            {saving.save === 'saved'
-              ? '保存済み'
-              : saving.save === 'offline'
-                ? 'オフライン（つながると保存します）'
-                : '保存中'}
-          </span>
+          <SaveStatus connection={masks} />
         </div>
         <div className="row">
           {peers.map((peer) => (

@@ -3,9 +3,10 @@ import { useCallback, useEffect, useMemo, useState } from 'react';
 import * as Y from 'yjs';
 import { SaveLink } from '../../app/saving';
 import { useSession } from '../../app/session';
-import { api, apiUrl } from '../../api/client';
+import { api, apiUrl, fetchText } from '../../api/client';
 import type { SeenBy } from '../../api/types';
 import { formatWareki } from '../../forms/wareki';
+import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
 import { useConnectionState, useDocument, usePeers } from '../../sync/hooks';
 import {
@@ -82,15 +83,59 @@ export function LiveNetwork({
 
 /** Masked readers get the server's picture without names; never the document. */
 function MaskedPicture({ caseId }: { caseId: string }) {
+  const picture = useQuery({
+    // Under the case's key: its events draw it anew.
+    queryKey: ['case', caseId, 'network.svg'],
+    queryFn: ({ signal }) => fetchText(`cases/${caseId}/network.svg`, { masked: true }, signal),
+    refetchInterval: 60_000,
+  });
+  const address = useMemo(
+    () =>
+      picture.data === undefined
+        ? null
+        : `data:image/svg+xml;charset=utf-8,${encodeURIComponent(picture.data)}`,
+    [picture.data],
+  );
+  const words = useMemo(() => textsOf(picture.data ?? ''), [picture.data]);
   return (
     <Card title="マスク済み（個人情報として取扱い）" icon="mask" tone="purple">
-      <img
-        className="network__masked"
-        src={apiUrl(`cases/${caseId}/network.svg`, { masked: true }).href}
-        alt="世帯と関わりの図。氏名は続柄などに置き換えています。"
-      />
+      {picture.error && (
+        <Notice tone={address ? 'warning' : 'error'} live>
+          {problemText(picture.error)}
+        </Notice>
+      )}
+      {address ? (
+        <>
+          <img
+            className="network__masked"
+            src={address}
+            alt="世帯と関わりの図。氏名は続柄などに置き換えています。"
+          />
+          {words.length > 0 && (
+            <details>
+              <summary>図に書かれていることば（{words.length}件）</summary>
+              <ul>
+                {words.map((text, index) => (
+                  <li key={index}>{text}</li>
+                ))}
+              </ul>
+            </details>
+          )}
+        </>
+      ) : (
+        !picture.error && <Progress label="図を読み込んでいます" />
+      )}
     </Card>
   );
+}
+
+/** What stands in a picture, in its order: for those who cannot see it. */
+export function textsOf(svg: string): string[] {
+  if (svg === '') return [];
+  const drawn = new DOMParser().parseFromString(svg, 'image/svg+xml');
+  return [...drawn.querySelectorAll('text')]
+    .map((element) => element.textContent?.trim() ?? '')
+    .filter((text) => text !== '');
 }
 
 /** The map, live. Answers keep their identity while nothing changed. */
@@ -182,7 +227,13 @@ function Board({
   });
   const positions = layout.data?.positions ?? NOWHERE;
 
-  if (!state.synced) return <Progress label="図を読み込んでいます" />;
+  if (!state.synced)
+    return (
+      <>
+        <BlockedNotice connection={connection} />
+        {!state.blocked && <Progress label="図を読み込んでいます" />}
+      </>
+    );
 
   const nodeOf = (id: string) => map.nodes.find((node) => node.id === id);
   const nameOf = (id: string) => nodeOf(id)?.label ?? '';
@@ -541,8 +592,8 @@ function Board({
                 )
           }
           onClose={close}
-          onSave={(values) => {
-            const id = writeHousehold(doc, opened.id, values);
+          onSave={(values, seen) => {
+            const id = writeHousehold(doc, opened.id, values, opened.id ? seen : undefined);
             setSelection({ kind: 'household', id });
             close();
           }}
@@ -568,8 +619,8 @@ function Board({
               ),
           )}
           onClose={close}
-          onSave={(values) => {
-            const id = writeNode(doc, opened.id, values);
+          onSave={(values, seen) => {
+            const id = writeNode(doc, opened.id, values, opened.id ? seen : undefined);
             setSelection({ kind: 'node', id });
             close();
           }}
@@ -591,8 +642,8 @@ function Board({
           nodes={map.nodes}
           from={opened.from}
           onClose={close}
-          onSave={(values) => {
-            const id = writeTie(doc, opened.id, values);
+          onSave={(values, seen) => {
+            const id = writeTie(doc, opened.id, values, opened.id ? seen : undefined);
             setSelection({ kind: 'tie', id });
             close();
           }}

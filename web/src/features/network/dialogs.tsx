@@ -57,19 +57,24 @@ export function NodeDialog({
   /** null: a new one. */
   node: MapNode | null;
   candidates: readonly Candidate[];
-  onSave: (values: Omit<MapNode, 'id'>) => void;
+  /** `seen`: what the dialog began with; others may have changed it since. */
+  onSave: (values: Omit<MapNode, 'id'>, seen: Omit<MapNode, 'id'>) => void;
   onDelete?: () => void;
   onClose: () => void;
 }) {
-  const { id: _, ...start } = node ?? { id: '', kind: 'person' as NodeKind, label: '' };
-  const [draft, setDraft] = useState<Omit<MapNode, 'id'>>(start);
+  const [start] = useState<Omit<MapNode, 'id'>>(() => {
+    const { id: _, ...values } = node ?? { id: '', kind: 'person' as NodeKind, label: '' };
+    return values;
+  });
+  const [draft, setDraft] = useState(start);
   const [attempt, setAttempt] = useState(0);
   const set = (change: Partial<MapNode>) => setDraft((now) => ({ ...now, ...change }));
   const missing = draft.label.trim() === '';
   const unread = useUnread();
   const save = () => {
     setAttempt((number) => number + 1);
-    if (!missing && unread.problems().length === 0) onSave({ ...draft, label: draft.label.trim() });
+    if (!missing && unread.problems().length === 0)
+      onSave({ ...draft, label: draft.label.trim() }, start);
   };
   const shown = candidates.filter((candidate) => candidate.kind === draft.kind);
   return (
@@ -124,14 +129,16 @@ export function NodeDialog({
               value={draft.person_id ?? draft.agency_id ?? ''}
               onChange={(id) => {
                 const chosen = shown.find((candidate) => candidate.id === id);
-                if (!chosen) return;
-                set({
-                  label: chosen.label,
-                  ...(chosen.kind === 'person' ? { person_id: id } : { agency_id: id }),
-                  ...(chosen.sex ? { sex: chosen.sex } : {}),
-                  ...(chosen.birth_date ? { birth_date: chosen.birth_date } : {}),
-                  ...(chosen.deceased ? { deceased: true } : {}),
-                  ...(chosen.index ? { index: true } : {}),
+                // Nothing of the one chosen before may stay with the next.
+                setDraft({
+                  kind: draft.kind,
+                  label: chosen?.label ?? '',
+                  ...(chosen?.kind === 'person' ? { person_id: id } : {}),
+                  ...(chosen?.kind === 'agency' ? { agency_id: id } : {}),
+                  ...(chosen?.sex ? { sex: chosen.sex } : {}),
+                  ...(chosen?.birth_date ? { birth_date: chosen.birth_date } : {}),
+                  ...(chosen?.deceased ? { deceased: true } : {}),
+                  ...(chosen?.index ? { index: true } : {}),
                 });
               }}
             />
@@ -206,20 +213,23 @@ export function TieDialog({
   nodes: readonly MapNode[];
   /** Node that was selected when the dialog was opened. */
   from?: string | undefined;
-  onSave: (values: Omit<MapTie, 'id'>) => void;
+  onSave: (values: Omit<MapTie, 'id'>, seen: Omit<MapTie, 'id'>) => void;
   onDelete?: () => void;
   onClose: () => void;
 }) {
   const client = nodes.find((node) => node.index && node.id !== from)?.id ?? '';
-  const { id: _, ...start } = tie ?? {
-    id: '',
-    family: 'eco' as const,
-    from: from ?? '',
-    to: client,
-    kind: 'normal',
-    direction: 'to_client',
-  };
-  const [draft, setDraft] = useState<Omit<MapTie, 'id'>>(start);
+  const [start] = useState<Omit<MapTie, 'id'>>(() => {
+    const { id: _, ...values } = tie ?? {
+      id: '',
+      family: 'eco' as const,
+      from: from ?? '',
+      to: client,
+      kind: 'normal',
+      direction: 'to_client',
+    };
+    return values;
+  });
+  const [draft, setDraft] = useState(start);
   const [attempt, setAttempt] = useState(0);
   const set = (change: Partial<MapTie>) => setDraft((now) => ({ ...now, ...change }));
   const options = nodes.map((node) => ({ code: node.id, label: node.label }));
@@ -236,7 +246,7 @@ export function TieDialog({
     attempt > 0 ? errors.find((error) => error.target === target)?.message : undefined;
   const save = () => {
     setAttempt((number) => number + 1);
-    if (errors.length === 0) onSave(draft);
+    if (errors.length === 0) onSave(draft, start);
   };
   return (
     <Dialog
@@ -354,12 +364,16 @@ export function HouseholdDialog({
   nodes: readonly MapNode[];
   /** Ids that are ticked in a new one. */
   start: readonly string[];
-  onSave: (values: Omit<Household, 'id'>) => void;
+  onSave: (values: Omit<Household, 'id'>, seen: Omit<Household, 'id'>) => void;
   onDelete?: () => void;
   onClose: () => void;
 }) {
-  const [name, setName] = useState(household?.name ?? '');
-  const [members, setMembers] = useState<readonly string[]>(household?.members ?? start);
+  const [seen] = useState({
+    name: household?.name ?? '',
+    members: household?.members ?? [...start],
+  });
+  const [name, setName] = useState(seen.name);
+  const [members, setMembers] = useState<readonly string[]>(seen.members);
   const [attempt, setAttempt] = useState(0);
   const people = nodes.filter((node) => node.kind === 'person' || node.kind === 'pet');
   const errors = [
@@ -376,7 +390,7 @@ export function HouseholdDialog({
     attempt > 0 ? errors.find((error) => error.target === target)?.message : undefined;
   const save = () => {
     setAttempt((number) => number + 1);
-    if (errors.length === 0) onSave({ name: name.trim(), members: [...members] });
+    if (errors.length === 0) onSave({ name: name.trim(), members: [...members] }, seen);
   };
   return (
     <Dialog

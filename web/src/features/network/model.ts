@@ -190,6 +190,7 @@ export function writeHousehold(
   doc: Y.Doc,
   id: string | null,
   values: Omit<Household, 'id'>,
+  seen?: Omit<Household, 'id'>,
 ): string {
   const household = id ?? newId();
   const root = doc.getMap('households');
@@ -198,12 +199,14 @@ export function writeHousehold(
     const entry = known instanceof Y.Map ? (known as Y.Map<unknown>) : new Y.Map<unknown>();
     const kept = known ? entry.get('members') : undefined;
     const members = kept instanceof Y.Map ? (kept as Y.Map<unknown>) : new Y.Map<unknown>();
-    if (!known || entry.get('name') !== values.name) entry.set('name', values.name);
+    if (!known || (seen?.name !== values.name && entry.get('name') !== values.name))
+      entry.set('name', values.name);
     if (!known || kept !== members) entry.set('members', members);
     if (!known) root.set(household, entry);
-    for (const node of [...members.keys()])
+    for (const node of seen?.members ?? [...members.keys()])
       if (!values.members.includes(node)) members.delete(node);
-    for (const node of values.members) if (members.get(node) !== true) members.set(node, true);
+    for (const node of values.members)
+      if (!seen?.members.includes(node) && members.get(node) !== true) members.set(node, true);
   }, EDIT);
   return household;
 }
@@ -213,10 +216,12 @@ export function deleteHousehold(doc: Y.Doc, id: string): void {
   doc.transact(() => doc.getMap('households').delete(id), EDIT);
 }
 
-function put(map: Y.Map<unknown>, id: string, values: Entry): void {
+/** `seen`: what the writer began with. What they left as it was is left as it is by now. */
+function put(map: Y.Map<unknown>, id: string, values: Entry, seen?: Entry): void {
   const known = map.get(id);
   const entry = known instanceof Y.Map ? (known as Y.Map<unknown>) : new Y.Map<unknown>();
   for (const [key, value] of Object.entries(values)) {
+    if (known && seen && value === seen[key]) continue;
     // One key at a time and only what changed: a label and a move by two people both stay.
     if (value === undefined || value === '') {
       if (known) entry.delete(key);
@@ -226,16 +231,28 @@ function put(map: Y.Map<unknown>, id: string, values: Entry): void {
 }
 
 /** Writes a node; a new one when it has no id yet. Returns the id. */
-export function writeNode(doc: Y.Doc, id: string | null, values: Omit<MapNode, 'id'>): string {
+export function writeNode(
+  doc: Y.Doc,
+  id: string | null,
+  values: Omit<MapNode, 'id'>,
+  seen?: Omit<MapNode, 'id'>,
+): string {
   const node = id ?? newId();
-  doc.transact(() => put(doc.getMap('nodes'), node, values as unknown as Entry), EDIT);
+  const [entry, before] = [values, seen];
+  doc.transact(() => put(doc.getMap('nodes'), node, entry, before), EDIT);
   return node;
 }
 
 /** Writes a tie; a new one when it has no id yet. */
-export function writeTie(doc: Y.Doc, id: string | null, values: Omit<MapTie, 'id'>): string {
+export function writeTie(
+  doc: Y.Doc,
+  id: string | null,
+  values: Omit<MapTie, 'id'>,
+  seen?: Omit<MapTie, 'id'>,
+): string {
   const tie = id ?? newId();
-  doc.transact(() => put(doc.getMap('ties'), tie, values as unknown as Entry), EDIT);
+  const [entry, before] = [values, seen];
+  doc.transact(() => put(doc.getMap('ties'), tie, entry, before), EDIT);
   return tie;
 }
 

@@ -17,6 +17,35 @@ import {
 const person = (id: string, index = false): MapNode => ({ id, kind: 'person', label: id, index });
 
 describe('the network document', () => {
+  it('leaves to others what a dialog did not change', () => {
+    const doc = new Y.Doc();
+    const a = writeNode(doc, null, { kind: 'person', label: '甲' });
+    const b = writeNode(doc, null, { kind: 'person', label: '乙' });
+    const c = writeNode(doc, null, { kind: 'person', label: '丙' });
+    const seen = { kind: 'person' as const, label: '甲', x: 1, y: 2 };
+    writePositions(doc, { [a]: { x: 1, y: 2 } });
+    // While the dialog is open, a colleague moves and renames the node.
+    writePositions(doc, { [a]: { x: 50, y: 60 } });
+    writeNode(doc, a, { kind: 'person', label: '甲野' });
+    writeNode(doc, a, { ...seen, deceased: true }, seen);
+    expect(readNetwork(doc).nodes[0]).toMatchObject({
+      label: '甲野',
+      x: 50,
+      y: 60,
+      deceased: true,
+    });
+
+    const house = writeHousehold(doc, null, { name: '本人世帯', members: [a] });
+    writeHousehold(doc, house, { name: '本人世帯', members: [a, b] });
+    writeHousehold(
+      doc,
+      house,
+      { name: '本人世帯', members: [a, c] },
+      { name: '本人世帯', members: [a] },
+    );
+    expect(readNetwork(doc).households[0]?.members.toSorted()).toEqual([a, b, c].toSorted());
+  });
+
   it('merges a label and a move by two people', () => {
     const here = new Y.Doc();
     const id = writeNode(here, null, { kind: 'agency', label: '東包括' });

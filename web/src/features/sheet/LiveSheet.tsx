@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, type ReactNode } from 'react';
 import { useSession } from '../../app/session';
-import { api } from '../../api/client';
+import { api, ApiError } from '../../api/client';
 import type { DocumentInfo, Projection, SeenBy } from '../../api/types';
 import type { FormDefinition } from '../../forms/definition';
 import type { Values } from '../../forms/rules';
@@ -12,7 +12,7 @@ import { Card, Empty, Notice, Progress } from '../../ui';
 import type { References } from './FieldEditor';
 import { SheetEditor } from './SheetEditor';
 import { SheetView } from './SheetView';
-import { OnlineMembers, SaveStatus } from './Status';
+import { BlockedNotice, OnlineMembers, SaveStatus } from './Status';
 import { asCells, fieldsMap, readValues } from './values';
 
 /** What {@link LiveSheet} needs from the case around it. */
@@ -73,10 +73,13 @@ function Content({
     case 'denied':
       return <Denied />;
     case 'masked':
-      return <MaskedSheet documentId={documentId} definition={definition} />;
+      return <ProjectedSheet documentId={documentId} definition={definition} masked />;
     case 'live':
       return (
-        <WhenSynced live={live}>
+        <WhenSynced
+          live={live}
+          meanwhile={<ProjectedSheet documentId={documentId} definition={definition} />}
+        >
           {live.connection.writable ? (
             <SheetEditor
               connection={live.connection}
@@ -94,16 +97,28 @@ function Content({
   }
 }
 
-/** Nothing of a sheet is drawn, and nothing can be typed, before the whole document is here. */
+/**
+ * Nothing can be typed before the whole document is here. Where the gateway lets no live editing
+ * through, the sheet can be read `meanwhile`.
+ */
 function WhenSynced({
   live,
+  meanwhile,
   children,
 }: {
   live: Extract<LiveDocument, { kind: 'live' }>;
+  meanwhile: ReactNode;
   children: ReactNode;
 }) {
-  const { synced, save } = useConnectionState(live.connection);
+  const { synced, save, blocked } = useConnectionState(live.connection);
   if (synced) return children;
+  if (blocked)
+    return (
+      <>
+        <BlockedNotice connection={live.connection} />
+        {meanwhile}
+      </>
+    );
   return save === 'offline' ? (
     <Notice tone="warning" live title="まだ読み込めていません">
       サーバーにつながりません。自動で接続し直しています。
@@ -155,13 +170,18 @@ function LiveReading({
   );
 }
 
-/** The masked projection of a sheet, asked for again from time to time and on case events. */
-function MaskedSheet({
+/**
+ * The projection of a sheet, as masked as the reader's level wants it; asked for again from time to
+ * time and on case events.
+ */
+function ProjectedSheet({
   documentId,
   definition,
+  masked = false,
 }: {
   documentId: string;
   definition: FormDefinition;
+  masked?: boolean;
 }) {
   const projection = useQuery({
     queryKey: ['documents', documentId, 'projection'],
@@ -169,18 +189,25 @@ function MaskedSheet({
       api.get<Projection>(`documents/${documentId}/projection`, undefined, signal),
     refetchInterval: 10_000,
   });
-  if (projection.isError)
+  const { error } = projection;
+  if (error instanceof ApiError && (error.status === 403 || error.status === 404))
+    return <Denied />;
+  // One answer that did not come leaves the last one standing.
+  if (error && !projection.data)
     return (
       <Notice tone="error" live>
-        {problemText(projection.error)}
+        {problemText(error)}
       </Notice>
     );
-  if (!projection.data) return <Progress label="マスク済みの記録を読み込んでいます" />;
+  if (!projection.data)
+    return (
+      <Progress label={masked ? 'マスク済みの記録を読み込んでいます' : '記録を読み込んでいます'} />
+    );
   return (
     <Card
-      title="マスク済み（個人情報として取扱い）"
-      icon="mask"
-      tone="purple"
+      title={masked ? 'マスク済み（個人情報として取扱い）' : `${definition.title}（閲覧のみ）`}
+      icon={masked ? 'mask' : 'eye'}
+      {...(masked ? { tone: 'purple' as const } : {})}
       aside={
         <span className="soft number">
           {new Date(projection.data.generated_at).toLocaleString('ja-JP', {
@@ -191,6 +218,11 @@ function MaskedSheet({
         </span>
       }
     >
+      {error && (
+        <Notice tone="warning" live>
+          最新の内容を読み込めていません。自動で読み直しています。
+        </Notice>
+      )}
       {projection.data.notice === 'not_scanned' ? (
         <Notice tone="warning">
           まだ伏せることばの検出が終わっていません。終わると、ここに表示されます。

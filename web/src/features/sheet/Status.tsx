@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'react';
 import type { ConnectionState, DocumentConnection } from '../../sync/connection';
 import { byAccount, useConnectionState, usePeers, type Peer } from '../../sync/hooks';
 import { Avatar, Icon, Notice, useUnreadBoxes, Who, type IconName, type UnreadBox } from '../../ui';
@@ -51,26 +52,45 @@ export function saveWords(
   }
 }
 
-/** 保存済み / 保存中 / 未保存 n件 / オフライン, announced politely. */
+/** How long a save state must last before it is read out, in ms: it changes at every key. */
+const SETTLED = 1500;
+
+/** The last words that lasted: what a screen reader is told. */
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), SETTLED);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return settled;
+}
+
+/** 保存済み / 保存中 / 未保存 n件 / オフライン; announced politely, and only what lasts. */
 export function SaveStatus({ connection }: { connection: DocumentConnection }) {
   const words = saveWords(useConnectionState(connection), useUnreadBoxes());
+  const said = useSettled(words.tone === 'busy' ? '' : words.text);
   return (
-    <span className={`save-status save-status--${words.tone}`} role="status">
+    <span className={`save-status save-status--${words.tone}`}>
       <Icon name={words.icon} />
       {words.text}
       {words.detail && <small className="number">{words.detail}</small>}
+      <span className="visually-hidden" role="status">
+        {said}
+      </span>
     </span>
   );
 }
 
 /** Says what to do when the gateway lets web pages through but not live editing. */
 export function BlockedNotice({ connection }: { connection: DocumentConnection }) {
-  const { blocked } = useConnectionState(connection);
+  const { blocked, synced } = useConnectionState(connection);
   if (!blocked) return null;
   return (
     <Notice tone="error" live title="この回線では同時編集の通信ができません">
-      WebSocket が途中の機器で止められている可能性があります。入力した内容はまだ保存されていません。
-      この画面を閉じずに、情報システム担当へ連絡してください。つながると自動で保存します。
+      WebSocket が途中の機器で止められている可能性があります。
+      {synced
+        ? '入力した内容はまだ保存されていません。この画面を閉じずに、情報システム担当へ連絡してください。つながると自動で保存します。'
+        : '情報システム担当へ連絡してください。つながると自動で開きます。'}
     </Notice>
   );
 }

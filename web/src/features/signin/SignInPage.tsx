@@ -63,16 +63,13 @@ export default function SignInPage({ params }: PageProps) {
     queryFn: () => api.get<{ demo: boolean }>('instance'),
     staleTime: Infinity,
   });
-  const [stage, setStage] = useState<Stage>('credentials');
+  // A reload in the middle of signing in goes on where it was.
+  const [stage, setStage] = useState<Stage>(() => {
+    const waiting = client.getQueryData<Session | null>(SESSION_KEY)?.stage;
+    return waiting && waiting !== 'ready' ? waiting : 'credentials';
+  });
   const [loginId, setLoginId] = useState('');
   const [lost, setLost] = useState(false);
-  // A reload in the middle of signing in goes on where it was.
-  const waiting = client.getQueryData<Session | null>(SESSION_KEY)?.stage;
-  const [resumed, setResumed] = useState(false);
-  if (!resumed && waiting && waiting !== 'ready') {
-    setResumed(true);
-    setStage(waiting);
-  }
 
   const advance = useCallback(
     (next: StageAnswer['stage']) => {
@@ -161,14 +158,14 @@ function Step({
 }) {
   useTitle(title);
   const left = useCountdown(failure?.until);
-  const items = failure
-    ? [
-        {
-          target: failure.target,
-          message: left > 0 ? refusalText({ code: 'locked', retryAfter: left }) : failure.text,
-        },
-      ]
-    : errors;
+  // The seconds left are said at the button: an alert that changes every second is read out each time.
+  const items = failure ? [{ target: failure.target, message: failure.text }] : errors;
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // A step whose fields do not take the focus themselves begins at its heading.
+    if (document.activeElement === null || document.activeElement === document.body)
+      heading.current?.focus();
+  }, []);
   return (
     <form
       noValidate
@@ -178,7 +175,9 @@ function Step({
       }}
     >
       {step && <p className="soft">{step}</p>}
-      <h1 tabIndex={-1}>{title}</h1>
+      <h1 tabIndex={-1} ref={heading}>
+        {title}
+      </h1>
       {lead && <div className="signin__lead">{lead}</div>}
       <ErrorSummary items={items} attempt={attempt} />
       <div className="stack--wide">
@@ -217,6 +216,8 @@ function useSend(
   onDone: (stage: StageAnswer['stage']) => void,
   onLost: (() => void) | null,
   words: Words = {},
+  /** Fields to which a code belongs, where it is not the step's own. */
+  targets: Words = {},
 ) {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -235,7 +236,7 @@ function useSend(
       const code = error instanceof ApiError ? error.code : '';
       if (onLost && (code === 'unauthenticated' || code === 'session_expired')) onLost();
       else {
-        setFailure(failureOf(error, target, words));
+        setFailure(failureOf(error, targets[code] ?? target, words));
         setAttempt((count) => count + 1);
       }
       return null;
@@ -339,7 +340,7 @@ function Totp({
   return (
     <Step
       title="確認コードの入力"
-      lead="認証アプリに表示されている6けたの数字を入力してください。"
+      lead="認証アプリに表示されている6桁の数字を入力してください。"
       failure={failure}
       attempt={attempt}
       errors={summaryOf({ 'signin-totp': error })}
@@ -532,7 +533,7 @@ function Enrolment({
         <li>
           <TextInput
             id="signin-enrol"
-            label="アプリに表示された6けたの数字"
+            label="アプリに表示された6桁の数字"
             required
             inputMode="numeric"
             autoComplete="one-time-code"
@@ -618,9 +619,12 @@ function NewPassword({
   const [again, setAgain] = useState('');
   const [shown, setShown] = useState(false);
   const [errors, setErrors] = useState<{ current?: string; next?: string; again?: string }>({});
-  const { busy, failure, attempt, send, refuse } = useSend(onDone, onLost, {
-    invalid_credentials: 'password_wrong',
-  });
+  const { busy, failure, attempt, send, refuse } = useSend(
+    onDone,
+    onLost,
+    { invalid_credentials: 'password_wrong' },
+    { invalid_credentials: 'password-current' },
+  );
   const submit = (): void => {
     const found: typeof errors = checkPassword(next, again, loginId);
     if (current === '')

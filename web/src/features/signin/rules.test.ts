@@ -21,7 +21,7 @@ describe('confirmation codes', () => {
   it('says what is wrong instead of refusing silently', () => {
     expect(checkTotp('')).toHaveProperty('error');
     expect(checkTotp('12345')).toEqual({
-      error: '確認コードは6けたです。いまは5けた入力されています。',
+      error: '確認コードは6桁です。いまは5桁入力されています。',
     });
     expect(checkTotp('12a456')).toHaveProperty('error');
   });

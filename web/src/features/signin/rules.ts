@@ -12,13 +12,13 @@ export function normaliseCode(input: string): string {
 export function checkTotp(input: string): { code: string } | { error: string } {
   const code = normaliseCode(input);
   if (code === '')
-    return { error: '確認コードを入力してください。認証アプリに表示される6けたの数字です。' };
+    return { error: '確認コードを入力してください。認証アプリに表示される6桁の数字です。' };
   if (!/^\d+$/.test(code))
     return {
-      error: '確認コードは数字だけです。認証アプリに表示される6けたの数字を入力してください。',
+      error: '確認コードは数字だけです。認証アプリに表示される6桁の数字を入力してください。',
     };
   if (code.length !== 6)
-    return { error: `確認コードは6けたです。いまは${code.length}けた入力されています。` };
+    return { error: `確認コードは6桁です。いまは${code.length}桁入力されています。` };
   return { code };
 }
 

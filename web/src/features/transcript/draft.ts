@@ -275,7 +275,7 @@ export function refusalText(code: string): string {
       return '文字コードを判別できませんでした。UTF-8 か Shift_JIS（CP932）で保存し直してください。';
     case 'personal_number':
     case 'my_number':
-      return '個人番号（マイナンバー）らしい12けたの番号があります。その番号を消してから、もう一度取り込んでください。';
+      return '個人番号（マイナンバー）らしい12桁の番号があります。その番号を消してから、もう一度取り込んでください。';
     case 'forbidden':
       return 'この事案に文字起こしを取り込む権限がありません。主担当にご相談ください。';
     case 'offline':
@@ -293,7 +293,7 @@ export function warningText(warning: unknown): string {
   switch (code) {
     case 'personal_number':
     case 'my_number':
-      return `12けたの番号がありました${places}。個人番号の可能性があるため取り込んでいません。`;
+      return `12桁の番号がありました${places}。個人番号の可能性があるため取り込んでいません。`;
     case 'truncated':
       return 'ファイルが途中で切れています。読めたところまで取り込みました。';
     case 'encoding_guessed':

@@ -1,4 +1,5 @@
 /** Uploading with progress: fetch cannot tell how much has been sent. */
+import { tellIfLost } from '../../api/client';
 
 export interface UploadHandle {
   abort: () => void;
@@ -31,7 +32,10 @@ export function upload<T>(
         // A gateway's own page: the status decides.
       }
       if (call.status >= 200 && call.status < 300 && answer !== null) resolve(answer as T);
-      else reject(new Error(codeOf(answer, call.status)));
+      else {
+        tellIfLost(call.status);
+        reject(new Error(codeOf(answer, call.status)));
+      }
     };
     if (body instanceof FormData) call.send(body);
     else {
