@@ -24,7 +24,7 @@ from base import HIDDEN
 from export import manifest_entry
 from retrieval import PASSAGE, QUERY
 from storage import base_dir, train_dir, write_json
-from train_sentences import Texts
+from train_sentences import TOWARDS_BASE, Texts, drawn_back
 
 LIMIT = 36_000_000
 
@@ -68,6 +68,7 @@ def ndcg_of(model: Onnx, texts: Texts) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", required=True)
+    parser.add_argument("--towards-base", type=float, default=TOWARDS_BASE, help="0: the trained weights, 1: the base")
     parser.add_argument("--weights", choices=("signed", "reduced", "unsigned"), default="unsigned")
     arguments = parser.parse_args()
     folder = train_dir() / "runs" / arguments.run
@@ -75,7 +76,7 @@ def main() -> None:
     out.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     model = encoder.sentences_from_base(base_dir() / "encoder.npz")
-    model.load_state_dict(torch.load(folder / "model.pt", weights_only=True)["model"])
+    drawn_back(model, torch.load(folder / "model.pt", weights_only=True), arguments.towards_base)
     model.eval()
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     shutil.copyfile(base_dir() / "tokenizer.json", out / "tokenizer.json")
@@ -112,7 +113,7 @@ def main() -> None:
             },
         },
     )
-    write_json(out / "export.json", {"parity": results, "bytes": size, "scores": scores, "weights": arguments.weights})
+    write_json(out / "export.json", {"parity": results, "bytes": size, "scores": scores, "weights": arguments.weights, "towards_base": arguments.towards_base})
 
 
 if __name__ == "__main__":

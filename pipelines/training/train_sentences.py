@@ -30,13 +30,13 @@ from tokenizers import Tokenizer
 
 import encoder
 import retrieval
-from base import LAYERS
 from preparation import prepare
 from retrieval import PASSAGE, QUERY
 from storage import base_dir, read_jsonl, sha256, train_dir, write_json
 from train_ner import Averaged, has_bfloat16, settle
 
 WEIGHT = {3: 1.0, 2: 0.3, 1: 0.1}
+TOWARDS_BASE = 0.2
 LONGEST = 256
 """Tokens in training; the runtime takes up to 512."""
 
@@ -55,7 +55,7 @@ def arguments() -> argparse.Namespace:
     add("--thin", type=float, default=0.15, help="share of sentences left out")
     add("--held-out", type=float, default=0.1, help="share of the groups, to watch the run")
     add("--ema", type=float, default=0.99)
-    add("--towards-base", type=float, default=0.0, help="0: the trained weights, 1: the base")
+    add("--towards-base", type=float, default=TOWARDS_BASE, help="0: the trained weights, 1: the base")
     add("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "2")))
     add("--seed", type=int, default=1)
     add("--score-only", action="store_true", help="score runs/NAME/model.pt, drawn towards the base, and end")
@@ -151,7 +151,7 @@ def main() -> None:
     rows = retrieval.groups()
     train, held = retrieval.split(rows, s.held_out, s.seed)
     if s.score_only:
-        drawn_back(model, torch.load(folder / "model.pt", weights_only=True)["trained"], s.towards_base)
+        drawn_back(model, torch.load(folder / "model.pt", weights_only=True), s.towards_base)
         print(json.dumps({"towards_base": s.towards_base} | scores(model, texts, held)))
         return
 
@@ -210,7 +210,7 @@ def main() -> None:
         epoch += 1
     trained = averaged.state(model)
     drawn_back(model, trained, s.towards_base)
-    torch.save({"model": model.state_dict(), "trained": trained, "depth": LAYERS}, folder / "model.pt")
+    torch.save(trained, folder / "model.pt")
     final = scores(model, texts, held)
     note(event="end", step=step, epoch=epoch, **final)
     write_json(

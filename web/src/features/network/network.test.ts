@@ -28,7 +28,7 @@ describe('the network document', () => {
     writePositions(doc, { [a]: { x: 50, y: 60 } });
     writeNode(doc, a, { kind: 'person', label: '甲野' });
     writeNode(doc, a, { ...seen, deceased: true }, seen);
-    expect(readNetwork(doc).nodes[0]).toMatchObject({
+    expect(readNetwork(doc).nodes.find((node) => node.id === a)).toMatchObject({
       label: '甲野',
       x: 50,
       y: 60,
@@ -43,7 +43,7 @@ describe('the network document', () => {
       { name: '本人世帯', members: [a, c] },
       { name: '本人世帯', members: [a] },
     );
-    expect(readNetwork(doc).households[0]?.members.toSorted()).toEqual([a, b, c].toSorted());
+    expect(new Set(readNetwork(doc).households[0]?.members)).toEqual(new Set([a, b, c]));
   });
 
   it('merges a label and a move by two people', () => {
