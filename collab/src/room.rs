@@ -13,7 +13,7 @@ use crate::log::{Entry, Loaded, LogError, Snapshot, Span, Version};
 use crate::presence;
 use crate::seed::{declare_roots, document as empty_document};
 use crate::shape::Shape;
-use crate::walker::{ContainerAt, Index, Refused, Writer};
+use crate::walker::{ContainerAt, Index, Refused, Trial, Writer};
 use bytes::Bytes;
 use domain::id::DocumentId;
 use jiff::Timestamp;
@@ -639,29 +639,37 @@ impl Room {
             may_edit,
             server,
         };
-        let on_their_way = self
-            .flight
-            .iter()
-            .flat_map(|f| &f.items)
-            .chain(&self.pending);
         let doc = &self.core.doc;
         let shape = &self.shape;
         let bytes = &update;
-        let mut on_their_way = Some(on_their_way);
-        let mut numbers = |suspects: &[ContainerAt]| -> bool {
-            let (Some(check), Some(items)) = (shape.personal_number(), on_their_way.take()) else {
-                return false;
-            };
-            let scratch = copy(doc, shape, items.map(|item| &item.update), 0);
-            let read = |at: &ContainerAt| text_of(&scratch, at).is_some_and(|text| check(&text));
-            let before: Vec<bool> = suspects.iter().map(read).collect();
-            apply_to(&scratch, bytes);
-            suspects
-                .iter()
-                .zip(before)
-                .any(|(at, before)| !before && read(at))
+        let in_flight = self.flight.as_ref().map_or(&[][..], |f| &f.items);
+        let pending = &self.pending;
+        let mut trial = |trial: Trial<'_>| match trial {
+            Trial::Fails => {
+                let scratch = copy(doc, shape, in_flight.iter().map(|item| &item.update), 0);
+                // Committed with what is pending in one transaction: what that deletes is collected
+                // only at its end.
+                let mut txn = scratch.transact_mut();
+                let mut updates = pending.iter().map(|item| &item.update).chain([bytes]);
+                !updates.all(|update| apply(&mut txn, update)) || txn.has_missing_updates()
+            }
+            Trial::LeavesNumber(texts) => {
+                let Some(check) = shape.personal_number() else {
+                    return false;
+                };
+                let on_their_way = in_flight.iter().chain(pending);
+                let scratch = copy(doc, shape, on_their_way.map(|item| &item.update), 0);
+                let read =
+                    |at: &ContainerAt| text_of(&scratch, at).is_some_and(|text| check(&text));
+                let before: Vec<bool> = texts.iter().map(read).collect();
+                apply_to(&scratch, bytes);
+                texts
+                    .iter()
+                    .zip(before)
+                    .any(|(at, before)| !before && read(at))
+            }
         };
-        let verdict = self.core.index.verify(&update, writer, &mut numbers)?;
+        let verdict = self.core.index.verify(&update, writer, &mut trial)?;
         if verdict.is_empty() {
             return Ok(None);
         }
