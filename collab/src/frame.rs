@@ -105,6 +105,8 @@ pub enum FrameError {
     Text,
     #[error("unknown frame type")]
     Unknown,
+    #[error("a client stands in it twice")]
+    Twice,
     #[error("bytes after the end of the frame")]
     Trailing,
 }

@@ -13,7 +13,7 @@ use crate::log::{Entry, Loaded, LogError, Snapshot, Span, Version};
 use crate::presence;
 use crate::seed::{declare_roots, document as empty_document};
 use crate::shape::Shape;
-use crate::walker::{ContainerAt, Index, Refused, Writer};
+use crate::walker::{ContainerAt, Index, Refused, Trial, Writer};
 use bytes::Bytes;
 use domain::id::DocumentId;
 use jiff::Timestamp;
@@ -122,7 +122,8 @@ struct Item {
     inserted: Vec<Span>,
     deleted: Vec<Span>,
     at: Timestamp,
-    done: Option<Reply<u64>>,
+    /// Who of the server itself waits for it.
+    done: Vec<Reply<u64>>,
 }
 
 struct Flight {
@@ -141,6 +142,8 @@ struct Core {
     snapshot_bytes: usize,
     tail_entries: usize,
     tail_bytes: usize,
+    /// Entries of the log that could not be applied, and the check that says so.
+    aside: BTreeMap<u64, &'static str>,
 }
 
 pub(crate) struct Room {
@@ -346,7 +349,7 @@ impl Room {
             self.last_use = Instant::now();
             return false;
         }
-        if self.core.tail_entries >= 64 && !self.compacting {
+        if self.core.tail_entries >= 64 && self.core.aside.is_empty() {
             let upto = self.core.seq;
             let snapshot = self.snapshot();
             if let Ok(snapshot) = snapshot
@@ -601,10 +604,38 @@ impl Room {
                 }
                 self.push(item);
             }
-            Ok(None) => {}
+            // Known, but what makes it known may only be on its way to disk.
+            Ok(None) => {
+                let batch = self.on_its_way();
+                if let Some(member) = self.members.get_mut(&id) {
+                    member.batch = member.batch.max(batch);
+                }
+            }
             Err(refused) => {
                 tracing::info!(document = %self.document, account = %self.account(id), code = refused.code as u8, check = refused.check, "update refused");
                 self.end(id, refused.code, false);
+            }
+        }
+    }
+
+    /// The last batch that is not durable yet; 0 when everything is.
+    fn on_its_way(&self) -> u64 {
+        match &self.flight {
+            _ if !self.pending.is_empty() => self.batch,
+            Some(flight) => flight.batch,
+            None => 0,
+        }
+    }
+
+    /// Answers once everything that the index knows is durable.
+    fn answer_when_durable(&mut self, replies: impl IntoIterator<Item = Reply<u64>>) {
+        let in_flight = self.flight.as_mut().and_then(|f| f.items.last_mut());
+        match self.pending.last_mut().or(in_flight) {
+            Some(item) => item.done.extend(replies),
+            None => {
+                for reply in replies {
+                    let _ = reply.send(Ok(self.core.seq));
+                }
             }
         }
     }
@@ -639,29 +670,37 @@ impl Room {
             may_edit,
             server,
         };
-        let on_their_way = self
-            .flight
-            .iter()
-            .flat_map(|f| &f.items)
-            .chain(&self.pending);
         let doc = &self.core.doc;
         let shape = &self.shape;
         let bytes = &update;
-        let mut on_their_way = Some(on_their_way);
-        let mut numbers = |suspects: &[ContainerAt]| -> bool {
-            let (Some(check), Some(items)) = (shape.personal_number(), on_their_way.take()) else {
-                return false;
-            };
-            let scratch = copy(doc, shape, items.map(|item| &item.update), 0);
-            let read = |at: &ContainerAt| text_of(&scratch, at).is_some_and(|text| check(&text));
-            let before: Vec<bool> = suspects.iter().map(read).collect();
-            apply_to(&scratch, bytes);
-            suspects
-                .iter()
-                .zip(before)
-                .any(|(at, before)| !before && read(at))
+        let in_flight = self.flight.as_ref().map_or(&[][..], |f| &f.items);
+        let pending = &self.pending;
+        let mut trial = |trial: Trial<'_>| match trial {
+            Trial::Fails => {
+                let scratch = copy(doc, shape, in_flight.iter().map(|item| &item.update), 0);
+                // Committed with what is pending in one transaction: what that deletes is collected
+                // only at its end.
+                let mut txn = scratch.transact_mut();
+                let mut updates = pending.iter().map(|item| &item.update).chain([bytes]);
+                !updates.all(|update| apply(&mut txn, update)) || txn.has_missing_updates()
+            }
+            Trial::LeavesNumber(texts) => {
+                let Some(check) = shape.personal_number() else {
+                    return false;
+                };
+                let on_their_way = in_flight.iter().chain(pending);
+                let scratch = copy(doc, shape, on_their_way.map(|item| &item.update), 0);
+                let read =
+                    |at: &ContainerAt| text_of(&scratch, at).is_some_and(|text| check(&text));
+                let before: Vec<bool> = texts.iter().map(read).collect();
+                apply_to(&scratch, bytes);
+                texts
+                    .iter()
+                    .zip(before)
+                    .any(|(at, before)| !before && read(at))
+            }
         };
-        let verdict = self.core.index.verify(&update, writer, &mut numbers)?;
+        let verdict = self.core.index.verify(&update, writer, &mut trial)?;
         if verdict.is_empty() {
             return Ok(None);
         }
@@ -675,7 +714,7 @@ impl Room {
             inserted,
             deleted,
             at,
-            done: None,
+            done: Vec::new(),
         }))
     }
 
@@ -695,12 +734,10 @@ impl Room {
         };
         match self.verify(update.into(), None, None, author, true, true) {
             Ok(Some(mut item)) => {
-                item.done = Some(reply);
+                item.done.push(reply);
                 self.push(item);
             }
-            Ok(None) => {
-                let _ = reply.send(Ok(self.core.seq));
-            }
+            Ok(None) => self.answer_when_durable([reply]),
             Err(refused) => {
                 let _ = reply.send(Err(HubError::Refused {
                     code: refused.code,
@@ -788,7 +825,7 @@ impl Room {
                     .into_iter()
                     .chain(std::mem::take(&mut self.pending))
                 {
-                    if let Some(done) = item.done {
+                    for done in item.done {
                         let _ = done.send(Err(hub_error(error.clone())));
                     }
                 }
@@ -813,10 +850,11 @@ impl Room {
             .members
             .values()
             .any(|m| m.lag.is_none() && self.would_overflow(m));
-        let before = overflow.then(|| self.core.doc.transact().state_vector());
+        let before = self.core.doc.transact().state_vector();
         let (merged, sound) = {
             let mut txn = self.core.doc.transact_mut();
-            let sound = items.iter().all(|item| apply(&mut txn, &item.update));
+            let sound = items.iter().all(|item| apply(&mut txn, &item.update))
+                && !txn.has_missing_updates();
             let merged = only.is_none().then(|| txn.encode_update_v1());
             for (client, ranges) in txn.delete_set().iter() {
                 for range in ranges.iter() {
@@ -829,6 +867,9 @@ impl Room {
             }
             (merged, sound)
         };
+        if !sound {
+            return self.recover(items, batch, before).await;
+        }
         let first = self.core.seq + 1;
         self.core.seq += items.len() as u64;
         self.core.tail_entries += items.len();
@@ -840,19 +881,12 @@ impl Room {
             if !authors.contains(&item.author) {
                 authors.push(item.author.clone());
             }
-            if let Some(done) = item.done.take() {
+            for done in item.done.drain(..) {
                 let _ = done.send(Ok(seq));
             }
         }
-        if !sound || self.core.doc.transact().has_missing_updates() {
-            // Cannot be: the walker let something pass that yrs does not take. The log has it.
-            tracing::error!(document = %self.document, seq = self.core.seq, "verified update not applied; reloading");
-            self.durable = batch;
-            self.reload(Vec::new()).await;
-            return;
-        }
         let frame = only.unwrap_or_else(|| Frame::Update(&merged.unwrap_or_default()).encode());
-        self.broadcast(&frame, except, before);
+        self.broadcast(&frame, except, overflow.then_some(before));
         self.durable = batch;
         self.acknowledge();
         let last_author = authors.last().cloned();
@@ -1118,60 +1152,102 @@ impl Room {
         self.send_owed(to, frame);
     }
 
+    /// Cannot be: the walker let something pass that yrs does not take, and the log has it. Start
+    /// again from the log, which sets it aside, and turn away who sent it.
+    async fn recover(&mut self, items: Vec<Item>, batch: u64, before: StateVector) {
+        tracing::error!(document = %self.document, seq = self.core.seq + 1, "verified update not applied; reloading");
+        let first = self.core.seq + 1;
+        if !self.fetch(before).await {
+            return;
+        }
+        for (item, seq) in items.into_iter().zip(first..) {
+            match self.core.aside.get(&seq) {
+                Some(&check) => self.turn_away(
+                    item,
+                    Refused {
+                        code: Code::Malformed,
+                        check,
+                    },
+                ),
+                None => {
+                    for done in item.done {
+                        let _ = done.send(Ok(seq));
+                    }
+                }
+            }
+        }
+        self.durable = batch;
+        self.judge_again(Vec::new());
+    }
+
     /// Somebody else appended, or an append may or may not have happened: start again from the log,
     /// bring the readers up to it and judge what is on its way anew.
     async fn reload(&mut self, flight: Vec<Item>) {
+        let before = self.core.doc.transact().state_vector();
+        if self.fetch(before).await {
+            self.judge_again(flight);
+        }
+    }
+
+    /// Document and index as the log has them; the readers, who had `before`, are told what is new.
+    /// `false`: the room cannot go on.
+    async fn fetch(&mut self, before: StateVector) -> bool {
         let core = match load(&self.shared, &self.document, &self.shape).await {
             Ok(core) if core.epoch == self.core.epoch => core,
             Ok(_) => {
                 self.broken = Some(Code::Gone);
-                return;
+                return false;
             }
             Err(error) => {
                 tracing::error!(document = %self.document, %error, "reload failed");
                 self.broken = Some(Code::Overloaded);
-                return;
+                return false;
             }
         };
-        let before = self.core.doc.transact().state_vector();
         self.core = core;
         let diff = self.core.doc.transact().encode_diff_v1(&before);
         self.broadcast(&Frame::Update(&diff).encode(), None, Some(before));
         self.announce(self.core.epoch, self.core.seq, Vec::new());
+        true
+    }
+
+    fn turn_away(&mut self, item: Item, refused: Refused) {
+        for done in item.done {
+            let _ = done.send(Err(HubError::Refused {
+                code: refused.code,
+                check: refused.check,
+            }));
+        }
+        if let Some(id) = item.connection {
+            self.end(id, refused.code, false);
+        }
+    }
+
+    fn judge_again(&mut self, flight: Vec<Item>) {
         let waiting: Vec<Item> = flight
             .into_iter()
             .chain(std::mem::take(&mut self.pending))
             .collect();
-        for item in waiting {
+        for mut item in waiting {
             let server = item.connection.is_none();
+            let done = std::mem::take(&mut item.done);
             match self.verify(
-                item.update,
-                item.frame,
+                item.update.clone(),
+                item.frame.clone(),
                 item.connection,
-                item.author,
+                item.author.clone(),
                 true,
                 server,
             ) {
                 Ok(Some(mut again)) => {
-                    again.done = item.done;
+                    again.done = done;
                     self.push(again);
                 }
-                Ok(None) => {
-                    // It is in the log already.
-                    if let Some(done) = item.done {
-                        let _ = done.send(Ok(self.core.seq));
-                    }
-                }
+                // It is in the log already.
+                Ok(None) => self.answer_when_durable(done),
                 Err(refused) => {
-                    if let Some(done) = item.done {
-                        let _ = done.send(Err(HubError::Refused {
-                            code: refused.code,
-                            check: refused.check,
-                        }));
-                    }
-                    if let Some(id) = item.connection {
-                        self.end(id, refused.code, false);
-                    }
+                    item.done = done;
+                    self.turn_away(item, refused);
                 }
             }
         }
@@ -1210,7 +1286,8 @@ impl Room {
         let limits = &self.shared.limits;
         let due = self.core.tail_entries >= limits.compact_entries
             || self.core.tail_bytes >= limits.compact_bytes.max(self.core.snapshot_bytes);
-        if !due || self.compacting {
+        // What was set aside stays in the log for whoever looks into it.
+        if !due || self.compacting || !self.core.aside.is_empty() {
             return;
         }
         self.compacting = true;
@@ -1351,57 +1428,110 @@ async fn load(
 ) -> Result<Core, LogError> {
     let loaded = shared.log.load(document).await?;
     let shape = Arc::clone(shape);
-    tokio::task::spawn_blocking(move || build(&shape, loaded))
+    let core = tokio::task::spawn_blocking(move || build(&shape, &loaded))
         .await
-        .map_err(|_| LogError::Corrupt("replay failed".into()))?
+        .map_err(|_| LogError::Corrupt("replay failed".into()))??;
+    if !core.aside.is_empty() {
+        tracing::error!(
+            document = %document,
+            epoch = core.epoch,
+            entries = ?core.aside,
+            "log entries that cannot be applied are set aside; they stay in the log, which is not compacted any more"
+        );
+    }
+    Ok(core)
+}
+
+/// Why a replay stops.
+enum Stop {
+    /// The log is not what it was.
+    Corrupt(LogError),
+    /// This entry, or in one transaction one of them, cannot be applied.
+    Entry(u64, &'static str),
 }
 
 /// Document, index and journal from what the log holds.
-fn build(shape: &Arc<Shape>, loaded: Loaded) -> Result<Core, LogError> {
+///
+/// One entry that yrs does not take must not keep everybody from the rest. It was never visible:
+/// the room applies a batch before it shows or acknowledges it, and stops where that fails. So it
+/// is set aside, and with it what builds on it, which nobody else can have seen either. A gap in
+/// the log or a snapshot that cannot be read is another matter, and an error.
+fn build(shape: &Arc<Shape>, loaded: &Loaded) -> Result<Core, LogError> {
+    let mut aside = BTreeMap::new();
+    let mut singly = false;
+    loop {
+        match replay(shape, loaded, &mut aside, singly) {
+            Ok(core) => return Ok(Core { aside, ..core }),
+            Err(Stop::Corrupt(error)) => return Err(error),
+            // In one transaction nothing is collected in between, and yrs takes less than it did.
+            Err(Stop::Entry(..)) if !singly => singly = true,
+            // A part of it may be in the document by now: begin again without it.
+            Err(Stop::Entry(seq, check)) => drop(aside.insert(seq, check)),
+        }
+    }
+}
+
+/// All entries but those set aside, in one transaction or `singly`.
+fn replay(
+    shape: &Arc<Shape>,
+    loaded: &Loaded,
+    aside: &mut BTreeMap<u64, &'static str>,
+    singly: bool,
+) -> Result<Core, Stop> {
     let doc = empty_document(0);
     declare_roots(&doc, shape);
     let mut index = Index::new(Arc::clone(shape));
     let mut journal = Journal::default();
     let mut seq = loaded.snapshot_seq;
     let (mut snapshot_bytes, mut tail_bytes) = (0, 0);
-    let tail_entries = loaded.entries.len();
-    {
-        let mut txn = doc.transact_mut();
-        let corrupt = |seq: u64, what: &str| LogError::Corrupt(format!("entry {seq}: {what}"));
-        if let Some(snapshot) = loaded.snapshot {
-            for authored in &snapshot.authors {
-                if !authored.deletion {
-                    index.bind(authored.span.client, &authored.author);
-                }
-                journal.add_one(authored);
+    let corrupt =
+        |seq: u64, what: &str| Stop::Corrupt(LogError::Corrupt(format!("entry {seq}: {what}")));
+    let mut txn = doc.transact_mut();
+    if let Some(snapshot) = &loaded.snapshot {
+        for authored in &snapshot.authors {
+            if !authored.deletion {
+                index.bind(authored.span.client, &authored.author);
             }
-            snapshot_bytes = snapshot.state.len();
-            index
-                .replay(&snapshot.state, &Author::system())
-                .map_err(|r| corrupt(seq, r.check))?;
-            if !apply(&mut txn, &snapshot.state) {
-                return Err(corrupt(seq, "snapshot"));
-            }
+            journal.add_one(authored);
         }
-        for (at, entry) in &loaded.entries {
-            if *at != seq + 1 {
-                return Err(corrupt(*at, "gap"));
-            }
-            seq = *at;
-            tail_bytes += entry.update.len();
-            index
-                .replay(&entry.update, &entry.author)
-                .map_err(|r| corrupt(seq, r.check))?;
-            if !apply(&mut txn, &entry.update) {
-                return Err(corrupt(seq, "update"));
-            }
-            journal.add(&entry.author, entry.at, &entry.inserted, &entry.deleted);
+        snapshot_bytes = snapshot.state.len();
+        index
+            .replay(&snapshot.state, &Author::system())
+            .map_err(|r| corrupt(seq, r.check))?;
+        if !apply(&mut txn, &snapshot.state) || txn.has_missing_updates() {
+            return Err(corrupt(seq, "snapshot"));
         }
     }
+    for (at, entry) in &loaded.entries {
+        if *at != seq + 1 {
+            return Err(corrupt(*at, "gap"));
+        }
+        seq = *at;
+        if aside.contains_key(&seq) {
+            continue;
+        }
+        if singly {
+            drop(txn);
+            txn = doc.transact_mut();
+        }
+        if let Err(refused) = index.replay(&entry.update, &entry.author) {
+            if !singly {
+                return Err(Stop::Entry(seq, refused.check));
+            }
+            aside.insert(seq, refused.check);
+            continue;
+        }
+        if !apply(&mut txn, &entry.update) || (singly && txn.has_missing_updates()) {
+            return Err(Stop::Entry(seq, "not applicable"));
+        }
+        tail_bytes += entry.update.len();
+        journal.add(&entry.author, entry.at, &entry.inserted, &entry.deleted);
+    }
+    drop(txn);
     {
         let txn = doc.transact();
         if txn.has_missing_updates() {
-            return Err(LogError::Corrupt("missing updates".into()));
+            return Err(Stop::Entry(seq, "missing updates"));
         }
         for (client, ranges) in txn.snapshot().delete_set.iter() {
             for range in ranges.iter() {
@@ -1417,8 +1547,9 @@ fn build(shape: &Arc<Shape>, loaded: Loaded) -> Result<Core, LogError> {
         epoch: loaded.epoch,
         seq,
         snapshot_bytes,
-        tail_entries,
+        tail_entries: loaded.entries.len(),
         tail_bytes,
+        aside: BTreeMap::new(),
     })
 }
 

@@ -6,6 +6,7 @@
 
 use crate::frame::{FrameError, Reader};
 use crate::shape::Plain;
+use std::collections::HashSet;
 
 /// Position of a unit in the log of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,10 +18,10 @@ pub struct Id {
 /// A decoded update.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Update<'a> {
-    /// In the order of the wire: grouped by client, clocks ascending and without holes
+    /// In the order of the wire: one group per client, clocks ascending and without holes
     /// (a `Skip` fills them).
     pub structs: Vec<Struct<'a>>,
-    /// The delete set: client, first clock, length.
+    /// The delete set: client, first clock, length; grouped by client, in any order within.
     pub deletes: Vec<(u64, u32, u32)>,
 }
 
@@ -90,13 +91,15 @@ impl<'a> Update<'a> {
     /// Decodes a whole update.
     ///
     /// # Errors
-    /// [`FrameError`] when it is truncated, out of range or has bytes left over.
+    /// [`FrameError`] when it is truncated, out of range, names a client twice or has bytes left over.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FrameError> {
         let mut input = Reader::new(bytes);
         let mut structs = Vec::new();
+        let mut clients = HashSet::new();
         for _ in 0..input.number()? {
             let count = input.number()?;
             let client = input.number()?;
+            once(&mut clients, client)?;
             let mut clock = input.number32()?;
             for _ in 0..count {
                 let parsed = parse_struct(&mut input, Id { client, clock })?;
@@ -105,8 +108,10 @@ impl<'a> Update<'a> {
             }
         }
         let mut deletes = Vec::new();
+        clients.clear();
         for _ in 0..input.number()? {
             let client = input.number()?;
+            once(&mut clients, client)?;
             for _ in 0..input.number()? {
                 let clock = input.number32()?;
                 let len = input.number32()?;
@@ -119,6 +124,16 @@ impl<'a> Update<'a> {
         } else {
             Err(FrameError::Trailing)
         }
+    }
+}
+
+/// Nobody writes a client twice. yrs appends the second list to the first, out of order, and then
+/// overwrites structs it has; yjs drops the first; of two lists of deletions yrs drops the first.
+fn once(clients: &mut HashSet<u64>, client: u64) -> Result<(), FrameError> {
+    if clients.insert(client) {
+        Ok(())
+    } else {
+        Err(FrameError::Twice)
     }
 }
 

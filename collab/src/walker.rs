@@ -10,6 +10,7 @@ use crate::log::Span;
 use crate::shape::{Plain, Rule, RuleId, Scalar, Shape};
 use crate::update::{Body, Content, Id, Item, Parent, Struct, Update};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Place of a struct whose parent was collected as garbage.
@@ -60,8 +61,18 @@ pub enum ContainerAt {
     Item(Id),
 }
 
-/// Whether the update under judgement would leave a new personal number in one of these texts.
-pub type NumberCheck<'f> = dyn FnMut(&[ContainerAt]) -> bool + 'f;
+/// What only a copy of the document can tell about the update under judgement.
+#[derive(Debug, Clone, Copy)]
+pub enum Trial<'t> {
+    /// Would yrs refuse it, or keep a part of it waiting? Asked when it builds on garbage.
+    Fails,
+    /// Would it leave a new personal number in one of these texts? Asked only for texts with twelve
+    /// digits or more in which digits were inserted or something was deleted.
+    LeavesNumber(&'t [ContainerAt]),
+}
+
+/// Answers a [`Trial`]; `true` refuses the update.
+pub type Try<'f> = dyn FnMut(Trial<'_>) -> bool + 'f;
 
 impl Verdict {
     /// Changes nothing: everything in it is known already.
@@ -200,8 +211,7 @@ impl Index {
     }
 
     /// Judges an update and, when it may be applied, takes it into the index. Nothing changes on
-    /// refusal. `numbers` is asked only for texts with twelve digits or more in which digits were
-    /// inserted or something was deleted.
+    /// refusal.
     ///
     /// # Errors
     /// [`Refused`] with the code for the client.
@@ -209,15 +219,25 @@ impl Index {
         &mut self,
         update: &[u8],
         writer: Writer<'_>,
-        numbers: &mut NumberCheck<'_>,
+        trial: &mut Try<'_>,
     ) -> Result<Verdict, Refused> {
-        self.take_in(update, writer, false, numbers)
+        self.take_in(update, writer, false, trial)
     }
 
     /// Marks what the document deleted on its own account (overwritten values of a map, content of
     /// deleted containers), so that it is no news when a client mentions it.
     pub fn mark_deleted(&mut self, client: u64, clock: u32, len: u32) {
-        self.deleted.add(client, clock, clock.saturating_add(len));
+        let end = clock.saturating_add(len);
+        let runs = self.clients.get(&client).map_or(&[][..], |c| &c.runs);
+        self.deleted.missing(client, clock, end, |from, to| {
+            for (_, len, place) in segments(runs, from, to) {
+                if let Some(at) = self.places.get(place as usize).filter(|p| p.key.is_none()) {
+                    let container = &mut self.containers[at.container as usize];
+                    container.len = container.len.saturating_sub(len);
+                }
+            }
+        });
+        self.deleted.add(client, clock, end);
     }
 
     /// Counts the live length of all texts anew (after loading).
@@ -300,7 +320,7 @@ impl Index {
         update: &[u8],
         writer: Writer<'_>,
         trusted: bool,
-        numbers: &mut NumberCheck<'_>,
+        trial: &mut Try<'_>,
     ) -> Result<Verdict, Refused> {
         let Ok(update) = Update::parse(update) else {
             return refuse(Code::Malformed, "decode");
@@ -310,7 +330,7 @@ impl Index {
             places: self.places.len(),
             roots: Vec::new(),
         };
-        match self.judge(&update, writer, trusted, numbers, &mut undo) {
+        match self.judge(&update, writer, trusted, trial, &mut undo) {
             Ok(verdict) => Ok(verdict),
             Err(refused) => {
                 self.roll_back(undo);
@@ -324,7 +344,7 @@ impl Index {
         update: &Update<'_>,
         writer: Writer<'_>,
         trusted: bool,
-        numbers: &mut NumberCheck<'_>,
+        trial: &mut Try<'_>,
         undo: &mut Undo,
     ) -> Result<Verdict, Refused> {
         let fresh = self.fresh(update, writer, trusted)?;
@@ -333,13 +353,23 @@ impl Index {
         }
         let places = self.resolve(&fresh, writer, trusted, undo)?;
         let mut added: HashMap<u32, (u32, u32)> = HashMap::new();
+        // Dead on arrival: deleted before it was sent.
+        let mut dead: Vec<(u32, Span)> = Vec::new();
         for (part, &place) in fresh.iter().zip(&places) {
-            let Body::Item(Item {
-                content: Content::Text(text),
-                ..
-            }) = part.of.body
-            else {
-                continue;
+            let text = match part.of.body {
+                Body::Item(Item {
+                    content: Content::Text(text),
+                    ..
+                }) => text,
+                Body::Item(Item {
+                    content: Content::Deleted,
+                    ..
+                })
+                | Body::Gc => {
+                    dead.push((place, part.span()));
+                    continue;
+                }
+                _ => continue,
             };
             let Some(at) = self.places.get(place as usize) else {
                 continue;
@@ -354,6 +384,9 @@ impl Index {
         }
         let deleted = self.deletions(update, &fresh, &places, writer, trusted)?;
         if !trusted {
+            if places.contains(&GONE) && trial(Trial::Fails) {
+                return refuse(Code::Malformed, "not applicable");
+            }
             let mut suspects = Vec::new();
             for (&container, &(units, digits)) in &added {
                 let container_now = &self.containers[container as usize];
@@ -393,7 +426,7 @@ impl Index {
                     .iter()
                     .map(|&c| self.containers[c as usize].at.clone())
                     .collect();
-                if !suspects.is_empty() && numbers(&suspects) {
+                if !suspects.is_empty() && trial(Trial::LeavesNumber(&suspects)) {
                     return refuse(Code::PersonalNumber, "text");
                 }
             }
@@ -432,22 +465,14 @@ impl Index {
             container.len = container.len.saturating_add(units);
             container.digits = container.digits.saturating_add(digits);
         }
-        for span in &deleted {
-            self.deleted
-                .add(span.client, span.clock, span.clock + span.len);
-            let Some(client) = self.clients.get(&span.client) else {
-                continue;
-            };
-            for (_, len, place) in segments(&client.runs, span.clock, span.clock + span.len) {
-                let Some(place) = self.places.get(place as usize) else {
-                    continue;
-                };
-                if place.key.is_some() {
-                    continue;
-                }
-                let container = &mut self.containers[place.container as usize];
-                container.len = container.len.saturating_sub(len);
+        for (place, span) in &dead {
+            if let Some(at) = self.places.get(*place as usize).filter(|p| p.key.is_none()) {
+                let container = &mut self.containers[at.container as usize];
+                container.len = container.len.saturating_add(span.len);
             }
+        }
+        for span in deleted.iter().chain(dead.iter().map(|(_, span)| span)) {
+            self.mark_deleted(span.client, span.clock, span.len);
         }
         Ok(Verdict { inserted, deleted })
     }
@@ -462,6 +487,13 @@ impl Index {
         let mut fresh: Vec<Part<'u, 'a>> = Vec::with_capacity(update.structs.len());
         let mut new_clients = 0;
         for of in &update.structs {
+            // In what is known already, too: yrs decodes all of it, and stricter than we do.
+            if let Body::Item(item) = of.body
+                && let Content::Other(kind) = item.content
+                && !trusted
+            {
+                return refuse(Code::ShapeNotAllowed, kind);
+            }
             let known = match fresh.last() {
                 Some(last) if last.of.id.client == of.id.client => last.of.end(),
                 _ => self.clock(of.id.client),
@@ -476,9 +508,6 @@ impl Index {
                 .last()
                 .is_none_or(|last| last.of.id.client != of.id.client);
             if first {
-                if fresh.iter().any(|part| part.of.id.client == of.id.client) {
-                    return refuse(Code::Malformed, "client twice");
-                }
                 match self.author_of(of.id.client) {
                     Some(author) if !trusted && !same_writer(author, writer.author) => {
                         return refuse(Code::ForeignAuthor, "client id");
@@ -546,18 +575,50 @@ impl Index {
     ) -> Result<Found, Refused> {
         let part = &fresh[at];
         let id = part.of.id;
+        // The structs of one client are applied in the order of their clocks. One that waits for a
+        // later one of its own client, over whatever detour, would wait for ever.
+        if let Some(before) = at.checked_sub(1)
+            && fresh[before].of.id.client == id.client
+            && matches!(places[before], OPEN | WAITING)
+        {
+            return Ok(Found::Needs(before));
+        }
         let Body::Item(item) = part.of.body else {
             return Ok(Found::At(GONE));
         };
-        if part.from > id.clock {
-            // Its beginning is known: it continues there.
-            return match self.place_of(Id {
-                client: id.client,
-                clock: part.from - 1,
-            }) {
-                Some(place) => Ok(Found::At(place)),
-                None => refuse(Code::Malformed, "known part"),
-            };
+        if part.from == id.clock {
+            return self.stands_at(fresh, order, places, item, trusted, undo);
+        }
+        // Its beginning is known: it continues there, and must not say otherwise. yrs and yjs take
+        // the parent from the struct, not from the beginning that they have.
+        let Some(begins) = self.place_of(Id {
+            client: id.client,
+            clock: part.from - 1,
+        }) else {
+            return refuse(Code::Malformed, "known part");
+        };
+        if trusted {
+            return Ok(Found::At(begins));
+        }
+        match self.stands_at(fresh, order, places, item, trusted, undo)? {
+            Found::At(place) if place != begins => refuse(Code::Malformed, "known part"),
+            found => Ok(found),
+        }
+    }
+
+    /// Where its neighbours or its parent put an item.
+    fn stands_at(
+        &mut self,
+        fresh: &[Part<'_, '_>],
+        order: &[usize],
+        places: &[u32],
+        item: Item<'_>,
+        trusted: bool,
+        undo: &mut Undo,
+    ) -> Result<Found, Refused> {
+        if item.origin.is_some() && item.origin == item.right_origin && !trusted {
+            // Left and right of the same: every replica would find another place for it.
+            return refuse(Code::Malformed, "around itself");
         }
         let mut neighbours = [None, None];
         for (slot, reference) in neighbours.iter_mut().zip([item.origin, item.right_origin]) {
@@ -568,7 +629,15 @@ impl Index {
             }
         }
         match neighbours {
-            [Some(GONE), _] | [_, Some(GONE)] => return Ok(Found::At(GONE)),
+            [Some(GONE), Some(place)] | [Some(place), Some(GONE)] if place != GONE => {
+                // Garbage is collected by whole containers: no honest replica has a neighbour of
+                // each kind. yjs drops such an item, yrs puts it beside the one that is left.
+                return if trusted {
+                    Ok(Found::At(place))
+                } else {
+                    refuse(Code::Malformed, "half collected")
+                };
+            }
             [Some(left), Some(right)] if left != right => {
                 return refuse(Code::Malformed, "two parents");
             }
@@ -588,18 +657,32 @@ impl Index {
                 None => return refuse(Code::ShapeNotAllowed, "root"),
             },
             Some(Parent::Nested(parent)) => {
-                if let Found::Needs(other) = self.look_up(fresh, order, places, parent)? {
-                    return Ok(Found::Needs(other));
-                }
+                let place = match self.look_up(fresh, order, places, parent)? {
+                    Found::At(place) => place,
+                    needs @ Found::Needs(_) => return Ok(needs),
+                };
                 match self.nested.get(&parent) {
                     Some(&container) => container,
-                    // Its content was deleted: so is this.
-                    None => return Ok(Found::At(GONE)),
+                    // It was a container and is garbage now: so is this.
+                    None if trusted || self.holds_containers(place) => {
+                        return Ok(Found::At(GONE));
+                    }
+                    // yrs refuses the whole update, with everything else that is in it.
+                    None => return refuse(Code::Malformed, "no container"),
                 }
             }
             None => return refuse(Code::Malformed, "parent"),
         };
         self.place_in(container, item.key, trusted).map(Found::At)
+    }
+
+    /// Whether only containers can have stood here.
+    fn holds_containers(&self, place: u32) -> bool {
+        let Some(at) = self.places.get(place as usize) else {
+            return place == GONE;
+        };
+        let rule = at.rule.map(|rule| self.shape.rule(rule));
+        at.key.is_some() && matches!(rule, Some(Rule::Text { .. } | Rule::Map(_)))
     }
 
     /// The place of an id in the document or in this update.
@@ -639,11 +722,6 @@ impl Index {
         let Body::Item(item) = part.of.body else {
             return Ok(());
         };
-        if let Content::Other(kind) = item.content
-            && !trusted
-        {
-            return refuse(Code::ShapeNotAllowed, kind);
-        }
         let Some(at) = self.places.get(place as usize) else {
             return Ok(());
         };
@@ -713,25 +791,40 @@ impl Index {
         writer: Writer<'_>,
         trusted: bool,
     ) -> Result<Vec<Span>, Refused> {
-        let mut deleted = Vec::new();
-        for &(client, clock, len) in &update.deletes {
-            let end = clock + len;
-            let known = fresh
-                .iter()
-                .rev()
-                .find(|part| part.of.id.client == client)
-                .map_or_else(|| self.clock(client), |part| part.of.end());
-            if end > known {
-                return refuse(Code::Malformed, "deletion of unknown");
-            }
-            self.deleted.missing(client, clock, end, |from, to| {
-                deleted.push(Span {
-                    client,
-                    clock: from,
-                    len: to - from,
-                });
-            });
+        // The parts of a client stand together, by clock.
+        let mut parts: HashMap<u64, Range<usize>> = HashMap::new();
+        for (i, part) in fresh.iter().enumerate() {
+            parts.entry(part.of.id.client).or_insert(i..i).end = i + 1;
         }
+        // Overlaps must not count twice.
+        let mut named = Ranges::default();
+        for &(client, clock, len) in &update.deletes {
+            if len == 0 && !trusted {
+                // At the end of what it has, yrs would wait for ever for what follows.
+                return refuse(Code::Malformed, "empty deletion");
+            }
+            named.add(client, clock, clock + len);
+        }
+        let mut deleted = Vec::new();
+        for (&client, ranges) in &named.of {
+            let known = match parts.get(&client) {
+                Some(parts) => fresh[parts.end - 1].of.end(),
+                None => self.clock(client),
+            };
+            for &(clock, end) in ranges {
+                if end > known {
+                    return refuse(Code::Malformed, "deletion of unknown");
+                }
+                self.deleted.missing(client, clock, end, |from, to| {
+                    deleted.push(Span {
+                        client,
+                        clock: from,
+                        len: to - from,
+                    });
+                });
+            }
+        }
+        deleted.sort_unstable_by_key(|span| (span.client, span.clock));
         if deleted.is_empty() || trusted {
             return Ok(deleted);
         }
@@ -745,9 +838,14 @@ impl Index {
                     self.may_delete(place, writer)?;
                 }
             }
-            for (part, &place) in fresh.iter().zip(places) {
-                if part.of.id.client == span.client && part.from < end && part.of.end() > span.clock
-                {
+            if let Some(range) = parts.get(&span.client) {
+                let parts = &fresh[range.clone()];
+                let first = parts.partition_point(|part| part.of.end() <= span.clock);
+                let places = &places[range.start + first..range.end];
+                for (part, &place) in parts[first..].iter().zip(places) {
+                    if part.from >= end {
+                        break;
+                    }
                     self.may_delete(place, writer)?;
                 }
             }
@@ -891,6 +989,14 @@ struct Part<'u, 'a> {
 impl Part<'_, '_> {
     fn len(&self) -> u32 {
         self.of.end() - self.from
+    }
+
+    fn span(&self) -> Span {
+        Span {
+            client: self.of.id.client,
+            clock: self.from,
+            len: self.len(),
+        }
     }
 }
 

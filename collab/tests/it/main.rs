@@ -6,6 +6,7 @@ mod anchors;
 mod converge;
 mod measure;
 mod rooms;
+mod structs;
 mod support;
 mod vectors;
 mod walker;
