@@ -583,9 +583,20 @@ pub struct UncoveredPerson {
     pub status: ConsentStatus,
 }
 
-/// Body of `409 consent_confirmation_required`.
+/// A right that lacks cover, with just the persons it lacks it for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncoveredRight {
+    pub agency: AgencyId,
+    pub section: Section,
+    pub persons: Vec<PersonId>,
+}
+
+/// Body of `409 consent_confirmation_required`. The lists of persons, agencies and sections are for
+/// the dialog; what a confirmation covers are the `rights`, not the product of the lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfirmationRequired {
+    #[serde(skip)]
+    pub rights: Vec<UncoveredRight>,
     pub persons: Vec<UncoveredPerson>,
     pub agencies: Vec<AgencyId>,
     pub sections: Vec<Section>,
@@ -646,6 +657,7 @@ pub fn sharing_needs_confirmation(
     change: &[ProposedRight],
     today: Date,
 ) -> Option<ConfirmationRequired> {
+    let mut rights: BTreeMap<(AgencyId, Section), BTreeSet<PersonId>> = BTreeMap::new();
     let mut persons: BTreeMap<PersonId, ConsentStatus> = BTreeMap::new();
     let mut agencies = BTreeSet::new();
     let mut sections = BTreeSet::new();
@@ -674,6 +686,10 @@ pub fn sharing_needs_confirmation(
                 .map_or(ConsentStatus::Unconfirmed, |known| {
                     known.consent.status_on(today)
                 });
+            rights
+                .entry((right.agency.clone(), right.section))
+                .or_default()
+                .insert(person.clone());
             persons.insert(person.clone(), status);
             agencies.insert(right.agency.clone());
             sections.insert(right.section);
@@ -684,6 +700,14 @@ pub fn sharing_needs_confirmation(
         return None;
     }
     Some(ConfirmationRequired {
+        rights: rights
+            .into_iter()
+            .map(|((agency, section), persons)| UncoveredRight {
+                agency,
+                section,
+                persons: persons.into_iter().collect(),
+            })
+            .collect(),
         persons: persons
             .into_iter()
             .map(|(person, status)| UncoveredPerson { person, status })
@@ -699,7 +723,8 @@ pub fn sharing_needs_confirmation(
 }
 
 impl ConfirmationRequired {
-    /// Turns an answer into the basis to record.
+    /// Turns an answer into the bases to record: one for each right that was asked for, since a
+    /// basis covers every agency in every section it names.
     ///
     /// # Errors
     /// When the basis is unknown or cannot be chosen, the reason is empty, a meeting or its last
@@ -708,7 +733,7 @@ impl ConfirmationRequired {
         &self,
         answer: &Confirmation,
         today: Date,
-    ) -> Result<SharingBasis, ConfirmationError> {
+    ) -> Result<Vec<SharingBasis>, ConfirmationError> {
         let basis = legal_basis::find(&answer.basis)
             .filter(|basis| basis.confirmable)
             .ok_or(ConfirmationError::UnknownBasis)?;
@@ -728,19 +753,19 @@ impl ConfirmationRequired {
         if basis.ceiling < self.level {
             return Err(ConfirmationError::LevelTooHigh);
         }
-        Ok(SharingBasis {
-            basis: basis.id.clone(),
-            agencies: self.agencies.clone(),
-            persons: self
-                .persons
-                .iter()
-                .map(|uncovered| uncovered.person.clone())
-                .collect(),
-            sections: self.sections.clone(),
-            from: today,
-            until: answer.until,
-            meeting,
-        })
+        Ok(self
+            .rights
+            .iter()
+            .map(|right| SharingBasis {
+                basis: basis.id.clone(),
+                agencies: vec![right.agency.clone()],
+                persons: right.persons.clone(),
+                sections: vec![right.section],
+                from: today,
+                until: answer.until,
+                meeting: meeting.clone(),
+            })
+            .collect())
     }
 }
 

@@ -599,7 +599,7 @@ fn confirmations_are_checked_and_open_what_was_asked() {
         until: Some(date(2026, 12, 4)),
         ..answer("support_meeting", "早期に体制を組むため")
     };
-    facts.bases.push(asked.confirm(&meeting, TODAY).unwrap());
+    facts.bases.extend(asked.confirm(&meeting, TODAY).unwrap());
     facts.members.push(member("clinic"));
     facts
         .matrix
@@ -618,6 +618,35 @@ fn confirmations_are_checked_and_open_what_was_asked() {
         )
         .is_none()
     );
+}
+
+#[test]
+fn one_confirmation_of_several_rights_is_not_their_product() {
+    let mut facts = facts();
+    facts.persons[0].consent = consent(ConsentStatus::Refused);
+    facts.subjects.insert(Section::Plan, vec!["p1".into()]);
+    facts.subjects.insert(Section::Intake, vec!["p1".into()]);
+    let asked = sharing_needs_confirmation(
+        &facts,
+        &[
+            right("clinic", Section::Plan, Level::Read),
+            right("shop", Section::Intake, Level::Read),
+        ],
+        TODAY,
+    )
+    .unwrap();
+    let answer = Confirmation {
+        basis: "life_protection".into(),
+        reason: "理由".into(),
+        meeting: None,
+        until: None,
+    };
+    facts.bases.extend(asked.confirm(&answer, TODAY).unwrap());
+    let cover = |agency: &str, section| facts.cover(&"p1".into(), &agency.into(), section, TODAY);
+    assert!(cover("clinic", Section::Plan) >= Level::Read);
+    assert!(cover("shop", Section::Intake) >= Level::Read);
+    assert_eq!(cover("clinic", Section::Intake), Level::None);
+    assert_eq!(cover("shop", Section::Plan), Level::None);
 }
 
 #[test]
@@ -914,8 +943,32 @@ proptest! {
         {
             let answer = Confirmation { basis: basis.id.clone(), reason: "理由".into(), meeting: None, until: None };
             let mut after = facts.clone();
-            after.bases.push(asked.confirm(&answer, TODAY).unwrap());
+            after.bases.extend(asked.confirm(&answer, TODAY).unwrap());
             prop_assert!(sharing_needs_confirmation(&after, &change, TODAY).is_none());
+        }
+    }
+
+    #[test]
+    fn a_confirmation_covers_nothing_that_was_not_asked_for(
+        facts in any_facts(),
+        change in prop::collection::vec((any_agency(), any_section(), any_level()), 1..5),
+    ) {
+        let change: Vec<ProposedRight> = change.into_iter().map(|(agency, section, level)| right(agency.as_str(), section, level)).collect();
+        let Some(asked) = sharing_needs_confirmation(&facts, &change, TODAY) else { return Ok(()) };
+        for basis in asked.bases.iter().filter(|basis| !basis.meeting_bound) {
+            let answer = Confirmation { basis: basis.id.clone(), reason: "理由".into(), meeting: None, until: None };
+            let mut after = facts.clone();
+            after.bases.extend(asked.confirm(&answer, TODAY).unwrap());
+            for agency in AGENCIES.map(AgencyId::from) {
+                for person in PERSONS.map(PersonId::from) {
+                    for section in Section::ALL {
+                        let asked_for = change.iter().any(|right| right.agency == agency && right.section == *section)
+                            && facts.subjects_of(&facts.sheet(*section).subjects).contains(&&person);
+                        let (was, is) = (facts.cover(&person, &agency, *section, TODAY), after.cover(&person, &agency, *section, TODAY));
+                        prop_assert!(asked_for || is == was, "{agency} {person} {section}: {was} -> {is}");
+                    }
+                }
+            }
         }
     }
 }
