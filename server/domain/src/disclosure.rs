@@ -270,6 +270,11 @@ pub enum Reason {
     AddressConfidential {
         person: PersonId,
     },
+    /// The viewer is shut out of everything about a person of the case whom the text may mention:
+    /// masked at most.
+    MayMentionExcluded {
+        person: PersonId,
+    },
     /// Nobody is known to be the subject: masked at most.
     SubjectsUnknown,
     RoleCeiling {
@@ -284,7 +289,7 @@ pub struct Decision {
     pub level: Level,
     pub comment: bool,
     pub reasons: Vec<Reason>,
-    /// Subjects that no consent or basis covers: masked as entities in every projection.
+    /// Subjects, and for an entry all persons of the case, that no consent or basis covers.
     pub uncovered: Vec<PersonId>,
 }
 
@@ -299,18 +304,41 @@ impl Decision {
     }
 }
 
+impl Exclusion {
+    /// Whether it shuts this viewer out.
+    #[must_use]
+    pub fn hits(&self, viewer: &Viewer) -> bool {
+        match &self.who {
+            Excluded::Agency(agency) => *agency == viewer.agency,
+            Excluded::Account(account) => *account == viewer.account,
+        }
+    }
+}
+
 /// Whether the viewer is shut out of documents about these persons.
 fn excluded(viewer: &Viewer, facts: &CaseFacts, subjects: &[&PersonId]) -> bool {
     facts.exclusions.iter().any(|exclusion| {
-        let hit = match &exclusion.who {
-            Excluded::Agency(agency) => *agency == viewer.agency,
-            Excluded::Account(account) => *account == viewer.account,
-        };
-        hit && exclusion
-            .about
-            .as_ref()
-            .is_none_or(|person| subjects.contains(&person))
+        exclusion.hits(viewer)
+            && exclusion
+                .about
+                .as_ref()
+                .is_none_or(|person| subjects.contains(&person))
     })
+}
+
+/// Whether 住所秘匿 keeps a person's protected values from the viewer; of an unknown person it does.
+fn protected_from(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
+    facts.person(person).is_none_or(|known| {
+        known.address_confidential && !known.address_allowed.contains(&viewer.agency)
+    })
+}
+
+/// What is decided about: a text mentions persons beside its subjects, the register's values of one
+/// person do not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Text,
+    OnePerson,
 }
 
 /// Decides what a viewer may do with a document of a case.
@@ -319,8 +347,17 @@ fn excluded(viewer: &Viewer, facts: &CaseFacts, subjects: &[&PersonId]) -> bool 
 /// says) without consent being asked, since the municipality is responsible for the programme;
 /// member agencies have what the matrix gives, at most masked where a subject's consent does not
 /// cover them or a subject's address is protected from them. Entries of one's own stay editable.
+///
+/// Whom a text is about is not everybody it mentions. A person of the case whose address is protected
+/// from the viewer, or of whom the viewer is to know nothing, caps every text at masked. So does, in
+/// an entry, a person without cover: any author names an entry's persons, and an entry about one of
+/// them speaks of the others. A sheet's persons are stated by those who answer for its disclosure.
 #[must_use]
 pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> Decision {
+    judge(viewer, facts, document, Holds::Text)
+}
+
+fn judge(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts, holds: Holds) -> Decision {
     if viewer.municipality != facts.municipality {
         return Decision::none(Reason::OtherMunicipality);
     }
@@ -379,10 +416,7 @@ pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> D
                 }
                 level = level.min(cover.max(Level::Masked));
             }
-            let protected = facts.person(person).is_none_or(|known| {
-                known.address_confidential && !known.address_allowed.contains(&viewer.agency)
-            });
-            if protected {
+            if protected_from(viewer, facts, person) {
                 reasons.push(Reason::AddressConfidential {
                     person: (*person).clone(),
                 });
@@ -390,7 +424,47 @@ pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> D
             }
         }
     }
-    if document.entry_of.as_ref() == Some(&viewer.agency) && level < Level::Edit {
+    let mentioned = facts
+        .persons
+        .iter()
+        .map(|known| &known.person)
+        .filter(|person| holds == Holds::Text && !subjects.contains(person));
+    let mut shut_out = false;
+    for person in mentioned {
+        if let Some(exclusion) = facts
+            .exclusions
+            .iter()
+            .find(|exclusion| exclusion.about.as_ref() == Some(person) && exclusion.hits(viewer))
+        {
+            reasons.push(Reason::MayMentionExcluded {
+                person: person.clone(),
+            });
+            level = level.min(Level::Masked);
+            // Of the own agency's entries an agency that is shut out knows what it wrote itself; an
+            // account does not know what its colleagues wrote.
+            shut_out |= matches!(exclusion.who, Excluded::Account(_));
+        }
+        if owner {
+            continue;
+        }
+        if protected_from(viewer, facts, person) {
+            reasons.push(Reason::AddressConfidential {
+                person: person.clone(),
+            });
+            level = level.min(Level::Masked);
+        }
+        if document.entry_of.is_some()
+            && !department
+            && facts.cover(person, &viewer.agency, section, viewer.today) < Level::Read
+        {
+            uncovered.push(person.clone());
+            reasons.push(Reason::ConsentMissing {
+                person: person.clone(),
+            });
+            level = level.min(Level::Masked);
+        }
+    }
+    if document.entry_of.as_ref() == Some(&viewer.agency) && level < Level::Edit && !shut_out {
         reasons.push(Reason::OwnEntry);
         level = Level::Edit;
     }
@@ -453,7 +527,7 @@ pub fn person_level(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> Le
                 subjects: vec![person.clone()],
                 entry_of: None,
             };
-            decide(viewer, facts, &about).level
+            judge(viewer, facts, &about, Holds::OnePerson).level
         })
         .max()
         .unwrap_or(Level::None)

@@ -290,11 +290,7 @@ pub(crate) async fn facts(
 /// Whether an exclusion hides a person (or the whole case) from the viewer.
 pub(crate) fn excludes(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
     facts.exclusions.iter().any(|exclusion| {
-        let hit = match &exclusion.who {
-            Excluded::Agency(agency) => *agency == viewer.agency,
-            Excluded::Account(account) => *account == viewer.account,
-        };
-        hit && exclusion.about.as_ref().is_none_or(|about| about == person)
+        exclusion.hits(viewer) && exclusion.about.as_ref().is_none_or(|about| about == person)
     })
 }
 

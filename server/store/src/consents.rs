@@ -339,12 +339,7 @@ impl CaseAccess {
         }
     }
 
-    async fn record_override(
-        &self,
-        tx: &mut Tx,
-        operation: &str,
-        covered: &Covered,
-    ) -> Result<()> {
+    async fn record_override(&self, tx: &mut Tx, operation: &str, covered: &Covered) -> Result<()> {
         if !self.caller.may(Capability::ConfirmSharing) {
             return Err(StoreError::Forbidden);
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::disclosure::{self, CaseFacts, Excluded};
+use domain::disclosure::{self, CaseFacts};
 use domain::id::{CaseId, MunicipalityId};
 use domain::role::Capability;
 use domain::stage::Stage;
@@ -104,10 +104,7 @@ fn shut_out(caller: &Caller, facts: &CaseFacts) -> bool {
     facts
         .exclusions
         .iter()
-        .any(|exclusion| match &exclusion.who {
-            Excluded::Agency(agency) => *agency == caller.viewer.agency,
-            Excluded::Account(account) => *account == caller.viewer.account,
-        })
+        .any(|exclusion| exclusion.hits(&caller.viewer))
 }
 
 /// The likenesses the caller may be shown. A case from which the caller is excluded, even about

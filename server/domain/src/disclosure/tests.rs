@@ -323,6 +323,98 @@ fn own_entries_stay_editable_under_the_caps() {
 }
 
 #[test]
+fn a_text_about_one_person_may_mention_the_others() {
+    let mut facts = facts();
+    facts.matrix.retain(|row| row.section != Section::Progress);
+    facts
+        .matrix
+        .push(row("care", Section::Progress, Level::Edit));
+    let about_p1 = |agency: &str| DocumentFacts {
+        case: facts.case.clone(),
+        section: Section::Progress,
+        subjects: vec!["p1".into()],
+        entry_of: Some(agency.into()),
+    };
+    let (theirs, own) = (about_p1("coord"), about_p1("care"));
+    assert_eq!(decide(&care(), &facts, &theirs).level, Level::Edit);
+    let refused = CaseFacts {
+        persons: vec![
+            facts.persons[0].clone(),
+            PersonFacts::new("p2".into(), consent(ConsentStatus::Refused)),
+        ],
+        ..facts.clone()
+    };
+    let protected = CaseFacts {
+        persons: vec![
+            facts.persons[0].clone(),
+            PersonFacts {
+                address_confidential: true,
+                ..facts.persons[1].clone()
+            },
+        ],
+        ..facts.clone()
+    };
+    let kept_from = |who| CaseFacts {
+        exclusions: vec![Exclusion {
+            who,
+            about: Some("p2".into()),
+        }],
+        ..facts.clone()
+    };
+    let agency = kept_from(Excluded::Agency("care".into()));
+    let account = kept_from(Excluded::Account("acc".into()));
+    for (changed, why) in [
+        (&refused, "refused"),
+        (&protected, "protected"),
+        (&agency, "agency kept from p2"),
+        (&account, "account kept from p2"),
+    ] {
+        let entry = decide(&care(), changed, &theirs);
+        assert_eq!(
+            (entry.level, entry.comment),
+            (Level::Masked, false),
+            "{why}"
+        );
+        assert_eq!(
+            person_level(&care(), changed, &"p1".into()),
+            Level::Edit,
+            "{why}: the register of p1 says nothing of p2"
+        );
+    }
+    assert_eq!(
+        decide(&care(), &refused, &theirs).uncovered,
+        [PersonId::from("p2")]
+    );
+    for changed in [&refused, &protected, &agency] {
+        assert_eq!(decide(&care(), changed, &own).level, Level::Edit);
+    }
+    assert_eq!(
+        decide(&care(), &account, &own).level,
+        Level::Masked,
+        "colleagues wrote it"
+    );
+    // The one in charge is asked for no consent; shut out it is like anybody.
+    assert_eq!(decide(&coordinator(), &refused, &own).level, Level::Edit);
+    assert_eq!(decide(&coordinator(), &account, &own).level, Level::Masked);
+    assert_eq!(decide(&department(), &refused, &theirs).level, Level::Read);
+    assert_eq!(
+        decide(&department(), &protected, &theirs).level,
+        Level::Masked
+    );
+    // A sheet's persons are stated by those who disclose it: consent follows them, protection does not.
+    let sheet = |facts: &CaseFacts| {
+        let mut facts = facts.clone();
+        facts
+            .subjects
+            .insert(Section::Assessment, vec!["p1".into()]);
+        level(&care(), &facts, Section::Assessment)
+    };
+    assert_eq!(sheet(&refused), Level::Edit);
+    assert_eq!(sheet(&protected), Level::Masked);
+    assert_eq!(sheet(&agency), Level::Masked);
+}
+
+#[test]
 fn exclusions_hide_everything() {
     let whole_agency = Exclusion {
         who: Excluded::Agency("care".into()),
@@ -371,7 +463,11 @@ fn exclusion_from_one_person_leaves_the_others() {
     );
     assert_eq!(person_level(&care(), &facts, &"p2".into()), Level::None);
     facts.subjects.insert(Section::Intake, vec!["p1".into()]);
-    assert_eq!(level(&care(), &facts, Section::Intake), Level::Read);
+    assert_eq!(
+        level(&care(), &facts, Section::Intake),
+        Level::Masked,
+        "about p1, but it may mention p2"
+    );
     assert!(case_visible(&care(), &facts));
     assert_eq!(person_level(&care(), &facts, &"p1".into()), Level::Edit);
 }

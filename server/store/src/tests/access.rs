@@ -523,6 +523,41 @@ on_both! {
         assert!(matches!(tx.cases(&world.coordinator, &filter, Some("bad")).await, Err(StoreError::Invalid("cursor"))));
     }
 
+    async fn an_entry_about_one_person_shows_the_others_to_nobody(world: &World) {
+        let created = world.shared_case("本人", Level::Edit).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let refusing = persons::create(&mut tx, &world.coordinator, &person("こども", "こども")).await.unwrap();
+        owner.add_person(&mut tx, &refusing, CaseRole::Household, None).await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let sheet = tx.document_for(&world.coordinator, &document(&created, DocumentKind::Assessment)).await.unwrap().unwrap();
+        sheet.set_subjects(&mut tx, &created.clients).await.unwrap();
+        let about = NewProgress { persons: created.clients.clone(), ..entry(Visibility::CaseMembers, "こどもは転校した") };
+        let id = owner.add_progress(&mut tx, &about).await.unwrap();
+        tx.commit().await.unwrap();
+        let seen = async |caller: &Caller| {
+            let mut tx = world.db.read().await.unwrap();
+            let access = tx.case_for(caller, &created.case).await.unwrap().unwrap();
+            let people = access.persons(&mut tx).await.unwrap();
+            let entry = access.progress_record(&mut tx, &id).await.unwrap().unwrap();
+            (people[0].display.clone(), entry.level, entry.content.is_some())
+        };
+        // The client consents and is shown by name; the entry speaks of the child, who does not.
+        assert_eq!(seen(&world.agency).await, ("本人".into(), Level::Masked, false));
+        assert_eq!(seen(&world.department).await, ("本人".into(), Level::Read, true), "no consent is asked for the department");
+        assert_eq!(seen(&world.coordinator).await, ("本人".into(), Level::Edit, true));
+        world.consent(&created, &refusing, ConsentStatus::Full).await;
+        assert_eq!(seen(&world.agency).await, ("本人".into(), Level::Edit, true));
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &refusing).await.unwrap().unwrap();
+        let patch = PersonPatch { address_confidential: Some(true), ..PersonPatch::default() };
+        access.update(&mut tx, 1, &patch).await.unwrap();
+        tx.commit().await.unwrap();
+        for caller in [&world.agency, &world.department] {
+            assert_eq!(seen(caller).await, ("本人".into(), Level::Masked, false));
+        }
+    }
+
     async fn entries_keep_to_their_visibility(world: &World) {
         let created = world.shared_case("経過", Level::Edit).await;
         world.disclose(&created, &world.other, Level::Read, Section::ALL).await;
