@@ -545,8 +545,8 @@ pub fn address_visible(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) ->
 
 /// Whether the viewer may draw up or change the list of agencies that know a person's protected
 /// values (住所秘匿), or lift the protection. Without protection: whoever edits the register. With it:
-/// the agencies on the list; while the list is empty only the coordinator in charge, so that nobody
-/// who merely edits the register puts the own agency on it.
+/// the agencies on the list, and the coordinator in charge whatever the list says, so that nobody
+/// who merely edits the register puts the own agency on it and no list locks those in charge out.
 ///
 /// `in_charge`: the agency in charge of the first of the person's cases, if there is any.
 #[must_use]
@@ -559,12 +559,9 @@ pub fn may_change_address_list(
     if !viewer.role.has(Capability::EditPersons) {
         return false;
     }
-    if !confidential || allowed.contains(&viewer.agency) {
-        return true;
-    }
-    allowed.is_empty()
-        && viewer.role.has(Capability::ManageDisclosure)
-        && in_charge == Some(&viewer.agency)
+    !confidential
+        || allowed.contains(&viewer.agency)
+        || (viewer.role.has(Capability::ManageDisclosure) && in_charge == Some(&viewer.agency))
 }
 
 /// The level an ordinary member of an agency's staff has on a document (「この記録を見られる機関」).

@@ -574,7 +574,10 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewPerson) -> Result<Per
     for flag in &new.flags {
         add_flag(tx, &municipality, &id, flag, &by).await?;
     }
-    set_allow(tx, &municipality, &id, &new.address_allow, &by).await?;
+    // Who may not edit the register does not say who sees what it protects.
+    if caller.may(Capability::EditPersons) {
+        set_allow(tx, &municipality, &id, &new.address_allow, &by).await?;
+    }
     reindex(tx, &municipality, &id).await?;
     crate::outbox::put(
         tx,
@@ -808,8 +811,9 @@ impl PersonAccess {
         Ok(Some(person))
     }
 
+    /// Refuses who may not open protected values; says whether the patch puts the protection on.
     /// Asked with what stands in the database now, in the transaction that writes.
-    async fn may_change_address_list(&self, tx: &mut Tx) -> Result<bool> {
+    async fn check_protection(&self, tx: &mut Tx, patch: &PersonPatch) -> Result<bool> {
         let municipality = self.caller.viewer.municipality.as_str();
         let confidential: i64 = sqlx::query_scalar(
             "SELECT address_confidential FROM persons WHERE municipality_id = $1 AND id = $2",
@@ -835,12 +839,21 @@ impl PersonAccess {
         .bind(self.person.as_str())
         .fetch_optional(tx.conn())
         .await?;
-        Ok(disclosure::may_change_address_list(
+        let protects = confidential == 0 && patch.address_confidential == Some(true);
+        let opens = patch.address_confidential == Some(false) || patch.address_allow.is_some();
+        // A list that comes with the protection is one of a protected person: what stood on it before
+        // was written by anybody, and gives nobody a say.
+        let listed = if protects { Vec::new() } else { listed };
+        let may = disclosure::may_change_address_list(
             &self.caller.viewer,
-            confidential != 0,
+            protects || confidential != 0,
             &listed.into_iter().map(AgencyId).collect(),
             in_charge.map(AgencyId).as_ref(),
-        ))
+        );
+        if opens && !may {
+            return Err(StoreError::Forbidden);
+        }
+        Ok(protects)
     }
 
     /// Changes the person that stands at `version`. Returns the new version.
@@ -862,10 +875,7 @@ impl PersonAccess {
         }
         let municipality = self.caller.viewer.municipality.clone();
         // Nor open it for the own agency.
-        let opens = patch.address_confidential == Some(false) || patch.address_allow.is_some();
-        if opens && !self.may_change_address_list(tx).await? {
-            return Err(StoreError::Forbidden);
-        }
+        let protects = self.check_protection(tx, patch).await?;
         let by = self.caller.viewer.account.0.clone();
         let from = patch.from.unwrap_or(self.caller.viewer.today);
         let new: Vec<Fact> = patch
@@ -936,7 +946,9 @@ impl PersonAccess {
                 insert_fact(tx, &municipality, &self.person, &fact, Some(&by)).await?;
             }
         }
-        if let Some(allow) = &patch.address_allow {
+        // A list from before the protection must not have been planted: it begins empty.
+        if protects || patch.address_allow.is_some() {
+            let allow = patch.address_allow.as_deref().unwrap_or_default();
             set_allow(tx, &municipality, &self.person, allow, &by).await?;
         }
         for flag in &patch.add_flags {

@@ -767,7 +767,7 @@ fn notes_belong_to_their_agency_and_those_they_are_shared_with() {
 }
 
 #[test]
-fn an_empty_list_of_a_protected_address_is_drawn_up_by_whoever_is_in_charge() {
+fn the_list_of_a_protected_address_belongs_to_those_on_it_and_whoever_is_in_charge() {
     let coordinator = coordinator();
     let other = viewer("coord2", AgencyClass::Coordinator, Role::CoordMgr);
     let may = |viewer: &Viewer, confidential, listed: &[&str], in_charge: Option<&str>| {
@@ -788,7 +788,11 @@ fn an_empty_list_of_a_protected_address_is_drawn_up_by_whoever_is_in_charge() {
     assert!(!may(&other, true, &[], None), "nobody is in charge");
     assert!(may(&other, true, &["coord2"], Some("coord")));
     assert!(
-        !may(&coordinator, true, &["coord2"], Some("coord")),
+        may(&coordinator, true, &["coord2"], Some("coord")),
+        "no list locks out who is in charge"
+    );
+    assert!(
+        !may(&other, true, &["coord"], Some("coord")),
         "not on the list"
     );
     assert!(

@@ -58,6 +58,25 @@ fn entry(visibility: Visibility, text: &str) -> NewProgress {
     }
 }
 
+/// Edits the register, is in charge of nothing.
+async fn second_coordinator(world: &World, tx: &mut crate::Tx) -> Caller {
+    let second = agency(
+        tx,
+        &world.admin,
+        "第二センター",
+        domain::agency::AgencyClass::Coordinator,
+    )
+    .await;
+    caller(
+        tx,
+        &world.admin,
+        "second",
+        &second,
+        domain::role::Role::CoordMgr,
+    )
+    .await
+}
+
 on_both! {
     async fn nothing_is_seen_without_disclosure(world: &World) {
         let created = world.case(CANARY).await;
@@ -280,12 +299,13 @@ on_both! {
         let other = PersonPatch { address_allow: Some(vec![world.other.viewer.agency.clone()]), ..PersonPatch::default() };
         tx.commit().await.unwrap();
         {
-            // Once somebody is on the list, who is not on it opens nothing for itself.
+            // Once somebody is on the list, who is neither on it nor in charge opens nothing for itself.
             let mut tx = world.db.write().await.unwrap();
             access.update(&mut tx, 2, &other).await.unwrap();
-            let outside = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+            let second = second_coordinator(world, &mut tx).await;
+            let outside = tx.person_for(&second, &id).await.unwrap().unwrap();
             for patch in [
-                PersonPatch { address_allow: Some(vec![world.coordinator.viewer.agency.clone()]), ..PersonPatch::default() },
+                PersonPatch { address_allow: Some(vec![second.viewer.agency.clone()]), ..PersonPatch::default() },
                 PersonPatch { address_confidential: Some(false), ..PersonPatch::default() },
             ] {
                 assert!(matches!(outside.update(&mut tx, 3, &patch).await, Err(StoreError::Forbidden)));
@@ -307,8 +327,7 @@ on_both! {
         let id = created.clients[0].clone();
         world.store.clock.set(noon() + SignedDuration::from_secs(1));
         let mut tx = world.db.write().await.unwrap();
-        let second = agency(&mut tx, &world.admin, "第二センター", domain::agency::AgencyClass::Coordinator).await;
-        let second = caller(&mut tx, &world.admin, "second", &second, domain::role::Role::CoordMgr).await;
+        let second = second_coordinator(world, &mut tx).await;
         let protect = PersonPatch { address_confidential: Some(true), ..PersonPatch::default() };
         let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
         access.update(&mut tx, 1, &protect).await.unwrap();
@@ -338,7 +357,44 @@ on_both! {
         listed.update(&mut tx, 4, &PersonPatch { address_allow: Some(alone), ..PersonPatch::default() }).await.unwrap();
         let left = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
         let back = PersonPatch { address_allow: Some(vec![world.coordinator.viewer.agency.clone()]), ..PersonPatch::default() };
-        assert!(matches!(left.update(&mut tx, 5, &back).await, Err(StoreError::Forbidden)));
+        left.update(&mut tx, 5, &back).await.expect("no list locks out who is in charge");
+        let outside = tx.person_for(&second, &id).await.unwrap().unwrap();
+        let again = PersonPatch { address_allow: Some(vec![second.viewer.agency.clone()]), ..PersonPatch::default() };
+        assert!(matches!(outside.update(&mut tx, 6, &again).await, Err(StoreError::Forbidden)));
+    }
+
+    async fn no_list_is_planted_before_the_protection(world: &World) {
+        let shown = async |tx: &mut crate::Tx, id: &PersonId| {
+            tx.person_for(&world.coordinator, id).await.unwrap().unwrap().person(tx).await.unwrap().unwrap().address_allow
+        };
+        let planted = vec![world.other.viewer.agency.clone()];
+        let mut tx = world.db.write().await.unwrap();
+        // Whoever hands a reception in does not say who sees the protected values.
+        let mut new = world.new_case("x");
+        new.clients = vec![ClientRef::New(persons::NewPerson { address_allow: planted.clone(), address_confidential: true, ..person("避難", "ひなん") })];
+        let handed = cases::create(&mut tx, &world.agency, &new).await.unwrap();
+        assert_eq!(shown(&mut tx, &handed.clients[0]).await, []);
+        tx.commit().await.unwrap();
+
+        let created = world.case("本人").await;
+        let id = &created.clients[0];
+        let list = PersonPatch { address_allow: Some(planted.clone()), ..PersonPatch::default() };
+        let protect = PersonPatch { address_confidential: Some(true), ..PersonPatch::default() };
+        let both = PersonPatch { address_confidential: Some(true), ..list.clone() };
+        let mut tx = world.db.write().await.unwrap();
+        let second = second_coordinator(world, &mut tx).await;
+        let anybody = tx.person_for(&second, id).await.unwrap().unwrap();
+        anybody.update(&mut tx, 1, &list).await.unwrap();
+        assert!(matches!(anybody.update(&mut tx, 2, &both).await, Err(StoreError::Forbidden)), "not in charge");
+        anybody.update(&mut tx, 2, &protect).await.unwrap();
+        assert_eq!(shown(&mut tx, id).await, []);
+        tx.commit().await.unwrap();
+        // The one in charge names the list with the protection.
+        let mut tx = world.db.write().await.unwrap();
+        let in_charge = tx.person_for(&world.coordinator, id).await.unwrap().unwrap();
+        in_charge.update(&mut tx, 3, &PersonPatch { address_confidential: Some(false), ..PersonPatch::default() }).await.unwrap();
+        in_charge.update(&mut tx, 4, &both).await.unwrap();
+        assert_eq!(shown(&mut tx, id).await, planted);
     }
 
     async fn the_line_of_a_case_tells_of_nothing_hidden(world: &World) {
