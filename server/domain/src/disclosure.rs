@@ -514,30 +514,62 @@ pub fn case_visible(viewer: &Viewer, facts: &CaseFacts) -> bool {
     case_level(viewer, facts) > Level::None
 }
 
+/// What a section says of one person alone.
+fn level_about(viewer: &Viewer, facts: &CaseFacts, section: Section, person: &PersonId) -> Level {
+    let about = DocumentFacts {
+        case: facts.case.clone(),
+        section,
+        subjects: vec![person.clone()],
+        entry_of: None,
+    };
+    judge(viewer, facts, &about, Holds::OnePerson).level
+}
+
+/// The sections that say who the persons are and what the case is about.
+const CORE: [Section; 2] = [Section::Intake, Section::Assessment];
+
+/// The agency in charge and the department answer for the case; others have what they were given.
+fn answers_for_case(viewer: &Viewer, facts: &CaseFacts) -> bool {
+    viewer.agency == facts.owner || viewer.agency_class == AgencyClass::Department
+}
+
 /// How much of a person the viewer sees within the case: `None` = must not appear at all,
 /// `Masked` = as ［氏名1］, `Read`/`Edit` = by name.
 #[must_use]
 pub fn person_level(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> Level {
     Section::ALL
         .iter()
-        .map(|section| {
-            let about = DocumentFacts {
-                case: facts.case.clone(),
-                section: *section,
-                subjects: vec![person.clone()],
-                entry_of: None,
-            };
-            judge(viewer, facts, &about, Holds::OnePerson).level
-        })
+        .map(|section| level_about(viewer, facts, *section, person))
         .max()
         .unwrap_or(Level::None)
+}
+
+/// Whether the viewer may see more of a person's register than name, kana and age. One section of
+/// any kind gives the name; the record itself goes with the sheets that hold it.
+#[must_use]
+pub fn register_visible(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
+    if answers_for_case(viewer, facts) {
+        return person_level(viewer, facts, person) >= Level::Read;
+    }
+    CORE.iter()
+        .any(|section| level_about(viewer, facts, *section, person) >= Level::Read)
+}
+
+/// Whether the viewer may see the words of the case itself: its title and how it ended.
+#[must_use]
+pub fn title_visible(viewer: &Viewer, facts: &CaseFacts) -> bool {
+    if answers_for_case(viewer, facts) {
+        return case_level(viewer, facts) >= Level::Read;
+    }
+    CORE.iter()
+        .any(|section| decide(viewer, facts, &facts.sheet(*section)).level >= Level::Read)
 }
 
 /// Whether the viewer may see the register's protected values (address, phone, workplace) of a
 /// person. With 住所秘匿 even the coordinator in charge must be on the list.
 #[must_use]
 pub fn address_visible(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
-    person_level(viewer, facts, person) >= Level::Read
+    register_visible(viewer, facts, person)
         && facts.person(person).is_some_and(|known| {
             !known.address_confidential || known.address_allowed.contains(&viewer.agency)
         })

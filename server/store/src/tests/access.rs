@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::consent::ConsentStatus;
 use domain::disclosure::{Confirmation, Disclosure, Excluded, Exclusion, Level};
 use domain::id::PersonId;
+use domain::role::Capability;
 use domain::section::{DocumentKind, Section};
 use domain::stage::Stage;
 use jiff::SignedDuration;
@@ -320,6 +321,81 @@ on_both! {
         let mut tx = world.db.read().await.unwrap();
         let people = seen.persons(&mut tx).await.unwrap();
         assert!(people[0].person.as_ref().unwrap().fields["address"].contains(CANARY));
+    }
+
+    async fn a_withheld_number_is_not_guessed_by_looking_for_it(world: &World) {
+        let number = "090-0000-1234";
+        let created = world.case("保護花子").await;
+        let id = created.clients[0].clone();
+        let mut tx = world.db.write().await.unwrap();
+        let probe = persons::create(&mut tx, &world.coordinator, &person("別人", "べつじん")).await.unwrap();
+        tx.commit().await.unwrap();
+        let probed = async || {
+            let mut tx = world.db.read().await.unwrap();
+            let twins = tx.person_for(&world.coordinator, &probe).await.unwrap().unwrap().duplicates(&mut tx).await.unwrap();
+            (list(world, &world.coordinator, Some(number)).await.total, twins)
+        };
+        assert_eq!(probed().await, (1, vec![(id.clone(), vec!["birth_date", "phone"])]));
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        access.update(&mut tx, 1, &PersonPatch { address_confidential: Some(true), ..PersonPatch::default() }).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(probed().await, (0, vec![]), "a day of birth alone is no sign");
+        assert_eq!(list(world, &world.coordinator, Some("保護")).await.total, 1);
+        // With the reading too they are still the same person to look at, but for the number.
+        let mut tx = world.db.write().await.unwrap();
+        let twin = persons::create(&mut tx, &world.coordinator, &person("保護華子", "かなりあ はなこ")).await.unwrap();
+        let twins = tx.person_for(&world.coordinator, &twin).await.unwrap().unwrap().duplicates(&mut tx).await.unwrap();
+        assert!(twins.contains(&(id.clone(), vec!["birth_date", "kana"])), "{twins:?}");
+    }
+
+    async fn one_section_gives_the_name_and_not_the_register(world: &World) {
+        let created = world.case("本人").await;
+        let id = &created.clients[0];
+        world.consent(&created, id, ConsentStatus::Full).await;
+        world.disclose(&created, &world.agency, Level::Read, &[Section::Plan]).await;
+        world.disclose(&created, &world.other, Level::Read, &[Section::Intake]).await;
+        let seen = async |caller: &Caller| {
+            let mut tx = world.db.write().await.unwrap();
+            let case = tx.case_for(caller, &created.case).await.unwrap().unwrap();
+            let listed = case.persons(&mut tx).await.unwrap().remove(0);
+            let person = tx.person_for(caller, id).await.unwrap().unwrap().person(&mut tx).await.unwrap().unwrap();
+            assert_eq!(listed.person.as_ref().unwrap().fields, person.fields);
+            assert_eq!((listed.display.as_str(), listed.age), ("本人", Some(68)));
+            let title = case.summary(&mut tx).await.unwrap().title;
+            let by_birth = tx.find_persons(caller, "1958-05-06", 10).await.unwrap().len();
+            drop(tx);
+            let by_title = list(world, caller, Some("世帯")).await.total;
+            let by_number = list(world, caller, Some("090-0000-1234")).await.total;
+            assert_eq!(list(world, caller, Some("かなりあ")).await.total, 1);
+            (person.fields.len(), title.is_some(), by_birth, by_title, by_number)
+        };
+        assert_eq!(seen(&world.agency).await, (2, false, 0, 0, 0));
+        assert_eq!(seen(&world.other).await, (6, true, 1, 1, 1));
+        assert_eq!(seen(&world.coordinator).await, (6, true, 1, 1, 1));
+    }
+
+    async fn a_number_in_an_address_finds_cases_alone(world: &World) {
+        let created = world.case("本人").await;
+        let by_number = async |number: &str| {
+            let mut tx = world.db.read().await.unwrap();
+            let filter = CaseFilter { case_no: Some(number.to_owned()), limit: 50, ..CaseFilter::default() };
+            tx.cases(&world.coordinator, &filter, None).await.unwrap().total
+        };
+        for (number, total) in [(created.case_no.as_str(), 1), ("2026-", 1), ("09000001234", 0), ("1958-05-06", 0), ("%", 1), ("9999", 0)] {
+            assert_eq!(by_number(number).await, total, "{number}");
+        }
+    }
+
+    async fn a_narrow_token_reads_nobody(world: &World) {
+        let created = world.shared_case("本人", Level::Edit).await;
+        for caller in [&world.agency, &world.coordinator, &world.department] {
+            let mut narrow = caller.clone();
+            narrow.scopes = vec![Capability::ReadStatistics.to_string()];
+            let mut tx = world.db.read().await.unwrap();
+            assert!(tx.person_for(caller, &created.clients[0]).await.unwrap().is_some());
+            assert!(tx.person_for(&narrow, &created.clients[0]).await.unwrap().is_none());
+        }
     }
 
     async fn an_empty_list_is_drawn_up_by_the_coordinator_in_charge(world: &World) {
