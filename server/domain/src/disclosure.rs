@@ -333,6 +333,25 @@ fn protected_from(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool
     })
 }
 
+/// Which agencies of a case the viewer may know of. Where somebody with 住所秘匿 stays can be told from
+/// the agencies around: from whom the address is kept, so are all but those that every case has.
+#[must_use]
+pub fn agency_visible(
+    viewer: &Viewer,
+    facts: &CaseFacts,
+    agency: &AgencyId,
+    class: AgencyClass,
+) -> bool {
+    *agency == facts.owner
+        || *agency == viewer.agency
+        || viewer.agency == facts.owner
+        || class == AgencyClass::Department
+        || !facts
+            .persons
+            .iter()
+            .any(|known| protected_from(viewer, facts, &known.person))
+}
+
 /// What is decided about: a text mentions persons beside its subjects, the register's values of one
 /// person do not.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1404,7 +1404,21 @@ impl CaseAccess {
                 name: names.accounts.get(id).cloned().unwrap_or_default(),
             }),
             owner_agency: names.agency(&self.facts.owner),
-            lead_agency: self.row.lead_agency.as_ref().map(|id| names.agency(id)),
+            lead_agency: self
+                .row
+                .lead_agency
+                .as_ref()
+                .filter(|id| {
+                    names.agencies.get(id).is_some_and(|agency| {
+                        disclosure::agency_visible(
+                            &self.caller.viewer,
+                            &self.facts,
+                            id,
+                            agency.class,
+                        )
+                    })
+                })
+                .map(|id| names.agency(id)),
             level,
             flags: flags.into_iter().collect(),
             last_progress_on: marks.last_progress_on,
@@ -1517,7 +1531,7 @@ impl CaseAccess {
         }
     }
 
-    /// The agencies in the case, also those that left.
+    /// The agencies in the case that the caller may know of, also those that left.
     ///
     /// # Errors
     /// Database away.
@@ -1531,7 +1545,10 @@ impl CaseAccess {
         let mut out = Vec::new();
         for row in &rows {
             let id = AgencyId(row.try_get("agency_id")?);
-            let Some(agency) = known.get(&id) else {
+            let viewer = &self.caller.viewer;
+            let Some(agency) = known.get(&id).filter(|agency| {
+                disclosure::agency_visible(viewer, &self.facts, &agency.id, agency.class)
+            }) else {
                 continue;
             };
             out.push(CaseMember {

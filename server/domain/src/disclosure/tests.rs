@@ -296,6 +296,34 @@ fn a_protected_address_masks_for_agencies_not_on_the_list() {
 }
 
 #[test]
+fn around_a_protected_person_agencies_are_for_the_listed_only() {
+    let mut facts = facts();
+    let known = |viewer: &Viewer, facts: &CaseFacts| {
+        [
+            ("coord", AgencyClass::Coordinator),
+            ("dept", AgencyClass::Department),
+            ("care", AgencyClass::Agency),
+            ("school", AgencyClass::Agency),
+        ]
+        .into_iter()
+        .filter(|(agency, class)| agency_visible(viewer, facts, &(*agency).into(), *class))
+        .map(|(agency, _)| agency)
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(known(&care(), &facts).len(), 4);
+    facts.persons[1].address_confidential = true;
+    assert_eq!(known(&care(), &facts), ["coord", "dept", "care"]);
+    assert_eq!(known(&department(), &facts), ["coord", "dept"]);
+    assert_eq!(
+        known(&coordinator(), &facts).len(),
+        4,
+        "it manages the members"
+    );
+    facts.persons[1].address_allowed.insert("care".into());
+    assert_eq!(known(&care(), &facts).len(), 4);
+}
+
+#[test]
 fn own_entries_stay_editable_under_the_caps() {
     let mut facts = facts();
     facts.persons[0].address_confidential = true;

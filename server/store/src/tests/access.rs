@@ -323,6 +323,31 @@ on_both! {
         assert!(people[0].person.as_ref().unwrap().fields["address"].contains(CANARY));
     }
 
+    async fn members_around_a_protected_person_are_for_the_listed_only(world: &World) {
+        let created = world.shared_case("保護花子", Level::Read).await;
+        world.disclose(&created, &world.other, Level::Masked, Section::ALL).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let lead = CasePatch { lead_agency: Some(world.agency.viewer.agency.clone()), ..CasePatch::default() };
+        owner.update(&mut tx, 1, &lead).await.unwrap();
+        tx.commit().await.unwrap();
+        let seen = async |caller: &Caller| {
+            let mut tx = world.db.read().await.unwrap();
+            let case = tx.case_for(caller, &created.case).await.unwrap().unwrap();
+            (case.members(&mut tx).await.unwrap().len(), case.summary(&mut tx).await.unwrap().lead_agency.is_some())
+        };
+        assert_eq!(seen(&world.other).await, (2, true));
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &created.clients[0]).await.unwrap().unwrap();
+        let list = vec![world.agency.viewer.agency.clone()];
+        access.update(&mut tx, 1, &PersonPatch { address_confidential: Some(true), address_allow: Some(list), ..PersonPatch::default() }).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(seen(&world.other).await, (1, false), "itself");
+        assert_eq!(seen(&world.department).await, (0, false));
+        assert_eq!(seen(&world.agency).await, (2, true));
+        assert_eq!(seen(&world.coordinator).await, (2, true));
+    }
+
     async fn a_withheld_number_is_not_guessed_by_looking_for_it(world: &World) {
         let number = "090-0000-1234";
         let created = world.case("保護花子").await;
