@@ -1643,6 +1643,8 @@ impl CaseAccess {
             kinship,
         )
         .await?;
+        // What was masked without the person's names is no likeness until it is masked with them.
+        crate::vectors::forget(tx, self.municipality(), self.id()).await?;
         self.changed(tx, "case.persons").await
     }
 

@@ -1030,6 +1030,9 @@ impl PersonAccess {
                 .await?;
         }
         reindex(tx, &municipality, &self.person).await?;
+        if !patch.set.is_empty() {
+            crate::vectors::forget_person(tx, &municipality, &self.person).await?;
+        }
         crate::outbox::put(
             tx,
             &municipality,
