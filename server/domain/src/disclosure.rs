@@ -563,6 +563,19 @@ pub fn person_level(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> Le
         .unwrap_or(Level::None)
 }
 
+/// The persons of the case who must not appear to the viewer at all. Their numbers ［氏名n］ must not
+/// be missed either: who has some hidden counts the others without a gap.
+#[must_use]
+pub fn hidden_persons(viewer: &Viewer, facts: &CaseFacts) -> BTreeSet<PersonId> {
+    facts
+        .persons
+        .iter()
+        .map(|known| &known.person)
+        .filter(|person| person_level(viewer, facts, person) == Level::None)
+        .cloned()
+        .collect()
+}
+
 /// Whether the viewer may see more of a person's register than name, kana and age. One section of
 /// any kind gives the name; the record itself goes with the sheets that hold it.
 #[must_use]

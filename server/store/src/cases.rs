@@ -1494,6 +1494,14 @@ impl CaseAccess {
             });
         }
         out.sort_by_key(|person| person.number);
+        if out.len() < self.facts.persons.len() {
+            for (number, person) in (1..).zip(&mut out) {
+                person.number = number;
+                if person.person_id.is_none() {
+                    person.display = format!("［氏名{number}］");
+                }
+            }
+        }
         out
     }
 

@@ -1,8 +1,8 @@
 //! The persons of a case: what texts are looked through for, and the numbers they have.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use domain::mask::Numbering;
+use domain::{id::PersonId, mask::Numbering};
 use masking::{Register, RegisterPerson};
 use store::persons::Person;
 
@@ -76,6 +76,20 @@ pub(super) fn fingerprint(register: &Register) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Numbers as a reader counts them from whom some persons are hidden: like the reader's list without
+/// a gap; a hidden person who is mentioned is counted like anybody from outside the case.
+#[must_use]
+pub fn numbering_for(persons: &[(i64, Person)], hidden: &BTreeSet<PersonId>) -> Numbering {
+    if hidden.is_empty() {
+        return numbering(persons);
+    }
+    let seen = persons.iter().map(|(_, person)| &person.id);
+    masking::numbering(
+        seen.filter(|id| !hidden.contains(*id))
+            .map(PersonId::as_str),
+    )
+}
+
 /// Numbers of the case's persons: ［氏名n］ with the n that lists show.
 #[must_use]
 pub fn numbering(persons: &[(i64, Person)]) -> Numbering {
@@ -147,6 +161,30 @@ mod tests {
                 assert!(known.contains(value(field)), "{field}");
                 assert_ne!(fingerprint(&register), nothing, "{field}");
             }
+        }
+    }
+
+    #[test]
+    fn a_hidden_person_is_counted_like_somebody_from_outside() {
+        use domain::mask::MaskLabel;
+
+        let three = ["p1", "p2", "p3"].map(|id| {
+            let (_, one) = person(&[], &[]);
+            Person {
+                id: id.into(),
+                ..one
+            }
+        });
+        let persons: Vec<(i64, Person)> = (1..).zip(three).collect();
+        let mut all = numbering_for(&persons, &BTreeSet::new());
+        assert_eq!(all.token(MaskLabel::Person, "p3"), "［氏名3］");
+        let mut some = numbering_for(&persons, &BTreeSet::from(["p2".into()]));
+        for (key, token) in [
+            ("p3", "［氏名2］"),
+            ("outside", "［氏名3］"),
+            ("p2", "［氏名4］"),
+        ] {
+            assert_eq!(some.token(MaskLabel::Person, key), token);
         }
     }
 

@@ -838,6 +838,31 @@ on_both! {
         assert!(matches!(documents::create_note(&mut tx, &world.auditor).await, Err(StoreError::Forbidden)));
     }
 
+    async fn a_hidden_person_leaves_no_gap_in_the_numbers(world: &World) {
+        let created = world.shared_case("本人", Level::Masked).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let hidden = persons::create(&mut tx, &world.coordinator, &person("避難", "ひなん")).await.unwrap();
+        owner.add_person(&mut tx, &hidden, CaseRole::Household, None).await.unwrap();
+        let child = persons::create(&mut tx, &world.coordinator, &person("こども", "こども")).await.unwrap();
+        owner.add_person(&mut tx, &child, CaseRole::Household, None).await.unwrap();
+        for (kind, id) in &created.documents {
+            if *kind != DocumentKind::Masks {
+                let sheet = tx.document_for(&world.coordinator, id).await.unwrap().unwrap();
+                sheet.set_subjects(&mut tx, &created.clients).await.unwrap();
+            }
+        }
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let exclusion = Exclusion { who: Excluded::Agency(world.agency.viewer.agency.clone()), about: Some(hidden.clone()) };
+        owner.exclude(&mut tx, &exclusion, "加害者").await.unwrap();
+        let reader = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        let list = |people: Vec<cases::CasePerson>| people.into_iter().map(|p| (p.number, p.display)).collect::<Vec<_>>();
+        assert_eq!(list(reader.persons(&mut tx).await.unwrap()), [(1, "［氏名1］".into()), (2, "［氏名2］".into())]);
+        assert_eq!(domain::disclosure::hidden_persons(&world.agency.viewer, reader.facts()), BTreeSet::from([hidden]));
+        let all = list(owner.persons(&mut tx).await.unwrap());
+        assert_eq!(all.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
     async fn subjects_narrow_whom_a_sheet_is_about(world: &World) {
         let created = world.shared_case("本人", Level::Read).await;
         let mut tx = world.db.write().await.unwrap();
