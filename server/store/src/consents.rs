@@ -320,14 +320,14 @@ impl CaseAccess {
         &self,
         rights: &[ProposedRight],
         confirmation: Option<&Confirmation>,
-    ) -> Result<Option<Covered>, Sharing> {
+    ) -> Result<Option<Covered>, Box<Sharing>> {
         let today = self.caller.viewer.today;
         let Some(required) = disclosure::sharing_needs_confirmation(&self.facts, rights, today)
         else {
             return Ok(None);
         };
         let Some(answer) = confirmation else {
-            return Err(Sharing::ConfirmationRequired(required));
+            return Err(Box::new(Sharing::ConfirmationRequired(required)));
         };
         match required.confirm(answer, today) {
             Ok(bases) => Ok(Some(Covered {
@@ -335,7 +335,7 @@ impl CaseAccess {
                 bases,
                 reason: answer.reason.clone(),
             })),
-            Err(error) => Err(Sharing::ConfirmationRefused(error)),
+            Err(error) => Err(Box::new(Sharing::ConfirmationRefused(error))),
         }
     }
 
@@ -461,7 +461,7 @@ impl CaseAccess {
         }
         let rights = self.proposed(tx, rows).await?;
         match self.cover(&rights, confirmation) {
-            Err(answer) => return Ok(answer),
+            Err(answer) => return Ok(*answer),
             Ok(Some(covered)) => self.record_override(tx, "disclosures", &covered).await?,
             Ok(None) => {}
         }
@@ -525,7 +525,7 @@ impl CaseAccess {
         }
         proposed.retain(|right| right.level > Level::None);
         match self.cover(&proposed, confirmation) {
-            Err(answer) => return Ok(answer),
+            Err(answer) => return Ok(*answer),
             Ok(Some(covered)) => self.record_override(tx, "members", &covered).await?,
             Ok(None) => {}
         }
