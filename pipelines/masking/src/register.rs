@@ -16,6 +16,7 @@ use crate::{Candidate, Label, Source};
 ///   "aliases": ["たろちゃん"], "former_names": ["仮名 太郎"],
 ///   "addresses": ["架空県架空市架空町1-2-3"], "phones": ["090-0000-0000"],
 ///   "emails": ["taro@example.com"], "birth_date": "1970-01-02",
+///   "postal_codes": ["000-0000"], "facilities": ["架空製作所"],
 ///   "other_ids": ["12345678"]
 /// }]}
 /// ```
@@ -40,6 +41,9 @@ pub struct RegisterPerson {
     pub addresses: Vec<String>,
     pub phones: Vec<String>,
     pub emails: Vec<String>,
+    pub postal_codes: Vec<String>,
+    /// Workplaces and schools.
+    pub facilities: Vec<String>,
     /// ISO date.
     pub birth_date: Option<String>,
     pub other_ids: Vec<String>,
@@ -194,8 +198,19 @@ impl Register {
                     }
                 }
             }
+            // A place of work or school is where somebody can be found.
+            for facility in &person.facilities {
+                let whole = key(facility, name_key);
+                if whole.len() < 2 {
+                    continue;
+                }
+                for (start, end) in names.find(&whole) {
+                    push(start, end, Label::Facility, 1.0);
+                }
+            }
             for (values, label) in [
                 (&person.phones, Label::Phone),
+                (&person.postal_codes, Label::PostalCode),
                 (&person.other_ids, Label::IdNumber),
                 (&person.emails, Label::Email),
             ] {

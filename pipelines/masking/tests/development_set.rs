@@ -111,6 +111,33 @@ fn the_register_finds_every_form_of_a_name() {
 }
 
 #[test]
+fn the_register_finds_where_somebody_can_be_found() {
+    let register: Register = serde_json::from_value(serde_json::json!({"persons": [
+        {"id": "p1", "postal_codes": ["000-0112"], "facilities": ["ことり製作", "川辺 南"], "addresses": ["川辺地区"]},
+    ]}))
+    .unwrap();
+    for (text, hidden) in [
+        ("郵便番号は０００ー０１１２と聞いた。", "０００ー０１１２"),
+        ("〒0000112の家。", "0000112"),
+        ("いまはことり製作で働く。", "ことり製作"),
+        ("子は川辺南に通う。", "川辺南"),
+        ("川辺地区の集まりに出た。", "川辺地区"),
+    ] {
+        let spans = masker().suggest(text, &register).unwrap();
+        let at = text
+            .find(hidden)
+            .map(|byte| text[..byte].chars().count())
+            .unwrap();
+        assert!(
+            (at..at + hidden.chars().count()).all(|place| spans
+                .iter()
+                .any(|span| span.start.0 <= place && place < span.end.0)),
+            "{text}: {spans:?}"
+        );
+    }
+}
+
+#[test]
 fn cues_find_names_and_leave_words() {
     let masker = Masker::new(None, analyzer());
     let none = Register::default();

@@ -118,3 +118,86 @@ pub fn identity_of(caller: &Caller) -> Identity {
         via: caller.via.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use collab::access::{Change, Grant};
+    use domain::section::DocumentKind;
+    use store::{AdminAccess, sessions::SecondFactor};
+
+    use super::*;
+    use crate::operations::transcripts::tests::Town;
+
+    const SECRET: &[u8] = b"12345678901234567890";
+
+    /// A caller who signed in at the screen.
+    async fn signed_in(town: &Town, login: &str) -> (sessions::Session, Caller) {
+        let db = town.state.db();
+        let account = town.caller(login).await.viewer.account;
+        let mut tx = db.write().await.unwrap();
+        AdminAccess::of_installation(&"town".into())
+            .enrol(&mut tx, &account, SECRET)
+            .await
+            .unwrap();
+        let challenge = sessions::challenge(&mut tx, login, "10.0.0.1").await;
+        let challenge = challenge.unwrap().unwrap();
+        let verified = challenge.verify(db.hashing(), "correct horse battery");
+        let opened = sessions::open(&mut tx, challenge, verified).await.unwrap();
+        let mut session = opened.unwrap().session;
+        let code = sessions::current_code(SECRET, db.clock().now()).unwrap();
+        let answer = sessions::confirm_totp(&mut tx, &mut session, &code, "10.0.0.1").await;
+        assert!(matches!(answer.unwrap(), SecondFactor::Accepted(_)));
+        let caller = sessions::caller(&mut tx, &session).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        (session, caller)
+    }
+
+    #[tokio::test]
+    async fn an_open_socket_ends_with_the_sign_in() {
+        let town = Town::open().await;
+        let sheet = &town.documents[&DocumentKind::Assessment];
+        let (session, caller) = signed_in(&town, "coordinator").await;
+        let hub = town.state.hub();
+        let connect = || hub.connect(identity_of(&caller), sheet);
+        let (_incoming, mut outgoing) = connect().await.unwrap().split();
+        let mut tx = town.state.db().write().await.unwrap();
+        sessions::close(&mut tx, &session).await.unwrap();
+        tx.commit().await.unwrap();
+        hub.access_changed(&Change::Account(session.account));
+        let ended = async { while outgoing.next().await.is_some() {} };
+        tokio::time::timeout(Duration::from_secs(5), ended)
+            .await
+            .expect("the socket ends");
+        assert_eq!(outgoing.end(), Some(collab::frame::Code::NoPermission));
+        assert!(connect().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_as_narrow_as_its_token() {
+        let town = Town::open().await;
+        let sheet = &town.documents[&DocumentKind::Assessment];
+        let policy = PolicyAccess::new(town.state.db().clone());
+        let caller = town.caller("coordinator").await;
+        let with = async |scopes: &[Capability]| {
+            let narrow = Caller {
+                scopes: scopes.iter().map(ToString::to_string).collect(),
+                ..caller.clone()
+            };
+            policy.check(&identity_of(&narrow), sheet).await
+        };
+        let edit = Ok(Grant {
+            level: Allowed::Edit,
+        });
+        assert_eq!(with(&[]).await, edit);
+        assert_eq!(
+            with(&[Capability::ReadCases, Capability::EditCase]).await,
+            edit
+        );
+        let reads = with(&[Capability::ReadCases]).await.unwrap();
+        assert!(reads.level < Allowed::Edit);
+        assert_eq!(
+            with(&[Capability::ReadPersons]).await,
+            Err(Denial::NoPermission)
+        );
+    }
+}

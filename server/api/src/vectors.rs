@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** only scans are read, never a live document: what was not scanned does not exist
 //! here, and every accepted or pending span is replaced.
+//! **Invariant:** what is stored is masked as today: with a new decision or a changed register the
+//! vectors go in the same transaction, and come back from the next scan.
 //! **Invariant:** nothing is stored of a case that did not opt in (`similar_ok`).
 
 use std::collections::BTreeSet;
@@ -328,8 +330,19 @@ pub async fn refresh(
         .map_err(ApiError::internal)?;
 
     let mut tx = state.db().write().await?;
+    tx.hold_case(municipality, case).await?;
     // Together: sentences of an older digest must not stay behind, nor those of an older model.
     vectors::forget(&mut tx, municipality, case).await?;
+    // Masked otherwise meanwhile (a decision, a name): whoever changed it has it made anew.
+    if gathered(&mut tx, municipality, case, &SECTIONS)
+        .await?
+        .digest
+        .as_ref()
+        != Some(&digest)
+    {
+        tx.commit().await?;
+        return Ok(false);
+    }
     if !vectors::store(&mut tx, municipality, case, FEATURES, &version, &features).await? {
         tx.commit().await?;
         return Ok(false);
@@ -388,7 +401,10 @@ pub async fn refresh_missing(
         };
         let seen =
             outbox::position(&mut tx, &consumer(&version), municipality, Some(&document)).await?;
-        if (seen.epoch, seen.seq) < (work.info().epoch, stored.seq) {
+        // Of the same text the masks may be others: then there are none.
+        if (seen.epoch, seen.seq) < (work.info().epoch, stored.seq)
+            || !vectors::exist(&mut tx, municipality, &case, &version).await?
+        {
             behind.insert(case);
         }
     }

@@ -156,8 +156,15 @@ async fn work_off(state: &AppState, agenda: &mut Agenda, stop: &CancellationToke
         if stop.is_cancelled() {
             return;
         }
-        if let Err(error) = vectors::refresh(state, &municipality, &case).await {
-            tracing::warn!(case = case.as_str(), %error, "vector not refreshed");
+        match vectors::refresh(state, &municipality, &case).await {
+            Ok(_) => {}
+            Err(error) if is_waiting_for_models(&error) => {}
+            Err(error) => {
+                tracing::warn!(case = case.as_str(), %error, "vector not refreshed");
+                agenda
+                    .vectors
+                    .insert((municipality, case), Instant::now() + RETRY);
+            }
         }
     }
 }
@@ -515,6 +522,95 @@ mod tests {
             Arc::default(),
         );
         assert!(stale(&blind).await.unwrap().contains(sheet));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_digest_follows_marks_and_names() {
+        use domain::id::MunicipalityId;
+        use store::{
+            persons::PersonPatch,
+            vectors::{exist, likenesses},
+        };
+
+        let town = with_models().await;
+        let (state, case) = (&town.state, &town.case);
+        let municipality = MunicipalityId::from("town");
+        let version = state.engines().get().unwrap().models.version.clone();
+        let caller = town.caller("coordinator").await;
+        let mut tx = state.db().write().await.unwrap();
+        let access = tx.case_for(&caller, case).await.unwrap().unwrap();
+        let like = store::cases::CasePatch {
+            similar_ok: Some(true),
+            ..Default::default()
+        };
+        access
+            .update(&mut tx, access.version(), &like)
+            .await
+            .unwrap();
+        let client = access.facts().persons[0].person.clone();
+        tx.commit().await.unwrap();
+        let sheet = &town.documents[&DocumentKind::Assessment];
+        edit(&town, sheet, |txn, text| {
+            text.insert(txn, 0, "あの店で働く。山影は友人の家にいる。");
+        })
+        .await;
+        follow_all(state).await;
+        assert!(vectors::refresh(state, &municipality, case).await.unwrap());
+        let stored = async || {
+            let mut tx = state.db().read().await.unwrap();
+            let found = likenesses(&mut tx, &caller, &version).await.unwrap();
+            found
+                .into_iter()
+                .find(|part| part.part == "digest")
+                .map(|part| part.embedded.text)
+        };
+        assert!(stored().await.unwrap().contains(MARKED));
+
+        // Marked by hand: with the scan the old digest is gone, though the text is the same.
+        mark(&town, sheet).await;
+        follow_all(state).await;
+        assert_eq!(stored().await, None);
+        let mut tx = state.db().read().await.unwrap();
+        assert!(!exist(&mut tx, &municipality, case, &version).await.unwrap());
+        drop(tx);
+        // As after a restart: it is missing, so it is made.
+        assert_eq!(
+            vectors::refresh_missing(state, &municipality)
+                .await
+                .unwrap(),
+            1
+        );
+        assert!(!stored().await.unwrap().contains(MARKED));
+
+        // Another name: nothing masked without it is shown before the texts are looked through anew.
+        let mut tx = state.db().write().await.unwrap();
+        let right = tx.person_for(&caller, &client).await.unwrap().unwrap();
+        let version_of = right.person(&mut tx).await.unwrap().unwrap().version;
+        let patch = PersonPatch {
+            set: [("name".to_owned(), Some("山影".to_owned()))].into(),
+            ..PersonPatch::default()
+        };
+        right.update(&mut tx, version_of, &patch).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(stored().await, None);
+        let mut tx = state.db().read().await.unwrap();
+        let asked = vectors::digest(&mut tx, &municipality, case, &vectors::SECTIONS)
+            .await
+            .unwrap();
+        assert!(asked.is_none_or(|digest| !digest.text.contains("友人")));
+        let access = tx.document_for(&caller, sheet).await.unwrap().unwrap();
+        drop(tx);
+        let shown = async || {
+            let answer = crate::operations::documents::projection::answer(state, &access, true);
+            answer.await.unwrap().fields["summary"].clone()
+        };
+        let withheld = shown().await;
+        assert!(withheld.withheld && withheld.text.is_none());
+        follow_all(state).await;
+        let text = shown().await.text.unwrap();
+        assert!(text.contains("友人") && !text.contains("山影"), "{text}");
+        assert!(vectors::refresh(state, &municipality, case).await.unwrap());
+        assert!(!stored().await.unwrap().contains("山影"));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -270,6 +270,11 @@ pub enum Reason {
     AddressConfidential {
         person: PersonId,
     },
+    /// The viewer is shut out of everything about a person of the case whom the text may mention:
+    /// masked at most.
+    MayMentionExcluded {
+        person: PersonId,
+    },
     /// Nobody is known to be the subject: masked at most.
     SubjectsUnknown,
     RoleCeiling {
@@ -284,7 +289,7 @@ pub struct Decision {
     pub level: Level,
     pub comment: bool,
     pub reasons: Vec<Reason>,
-    /// Subjects that no consent or basis covers: masked as entities in every projection.
+    /// Subjects, and for an entry all persons of the case, that no consent or basis covers.
     pub uncovered: Vec<PersonId>,
 }
 
@@ -299,18 +304,60 @@ impl Decision {
     }
 }
 
+impl Exclusion {
+    /// Whether it shuts this viewer out.
+    #[must_use]
+    pub fn hits(&self, viewer: &Viewer) -> bool {
+        match &self.who {
+            Excluded::Agency(agency) => *agency == viewer.agency,
+            Excluded::Account(account) => *account == viewer.account,
+        }
+    }
+}
+
 /// Whether the viewer is shut out of documents about these persons.
 fn excluded(viewer: &Viewer, facts: &CaseFacts, subjects: &[&PersonId]) -> bool {
     facts.exclusions.iter().any(|exclusion| {
-        let hit = match &exclusion.who {
-            Excluded::Agency(agency) => *agency == viewer.agency,
-            Excluded::Account(account) => *account == viewer.account,
-        };
-        hit && exclusion
-            .about
-            .as_ref()
-            .is_none_or(|person| subjects.contains(&person))
+        exclusion.hits(viewer)
+            && exclusion
+                .about
+                .as_ref()
+                .is_none_or(|person| subjects.contains(&person))
     })
+}
+
+/// Whether 住所秘匿 keeps a person's protected values from the viewer; of an unknown person it does.
+fn protected_from(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
+    facts.person(person).is_none_or(|known| {
+        known.address_confidential && !known.address_allowed.contains(&viewer.agency)
+    })
+}
+
+/// Which agencies of a case the viewer may know of. Where somebody with 住所秘匿 stays can be told from
+/// the agencies around: from whom the address is kept, so are all but those that every case has.
+#[must_use]
+pub fn agency_visible(
+    viewer: &Viewer,
+    facts: &CaseFacts,
+    agency: &AgencyId,
+    class: AgencyClass,
+) -> bool {
+    *agency == facts.owner
+        || *agency == viewer.agency
+        || viewer.agency == facts.owner
+        || class == AgencyClass::Department
+        || !facts
+            .persons
+            .iter()
+            .any(|known| protected_from(viewer, facts, &known.person))
+}
+
+/// What is decided about: a text mentions persons beside its subjects, the register's values of one
+/// person do not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Text,
+    OnePerson,
 }
 
 /// Decides what a viewer may do with a document of a case.
@@ -319,8 +366,17 @@ fn excluded(viewer: &Viewer, facts: &CaseFacts, subjects: &[&PersonId]) -> bool 
 /// says) without consent being asked, since the municipality is responsible for the programme;
 /// member agencies have what the matrix gives, at most masked where a subject's consent does not
 /// cover them or a subject's address is protected from them. Entries of one's own stay editable.
+///
+/// Whom a text is about is not everybody it mentions. A person of the case whose address is protected
+/// from the viewer, or of whom the viewer is to know nothing, caps every text at masked. So does, in
+/// an entry, a person without cover: any author names an entry's persons, and an entry about one of
+/// them speaks of the others. A sheet's persons are stated by those who answer for its disclosure.
 #[must_use]
 pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> Decision {
+    judge(viewer, facts, document, Holds::Text)
+}
+
+fn judge(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts, holds: Holds) -> Decision {
     if viewer.municipality != facts.municipality {
         return Decision::none(Reason::OtherMunicipality);
     }
@@ -379,10 +435,7 @@ pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> D
                 }
                 level = level.min(cover.max(Level::Masked));
             }
-            let protected = facts.person(person).is_none_or(|known| {
-                known.address_confidential && !known.address_allowed.contains(&viewer.agency)
-            });
-            if protected {
+            if protected_from(viewer, facts, person) {
                 reasons.push(Reason::AddressConfidential {
                     person: (*person).clone(),
                 });
@@ -390,7 +443,47 @@ pub fn decide(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts) -> D
             }
         }
     }
-    if document.entry_of.as_ref() == Some(&viewer.agency) && level < Level::Edit {
+    let mentioned = facts
+        .persons
+        .iter()
+        .map(|known| &known.person)
+        .filter(|person| holds == Holds::Text && !subjects.contains(person));
+    let mut shut_out = false;
+    for person in mentioned {
+        if let Some(exclusion) = facts
+            .exclusions
+            .iter()
+            .find(|exclusion| exclusion.about.as_ref() == Some(person) && exclusion.hits(viewer))
+        {
+            reasons.push(Reason::MayMentionExcluded {
+                person: person.clone(),
+            });
+            level = level.min(Level::Masked);
+            // Of the own agency's entries an agency that is shut out knows what it wrote itself; an
+            // account does not know what its colleagues wrote.
+            shut_out |= matches!(exclusion.who, Excluded::Account(_));
+        }
+        if owner {
+            continue;
+        }
+        if protected_from(viewer, facts, person) {
+            reasons.push(Reason::AddressConfidential {
+                person: person.clone(),
+            });
+            level = level.min(Level::Masked);
+        }
+        if document.entry_of.is_some()
+            && !department
+            && facts.cover(person, &viewer.agency, section, viewer.today) < Level::Read
+        {
+            uncovered.push(person.clone());
+            reasons.push(Reason::ConsentMissing {
+                person: person.clone(),
+            });
+            level = level.min(Level::Masked);
+        }
+    }
+    if document.entry_of.as_ref() == Some(&viewer.agency) && level < Level::Edit && !shut_out {
         reasons.push(Reason::OwnEntry);
         level = Level::Edit;
     }
@@ -440,30 +533,75 @@ pub fn case_visible(viewer: &Viewer, facts: &CaseFacts) -> bool {
     case_level(viewer, facts) > Level::None
 }
 
+/// What a section says of one person alone.
+fn level_about(viewer: &Viewer, facts: &CaseFacts, section: Section, person: &PersonId) -> Level {
+    let about = DocumentFacts {
+        case: facts.case.clone(),
+        section,
+        subjects: vec![person.clone()],
+        entry_of: None,
+    };
+    judge(viewer, facts, &about, Holds::OnePerson).level
+}
+
+/// The sections that say who the persons are and what the case is about.
+const CORE: [Section; 2] = [Section::Intake, Section::Assessment];
+
+/// The agency in charge and the department answer for the case; others have what they were given.
+fn answers_for_case(viewer: &Viewer, facts: &CaseFacts) -> bool {
+    viewer.agency == facts.owner || viewer.agency_class == AgencyClass::Department
+}
+
 /// How much of a person the viewer sees within the case: `None` = must not appear at all,
 /// `Masked` = as ［氏名1］, `Read`/`Edit` = by name.
 #[must_use]
 pub fn person_level(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> Level {
     Section::ALL
         .iter()
-        .map(|section| {
-            let about = DocumentFacts {
-                case: facts.case.clone(),
-                section: *section,
-                subjects: vec![person.clone()],
-                entry_of: None,
-            };
-            decide(viewer, facts, &about).level
-        })
+        .map(|section| level_about(viewer, facts, *section, person))
         .max()
         .unwrap_or(Level::None)
+}
+
+/// The persons of the case who must not appear to the viewer at all. Their numbers ［氏名n］ must not
+/// be missed either: who has some hidden counts the others without a gap.
+#[must_use]
+pub fn hidden_persons(viewer: &Viewer, facts: &CaseFacts) -> BTreeSet<PersonId> {
+    facts
+        .persons
+        .iter()
+        .map(|known| &known.person)
+        .filter(|person| person_level(viewer, facts, person) == Level::None)
+        .cloned()
+        .collect()
+}
+
+/// Whether the viewer may see more of a person's register than name, kana and age. One section of
+/// any kind gives the name; the record itself goes with the sheets that hold it.
+#[must_use]
+pub fn register_visible(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
+    if answers_for_case(viewer, facts) {
+        return person_level(viewer, facts, person) >= Level::Read;
+    }
+    CORE.iter()
+        .any(|section| level_about(viewer, facts, *section, person) >= Level::Read)
+}
+
+/// Whether the viewer may see the words of the case itself: its title and how it ended.
+#[must_use]
+pub fn title_visible(viewer: &Viewer, facts: &CaseFacts) -> bool {
+    if answers_for_case(viewer, facts) {
+        return case_level(viewer, facts) >= Level::Read;
+    }
+    CORE.iter()
+        .any(|section| decide(viewer, facts, &facts.sheet(*section)).level >= Level::Read)
 }
 
 /// Whether the viewer may see the register's protected values (address, phone, workplace) of a
 /// person. With 住所秘匿 even the coordinator in charge must be on the list.
 #[must_use]
 pub fn address_visible(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
-    person_level(viewer, facts, person) >= Level::Read
+    register_visible(viewer, facts, person)
         && facts.person(person).is_some_and(|known| {
             !known.address_confidential || known.address_allowed.contains(&viewer.agency)
         })
@@ -471,8 +609,8 @@ pub fn address_visible(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) ->
 
 /// Whether the viewer may draw up or change the list of agencies that know a person's protected
 /// values (住所秘匿), or lift the protection. Without protection: whoever edits the register. With it:
-/// the agencies on the list; while the list is empty only the coordinator in charge, so that nobody
-/// who merely edits the register puts the own agency on it.
+/// the agencies on the list, and the coordinator in charge whatever the list says, so that nobody
+/// who merely edits the register puts the own agency on it and no list locks those in charge out.
 ///
 /// `in_charge`: the agency in charge of the first of the person's cases, if there is any.
 #[must_use]
@@ -485,12 +623,9 @@ pub fn may_change_address_list(
     if !viewer.role.has(Capability::EditPersons) {
         return false;
     }
-    if !confidential || allowed.contains(&viewer.agency) {
-        return true;
-    }
-    allowed.is_empty()
-        && viewer.role.has(Capability::ManageDisclosure)
-        && in_charge == Some(&viewer.agency)
+    !confidential
+        || allowed.contains(&viewer.agency)
+        || (viewer.role.has(Capability::ManageDisclosure) && in_charge == Some(&viewer.agency))
 }
 
 /// The level an ordinary member of an agency's staff has on a document (「この記録を見られる機関」).
@@ -583,9 +718,20 @@ pub struct UncoveredPerson {
     pub status: ConsentStatus,
 }
 
-/// Body of `409 consent_confirmation_required`.
+/// A right that lacks cover, with just the persons it lacks it for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncoveredRight {
+    pub agency: AgencyId,
+    pub section: Section,
+    pub persons: Vec<PersonId>,
+}
+
+/// Body of `409 consent_confirmation_required`. The lists of persons, agencies and sections are for
+/// the dialog; what a confirmation covers are the `rights`, not the product of the lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfirmationRequired {
+    #[serde(skip)]
+    pub rights: Vec<UncoveredRight>,
     pub persons: Vec<UncoveredPerson>,
     pub agencies: Vec<AgencyId>,
     pub sections: Vec<Section>,
@@ -646,6 +792,7 @@ pub fn sharing_needs_confirmation(
     change: &[ProposedRight],
     today: Date,
 ) -> Option<ConfirmationRequired> {
+    let mut rights: BTreeMap<(AgencyId, Section), BTreeSet<PersonId>> = BTreeMap::new();
     let mut persons: BTreeMap<PersonId, ConsentStatus> = BTreeMap::new();
     let mut agencies = BTreeSet::new();
     let mut sections = BTreeSet::new();
@@ -674,6 +821,10 @@ pub fn sharing_needs_confirmation(
                 .map_or(ConsentStatus::Unconfirmed, |known| {
                     known.consent.status_on(today)
                 });
+            rights
+                .entry((right.agency.clone(), right.section))
+                .or_default()
+                .insert(person.clone());
             persons.insert(person.clone(), status);
             agencies.insert(right.agency.clone());
             sections.insert(right.section);
@@ -684,6 +835,14 @@ pub fn sharing_needs_confirmation(
         return None;
     }
     Some(ConfirmationRequired {
+        rights: rights
+            .into_iter()
+            .map(|((agency, section), persons)| UncoveredRight {
+                agency,
+                section,
+                persons: persons.into_iter().collect(),
+            })
+            .collect(),
         persons: persons
             .into_iter()
             .map(|(person, status)| UncoveredPerson { person, status })
@@ -699,7 +858,8 @@ pub fn sharing_needs_confirmation(
 }
 
 impl ConfirmationRequired {
-    /// Turns an answer into the basis to record.
+    /// Turns an answer into the bases to record: one for each right that was asked for, since a
+    /// basis covers every agency in every section it names.
     ///
     /// # Errors
     /// When the basis is unknown or cannot be chosen, the reason is empty, a meeting or its last
@@ -708,7 +868,7 @@ impl ConfirmationRequired {
         &self,
         answer: &Confirmation,
         today: Date,
-    ) -> Result<SharingBasis, ConfirmationError> {
+    ) -> Result<Vec<SharingBasis>, ConfirmationError> {
         let basis = legal_basis::find(&answer.basis)
             .filter(|basis| basis.confirmable)
             .ok_or(ConfirmationError::UnknownBasis)?;
@@ -728,19 +888,19 @@ impl ConfirmationRequired {
         if basis.ceiling < self.level {
             return Err(ConfirmationError::LevelTooHigh);
         }
-        Ok(SharingBasis {
-            basis: basis.id.clone(),
-            agencies: self.agencies.clone(),
-            persons: self
-                .persons
-                .iter()
-                .map(|uncovered| uncovered.person.clone())
-                .collect(),
-            sections: self.sections.clone(),
-            from: today,
-            until: answer.until,
-            meeting,
-        })
+        Ok(self
+            .rights
+            .iter()
+            .map(|right| SharingBasis {
+                basis: basis.id.clone(),
+                agencies: vec![right.agency.clone()],
+                persons: right.persons.clone(),
+                sections: vec![right.section],
+                from: today,
+                until: answer.until,
+                meeting: meeting.clone(),
+            })
+            .collect())
     }
 }
 

@@ -452,7 +452,7 @@ impl AdminAccess {
     /// `NotFound` out of reach.
     pub async fn enrol(&self, tx: &mut Tx, id: &AccountId, secret: &[u8]) -> Result<()> {
         self.reach_account(tx, id).await?;
-        enrol(tx, &self.municipality, id, secret, 0).await
+        enrol(tx, &self.municipality, id, secret, 0, Former::Replaced).await
     }
 
     /// Says that an account is a person of the register, whose own records it must not see.
@@ -551,12 +551,21 @@ pub(crate) async fn set_password(
 
 pub(crate) const TOTP: &str = "accounts.totp";
 
+/// What becomes of a second factor that the account has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Former {
+    Replaced,
+    /// It stays, and the new one is refused: `Conflict`.
+    Kept,
+}
+
 pub(crate) async fn enrol(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     account: &AccountId,
     secret: &[u8],
     step: i64,
+    former: Former,
 ) -> Result<()> {
     let sealed = tx
         .seal(
@@ -568,18 +577,20 @@ pub(crate) async fn enrol(
         )
         .await?;
     let done = sqlx::query(
-        "UPDATE accounts SET totp_sealed = $3, totp_last_step = $4, version = version + 1 WHERE municipality_id = $1 AND id = $2",
+        "UPDATE accounts SET totp_sealed = $3, totp_last_step = $4, version = version + 1 \
+         WHERE municipality_id = $1 AND id = $2 AND (totp_sealed IS NULL OR $5 = 1)",
     )
     .bind(municipality.as_str())
     .bind(account.as_str())
     .bind(sealed)
     .bind(step)
+    .bind(i64::from(former == Former::Replaced))
     .execute(tx.conn())
     .await?;
-    if done.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::NotFound)
+    match (done.rows_affected(), former) {
+        (1, _) => Ok(()),
+        (_, Former::Replaced) => Err(StoreError::NotFound),
+        (_, Former::Kept) => Err(StoreError::Conflict),
     }
 }
 

@@ -290,11 +290,7 @@ pub(crate) async fn facts(
 /// Whether an exclusion hides a person (or the whole case) from the viewer.
 pub(crate) fn excludes(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
     facts.exclusions.iter().any(|exclusion| {
-        let hit = match &exclusion.who {
-            Excluded::Agency(agency) => *agency == viewer.agency,
-            Excluded::Account(account) => *account == viewer.account,
-        };
-        hit && exclusion.about.as_ref().is_none_or(|about| about == person)
+        exclusion.hits(viewer) && exclusion.about.as_ref().is_none_or(|about| about == person)
     })
 }
 
@@ -515,8 +511,10 @@ pub struct CreatedCase {
 /// What to list.
 #[derive(Debug, Clone, Default)]
 pub struct CaseFilter {
-    /// Words: case number, title, name, kana.
+    /// Words: case number, title, name, kana, and what else finds a person.
     pub q: Option<String>,
+    /// A part of the case number, and nothing else.
+    pub case_no: Option<String>,
     pub stages: Vec<Stage>,
     /// Cases whose owner is the caller.
     pub mine: bool,
@@ -915,6 +913,15 @@ impl Tx {
                  AND m.case_id = c.id AND m.agency_id = $2))",
             );
         }
+        if let Some(number) = &filter.case_no {
+            // Digits and hyphens as they stand in numbers: no wildcard gets through.
+            let number: String = number
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+                .collect();
+            values.push(format!("%{}%", number.to_ascii_lowercase()));
+            sql.push_str(&format!(" AND LOWER(c.case_no) LIKE ${}", values.len()));
+        }
         if filter.mine {
             values.push(caller.viewer.account.0.clone());
             sql.push_str(&format!(" AND c.owner_account_id = ${}", values.len()));
@@ -1041,10 +1048,12 @@ impl Tx {
         q: &str,
     ) -> Result<Vec<(CaseId, String, CaseFacts)>> {
         let municipality = caller.viewer.municipality.clone();
-        let persons: BTreeSet<PersonId> = persons::matching(self, &municipality, q, 2000)
-            .await?
-            .into_iter()
-            .collect();
+        let persons: BTreeMap<PersonId, persons::Match> =
+            persons::matching(self, &municipality, q, 2000)
+                .await?
+                .into_iter()
+                .map(|found| (found.person.clone(), found))
+                .collect();
         let wanted = persons::normal(q);
         let raw = q.to_lowercase();
         let ids: Vec<CaseId> = visible.iter().map(|(id, _, _)| id.clone()).collect();
@@ -1068,7 +1077,7 @@ impl Tx {
                 continue;
             }
             let readable = visible.iter().any(|(case, _, facts)| {
-                *case == id && disclosure::case_level(&caller.viewer, facts) >= Level::Read
+                *case == id && disclosure::title_visible(&caller.viewer, facts)
             });
             if let (true, Some(sealed)) =
                 (readable, row.try_get::<Option<Vec<u8>>, _>("title_sealed")?)
@@ -1085,10 +1094,12 @@ impl Tx {
             .into_iter()
             .filter(|(id, _, facts)| {
                 by_text.contains(id)
-                    || facts.persons.iter().any(|person| {
-                        persons.contains(&person.person)
-                            && disclosure::person_level(&caller.viewer, facts, &person.person)
-                                >= Level::Read
+                    || facts.persons.iter().any(|known| {
+                        let (viewer, person) = (&caller.viewer, &known.person);
+                        persons.get(person).is_some_and(|found| {
+                            disclosure::person_level(viewer, facts, person) >= Level::Read
+                                && found.is_shown(persons::Sight::in_case(viewer, facts, person))
+                        })
                     })
             })
             .collect())
@@ -1359,7 +1370,7 @@ impl CaseAccess {
         let marks = names.marks.get(self.id()).cloned().unwrap_or_default();
         let level = self.level();
         let title = match &self.row.title_sealed {
-            Some(sealed) if level >= Level::Read => Some(
+            Some(sealed) if disclosure::title_visible(&self.caller.viewer, &self.facts) => Some(
                 tx.open_text(self.municipality(), TITLE, self.id().as_str(), sealed)
                     .await?,
             ),
@@ -1393,7 +1404,21 @@ impl CaseAccess {
                 name: names.accounts.get(id).cloned().unwrap_or_default(),
             }),
             owner_agency: names.agency(&self.facts.owner),
-            lead_agency: self.row.lead_agency.as_ref().map(|id| names.agency(id)),
+            lead_agency: self
+                .row
+                .lead_agency
+                .as_ref()
+                .filter(|id| {
+                    names.agencies.get(id).is_some_and(|agency| {
+                        disclosure::agency_visible(
+                            &self.caller.viewer,
+                            &self.facts,
+                            id,
+                            agency.class,
+                        )
+                    })
+                })
+                .map(|id| names.agency(id)),
             level,
             flags: flags.into_iter().collect(),
             last_progress_on: marks.last_progress_on,
@@ -1421,9 +1446,15 @@ impl CaseAccess {
                 .persons
                 .get(&person.person)
                 .filter(|_| level >= Level::Read);
+            let (age, deceased) = known.map_or((None, false), |known| {
+                (known.age_on(viewer.today), known.is_deceased())
+            });
             let view = known.map(|known| {
                 let mut known = known.clone();
-                if !disclosure::address_visible(viewer, &self.facts, &person.person) {
+                let sight = persons::Sight::in_case(viewer, &self.facts, &person.person);
+                if !sight.register {
+                    persons::withhold_register(&mut known);
+                } else if !sight.address {
                     persons::withhold_address(&mut known);
                 }
                 known.address_allow.clear();
@@ -1446,7 +1477,7 @@ impl CaseAccess {
                     .and_then(|known| known.fields.get("name_kana").cloned()),
                 role: *role,
                 kinship: kinship.clone(),
-                age: view.as_ref().and_then(|known| known.age_on(viewer.today)),
+                age,
                 gender: view
                     .as_ref()
                     .and_then(|known| known.fields.get("gender").cloned()),
@@ -1458,11 +1489,19 @@ impl CaseAccess {
                     .map(|known| known.flags.iter().map(|flag| flag.flag.clone()).collect())
                     .unwrap_or_default(),
                 address_confidential: person.address_confidential && view.is_some(),
-                deceased: view.as_ref().is_some_and(Person::is_deceased),
+                deceased,
                 person: view,
             });
         }
         out.sort_by_key(|person| person.number);
+        if out.len() < self.facts.persons.len() {
+            for (number, person) in (1..).zip(&mut out) {
+                person.number = number;
+                if person.person_id.is_none() {
+                    person.display = format!("［氏名{number}］");
+                }
+            }
+        }
         out
     }
 
@@ -1484,21 +1523,23 @@ impl CaseAccess {
         Ok(self.people_with(&names))
     }
 
-    /// How the case ended or stands, in words; for those who read it.
+    /// How the case ended or stands, in words; for those who see its title.
     ///
     /// # Errors
     /// Database away.
     pub async fn outcome(&self, tx: &mut Tx) -> Result<Option<String>> {
         match &self.row.outcome_sealed {
-            Some(sealed) if self.level() >= Level::Read => Ok(Some(
-                tx.open_text(self.municipality(), OUTCOME, self.id().as_str(), sealed)
-                    .await?,
-            )),
+            Some(sealed) if disclosure::title_visible(&self.caller.viewer, &self.facts) => {
+                Ok(Some(
+                    tx.open_text(self.municipality(), OUTCOME, self.id().as_str(), sealed)
+                        .await?,
+                ))
+            }
             _ => Ok(None),
         }
     }
 
-    /// The agencies in the case, also those that left.
+    /// The agencies in the case that the caller may know of, also those that left.
     ///
     /// # Errors
     /// Database away.
@@ -1512,7 +1553,10 @@ impl CaseAccess {
         let mut out = Vec::new();
         for row in &rows {
             let id = AgencyId(row.try_get("agency_id")?);
-            let Some(agency) = known.get(&id) else {
+            let viewer = &self.caller.viewer;
+            let Some(agency) = known.get(&id).filter(|agency| {
+                disclosure::agency_visible(viewer, &self.facts, &agency.id, agency.class)
+            }) else {
                 continue;
             };
             out.push(CaseMember {
@@ -1607,6 +1651,8 @@ impl CaseAccess {
             kinship,
         )
         .await?;
+        // What was masked without the person's names is no likeness until it is masked with them.
+        crate::vectors::forget(tx, self.municipality(), self.id()).await?;
         self.changed(tx, "case.persons").await
     }
 

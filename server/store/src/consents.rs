@@ -154,6 +154,13 @@ pub struct Override {
     pub at: String,
 }
 
+/// A sharing that a confirmation covers.
+struct Covered {
+    required: ConfirmationRequired,
+    bases: Vec<SharingBasis>,
+    reason: String,
+}
+
 impl CaseAccess {
     /// Whether the caller may know the consents: coordinator in charge and department.
     fn knows_consents(&self) -> bool {
@@ -313,32 +320,37 @@ impl CaseAccess {
         &self,
         rights: &[ProposedRight],
         confirmation: Option<&Confirmation>,
-    ) -> Result<Option<SharingBasis>, Sharing> {
+    ) -> Result<Option<Covered>, Box<Sharing>> {
         let today = self.caller.viewer.today;
         let Some(required) = disclosure::sharing_needs_confirmation(&self.facts, rights, today)
         else {
             return Ok(None);
         };
         let Some(answer) = confirmation else {
-            return Err(Sharing::ConfirmationRequired(required));
+            return Err(Box::new(Sharing::ConfirmationRequired(required)));
         };
-        required
-            .confirm(answer, today)
-            .map(Some)
-            .map_err(Sharing::ConfirmationRefused)
+        match required.confirm(answer, today) {
+            Ok(bases) => Ok(Some(Covered {
+                required,
+                bases,
+                reason: answer.reason.clone(),
+            })),
+            Err(error) => Err(Box::new(Sharing::ConfirmationRefused(error))),
+        }
     }
 
-    async fn record_override(
-        &self,
-        tx: &mut Tx,
-        operation: &str,
-        basis: &SharingBasis,
-        reason: &str,
-    ) -> Result<()> {
+    async fn record_override(&self, tx: &mut Tx, operation: &str, covered: &Covered) -> Result<()> {
         if !self.caller.may(Capability::ConfirmSharing) {
             return Err(StoreError::Forbidden);
         }
-        self.insert_basis(tx, basis).await?;
+        let Some(basis) = covered.bases.first().map(|basis| basis.basis.as_str()) else {
+            return Ok(());
+        };
+        for basis in &covered.bases {
+            self.insert_basis(tx, basis).await?;
+        }
+        let required = &covered.required;
+        let persons: Vec<&PersonId> = required.persons.iter().map(|who| &who.person).collect();
         let id: String = tx.database().fresh();
         let sealed = tx
             .seal(
@@ -346,7 +358,7 @@ impl CaseAccess {
                 &self.purpose(),
                 "consent_overrides.reason",
                 &id,
-                reason.as_bytes(),
+                covered.reason.as_bytes(),
             )
             .await?;
         let now = tx.now_text();
@@ -358,18 +370,21 @@ impl CaseAccess {
         .bind(id.as_str())
         .bind(self.id().as_str())
         .bind(operation)
-        .bind(basis.basis.as_str())
+        .bind(basis)
         .bind(sealed)
-        .bind(list(&basis.persons)?)
-        .bind(list(&basis.agencies)?)
-        .bind(list(&basis.sections)?)
+        .bind(list(&persons)?)
+        .bind(list(&required.agencies)?)
+        .bind(list(&required.sections)?)
         .bind(self.caller.viewer.account.as_str())
         .bind(self.caller.viewer.membership.as_str())
         .bind(now)
         .execute(tx.conn())
         .await?;
         let detail = serde_json::json!({
-            "operation": operation, "basis": basis.basis, "persons": basis.persons, "agencies": basis.agencies, "sections": basis.sections,
+            "operation": operation, "basis": basis, "persons": persons, "agencies": required.agencies, "sections": required.sections,
+            "rights": covered.bases.iter().map(|basis| serde_json::json!({
+                "agencies": basis.agencies, "sections": basis.sections, "persons": basis.persons,
+            })).collect::<Vec<_>>(),
         });
         crate::audit::record(
             tx,
@@ -446,16 +461,8 @@ impl CaseAccess {
         }
         let rights = self.proposed(tx, rows).await?;
         match self.cover(&rights, confirmation) {
-            Err(answer) => return Ok(answer),
-            Ok(Some(basis)) => {
-                self.record_override(
-                    tx,
-                    "disclosures",
-                    &basis,
-                    confirmation.map_or("", |c| c.reason.as_str()),
-                )
-                .await?
-            }
+            Err(answer) => return Ok(*answer),
+            Ok(Some(covered)) => self.record_override(tx, "disclosures", &covered).await?,
             Ok(None) => {}
         }
         for row in rows {
@@ -518,16 +525,8 @@ impl CaseAccess {
         }
         proposed.retain(|right| right.level > Level::None);
         match self.cover(&proposed, confirmation) {
-            Err(answer) => return Ok(answer),
-            Ok(Some(basis)) => {
-                self.record_override(
-                    tx,
-                    "members",
-                    &basis,
-                    confirmation.map_or("", |c| c.reason.as_str()),
-                )
-                .await?
-            }
+            Err(answer) => return Ok(*answer),
+            Ok(Some(covered)) => self.record_override(tx, "members", &covered).await?,
             Ok(None) => {}
         }
         cases::insert_member(tx, &self.caller, self.id(), agency, role, from, to).await?;

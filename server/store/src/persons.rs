@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::agency::AgencyClass;
-use domain::disclosure::{self, Level};
+use domain::disclosure::{self, CaseFacts, Level, Viewer};
 use domain::id::{AgencyId, CaseId, MunicipalityId, PersonId};
 use domain::role::Capability;
 use jiff::civil::Date;
@@ -31,6 +31,9 @@ pub const PROTECTED: &[&str] = &[
     "workplace",
     "school",
 ];
+
+/// Fields that say who a person is and nothing else.
+const NAMING: &[&str] = &["name", "name_kana"];
 
 /// One value of an identity field with its period.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -474,6 +477,16 @@ pub(crate) fn withhold_address(person: &mut Person) {
     person.address_withheld = true;
 }
 
+/// Leaves the name and its kana.
+pub(crate) fn withhold_register(person: &mut Person) {
+    withhold_address(person);
+    person
+        .fields
+        .retain(|field, _| NAMING.contains(&field.as_str()));
+    person.former.clear();
+    person.flags.clear();
+}
+
 async fn set_allow(
     tx: &mut Tx,
     municipality: &MunicipalityId,
@@ -574,7 +587,10 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewPerson) -> Result<Per
     for flag in &new.flags {
         add_flag(tx, &municipality, &id, flag, &by).await?;
     }
-    set_allow(tx, &municipality, &id, &new.address_allow, &by).await?;
+    // Who may not edit the register does not say who sees what it protects.
+    if caller.may(Capability::EditPersons) {
+        set_allow(tx, &municipality, &id, &new.address_allow, &by).await?;
+    }
     reindex(tx, &municipality, &id).await?;
     crate::outbox::put(
         tx,
@@ -592,8 +608,49 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewPerson) -> Result<Per
 pub struct PersonAccess {
     caller: Caller,
     person: PersonId,
-    address: bool,
+    sight: Sight,
     edit: bool,
+}
+
+/// What of a person's register is shown, the name apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// More than name and kana.
+    pub register: bool,
+    /// The protected values too.
+    pub address: bool,
+}
+
+impl Sight {
+    /// Of a person of a case who is seen by name in it.
+    pub(crate) fn in_case(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> Self {
+        Self {
+            register: disclosure::register_visible(viewer, facts, person),
+            address: disclosure::address_visible(viewer, facts, person),
+        }
+    }
+}
+
+/// A person found by the blind index, and by what.
+pub(crate) struct Match {
+    pub person: PersonId,
+    kinds: BTreeSet<&'static str>,
+}
+
+impl Match {
+    /// Whether it was found by something the searcher may see: a value that is withheld must not be
+    /// guessed by looking for it.
+    pub fn is_shown(&self, sight: Sight) -> bool {
+        self.kinds.iter().any(|kind| match *kind {
+            "name" | "kana" => true,
+            "phone" => sight.address,
+            _ => sight.register,
+        })
+    }
+
+    fn is_by_phone_alone(&self) -> bool {
+        self.kinds.iter().all(|kind| *kind == "phone")
+    }
 }
 
 /// Cases a person is in.
@@ -614,8 +671,12 @@ pub(crate) async fn cases_of(
         .collect()
 }
 
-/// What the caller may see of a person: (by name at all, protected values too).
-async fn visible(tx: &mut Tx, caller: &Caller, person: &PersonId) -> Result<Option<bool>> {
+/// What the caller may see of a person; `None`: not even the name.
+async fn visible(tx: &mut Tx, caller: &Caller, person: &PersonId) -> Result<Option<Sight>> {
+    // A token narrowed to other things reads nobody, however its owner would be let in.
+    if !caller.may(Capability::ReadPersons) && !caller.may(Capability::ReadCases) {
+        return Ok(None);
+    }
     let municipality = &caller.viewer.municipality;
     let row = sqlx::query("SELECT address_confidential FROM persons WHERE municipality_id = $1 AND id = $2 AND merged_into IS NULL")
         .bind(municipality.as_str())
@@ -638,11 +699,13 @@ async fn visible(tx: &mut Tx, caller: &Caller, person: &PersonId) -> Result<Opti
     let ids = cases_of(tx, municipality, person).await?;
     let facts = cases::facts(tx, municipality, &ids).await?;
     let mut by_name = false;
-    let mut address = false;
+    let (mut register, mut address) = (false, false);
     let mut excluded = false;
     for case in facts.values() {
         by_name |= disclosure::person_level(&caller.viewer, case, person) >= Level::Read;
-        address |= disclosure::address_visible(&caller.viewer, case, person);
+        let sight = Sight::in_case(&caller.viewer, case, person);
+        register |= sight.register;
+        address |= sight.address;
         excluded |= cases::excludes(&caller.viewer, case, person);
     }
     let staff =
@@ -654,9 +717,12 @@ async fn visible(tx: &mut Tx, caller: &Caller, person: &PersonId) -> Result<Opti
             .bind(caller.viewer.agency.as_str())
             .fetch_one(tx.conn())
             .await?;
-        return Ok(Some(!confidential || allowed > 0));
+        return Ok(Some(Sight {
+            register: true,
+            address: !confidential || allowed > 0,
+        }));
     }
-    Ok(by_name.then_some(address))
+    Ok(by_name.then_some(Sight { register, address }))
 }
 
 impl Tx {
@@ -670,13 +736,13 @@ impl Tx {
         caller: &Caller,
         person: &PersonId,
     ) -> Result<Option<PersonAccess>> {
-        let Some(address) = visible(self, caller, person).await? else {
+        let Some(sight) = visible(self, caller, person).await? else {
             return Ok(None);
         };
         Ok(Some(PersonAccess {
             caller: caller.clone(),
             person: person.clone(),
-            address,
+            sight,
             edit: caller.may(Capability::EditPersons),
         }))
     }
@@ -696,20 +762,15 @@ impl Tx {
         if !caller.may(Capability::ReadPersons) && !caller.may(Capability::ReadCases) {
             return Err(StoreError::Forbidden);
         }
-        let ids = matching(self, &caller.viewer.municipality, query, 500).await?;
+        let found = matching(self, &caller.viewer.municipality, query, 500).await?;
         let mut out = Vec::new();
-        for id in ids {
+        for found in found {
             if out.len() >= limit {
                 break;
             }
-            if let Some(access) = self.person_for(caller, &id).await? {
-                // A telephone number must not lead to a person whose number is withheld.
-                if !access.address
-                    && digits(query).len() >= 4
-                    && normal(query).parse::<Date>().is_err()
-                {
-                    continue;
-                }
+            if let Some(access) = self.person_for(caller, &found.person).await?
+                && found.is_shown(access.sight)
+            {
                 out.extend(access.person(self).await?);
             }
         }
@@ -723,19 +784,19 @@ impl Tx {
     }
 }
 
-/// Ids that match a query by the blind index. Not filtered by right.
+/// Persons that match a query by the blind index. Not filtered by right: see [`Match::is_shown`].
 pub(crate) async fn matching(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     query: &str,
     limit: i64,
-) -> Result<Vec<PersonId>> {
+) -> Result<Vec<Match>> {
     let text = normal(query);
     if text.is_empty() || text.chars().count() > 100 {
         return Ok(Vec::new());
     }
     let key = tx.data_key(municipality, &Purpose::Index).await?;
-    let mut wanted: Vec<(&str, String)> = Vec::new();
+    let mut wanted: Vec<(&'static str, String)> = Vec::new();
     // `normal` takes hyphens away, so dates are read from the raw text.
     if let Ok(day) = query.trim().parse::<Date>() {
         wanted.push(("birth_date", day.to_string()));
@@ -747,7 +808,7 @@ pub(crate) async fn matching(
     }
     wanted.push(("name", text.clone()));
     wanted.push(("kana", text));
-    let mut out = Vec::new();
+    let mut out: Vec<Match> = Vec::new();
     for (kind, text) in wanted {
         let rows = sqlx::query("SELECT person_id FROM person_index WHERE municipality_id = $1 AND kind = $2 AND token = $3 ORDER BY person_id LIMIT $4")
             .bind(municipality.as_str())
@@ -758,8 +819,14 @@ pub(crate) async fn matching(
             .await?;
         for row in rows {
             let id = PersonId(row.try_get("person_id")?);
-            if !out.contains(&id) {
-                out.push(id);
+            match out.iter_mut().find(|found| found.person == id) {
+                Some(found) => {
+                    found.kinds.insert(kind);
+                }
+                None => out.push(Match {
+                    person: id,
+                    kinds: BTreeSet::from([kind]),
+                }),
             }
         }
     }
@@ -793,7 +860,9 @@ impl PersonAccess {
         let Some(mut person) = found.remove(&self.person) else {
             return Ok(None);
         };
-        if !self.address {
+        if !self.sight.register {
+            withhold_register(&mut person);
+        } else if !self.sight.address {
             withhold_address(&mut person);
         }
         if !self.edit {
@@ -808,8 +877,9 @@ impl PersonAccess {
         Ok(Some(person))
     }
 
+    /// Refuses who may not open protected values; says whether the patch puts the protection on.
     /// Asked with what stands in the database now, in the transaction that writes.
-    async fn may_change_address_list(&self, tx: &mut Tx) -> Result<bool> {
+    async fn check_protection(&self, tx: &mut Tx, patch: &PersonPatch) -> Result<bool> {
         let municipality = self.caller.viewer.municipality.as_str();
         let confidential: i64 = sqlx::query_scalar(
             "SELECT address_confidential FROM persons WHERE municipality_id = $1 AND id = $2",
@@ -835,12 +905,21 @@ impl PersonAccess {
         .bind(self.person.as_str())
         .fetch_optional(tx.conn())
         .await?;
-        Ok(disclosure::may_change_address_list(
+        let protects = confidential == 0 && patch.address_confidential == Some(true);
+        let opens = patch.address_confidential == Some(false) || patch.address_allow.is_some();
+        // A list that comes with the protection is one of a protected person: what stood on it before
+        // was written by anybody, and gives nobody a say.
+        let listed = if protects { Vec::new() } else { listed };
+        let may = disclosure::may_change_address_list(
             &self.caller.viewer,
-            confidential != 0,
+            protects || confidential != 0,
             &listed.into_iter().map(AgencyId).collect(),
             in_charge.map(AgencyId).as_ref(),
-        ))
+        );
+        if opens && !may {
+            return Err(StoreError::Forbidden);
+        }
+        Ok(protects)
     }
 
     /// Changes the person that stands at `version`. Returns the new version.
@@ -852,7 +931,7 @@ impl PersonAccess {
             return Err(StoreError::Forbidden);
         }
         // Who may not see a protected value must not overwrite it unseen.
-        if !self.address
+        if !self.sight.address
             && patch
                 .set
                 .keys()
@@ -862,10 +941,7 @@ impl PersonAccess {
         }
         let municipality = self.caller.viewer.municipality.clone();
         // Nor open it for the own agency.
-        let opens = patch.address_confidential == Some(false) || patch.address_allow.is_some();
-        if opens && !self.may_change_address_list(tx).await? {
-            return Err(StoreError::Forbidden);
-        }
+        let protects = self.check_protection(tx, patch).await?;
         let by = self.caller.viewer.account.0.clone();
         let from = patch.from.unwrap_or(self.caller.viewer.today);
         let new: Vec<Fact> = patch
@@ -936,7 +1012,9 @@ impl PersonAccess {
                 insert_fact(tx, &municipality, &self.person, &fact, Some(&by)).await?;
             }
         }
-        if let Some(allow) = &patch.address_allow {
+        // A list from before the protection must not have been planted: it begins empty.
+        if protects || patch.address_allow.is_some() {
+            let allow = patch.address_allow.as_deref().unwrap_or_default();
             set_allow(tx, &municipality, &self.person, allow, &by).await?;
         }
         for flag in &patch.add_flags {
@@ -952,6 +1030,9 @@ impl PersonAccess {
                 .await?;
         }
         reindex(tx, &municipality, &self.person).await?;
+        if !patch.set.is_empty() {
+            crate::vectors::forget_person(tx, &municipality, &self.person).await?;
+        }
         crate::outbox::put(
             tx,
             &municipality,
@@ -982,18 +1063,28 @@ impl PersonAccess {
             let Some(value) = me.fields.get(field) else {
                 continue;
             };
-            for id in matching(tx, &municipality, value, 50).await? {
-                if id != self.person {
-                    reasons.entry(id).or_default().insert(reason);
+            for found in matching(tx, &municipality, value, 50).await? {
+                if found.person == self.person {
+                    continue;
+                }
+                // A number that is withheld is no sign: whoever enters numbers would learn the right one.
+                let reason = if found.is_by_phone_alone() {
+                    "phone"
+                } else {
+                    reason
+                };
+                if visible(tx, &self.caller, &found.person)
+                    .await?
+                    .is_some_and(|sight| found.is_shown(sight))
+                {
+                    reasons.entry(found.person).or_default().insert(reason);
                 }
             }
         }
         let mut out = Vec::new();
         for (id, why) in reasons {
             // One shared day of birth alone is no sign.
-            if (why.len() >= 2 || why.contains("kana"))
-                && visible(tx, &self.caller, &id).await?.is_some()
-            {
+            if why.len() >= 2 || why.contains("kana") {
                 out.push((id, why.into_iter().collect::<Vec<_>>()));
             }
         }
@@ -1075,11 +1166,14 @@ pub async fn create_household(
 }
 
 impl PersonAccess {
-    /// Households of the person; members whom the caller may not see are left out.
+    /// Households of the person, for those who see the register; members whom the caller may not see are left out.
     ///
     /// # Errors
     /// Database away.
     pub async fn households(&self, tx: &mut Tx) -> Result<Vec<Household>> {
+        if !self.sight.register {
+            return Ok(Vec::new());
+        }
         let municipality = self.caller.viewer.municipality.clone();
         let rows = sqlx::query(
             "SELECT h.id, h.kind, h.name_sealed, m.person_id, m.kinship FROM households h \

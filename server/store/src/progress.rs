@@ -1,6 +1,6 @@
 //! 支援経過: immutable entries with amendments, each with its own visibility.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::agency::AgencyClass;
 use domain::disclosure::{self, CaseFacts, DocumentFacts, Level, Viewer};
@@ -120,6 +120,8 @@ pub struct ProgressToMask {
     pub entries: Vec<EntryToMask>,
     /// The case's persons by their number ［氏名n］.
     pub persons: Vec<(i64, crate::persons::Person)>,
+    /// Those of them whom the caller must not know of: looked for, not counted.
+    pub hidden: BTreeSet<PersonId>,
 }
 
 impl std::fmt::Debug for ProgressToMask {
@@ -654,7 +656,12 @@ impl CaseAccess {
             (a.performed_on, &a.recorded_at, &a.id).cmp(&(b.performed_on, &b.recorded_at, &b.id))
         });
         let persons = crate::documents::register_of(tx, &municipality, &self.facts.case).await?;
-        Ok(Some(ProgressToMask { entries, persons }))
+        let hidden = disclosure::hidden_persons(&self.caller.viewer, &self.facts);
+        Ok(Some(ProgressToMask {
+            entries,
+            persons,
+            hidden,
+        }))
     }
 
     /// Amends an entry of the own agency; the coordinator in charge may amend any it reads.

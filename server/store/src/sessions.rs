@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, Row};
 use totp_rs::{Algorithm, Builder, Totp};
 
 use crate::access::Caller;
-use crate::accounts::{self, AdminAccess, Hashing, RECOVERY_CODES, TOTP};
+use crate::accounts::{self, AdminAccess, Former, Hashing, RECOVERY_CODES, TOTP};
 use crate::crypto::token_hash;
 use crate::data_keys::Purpose;
 use crate::database::Tx;
@@ -667,7 +667,8 @@ pub enum Enrolled {
 /// Confirms the offered secret by its first code, which is thereby used. Commit in every case.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] when the session is not at stage `enrolment` or nothing was offered.
+/// [`StoreError::Conflict`] when the session is not at stage `enrolment`, nothing was offered, or the
+/// account got its second factor elsewhere meanwhile: a password alone does not replace it.
 pub async fn confirm_enrolment(
     tx: &mut Tx,
     session: &mut Session,
@@ -686,8 +687,9 @@ pub async fn confirm_enrolment(
     )
     .bind(session.municipality.as_str())
     .bind(session.id.as_str())
-    .fetch_one(tx.conn())
-    .await?;
+    .fetch_optional(tx.conn())
+    .await?
+    .flatten();
     let sealed = sealed.ok_or(StoreError::Conflict)?;
     let municipality = session.municipality.clone();
     let secret = zeroize::Zeroizing::new(
@@ -697,7 +699,15 @@ pub async fn confirm_enrolment(
     let Some(step) = step_of(&secret, code, tx.now())? else {
         return Ok(Enrolled::Invalid);
     };
-    accounts::enrol(tx, &municipality, &session.account, &secret, step).await?;
+    let account = &session.account;
+    accounts::enrol(tx, &municipality, account, &secret, step, Former::Kept).await?;
+    // Sign-ins that began without the second factor end; they begin anew with it.
+    sqlx::query("DELETE FROM sessions WHERE municipality_id = $1 AND account_id = $2 AND id <> $3 AND stage <> 'ready'")
+        .bind(municipality.as_str())
+        .bind(account.as_str())
+        .bind(session.id.as_str())
+        .execute(tx.conn())
+        .await?;
     succeeded(tx, &subject, source).await?;
     let recovery_codes = renew_recovery_codes(tx, &municipality, &session.account).await?;
     let stage = after_second_factor(session);

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use domain::disclosure::{self, CaseFacts, Excluded};
-use domain::id::{CaseId, MunicipalityId};
+use domain::disclosure::{self, CaseFacts};
+use domain::id::{CaseId, MunicipalityId, PersonId};
 use domain::role::Capability;
 use domain::stage::Stage;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
 use crate::access::Caller;
-use crate::cases;
 use crate::data_keys::Purpose;
 use crate::database::Tx;
 use crate::error::{Result, StoreError};
+use crate::{cases, persons};
 
 /// Masked text and its vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,14 +100,48 @@ pub async fn forget(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId) -
     Ok(())
 }
 
+/// Removes the vectors of every case a person is in: their digests were masked with what the register
+/// said before. A refresh that is under way waits, and sees the change.
+pub(crate) async fn forget_person(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+) -> Result<()> {
+    let mut cases = persons::cases_of(tx, municipality, person).await?;
+    cases.sort();
+    for case in cases {
+        tx.hold_case(municipality, &case).await?;
+        forget(tx, municipality, &case).await?;
+    }
+    Ok(())
+}
+
+/// Whether a case has vectors of the model.
+///
+/// # Errors
+/// Database away.
+pub async fn exist(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    model: &str,
+) -> Result<bool> {
+    let found: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM vectors WHERE municipality_id = $1 AND case_id = $2 AND model = $3",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .bind(model)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(found > 0)
+}
+
 fn shut_out(caller: &Caller, facts: &CaseFacts) -> bool {
     facts
         .exclusions
         .iter()
-        .any(|exclusion| match &exclusion.who {
-            Excluded::Agency(agency) => *agency == caller.viewer.agency,
-            Excluded::Account(account) => *account == caller.viewer.account,
-        })
+        .any(|exclusion| exclusion.hits(&caller.viewer))
 }
 
 /// The likenesses the caller may be shown. A case from which the caller is excluded, even about

@@ -1459,8 +1459,8 @@ export interface components {
              */
             mine: boolean | null;
             /**
-             * @description A case number or its beginning. Names are looked for with `POST /cases/search`: addresses
-             *     are written down along the way, bodies are not.
+             * @description A case number or a part of it. In the body of `POST /cases/search` also what finds a person:
+             *     addresses are written down along the way, bodies are not.
              * @default null
              */
             q: string | null;
@@ -2382,8 +2382,8 @@ export interface components {
             add_flags?: components["schemas"]["NewFlag"][];
             /**
              * @description Replaces the list of agencies that see the protected values. Of a protected person only the
-             *     agencies on it may do so, or, while it is empty, the coordinator in charge of the person's
-             *     (first) case.
+             *     agencies on it may do so, and the coordinator in charge of the person's (first) case. When the
+             *     protection is put on, the list begins empty; only the coordinator in charge may name one with it.
              */
             address_allow?: string[] | null;
             address_confidential?: boolean | null;
@@ -3041,8 +3041,8 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description A case number or its beginning. Names are looked for with `POST /cases/search`: addresses
-                 *     are written down along the way, bodies are not.
+                 * @description A case number or a part of it. In the body of `POST /cases/search` also what finds a person:
+                 *     addresses are written down along the way, bodies are not.
                  */
                 q: string | null;
                 /** @description Stage codes, separated by commas. */

@@ -30,7 +30,7 @@ pub use cache::SuggestionCache;
 pub use current::is_current;
 pub use project::{address_protected, project};
 pub use record::{Scan, ScannedSpan, StoredScan, read_scan};
-pub use register::{numbering, register};
+pub use register::{numbering, numbering_for, register};
 pub use scan::scan;
 pub use texts::{is_scanned, texts};
 pub use write::fresh_key;

@@ -1,8 +1,8 @@
 //! The persons of a case: what texts are looked through for, and the numbers they have.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use domain::mask::Numbering;
+use domain::{id::PersonId, mask::Numbering};
 use masking::{Register, RegisterPerson};
 use store::persons::Person;
 
@@ -32,6 +32,12 @@ pub fn register(persons: &[(i64, Person)]) -> Register {
                 .flatten()
                 .collect::<Vec<_>>();
             let mut addresses = all(&["address"]);
+            // A bare room number stands everywhere.
+            addresses.extend(
+                all(&["address2", "district"])
+                    .into_iter()
+                    .filter(|part| part.trim().chars().count() >= 2 && !is_number(part)),
+            );
             if address.len() == 2 {
                 addresses.push(address.join(" "));
                 addresses.push(address.concat());
@@ -48,6 +54,8 @@ pub fn register(persons: &[(i64, Person)]) -> Register {
                 addresses,
                 phones: all(&["phone_home", "phone_mobile"]),
                 emails: all(&["email"]),
+                postal_codes: all(&["postal_code"]),
+                facilities: all(&["workplace", "school"]),
                 birth_date: current("birth_date"),
                 other_ids: all(&["atena_no"]),
             }
@@ -56,11 +64,30 @@ pub fn register(persons: &[(i64, Person)]) -> Register {
     Register { persons }
 }
 
+fn is_number(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_numeric() || c.is_whitespace() || matches!(c, '-' | '－' | '号' | '室'))
+}
+
 /// What tells one register from another.
 pub(super) fn fingerprint(register: &Register) -> String {
     use sha2::{Digest, Sha256};
     let hash = Sha256::digest(serde_json::to_vec(register).unwrap_or_default());
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Numbers as a reader counts them from whom some persons are hidden: like the reader's list without
+/// a gap; a hidden person who is mentioned is counted like anybody from outside the case.
+#[must_use]
+pub fn numbering_for(persons: &[(i64, Person)], hidden: &BTreeSet<PersonId>) -> Numbering {
+    if hidden.is_empty() {
+        return numbering(persons);
+    }
+    let seen = persons.iter().map(|(_, person)| &person.id);
+    masking::numbering(
+        seen.filter(|id| !hidden.contains(*id))
+            .map(PersonId::as_str),
+    )
 }
 
 /// Numbers of the case's persons: ［氏名n］ with the n that lists show.
@@ -80,4 +107,91 @@ pub fn numbering(persons: &[(i64, Person)]) -> Numbering {
         })
         .collect();
     masking::numbering(keys.iter().map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::persons::{Fact, PROTECTED};
+
+    /// A value of each field that nothing but the register tells apart.
+    fn value(field: &str) -> &'static str {
+        match field {
+            "postal_code" => "000-0112",
+            "address" => "架空市川辺町6-1-15",
+            "address2" => "メゾン架空 203号室",
+            "district" => "川辺地区",
+            "phone_home" => "0499-01-0024",
+            "phone_mobile" => "0900-24-0914",
+            "email" => "kakuu@example.com",
+            "workplace" => "ことり製作",
+            "school" => "川辺南",
+            other => panic!("{other} is protected: say how it is looked for"),
+        }
+    }
+
+    fn person(fields: &[&str], former: &[&str]) -> (i64, Person) {
+        let person = Person {
+            id: "p1".into(),
+            version: 1,
+            fields: fields
+                .iter()
+                .map(|field| ((*field).to_owned(), value(field).to_owned()))
+                .collect(),
+            former: former
+                .iter()
+                .map(|field| Fact::current(field, value(field)))
+                .collect(),
+            flags: Vec::new(),
+            address_confidential: true,
+            address_withheld: false,
+            address_allow: Vec::new(),
+            updated_at: String::new(),
+        };
+        (1, person)
+    }
+
+    #[test]
+    fn every_protected_value_is_looked_for_and_in_the_fingerprint_also_of_the_past() {
+        let nothing = fingerprint(&register(&[person(&[], &[])]));
+        for field in PROTECTED {
+            for one in [person(&[field], &[]), person(&[], &[field])] {
+                let register = register(&[one]);
+                let known = serde_json::to_string(&register).unwrap();
+                assert!(known.contains(value(field)), "{field}");
+                assert_ne!(fingerprint(&register), nothing, "{field}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hidden_person_is_counted_like_somebody_from_outside() {
+        use domain::mask::MaskLabel;
+
+        let three = ["p1", "p2", "p3"].map(|id| {
+            let (_, one) = person(&[], &[]);
+            Person {
+                id: id.into(),
+                ..one
+            }
+        });
+        let persons: Vec<(i64, Person)> = (1..).zip(three).collect();
+        let mut all = numbering_for(&persons, &BTreeSet::new());
+        assert_eq!(all.token(MaskLabel::Person, "p3"), "［氏名3］");
+        let mut some = numbering_for(&persons, &BTreeSet::from(["p2".into()]));
+        for (key, token) in [
+            ("p3", "［氏名2］"),
+            ("outside", "［氏名3］"),
+            ("p2", "［氏名4］"),
+        ] {
+            assert_eq!(some.token(MaskLabel::Person, key), token);
+        }
+    }
+
+    #[test]
+    fn a_bare_room_number_is_not_looked_for() {
+        let mut one = person(&[], &[]);
+        one.1.fields.insert("address2".into(), "105号室".into());
+        assert!(register(&[one]).persons[0].addresses.is_empty());
+    }
 }

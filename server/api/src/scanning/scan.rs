@@ -134,6 +134,14 @@ async fn store(state: &AppState, sheet: &Sheet, scan: &Scan, at: Position) -> Re
     let value = serde_json::to_value(scan).map_err(ApiError::internal)?;
     let waiting = i64::try_from(scan.pending()).unwrap_or(i64::MAX);
     let mut tx = state.db().write().await?;
+    // What is masked now, and was not, stands open in digests made before: they go with the old scan.
+    let former = read_scan(&mut tx, work).await?.map(|stored| stored.scan);
+    let masked_alike =
+        former.is_some_and(|former| former.masks == scan.masks && former.register == scan.register);
+    if let (Some(case), false) = (&work.info().case, masked_alike) {
+        tx.hold_case(&work.info().municipality, case).await?;
+        store::vectors::forget(&mut tx, &work.info().municipality, case).await?;
+    }
     work.store_scan(&mut tx, at.epoch, at.seq, ScanState::Done, waiting, &value)
         .await?;
     let facts = work.facts(&mut tx).await?;

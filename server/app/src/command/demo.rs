@@ -701,7 +701,8 @@ impl<'a> Loader<'a> {
             let shape = shapes::of(kind).context("shape")?;
             self.state.hub().create(id, &shape).await?;
         }
-        // The sheets are about the clients; relatives are mentioned, and masked where they are.
+        // Whoever answers for the case's disclosure states that the sheets are about the clients: the
+        // others count in them only with a protected address or an exclusion.
         let mut tx = self.db.write().await?;
         for (_, id) in created
             .documents

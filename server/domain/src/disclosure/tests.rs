@@ -296,6 +296,34 @@ fn a_protected_address_masks_for_agencies_not_on_the_list() {
 }
 
 #[test]
+fn around_a_protected_person_agencies_are_for_the_listed_only() {
+    let mut facts = facts();
+    let known = |viewer: &Viewer, facts: &CaseFacts| {
+        [
+            ("coord", AgencyClass::Coordinator),
+            ("dept", AgencyClass::Department),
+            ("care", AgencyClass::Agency),
+            ("school", AgencyClass::Agency),
+        ]
+        .into_iter()
+        .filter(|(agency, class)| agency_visible(viewer, facts, &(*agency).into(), *class))
+        .map(|(agency, _)| agency)
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(known(&care(), &facts).len(), 4);
+    facts.persons[1].address_confidential = true;
+    assert_eq!(known(&care(), &facts), ["coord", "dept", "care"]);
+    assert_eq!(known(&department(), &facts), ["coord", "dept"]);
+    assert_eq!(
+        known(&coordinator(), &facts).len(),
+        4,
+        "it manages the members"
+    );
+    facts.persons[1].address_allowed.insert("care".into());
+    assert_eq!(known(&care(), &facts).len(), 4);
+}
+
+#[test]
 fn own_entries_stay_editable_under_the_caps() {
     let mut facts = facts();
     facts.persons[0].address_confidential = true;
@@ -320,6 +348,98 @@ fn own_entries_stay_editable_under_the_caps() {
     let mut ended = facts.clone();
     ended.members[0].to = Some(date(2026, 11, 1));
     assert_eq!(decide(&care(), &ended, &entry("care")).level, Level::None);
+}
+
+#[test]
+fn a_text_about_one_person_may_mention_the_others() {
+    let mut facts = facts();
+    facts.matrix.retain(|row| row.section != Section::Progress);
+    facts
+        .matrix
+        .push(row("care", Section::Progress, Level::Edit));
+    let about_p1 = |agency: &str| DocumentFacts {
+        case: facts.case.clone(),
+        section: Section::Progress,
+        subjects: vec!["p1".into()],
+        entry_of: Some(agency.into()),
+    };
+    let (theirs, own) = (about_p1("coord"), about_p1("care"));
+    assert_eq!(decide(&care(), &facts, &theirs).level, Level::Edit);
+    let refused = CaseFacts {
+        persons: vec![
+            facts.persons[0].clone(),
+            PersonFacts::new("p2".into(), consent(ConsentStatus::Refused)),
+        ],
+        ..facts.clone()
+    };
+    let protected = CaseFacts {
+        persons: vec![
+            facts.persons[0].clone(),
+            PersonFacts {
+                address_confidential: true,
+                ..facts.persons[1].clone()
+            },
+        ],
+        ..facts.clone()
+    };
+    let kept_from = |who| CaseFacts {
+        exclusions: vec![Exclusion {
+            who,
+            about: Some("p2".into()),
+        }],
+        ..facts.clone()
+    };
+    let agency = kept_from(Excluded::Agency("care".into()));
+    let account = kept_from(Excluded::Account("acc".into()));
+    for (changed, why) in [
+        (&refused, "refused"),
+        (&protected, "protected"),
+        (&agency, "agency kept from p2"),
+        (&account, "account kept from p2"),
+    ] {
+        let entry = decide(&care(), changed, &theirs);
+        assert_eq!(
+            (entry.level, entry.comment),
+            (Level::Masked, false),
+            "{why}"
+        );
+        assert_eq!(
+            person_level(&care(), changed, &"p1".into()),
+            Level::Edit,
+            "{why}: the register of p1 says nothing of p2"
+        );
+    }
+    assert_eq!(
+        decide(&care(), &refused, &theirs).uncovered,
+        [PersonId::from("p2")]
+    );
+    for changed in [&refused, &protected, &agency] {
+        assert_eq!(decide(&care(), changed, &own).level, Level::Edit);
+    }
+    assert_eq!(
+        decide(&care(), &account, &own).level,
+        Level::Masked,
+        "colleagues wrote it"
+    );
+    // The one in charge is asked for no consent; shut out it is like anybody.
+    assert_eq!(decide(&coordinator(), &refused, &own).level, Level::Edit);
+    assert_eq!(decide(&coordinator(), &account, &own).level, Level::Masked);
+    assert_eq!(decide(&department(), &refused, &theirs).level, Level::Read);
+    assert_eq!(
+        decide(&department(), &protected, &theirs).level,
+        Level::Masked
+    );
+    // A sheet's persons are stated by those who disclose it: consent follows them, protection does not.
+    let sheet = |facts: &CaseFacts| {
+        let mut facts = facts.clone();
+        facts
+            .subjects
+            .insert(Section::Assessment, vec!["p1".into()]);
+        level(&care(), &facts, Section::Assessment)
+    };
+    assert_eq!(sheet(&refused), Level::Edit);
+    assert_eq!(sheet(&protected), Level::Masked);
+    assert_eq!(sheet(&agency), Level::Masked);
 }
 
 #[test]
@@ -371,7 +491,11 @@ fn exclusion_from_one_person_leaves_the_others() {
     );
     assert_eq!(person_level(&care(), &facts, &"p2".into()), Level::None);
     facts.subjects.insert(Section::Intake, vec!["p1".into()]);
-    assert_eq!(level(&care(), &facts, Section::Intake), Level::Read);
+    assert_eq!(
+        level(&care(), &facts, Section::Intake),
+        Level::Masked,
+        "about p1, but it may mention p2"
+    );
     assert!(case_visible(&care(), &facts));
     assert_eq!(person_level(&care(), &facts, &"p1".into()), Level::Edit);
 }
@@ -599,7 +723,7 @@ fn confirmations_are_checked_and_open_what_was_asked() {
         until: Some(date(2026, 12, 4)),
         ..answer("support_meeting", "早期に体制を組むため")
     };
-    facts.bases.push(asked.confirm(&meeting, TODAY).unwrap());
+    facts.bases.extend(asked.confirm(&meeting, TODAY).unwrap());
     facts.members.push(member("clinic"));
     facts
         .matrix
@@ -618,6 +742,35 @@ fn confirmations_are_checked_and_open_what_was_asked() {
         )
         .is_none()
     );
+}
+
+#[test]
+fn one_confirmation_of_several_rights_is_not_their_product() {
+    let mut facts = facts();
+    facts.persons[0].consent = consent(ConsentStatus::Refused);
+    facts.subjects.insert(Section::Plan, vec!["p1".into()]);
+    facts.subjects.insert(Section::Intake, vec!["p1".into()]);
+    let asked = sharing_needs_confirmation(
+        &facts,
+        &[
+            right("clinic", Section::Plan, Level::Read),
+            right("shop", Section::Intake, Level::Read),
+        ],
+        TODAY,
+    )
+    .unwrap();
+    let answer = Confirmation {
+        basis: "life_protection".into(),
+        reason: "理由".into(),
+        meeting: None,
+        until: None,
+    };
+    facts.bases.extend(asked.confirm(&answer, TODAY).unwrap());
+    let cover = |agency: &str, section| facts.cover(&"p1".into(), &agency.into(), section, TODAY);
+    assert!(cover("clinic", Section::Plan) >= Level::Read);
+    assert!(cover("shop", Section::Intake) >= Level::Read);
+    assert_eq!(cover("clinic", Section::Intake), Level::None);
+    assert_eq!(cover("shop", Section::Plan), Level::None);
 }
 
 #[test]
@@ -642,7 +795,7 @@ fn notes_belong_to_their_agency_and_those_they_are_shared_with() {
 }
 
 #[test]
-fn an_empty_list_of_a_protected_address_is_drawn_up_by_whoever_is_in_charge() {
+fn the_list_of_a_protected_address_belongs_to_those_on_it_and_whoever_is_in_charge() {
     let coordinator = coordinator();
     let other = viewer("coord2", AgencyClass::Coordinator, Role::CoordMgr);
     let may = |viewer: &Viewer, confidential, listed: &[&str], in_charge: Option<&str>| {
@@ -663,7 +816,11 @@ fn an_empty_list_of_a_protected_address_is_drawn_up_by_whoever_is_in_charge() {
     assert!(!may(&other, true, &[], None), "nobody is in charge");
     assert!(may(&other, true, &["coord2"], Some("coord")));
     assert!(
-        !may(&coordinator, true, &["coord2"], Some("coord")),
+        may(&coordinator, true, &["coord2"], Some("coord")),
+        "no list locks out who is in charge"
+    );
+    assert!(
+        !may(&other, true, &["coord"], Some("coord")),
         "not on the list"
     );
     assert!(
@@ -914,8 +1071,32 @@ proptest! {
         {
             let answer = Confirmation { basis: basis.id.clone(), reason: "理由".into(), meeting: None, until: None };
             let mut after = facts.clone();
-            after.bases.push(asked.confirm(&answer, TODAY).unwrap());
+            after.bases.extend(asked.confirm(&answer, TODAY).unwrap());
             prop_assert!(sharing_needs_confirmation(&after, &change, TODAY).is_none());
+        }
+    }
+
+    #[test]
+    fn a_confirmation_covers_nothing_that_was_not_asked_for(
+        facts in any_facts(),
+        change in prop::collection::vec((any_agency(), any_section(), any_level()), 1..5),
+    ) {
+        let change: Vec<ProposedRight> = change.into_iter().map(|(agency, section, level)| right(agency.as_str(), section, level)).collect();
+        let Some(asked) = sharing_needs_confirmation(&facts, &change, TODAY) else { return Ok(()) };
+        for basis in asked.bases.iter().filter(|basis| !basis.meeting_bound) {
+            let answer = Confirmation { basis: basis.id.clone(), reason: "理由".into(), meeting: None, until: None };
+            let mut after = facts.clone();
+            after.bases.extend(asked.confirm(&answer, TODAY).unwrap());
+            for agency in AGENCIES.map(AgencyId::from) {
+                for person in PERSONS.map(PersonId::from) {
+                    for section in Section::ALL {
+                        let asked_for = change.iter().any(|right| right.agency == agency && right.section == *section)
+                            && facts.subjects_of(&facts.sheet(*section).subjects).contains(&&person);
+                        let (was, is) = (facts.cover(&person, &agency, *section, TODAY), after.cover(&person, &agency, *section, TODAY));
+                        prop_assert!(asked_for || is == was, "{agency} {person} {section}: {was} -> {is}");
+                    }
+                }
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ pub type Projection = BTreeMap<String, Projected>;
 /// Structured identity (`pii` name, address, birth date …) becomes a token ［氏名1］; free texts
 /// go through `mask_text(path, text)`; choices, numbers and dates without such a class are shown;
 /// files and signatures are left out. `address_protected`: a person the document is about has
-/// 住所秘匿, so fields with `confidential_address` are withheld.
+/// 住所秘匿, so fields with `confidential_address` and references to agencies are withheld.
 pub fn project_masked(
     definition: &Definition,
     values: &Map<String, Value>,
@@ -124,7 +124,9 @@ impl<F: FnMut(&str, &str) -> MaskedText> Project<'_, F> {
         if is_empty(Some(value)) {
             return None;
         }
-        if field.confidential_address && self.address_protected {
+        // Which agency is nearby tells where somebody stays.
+        let tells_where = field.confidential_address || field.kind == FieldType::OrgRef;
+        if tells_where && self.address_protected {
             return Some(withheld());
         }
         if let Some(label) = label_of(field.pii) {

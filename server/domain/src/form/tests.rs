@@ -351,6 +351,12 @@ fn a_protected_address_withholds_whatever_points_to_it() {
     assert!(shown["housing"].withheld && shown["housing_cond"].withheld);
     assert_eq!(shown["marital"].value, Some(json!("divorced")));
     assert!(!masked("intake_assessment", values, false)["housing"].withheld);
+    // The agency that was near enough to be asked, and the one that received.
+    let values = json!({"received_org": "a1", "referring_org": "a2"});
+    let shown = masked("intake_application", values.clone(), true);
+    assert!(shown["received_org"].withheld && shown["referring_org"].withheld);
+    let shown = masked("intake_application", values, false);
+    assert_eq!(shown["referring_org"].value, Some(json!("a2")));
 }
 
 /// A text that stands for a secret in every kind of value.

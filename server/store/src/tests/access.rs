@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::consent::ConsentStatus;
 use domain::disclosure::{Confirmation, Disclosure, Excluded, Exclusion, Level};
 use domain::id::PersonId;
+use domain::role::Capability;
 use domain::section::{DocumentKind, Section};
 use domain::stage::Stage;
 use jiff::SignedDuration;
@@ -56,6 +57,25 @@ fn entry(visibility: Visibility, text: &str) -> NewProgress {
         agencies: Vec::new(),
         content: content(text),
     }
+}
+
+/// Edits the register, is in charge of nothing.
+async fn second_coordinator(world: &World, tx: &mut crate::Tx) -> Caller {
+    let second = agency(
+        tx,
+        &world.admin,
+        "第二センター",
+        domain::agency::AgencyClass::Coordinator,
+    )
+    .await;
+    caller(
+        tx,
+        &world.admin,
+        "second",
+        &second,
+        domain::role::Role::CoordMgr,
+    )
+    .await
 }
 
 on_both! {
@@ -280,12 +300,13 @@ on_both! {
         let other = PersonPatch { address_allow: Some(vec![world.other.viewer.agency.clone()]), ..PersonPatch::default() };
         tx.commit().await.unwrap();
         {
-            // Once somebody is on the list, who is not on it opens nothing for itself.
+            // Once somebody is on the list, who is neither on it nor in charge opens nothing for itself.
             let mut tx = world.db.write().await.unwrap();
             access.update(&mut tx, 2, &other).await.unwrap();
-            let outside = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+            let second = second_coordinator(world, &mut tx).await;
+            let outside = tx.person_for(&second, &id).await.unwrap().unwrap();
             for patch in [
-                PersonPatch { address_allow: Some(vec![world.coordinator.viewer.agency.clone()]), ..PersonPatch::default() },
+                PersonPatch { address_allow: Some(vec![second.viewer.agency.clone()]), ..PersonPatch::default() },
                 PersonPatch { address_confidential: Some(false), ..PersonPatch::default() },
             ] {
                 assert!(matches!(outside.update(&mut tx, 3, &patch).await, Err(StoreError::Forbidden)));
@@ -302,13 +323,112 @@ on_both! {
         assert!(people[0].person.as_ref().unwrap().fields["address"].contains(CANARY));
     }
 
+    async fn members_around_a_protected_person_are_for_the_listed_only(world: &World) {
+        let created = world.shared_case("保護花子", Level::Read).await;
+        world.disclose(&created, &world.other, Level::Masked, Section::ALL).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let lead = CasePatch { lead_agency: Some(world.agency.viewer.agency.clone()), ..CasePatch::default() };
+        owner.update(&mut tx, 1, &lead).await.unwrap();
+        tx.commit().await.unwrap();
+        let seen = async |caller: &Caller| {
+            let mut tx = world.db.read().await.unwrap();
+            let case = tx.case_for(caller, &created.case).await.unwrap().unwrap();
+            (case.members(&mut tx).await.unwrap().len(), case.summary(&mut tx).await.unwrap().lead_agency.is_some())
+        };
+        assert_eq!(seen(&world.other).await, (2, true));
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &created.clients[0]).await.unwrap().unwrap();
+        let list = vec![world.agency.viewer.agency.clone()];
+        access.update(&mut tx, 1, &PersonPatch { address_confidential: Some(true), address_allow: Some(list), ..PersonPatch::default() }).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(seen(&world.other).await, (1, false), "itself");
+        assert_eq!(seen(&world.department).await, (0, false));
+        assert_eq!(seen(&world.agency).await, (2, true));
+        assert_eq!(seen(&world.coordinator).await, (2, true));
+    }
+
+    async fn a_withheld_number_is_not_guessed_by_looking_for_it(world: &World) {
+        let number = "090-0000-1234";
+        let created = world.case("保護花子").await;
+        let id = created.clients[0].clone();
+        let mut tx = world.db.write().await.unwrap();
+        let probe = persons::create(&mut tx, &world.coordinator, &person("別人", "べつじん")).await.unwrap();
+        tx.commit().await.unwrap();
+        let probed = async || {
+            let mut tx = world.db.read().await.unwrap();
+            let twins = tx.person_for(&world.coordinator, &probe).await.unwrap().unwrap().duplicates(&mut tx).await.unwrap();
+            (list(world, &world.coordinator, Some(number)).await.total, twins)
+        };
+        assert_eq!(probed().await, (1, vec![(id.clone(), vec!["birth_date", "phone"])]));
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        access.update(&mut tx, 1, &PersonPatch { address_confidential: Some(true), ..PersonPatch::default() }).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(probed().await, (0, vec![]), "a day of birth alone is no sign");
+        assert_eq!(list(world, &world.coordinator, Some("保護")).await.total, 1);
+        // With the reading too they are still the same person to look at, but for the number.
+        let mut tx = world.db.write().await.unwrap();
+        let twin = persons::create(&mut tx, &world.coordinator, &person("保護華子", "かなりあ はなこ")).await.unwrap();
+        let twins = tx.person_for(&world.coordinator, &twin).await.unwrap().unwrap().duplicates(&mut tx).await.unwrap();
+        assert!(twins.contains(&(id.clone(), vec!["birth_date", "kana"])), "{twins:?}");
+    }
+
+    async fn one_section_gives_the_name_and_not_the_register(world: &World) {
+        let created = world.case("本人").await;
+        let id = &created.clients[0];
+        world.consent(&created, id, ConsentStatus::Full).await;
+        world.disclose(&created, &world.agency, Level::Read, &[Section::Plan]).await;
+        world.disclose(&created, &world.other, Level::Read, &[Section::Intake]).await;
+        let seen = async |caller: &Caller| {
+            let mut tx = world.db.write().await.unwrap();
+            let case = tx.case_for(caller, &created.case).await.unwrap().unwrap();
+            let listed = case.persons(&mut tx).await.unwrap().remove(0);
+            let person = tx.person_for(caller, id).await.unwrap().unwrap().person(&mut tx).await.unwrap().unwrap();
+            assert_eq!(listed.person.as_ref().unwrap().fields, person.fields);
+            assert_eq!((listed.display.as_str(), listed.age), ("本人", Some(68)));
+            let title = case.summary(&mut tx).await.unwrap().title;
+            let by_birth = tx.find_persons(caller, "1958-05-06", 10).await.unwrap().len();
+            drop(tx);
+            let by_title = list(world, caller, Some("世帯")).await.total;
+            let by_number = list(world, caller, Some("090-0000-1234")).await.total;
+            assert_eq!(list(world, caller, Some("かなりあ")).await.total, 1);
+            (person.fields.len(), title.is_some(), by_birth, by_title, by_number)
+        };
+        assert_eq!(seen(&world.agency).await, (2, false, 0, 0, 0));
+        assert_eq!(seen(&world.other).await, (6, true, 1, 1, 1));
+        assert_eq!(seen(&world.coordinator).await, (6, true, 1, 1, 1));
+    }
+
+    async fn a_number_in_an_address_finds_cases_alone(world: &World) {
+        let created = world.case("本人").await;
+        let by_number = async |number: &str| {
+            let mut tx = world.db.read().await.unwrap();
+            let filter = CaseFilter { case_no: Some(number.to_owned()), limit: 50, ..CaseFilter::default() };
+            tx.cases(&world.coordinator, &filter, None).await.unwrap().total
+        };
+        for (number, total) in [(created.case_no.as_str(), 1), ("2026-", 1), ("09000001234", 0), ("1958-05-06", 0), ("%", 1), ("9999", 0)] {
+            assert_eq!(by_number(number).await, total, "{number}");
+        }
+    }
+
+    async fn a_narrow_token_reads_nobody(world: &World) {
+        let created = world.shared_case("本人", Level::Edit).await;
+        for caller in [&world.agency, &world.coordinator, &world.department] {
+            let mut narrow = caller.clone();
+            narrow.scopes = vec![Capability::ReadStatistics.to_string()];
+            let mut tx = world.db.read().await.unwrap();
+            assert!(tx.person_for(caller, &created.clients[0]).await.unwrap().is_some());
+            assert!(tx.person_for(&narrow, &created.clients[0]).await.unwrap().is_none());
+        }
+    }
+
     async fn an_empty_list_is_drawn_up_by_the_coordinator_in_charge(world: &World) {
         let created = world.case("保護花子").await;
         let id = created.clients[0].clone();
         world.store.clock.set(noon() + SignedDuration::from_secs(1));
         let mut tx = world.db.write().await.unwrap();
-        let second = agency(&mut tx, &world.admin, "第二センター", domain::agency::AgencyClass::Coordinator).await;
-        let second = caller(&mut tx, &world.admin, "second", &second, domain::role::Role::CoordMgr).await;
+        let second = second_coordinator(world, &mut tx).await;
         let protect = PersonPatch { address_confidential: Some(true), ..PersonPatch::default() };
         let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
         access.update(&mut tx, 1, &protect).await.unwrap();
@@ -338,7 +458,44 @@ on_both! {
         listed.update(&mut tx, 4, &PersonPatch { address_allow: Some(alone), ..PersonPatch::default() }).await.unwrap();
         let left = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
         let back = PersonPatch { address_allow: Some(vec![world.coordinator.viewer.agency.clone()]), ..PersonPatch::default() };
-        assert!(matches!(left.update(&mut tx, 5, &back).await, Err(StoreError::Forbidden)));
+        left.update(&mut tx, 5, &back).await.expect("no list locks out who is in charge");
+        let outside = tx.person_for(&second, &id).await.unwrap().unwrap();
+        let again = PersonPatch { address_allow: Some(vec![second.viewer.agency.clone()]), ..PersonPatch::default() };
+        assert!(matches!(outside.update(&mut tx, 6, &again).await, Err(StoreError::Forbidden)));
+    }
+
+    async fn no_list_is_planted_before_the_protection(world: &World) {
+        let shown = async |tx: &mut crate::Tx, id: &PersonId| {
+            tx.person_for(&world.coordinator, id).await.unwrap().unwrap().person(tx).await.unwrap().unwrap().address_allow
+        };
+        let planted = vec![world.other.viewer.agency.clone()];
+        let mut tx = world.db.write().await.unwrap();
+        // Whoever hands a reception in does not say who sees the protected values.
+        let mut new = world.new_case("x");
+        new.clients = vec![ClientRef::New(persons::NewPerson { address_allow: planted.clone(), address_confidential: true, ..person("避難", "ひなん") })];
+        let handed = cases::create(&mut tx, &world.agency, &new).await.unwrap();
+        assert_eq!(shown(&mut tx, &handed.clients[0]).await, []);
+        tx.commit().await.unwrap();
+
+        let created = world.case("本人").await;
+        let id = &created.clients[0];
+        let list = PersonPatch { address_allow: Some(planted.clone()), ..PersonPatch::default() };
+        let protect = PersonPatch { address_confidential: Some(true), ..PersonPatch::default() };
+        let both = PersonPatch { address_confidential: Some(true), ..list.clone() };
+        let mut tx = world.db.write().await.unwrap();
+        let second = second_coordinator(world, &mut tx).await;
+        let anybody = tx.person_for(&second, id).await.unwrap().unwrap();
+        anybody.update(&mut tx, 1, &list).await.unwrap();
+        assert!(matches!(anybody.update(&mut tx, 2, &both).await, Err(StoreError::Forbidden)), "not in charge");
+        anybody.update(&mut tx, 2, &protect).await.unwrap();
+        assert_eq!(shown(&mut tx, id).await, []);
+        tx.commit().await.unwrap();
+        // The one in charge names the list with the protection.
+        let mut tx = world.db.write().await.unwrap();
+        let in_charge = tx.person_for(&world.coordinator, id).await.unwrap().unwrap();
+        in_charge.update(&mut tx, 3, &PersonPatch { address_confidential: Some(false), ..PersonPatch::default() }).await.unwrap();
+        in_charge.update(&mut tx, 4, &both).await.unwrap();
+        assert_eq!(shown(&mut tx, id).await, planted);
     }
 
     async fn the_line_of_a_case_tells_of_nothing_hidden(world: &World) {
@@ -523,6 +680,41 @@ on_both! {
         assert!(matches!(tx.cases(&world.coordinator, &filter, Some("bad")).await, Err(StoreError::Invalid("cursor"))));
     }
 
+    async fn an_entry_about_one_person_shows_the_others_to_nobody(world: &World) {
+        let created = world.shared_case("本人", Level::Edit).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let refusing = persons::create(&mut tx, &world.coordinator, &person("こども", "こども")).await.unwrap();
+        owner.add_person(&mut tx, &refusing, CaseRole::Household, None).await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let sheet = tx.document_for(&world.coordinator, &document(&created, DocumentKind::Assessment)).await.unwrap().unwrap();
+        sheet.set_subjects(&mut tx, &created.clients).await.unwrap();
+        let about = NewProgress { persons: created.clients.clone(), ..entry(Visibility::CaseMembers, "こどもは転校した") };
+        let id = owner.add_progress(&mut tx, &about).await.unwrap();
+        tx.commit().await.unwrap();
+        let seen = async |caller: &Caller| {
+            let mut tx = world.db.read().await.unwrap();
+            let access = tx.case_for(caller, &created.case).await.unwrap().unwrap();
+            let people = access.persons(&mut tx).await.unwrap();
+            let entry = access.progress_record(&mut tx, &id).await.unwrap().unwrap();
+            (people[0].display.clone(), entry.level, entry.content.is_some())
+        };
+        // The client consents and is shown by name; the entry speaks of the child, who does not.
+        assert_eq!(seen(&world.agency).await, ("本人".into(), Level::Masked, false));
+        assert_eq!(seen(&world.department).await, ("本人".into(), Level::Read, true), "no consent is asked for the department");
+        assert_eq!(seen(&world.coordinator).await, ("本人".into(), Level::Edit, true));
+        world.consent(&created, &refusing, ConsentStatus::Full).await;
+        assert_eq!(seen(&world.agency).await, ("本人".into(), Level::Edit, true));
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(&world.coordinator, &refusing).await.unwrap().unwrap();
+        let patch = PersonPatch { address_confidential: Some(true), ..PersonPatch::default() };
+        access.update(&mut tx, 1, &patch).await.unwrap();
+        tx.commit().await.unwrap();
+        for caller in [&world.agency, &world.department] {
+            assert_eq!(seen(caller).await, ("本人".into(), Level::Masked, false));
+        }
+    }
+
     async fn entries_keep_to_their_visibility(world: &World) {
         let created = world.shared_case("経過", Level::Edit).await;
         world.disclose(&created, &world.other, Level::Read, Section::ALL).await;
@@ -644,6 +836,31 @@ on_both! {
         assert!(tx.document_for(&other_hat, &note).await.unwrap().is_none());
         assert_eq!(tx.document_for(&world.agency, &note).await.unwrap().unwrap().level(), Level::Edit);
         assert!(matches!(documents::create_note(&mut tx, &world.auditor).await, Err(StoreError::Forbidden)));
+    }
+
+    async fn a_hidden_person_leaves_no_gap_in_the_numbers(world: &World) {
+        let created = world.shared_case("本人", Level::Masked).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let hidden = persons::create(&mut tx, &world.coordinator, &person("避難", "ひなん")).await.unwrap();
+        owner.add_person(&mut tx, &hidden, CaseRole::Household, None).await.unwrap();
+        let child = persons::create(&mut tx, &world.coordinator, &person("こども", "こども")).await.unwrap();
+        owner.add_person(&mut tx, &child, CaseRole::Household, None).await.unwrap();
+        for (kind, id) in &created.documents {
+            if *kind != DocumentKind::Masks {
+                let sheet = tx.document_for(&world.coordinator, id).await.unwrap().unwrap();
+                sheet.set_subjects(&mut tx, &created.clients).await.unwrap();
+            }
+        }
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let exclusion = Exclusion { who: Excluded::Agency(world.agency.viewer.agency.clone()), about: Some(hidden.clone()) };
+        owner.exclude(&mut tx, &exclusion, "加害者").await.unwrap();
+        let reader = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        let list = |people: Vec<cases::CasePerson>| people.into_iter().map(|p| (p.number, p.display)).collect::<Vec<_>>();
+        assert_eq!(list(reader.persons(&mut tx).await.unwrap()), [(1, "［氏名1］".into()), (2, "［氏名2］".into())]);
+        assert_eq!(domain::disclosure::hidden_persons(&world.agency.viewer, reader.facts()), BTreeSet::from([hidden]));
+        let all = list(owner.persons(&mut tx).await.unwrap());
+        assert_eq!(all.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     async fn subjects_narrow_whom_a_sheet_is_about(world: &World) {

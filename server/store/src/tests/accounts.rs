@@ -70,6 +70,43 @@ on_both! {
         assert!(!sessions::holds(&mut tx, &town, &caller.via, &membership).await.unwrap());
     }
 
+    async fn a_stale_enrolment_replaces_no_second_factor(world: &World) {
+        let db = &world.db;
+        let begun = async || {
+            let (token, session) = sign_in(db, "coordinator", PASSWORD, "10.0.0.1").await.unwrap().unwrap();
+            assert_eq!(session.stage, Stage::Enrolment);
+            let mut tx = db.write().await.unwrap();
+            let offer = sessions::begin_enrolment(&mut tx, &session, "結").await.unwrap();
+            tx.commit().await.unwrap();
+            let secret = totp_rs::Secret::try_from_base32(&offer.secret).unwrap().as_bytes().to_vec();
+            (token, session, sessions::current_code(&secret, noon()).unwrap())
+        };
+        let (stale_token, mut stale, stale_code) = begun().await;
+        let (token, mut session, right) = begun().await;
+        let mut tx = db.write().await.unwrap();
+        let answer = sessions::confirm_enrolment(&mut tx, &mut session, &right, "10.0.0.1").await.unwrap();
+        assert!(matches!(answer, Enrolled::Accepted { .. }));
+        tx.commit().await.unwrap();
+        let mut tx = db.read().await.unwrap();
+        assert!(sessions::find(&mut tx, &token).await.unwrap().is_some());
+        assert!(sessions::find(&mut tx, &stale_token).await.unwrap().is_none(), "ended");
+        drop(tx);
+        let mut tx = db.write().await.unwrap();
+        let answer = sessions::confirm_enrolment(&mut tx, &mut stale, &stale_code, "10.0.0.1").await;
+        assert!(matches!(answer, Err(StoreError::Conflict)));
+        drop(tx);
+
+        // Given the factor otherwise: the session goes on, and replaces nothing.
+        let mut tx = db.write().await.unwrap();
+        world.admin.reset_second_factor(&mut tx, &session.account).await.unwrap();
+        tx.commit().await.unwrap();
+        let (_, mut stale, stale_code) = begun().await;
+        let mut tx = db.write().await.unwrap();
+        world.admin.enrol(&mut tx, &session.account, SECRET).await.unwrap();
+        let answer = sessions::confirm_enrolment(&mut tx, &mut stale, &stale_code, "10.0.0.1").await;
+        assert!(matches!(answer, Err(StoreError::Conflict)));
+    }
+
     async fn the_whole_way_in(world: &World) {
         let db = &world.db;
         let (token, session) = sign_in(db, "COORDINATOR ", PASSWORD, "10.0.0.1").await.unwrap().unwrap();

@@ -19,8 +19,8 @@ use crate::{
 #[derive(Default, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 #[serde(default)]
 pub struct CaseQuery {
-    /// A case number or its beginning. Names are looked for with `POST /cases/search`: addresses
-    /// are written down along the way, bodies are not.
+    /// A case number or a part of it. In the body of `POST /cases/search` also what finds a person:
+    /// addresses are written down along the way, bodies are not.
     pub q: Option<String>,
     /// Stage codes, separated by commas.
     pub stage: Option<String>,
@@ -66,7 +66,15 @@ pub async fn list(
     if query.q.as_deref().is_some_and(|words| !is_number(words)) {
         return Err(ApiError::invalid_field("q", "case_number"));
     }
-    find(&state, &call, query).await
+    // Digits may be a telephone number or a day of birth: in an address they find nobody.
+    find(&state, &call, query, Words::Number).await
+}
+
+/// What the words of a search are compared with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    Number,
+    Everything,
 }
 
 fn is_number(words: &str) -> bool {
@@ -80,6 +88,7 @@ pub(super) async fn find(
     state: &AppState,
     call: &CallContext,
     query: CaseQuery,
+    compared: Words,
 ) -> Result<Json<CaseList>, ApiError> {
     call.caller.require(domain::role::Capability::ReadCases)?;
     let words = query
@@ -87,7 +96,8 @@ pub(super) async fn find(
         .map(|words| words.trim().to_owned())
         .filter(|words| !words.is_empty());
     let filter = CaseFilter {
-        q: words.clone(),
+        q: words.clone().filter(|_| compared == Words::Everything),
+        case_no: words.clone().filter(|_| compared == Words::Number),
         stages: stages(query.stage.as_deref())?,
         mine: query.mine.unwrap_or(false),
         limit: query.limit.unwrap_or(50).clamp(1, 200),

@@ -45,7 +45,7 @@ pub(super) async fn mask(
     let state = state.clone();
     blocking(move || {
         let register = scanning::register(&material.persons);
-        let mut numbering = scanning::numbering(&material.persons);
+        let mut numbering = scanning::numbering_for(&material.persons, &material.hidden);
         let masker = TextMasker {
             known: state.suggestions(),
             basis: Basis::new(&register, &engines),

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 
-use super::list::{CaseList, CaseQuery, find};
+use super::list::{CaseList, CaseQuery, Words, find};
 use crate::{
     context::CallContext,
     error::{ApiError, Body},
@@ -17,5 +17,5 @@ pub async fn search(
     call: CallContext,
     Body(query): Body<CaseQuery>,
 ) -> Result<Json<CaseList>, ApiError> {
-    find(&state, &call, query).await
+    find(&state, &call, query, Words::Everything).await
 }

@@ -201,6 +201,7 @@ mod tests {
     fn bases_come_with_words_and_whether_they_are_verified() {
         let all = domain::legal_basis::all().iter().collect();
         let required = ConfirmationRequired {
+            rights: Vec::new(),
             persons: Vec::new(),
             agencies: Vec::new(),
             sections: Vec::new(),

@@ -6,7 +6,7 @@ use axum::{
 };
 use collab::values;
 use domain::{
-    disclosure::Level,
+    disclosure::{self, Level},
     form::{self, Projected, Projection},
     id::DocumentId,
 };
@@ -112,12 +112,16 @@ pub async fn answer(
     let facts = work.facts(&mut tx).await?;
     drop(tx);
     let protected = scanning::address_protected(facts.as_ref());
+    let hidden = facts
+        .as_ref()
+        .map(|facts| disclosure::hidden_persons(&access.caller().viewer, facts))
+        .unwrap_or_default();
     let fields = scanning::project(
         definition,
         &stored.scan.for_register(&persons),
         &current,
         protected,
-        &mut scanning::numbering(&persons),
+        &mut scanning::numbering_for(&persons, &hidden),
     );
     Ok(ProjectionAnswer {
         document_id: id.0,

@@ -9,7 +9,7 @@ use super::MembershipAnswer;
 use crate::{
     context::CallContext,
     error::{ApiError, Query},
-    operations::accounts::admin,
+    operations::{accounts::admin, cases::is_id},
     state::AppState,
 };
 
@@ -43,7 +43,11 @@ pub async fn list(
             &call.caller,
             "membership.list",
             "account",
-            account.map_or_else(String::new, |id| id.0),
+            // Whatever else was asked for is not written down.
+            account
+                .map(|id| id.0)
+                .filter(|id| is_id(id))
+                .unwrap_or_default(),
         ),
     );
     tx.commit().await?;

@@ -198,22 +198,27 @@ async fn people(
         .work_on(document)
         .await?
         .ok_or_else(ApiError::not_found)?;
-    let numbers: BTreeMap<PersonId, i64> = work
-        .register(tx)
-        .await?
-        .into_iter()
-        .map(|(number, person)| (person.id, number))
-        .collect();
-    let listed = access.persons(tx).await?;
     let viewer = &access.caller().viewer;
+    let hidden = disclosure::hidden_persons(viewer, access.facts());
+    let in_case = work.register(tx).await?;
+    // The numbers that the reader's list shows; nobody misses that of a hidden person.
+    let mut numbers: BTreeMap<PersonId, Option<i64>> = BTreeMap::new();
+    let mut count = 0;
+    for (number, person) in in_case {
+        let shown = !hidden.contains(&person.id);
+        count += i64::from(shown);
+        let number = if hidden.is_empty() { number } else { count };
+        numbers.insert(person.id, shown.then_some(number));
+    }
+    let listed = access.persons(tx).await?;
     let mut known = BTreeMap::new();
     for id in referred {
         let person = match numbers.get(&id) {
             Some(number) => {
-                let seen = listed.iter().find(|person| person.number == *number);
+                let seen = listed.iter().find(|person| Some(person.number) == *number);
                 Known {
                     level: disclosure::person_level(viewer, access.facts(), &id),
-                    number: Some(*number),
+                    number: *number,
                     kinship: seen.and_then(|person| person.kinship.clone()),
                     name: seen
                         .filter(|person| person.person_id.as_ref() == Some(&id))

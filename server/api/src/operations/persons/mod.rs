@@ -454,10 +454,6 @@ async fn answer(
         let Some(other) = other.person(tx).await? else {
             continue;
         };
-        // A telephone number must not lead to a person whose number is withheld.
-        if other.address_withheld && reasons.iter().all(|reason| *reason == "phone") {
-            continue;
-        }
         duplicates.push(Duplicate {
             person_id: id.0,
             name: other.name().to_owned(),

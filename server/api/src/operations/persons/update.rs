@@ -44,8 +44,8 @@ pub struct UpdatePerson {
     pub from: Option<Date>,
     pub address_confidential: Option<bool>,
     /// Replaces the list of agencies that see the protected values. Of a protected person only the
-    /// agencies on it may do so, or, while it is empty, the coordinator in charge of the person's
-    /// (first) case.
+    /// agencies on it may do so, and the coordinator in charge of the person's (first) case. When the
+    /// protection is put on, the list begins empty; only the coordinator in charge may name one with it.
     pub address_allow: Option<Vec<String>>,
     #[serde(default)]
     pub add_flags: Vec<NewFlag>,
