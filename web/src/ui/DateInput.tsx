@@ -49,7 +49,11 @@ export function DateInput({
   };
   const understood = live ? (live.ok ? live.iso : '') : value;
   return (
-    <Field {...{ label, required, support, aside }} id={controlId} error={problem ?? error}>
+    <Field
+      {...{ label, required, support, aside }}
+      id={controlId}
+      error={live?.ok ? error : (problem ?? error)}
+    >
       {(ids) => (
         <>
           <input

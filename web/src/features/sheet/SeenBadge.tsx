@@ -50,7 +50,7 @@ export function SeenBadge({
         )}
       </button>
       {shown && (
-        <ul id={id} className="seen__list">
+        <ul id={id} className={inField ? 'seen__list seen__list--field' : 'seen__list'}>
           {[...open, ...masked].map((agency) => (
             <li key={agency.agency_id}>
               {agency.name}
