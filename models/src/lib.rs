@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use assets::Assets;
 pub use embedding::Embedder;
 pub use manifest::Manifest;
-pub use ner::{Entity, Ner, NerLabel};
+pub use ner::{Entity, Ner, NerLabel, Reading};
 pub use runtime::{Runtime, SessionPool};
 
 /// Why a model could not be loaded or run. Texts are never part of a message.

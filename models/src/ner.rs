@@ -49,6 +49,16 @@ pub struct Entity {
     pub score: f32,
 }
 
+/// What the model makes of a text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reading {
+    /// Sorted, without overlap.
+    pub entities: Vec<Entity>,
+    /// For each code point how likely it belongs to some entity, 0..1: the model's word on what others
+    /// propose. 0 where it read no token (blanks).
+    pub inside: Vec<f32>,
+}
+
 /// Window of one inference in code points, without the context around it.
 const WINDOW: usize = 280;
 /// Text on either side that is read but whose entities belong to the neighbouring window.
@@ -124,17 +134,26 @@ impl Ner {
     /// The text is cut at sentence ends into windows of about 300 characters that overlap by their
     /// context, each run alone, so the result for a sentence does not depend on far-away text.
     pub fn tag(&self, text: &str) -> Result<Vec<Entity>> {
-        let chars: Vec<char> = text.chars().collect();
-        let mut found: Vec<Entity> = Vec::new();
-        for window in windows(&chars) {
-            self.tag_window(&chars, window, &mut found)?;
-        }
-        found.sort_by_key(|entity| (entity.start, entity.end));
-        found.dedup_by(|next, kept| next.start < kept.end);
-        Ok(found)
+        Ok(self.read(text)?.entities)
     }
 
-    fn tag_window(&self, chars: &[char], window: Window, found: &mut Vec<Entity>) -> Result<()> {
+    /// Entities as [`Ner::tag`] finds them, and the probabilities behind them.
+    pub fn read(&self, text: &str) -> Result<Reading> {
+        let chars: Vec<char> = text.chars().collect();
+        let mut reading = Reading {
+            entities: Vec::new(),
+            inside: vec![0.0; chars.len()],
+        };
+        for window in windows(&chars) {
+            self.read_window(&chars, window, &mut reading)?;
+        }
+        let found = &mut reading.entities;
+        found.sort_by_key(|entity| (entity.start, entity.end));
+        found.dedup_by(|next, kept| next.start < kept.end);
+        Ok(reading)
+    }
+
+    fn read_window(&self, chars: &[char], window: Window, reading: &mut Reading) -> Result<()> {
         let part = &chars[window.from..window.to];
         let prepared = if self.line_breaks {
             prepare_lines(part)
@@ -166,8 +185,8 @@ impl Ner {
                 end: window.end,
                 to: window.to,
             };
-            self.tag_window(chars, first, found)?;
-            return self.tag_window(chars, second, found);
+            self.read_window(chars, first, reading)?;
+            return self.read_window(chars, second, reading);
         }
         let ids: Vec<i64> = encoding.get_ids().iter().map(|&id| i64::from(id)).collect();
         let count = ids.len();
@@ -192,6 +211,7 @@ impl Ner {
         let path = self.grammar.decode(&scores[inner.clone()]);
         let offsets = &encoding.get_offsets()[inner.clone()];
         let scores = &scores[inner];
+        self.mark_inside(offsets, scores, &prepared.origin, window, reading);
         let mut open = 0;
         for (token, &class) in path.iter().enumerate() {
             let kind = match self.grammar.classes[class] {
@@ -230,7 +250,7 @@ impl Ner {
                 end -= 1;
             }
             if start < end && start >= window.start && start < window.end {
-                found.push(Entity {
+                reading.entities.push(Entity {
                     start: CodePoint(start),
                     end: CodePoint(end),
                     label,
@@ -239,6 +259,35 @@ impl Ner {
             }
         }
         Ok(())
+    }
+
+    /// Each token's probability of not being outside, onto the characters the window answers for.
+    fn mark_inside(
+        &self,
+        offsets: &[(usize, usize)],
+        scores: &[Vec<f32>],
+        origin: &[(usize, usize)],
+        window: Window,
+        reading: &mut Reading,
+    ) {
+        let Some(outside) = self
+            .grammar
+            .classes
+            .iter()
+            .position(|class| *class == Class::Outside)
+        else {
+            return;
+        };
+        for (&(start, end), scores) in offsets.iter().zip(scores) {
+            let inside = 1.0 - scores[outside].exp();
+            for &(first, last) in origin.get(start..end).unwrap_or_default() {
+                let from = (window.from + first).max(window.start);
+                let to = (window.from + last).min(window.end);
+                if from < to {
+                    reading.inside[from..to].fill(inside);
+                }
+            }
+        }
     }
 
     fn log_softmax(&self, row: &[f32]) -> Vec<f32> {

@@ -111,7 +111,9 @@ impl Masker {
         found.extend(places::find(&prepared));
         found.extend(facilities::find(&prepared));
         if let Some(ner) = &self.ner {
-            found.extend(model::find(&prepared, &ner.tag(text)?));
+            let reading = ner.read(text)?;
+            found.retain(|candidate| model::allows(&prepared, &reading, candidate));
+            found.extend(model::find(&prepared, &reading.entities));
         }
         let mut kept = merge::merge(&prepared, found);
         for candidate in &mut kept {
