@@ -577,12 +577,12 @@ test('statistics: definition, chart, table, CSV and pictures', async () => {
   await page.goto('/statistics');
   await page.getByText('数え方').first().waitFor();
   await page.getByText('未検証').first().waitFor();
-  const chart = page.locator('.statistics__chart img');
-  await chart.waitFor();
-  await eventually(
-    () => chart.evaluate((image) => image.complete && image.naturalWidth > 0),
-    Boolean,
-    'the chart is painted',
+  // Drawn in the page, so that its words have the page's typeface.
+  const words = page.locator('.statistics__chart svg text').filter({ hasText: '相談' });
+  await words.first().waitFor();
+  assert.match(
+    await words.first().evaluate((text) => getComputedStyle(text).fontFamily),
+    /Noto Sans JP/,
   );
   await picture(page, 'statistics', { fullPage: true });
   await checkAccess(page, 'statistics');

@@ -3,6 +3,7 @@ export * from './Avatar';
 export * from './Button';
 export * from './DateInput';
 export * from './Dialog';
+export * from './Drawing';
 export * from './ErrorSummary';
 export * from './Field';
 export * from './Icon';

@@ -13,6 +13,7 @@ import {
   Button,
   Card,
   ConfirmDialog,
+  Drawing,
   Count,
   Empty,
   IconButton,
@@ -20,6 +21,7 @@ import {
   Progress,
   Table,
   Tag,
+  textsOf,
   useToast,
 } from '../../ui';
 import { BlockedNotice, OnlineMembers, SaveStatus, SeenBadge, todayIn } from '../sheet';
@@ -89,27 +91,20 @@ function MaskedPicture({ caseId }: { caseId: string }) {
     queryFn: ({ signal }) => fetchText(`cases/${caseId}/network.svg`, { masked: true }, signal),
     refetchInterval: 60_000,
   });
-  const address = useMemo(
-    () =>
-      picture.data === undefined
-        ? null
-        : `data:image/svg+xml;charset=utf-8,${encodeURIComponent(picture.data)}`,
-    [picture.data],
-  );
   const words = useMemo(() => textsOf(picture.data ?? ''), [picture.data]);
   return (
     <Card title="マスク済み（個人情報として取扱い）" icon="mask" tone="purple">
       {picture.error && (
-        <Notice tone={address ? 'warning' : 'error'} live>
+        <Notice tone={picture.data === undefined ? 'error' : 'warning'} live>
           {problemText(picture.error)}
         </Notice>
       )}
-      {address ? (
+      {picture.data !== undefined ? (
         <>
-          <img
+          <Drawing
+            svg={picture.data}
+            label="世帯と関わりの図。氏名は続柄などに置き換えています。"
             className="network__masked"
-            src={address}
-            alt="世帯と関わりの図。氏名は続柄などに置き換えています。"
           />
           {words.length > 0 && (
             <details>
@@ -127,15 +122,6 @@ function MaskedPicture({ caseId }: { caseId: string }) {
       )}
     </Card>
   );
-}
-
-/** What stands in a picture, in its order: for those who cannot see it. */
-export function textsOf(svg: string): string[] {
-  if (svg === '') return [];
-  const drawn = new DOMParser().parseFromString(svg, 'image/svg+xml');
-  return [...drawn.querySelectorAll('text')]
-    .map((element) => element.textContent?.trim() ?? '')
-    .filter((text) => text !== '');
 }
 
 /** The map, live. Answers keep their identity while nothing changed. */

@@ -1,16 +1,18 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, apiUrl } from '../../api/client';
+import { api, apiUrl, fetchText } from '../../api/client';
 import { SaveLink, useSave } from '../../app/saving';
 import { useSession } from '../../app/session';
 import {
   Button,
   Card,
+  Drawing,
   Empty,
   Icon,
   Menu,
   Notice,
   PageHead,
+  Progress,
   RadioGroup,
   Table,
   Unverified,
@@ -195,7 +197,7 @@ export default function StatisticsPage() {
                 </Empty>
               ) : (
                 <>
-                  <Chart src={address('/chart.svg')} text={chartText(table, BY[by].noun)} />
+                  <Chart by={by} period={period} text={chartText(table, BY[by].noun)} />
                   <Table
                     caption={`${BY[by].title}（${monthLabel(period.from)}〜${monthLabel(period.to)}）`}
                     dense
@@ -271,15 +273,21 @@ function DefinitionNotice({ answer }: { answer: Answer }) {
 }
 
 /** The server's picture; when it fails the table below still says everything. */
-function Chart({ src, text }: { src: string; text: string }) {
-  const [failed, setFailed] = useState<string | null>(null);
-  if (failed === src)
+/** The server's chart; `text` says what it shows. */
+function Chart({ by, period, text }: { by: By; period: Period; text: string }) {
+  const chart = useQuery({
+    queryKey: ['statistics', 'new-consultations', by, period.from, period.to, 'chart.svg'],
+    queryFn: ({ signal }) =>
+      fetchText('statistics/new-consultations/chart.svg', { ...period, by }, signal),
+    placeholderData: keepPreviousData,
+  });
+  if (chart.isError)
     return (
       <Notice
         tone="warning"
         title="グラフを表示できませんでした"
         actions={
-          <Button size="s" icon="refresh" onClick={() => setFailed(null)}>
+          <Button size="s" icon="refresh" onClick={() => void chart.refetch()}>
             もう一度表示する
           </Button>
         }
@@ -289,7 +297,11 @@ function Chart({ src, text }: { src: string; text: string }) {
     );
   return (
     <figure className="statistics__chart">
-      <img src={src} alt={text} onError={() => setFailed(src)} />
+      {chart.data === undefined ? (
+        <Progress label="グラフを読み込んでいます" />
+      ) : (
+        <Drawing svg={chart.data} label={text} />
+      )}
     </figure>
   );
 }
