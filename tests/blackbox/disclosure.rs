@@ -393,7 +393,11 @@ async fn review(world: &World, planted: &Planted) -> Result<()> {
 
     // Typed after the scan: not shown before it was looked at, and masked afterwards.
     let mut peer = Peer::join(&world.server.url, sheet, &world.token("aoba-coord")?).await?;
-    type_field(&peer.doc, "assets", "。あたらしい一文、090-5577-0001")?;
+    type_field(
+        &peer.doc,
+        "assets",
+        "。来月から通所を始める。連絡先は090-5577-0001",
+    )?;
     peer.push().await?;
     peer.barrier().await?;
     let at_once = masked
@@ -406,12 +410,12 @@ async fn review(world: &World, planted: &Planted) -> Result<()> {
         at_once["fields"]["assets"]
     );
     ensure!(
-        !at_once.to_string().contains("あたらしい一文"),
+        !at_once.to_string().contains("来月から通所を始める"),
         "shown before it was looked at"
     );
     let later = projected(&masked, sheet, "assets", |shown| shown["withheld"] == false).await?;
     ensure!(
-        later.to_string().contains("あたらしい一文") && !later.to_string().contains("5577"),
+        later.to_string().contains("来月から通所を始める") && !later.to_string().contains("5577"),
         "{later}"
     );
     Ok(())
