@@ -1531,7 +1531,11 @@ fn replay(
     {
         let txn = doc.transact();
         if txn.has_missing_updates() {
-            return Err(Stop::Entry(seq, "missing updates"));
+            return Err(if singly {
+                corrupt(seq, "missing updates")
+            } else {
+                Stop::Entry(seq, "missing updates")
+            });
         }
         for (client, ranges) in txn.snapshot().delete_set.iter() {
             for range in ranges.iter() {

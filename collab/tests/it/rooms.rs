@@ -1,5 +1,6 @@
 //! Rooms: durability, permission, presence, limits, lifecycle.
 
+use crate::structs::{Parent, Wire, between, item, text};
 use crate::support::{NUMBER, Peer, World, author, identity, number_check, world, world_on};
 use bytes::Bytes;
 use collab::access::{Change, Denial, Level};
@@ -720,4 +721,248 @@ async fn a_document_takes_so_many_connections() {
         Peer::join(&w.hub, "c", &note, 13).await.err(),
         Some(Code::Overloaded)
     );
+}
+
+const CONTENT: Parent = Parent::Root("content");
+
+/// A letter, and something that names the letter as its parent: yrs refuses the whole of it.
+fn unloadable(client: u64) -> Vec<u8> {
+    let nested = item(Parent::Nested((client, 0)), None, text("b"));
+    Wire::of(client, 0, vec![item(CONTENT, None, text("a")), nested]).encode()
+}
+
+#[tokio::test]
+async fn no_update_makes_a_document_unreachable() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "kept").await;
+    let gc = crate::structs::Piece::Gc(1);
+    let wires = [
+        unloadable(66),
+        // Waits for its own second letter.
+        Wire::of(
+            66,
+            0,
+            vec![
+                between(Some((66, 1)), None, text("a")),
+                item(CONTENT, None, text("b")),
+            ],
+        )
+        .encode(),
+        // An empty deletion at the end of what is known, with something new.
+        Wire::of(66, 0, vec![item(CONTENT, None, text("a"))])
+            .deleting(66, &[(1, 0)])
+            .encode(),
+        Wire::of(
+            66,
+            0,
+            vec![gc, between(Some((66, 0)), Some((11, 0)), text("x"))],
+        )
+        .encode(),
+    ];
+    for wire in wires {
+        let mut evil = Peer::join(&w.hub, "evil", &note, 66).await.unwrap();
+        evil.send(Frame::Update(&wire).encode()).await;
+        assert!(!evil.barrier(b"").await);
+        assert_eq!(evil.refused, Some(Code::Malformed as u64));
+    }
+    a.insert(4, " on").await;
+    assert!(a.barrier(b"").await);
+    let after = world_on(w.log.after_crash(), quick());
+    assert_eq!(after.content(&note).await, "kept on");
+}
+
+#[tokio::test]
+async fn garbage_of_ones_own_is_taken() {
+    // A row made and deleted while offline arrives as garbage.
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let pieces = vec![
+        crate::structs::Piece::Gc(3),
+        item(CONTENT, None, text("here")),
+        between(Some((11, 1)), Some((11, 2)), text("gone")),
+    ];
+    let wire = Wire::of(11, 0, pieces)
+        .deleting(11, &[(0, 3), (7, 4)])
+        .encode();
+    a.send(Frame::Update(&wire).encode()).await;
+    assert!(a.barrier(b"").await, "{:?}", a.refused);
+    assert_eq!(w.content(&note).await, "here");
+    let after = world_on(w.log.after_crash(), quick());
+    assert_eq!(after.content(&note).await, "here");
+}
+
+/// As an entry of the log, past the room.
+async fn append(w: &World, note: &domain::id::DocumentId, who: &str, wires: &[Vec<u8>]) {
+    let loaded = w.log.load(note).await.unwrap();
+    let last = loaded.entries.last().map_or(loaded.snapshot_seq, |e| e.0);
+    let entries: Vec<_> = wires
+        .iter()
+        .map(|update| collab::Entry {
+            update: update.clone().into(),
+            author: author(who),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            inserted: Vec::new(),
+            deleted: Vec::new(),
+        })
+        .collect();
+    w.log
+        .append(note, loaded.epoch, last, &entries)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_applied_is_set_aside_and_the_rest_stays_readable() {
+    let w = world(Limits {
+        compact_entries: 4,
+        idle: Duration::from_millis(80),
+        ..quick()
+    });
+    let note = w.note().await;
+    let letter = |client, letter: &str| {
+        Wire::of(client, 0, vec![item(CONTENT, None, text(letter))]).encode()
+    };
+    let wires = [
+        letter(3, "x"),
+        unloadable(66),
+        // Builds on it, and was seen by nobody either.
+        Wire::of(66, 2, vec![between(Some((66, 1)), None, text("c"))]).encode(),
+        Wire::of(
+            67,
+            0,
+            vec![
+                between(Some((67, 1)), None, text("d")),
+                item(CONTENT, None, text("e")),
+            ],
+        )
+        .encode(),
+        letter(4, "y"),
+    ];
+    append(&w, &note, "evil", &wires).await;
+    assert_eq!(w.content(&note).await, "xy");
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    for i in 0..10 {
+        a.insert(i, "a").await;
+        assert!(a.barrier(b"").await);
+    }
+    // Whoever looks into it finds it in the log.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(w.log.tail(&note), wires.len() + 10);
+    let text = w.content(&note).await;
+    assert_eq!(text.len(), 12);
+    let after = world_on(w.log.after_crash(), quick());
+    assert_eq!(after.content(&note).await, text);
+    // The ids it would have taken are free.
+    let mut b = Peer::join(&after.hub, "evil", &note, 66).await.unwrap();
+    b.insert(0, "b").await;
+    assert!(b.barrier(b"").await);
+}
+
+#[tokio::test]
+async fn another_node_s_bad_entry_does_not_stop_this_one() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    a.insert(0, "one").await;
+    assert!(a.barrier(b"").await);
+    append(&w, &note, "evil", &[unloadable(66)]).await;
+    a.insert(3, " two").await;
+    assert!(a.barrier(b"").await);
+    b.settle().await;
+    assert_eq!(b.content(), "one two");
+}
+
+#[tokio::test]
+async fn a_value_deleted_before_it_was_named_a_parent_does_not_spoil_the_load() {
+    // Committed by itself each, yrs takes the last: the letter is collected by then.
+    let w = world(quick());
+    let note = w.note().await;
+    let wires = [
+        Wire::of(3, 0, vec![item(CONTENT, None, text("xy"))]).encode(),
+        Wire::default().deleting(3, &[(0, 1)]).encode(),
+        Wire::of(
+            4,
+            0,
+            vec![
+                item(Parent::Nested((3, 0)), None, text("b")),
+                item(CONTENT, None, text("z")),
+            ],
+        )
+        .encode(),
+    ];
+    append(&w, &note, "evil", &wires).await;
+    assert_eq!(w.content(&note).await.len(), 2);
+}
+
+/// The first append hangs and comes to nothing.
+async fn hanging() -> (World, domain::id::DocumentId) {
+    let w = world(Limits {
+        append_patience: Duration::ZERO,
+        ..quick()
+    });
+    let note = w.note().await;
+    w.log.take(Duration::from_millis(500), Duration::ZERO);
+    w.log.set_fault(Fault::Refuse);
+    (w, note)
+}
+
+#[tokio::test]
+async fn who_comes_back_is_not_told_saved_before_it_is() {
+    for fails in [true, false] {
+        let (w, note) = hanging().await;
+        if !fails {
+            w.log.set_fault(Fault::None);
+        }
+        let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+        a.insert(0, "x").await;
+        // The socket drops; the provider comes back and sends again what the server lacks.
+        let mut again = Peer::rejoin(&w.hub, "a", &note, a.doc).await.unwrap();
+        again.send(Frame::Barrier(b"p").encode()).await;
+        again.settle().await;
+        assert!(again.acks.is_empty(), "called saved while the log hangs");
+        if fails {
+            assert_eq!(again.read_to_end().await, Some(Code::Overloaded as u64));
+            assert!(again.acks.is_empty());
+            assert_eq!(w.log.tail(&note), 0);
+        } else {
+            assert!(again.read_one(Duration::from_secs(3)).await);
+            again.settle().await;
+            assert_eq!(again.acks, vec![b"p".to_vec()]);
+            assert_eq!(w.log.tail(&note), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_server_is_not_told_saved_before_it_is() {
+    let (w, note) = hanging().await;
+    let write = |text: &'static str| {
+        let (hub, note) = (w.hub.clone(), note.clone());
+        tokio::spawn(async move {
+            hub.write_as(&author("s"), &note, move |txn| {
+                // Finds its words there already the second time.
+                let content = txn.get_text("content").unwrap();
+                if content.get_string(txn) != text {
+                    content.insert(txn, 0, text);
+                }
+            })
+            .await
+        })
+    };
+    let first = write("x");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let second = write("x");
+    assert!(matches!(
+        second.await.unwrap(),
+        Err(HubError::Unavailable(_))
+    ));
+    assert!(matches!(
+        first.await.unwrap(),
+        Err(HubError::Unavailable(_))
+    ));
+    assert_eq!(w.log.tail(&note), 0);
 }
