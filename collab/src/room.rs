@@ -705,6 +705,7 @@ impl Room {
             return Ok(None);
         }
         let at = self.shared.clock.now();
+        let frame = frame.filter(|_| !verdict.repeats);
         let (inserted, deleted) = (verdict.inserted, verdict.deleted);
         Ok(Some(Item {
             update,

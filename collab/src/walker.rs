@@ -52,6 +52,9 @@ pub struct Verdict {
     pub inserted: Vec<Span>,
     /// What it deletes that was not deleted before.
     pub deleted: Vec<Span>,
+    /// Beside its news it has structs that are known. Nobody looked at those and yrs skips them, but
+    /// yjs follows their references: it must not go out to others as it came.
+    pub repeats: bool,
 }
 
 /// Which shared type: for looking at the text that an update would leave.
@@ -474,7 +477,17 @@ impl Index {
         for span in deleted.iter().chain(dead.iter().map(|(_, span)| span)) {
             self.mark_deleted(span.client, span.clock, span.len);
         }
-        Ok(Verdict { inserted, deleted })
+        let verdict = Verdict {
+            inserted,
+            deleted,
+            repeats: false,
+        };
+        let whole = fresh.len() == update.structs.len()
+            && fresh.iter().all(|part| part.from == part.of.id.clock);
+        Ok(Verdict {
+            repeats: !whole && !verdict.is_empty(),
+            ..verdict
+        })
     }
 
     /// The parts that are not known yet, with the author and order checks.

@@ -966,3 +966,35 @@ async fn the_server_is_not_told_saved_before_it_is() {
     ));
     assert_eq!(w.log.tail(&note), 0);
 }
+
+#[tokio::test]
+async fn what_is_known_does_not_go_out_again_as_it_came() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    a.insert(0, "one").await;
+    assert!(a.barrier(b"").await);
+    b.settle().await;
+    // The known letters name a neighbour that nobody has: yjs would wait for it, with all that follows.
+    let pieces = vec![
+        between(Some((99, 7)), None, text("one")),
+        between(Some((11, 2)), None, text(" two")),
+    ];
+    a.send(Frame::Update(&Wire::of(11, 0, pieces).encode()).encode())
+        .await;
+    assert!(a.barrier(b"").await, "{:?}", a.refused);
+    let frame = tokio::time::timeout(Duration::from_secs(3), b.outgoing.next()).await;
+    let frame = frame.unwrap().unwrap();
+    let Ok(Frame::Update(update)) = Frame::decode(&frame) else {
+        panic!("{frame:?}")
+    };
+    let update = collab::update::Update::parse(update).unwrap();
+    let clocks: Vec<_> = update
+        .structs
+        .iter()
+        .map(|s| (s.id.client, s.id.clock, s.len))
+        .collect();
+    assert_eq!(clocks, vec![(11, 3, 4)]);
+    assert_eq!(w.content(&note).await, "one two");
+}
