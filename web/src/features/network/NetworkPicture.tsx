@@ -21,6 +21,7 @@ import {
   halfSize,
   HOUSE,
   householdShape,
+  settle,
   sideShift,
   span,
   strokes,
@@ -278,18 +279,16 @@ function Picture({
 }: PictureProps) {
   const flow = useReactFlow();
   const [dragged, setDragged] = useState<Record<string, Point>>({});
+  const settled = useMemo(() => settle(map.nodes, layout), [map.nodes, layout]);
   const placed = useMemo(() => {
     const points = new Map<string, { at: Point; mover: Peer | null }>();
-    map.nodes.forEach((node, index) => {
+    for (const node of map.nodes) {
       const mover = peers.find((peer) => peer.focus?.node === node.id) ?? null;
-      const kept =
-        node.x !== undefined && node.y !== undefined ? { x: node.x, y: node.y } : layout[node.id];
-      const waiting = { x: (index % 6) * 150, y: Math.floor(index / 6) * 120 };
-      const at = dragged[node.id] ?? mover?.focus ?? kept ?? waiting;
+      const at = dragged[node.id] ?? mover?.focus ?? settled.get(node.id) ?? { x: 0, y: 0 };
       points.set(node.id, { at: { x: at.x, y: at.y }, mover });
-    });
+    }
     return points;
-  }, [map.nodes, layout, peers, dragged]);
+  }, [map.nodes, settled, peers, dragged]);
 
   const nodes = useMemo<MapShape[]>(() => {
     const all: MapShape[] = map.nodes.map((node) => {

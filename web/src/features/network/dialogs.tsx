@@ -119,7 +119,12 @@ export function NodeDialog({
             required
             options={choices(NODE_KINDS)}
             value={draft.kind}
-            onChange={(kind) => set({ kind: kind as NodeKind })}
+            onChange={(code) => {
+              const kind = code as NodeKind;
+              // What came with a registered person or agency does not fit another kind.
+              if (!node && (draft.person_id ?? draft.agency_id)) setDraft({ kind, label: '' });
+              else set({ kind });
+            }}
           />
           {!node && shown.length > 0 && (
             <Select

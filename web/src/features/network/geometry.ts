@@ -65,6 +65,77 @@ function reach(node: MapNode, ux: number, uy: number): number {
   return 1 / Math.hypot(ux / half.x, uy / half.y);
 }
 
+/** What a node covers where it stands, with the name under a person. */
+function boxOf(node: MapNode, at: Point) {
+  const half = halfSize(node);
+  const person = node.kind === 'person' || node.kind === 'pet';
+  const wide = person ? Math.max(half.x, widthOf(wrap(node.label).join('')) / 2 + 3) : half.x;
+  return {
+    left: at.x - wide,
+    right: at.x + wide,
+    top: at.y - half.y,
+    bottom: at.y + half.y + (person ? LINE + 4 : 0),
+  };
+}
+
+/** Steps of the search for a free place. */
+const STEP = 20;
+
+/**
+ * Where every node stands: where somebody left it, else where the layout puts it, else beside the
+ * rest. Whoever was not placed by hand gives way until neither symbols nor names cover each other;
+ * the layout of a new node may not be here yet, or never come on a bad line.
+ */
+export function settle(
+  nodes: readonly MapNode[],
+  layout: Readonly<Record<string, Point>>,
+): Map<string, Point> {
+  const places = new Map<string, Point>();
+  const taken: ReturnType<typeof boxOf>[] = [];
+  const put = (node: MapNode, at: Point) => {
+    places.set(node.id, at);
+    taken.push(boxOf(node, at));
+  };
+  const free = (node: MapNode, at: Point) => {
+    const box = boxOf(node, at);
+    return !taken.some(
+      (other) =>
+        box.left < other.right &&
+        other.left < box.right &&
+        box.top < other.bottom &&
+        other.top < box.bottom,
+    );
+  };
+  const loose: MapNode[] = [];
+  for (const node of nodes)
+    if (node.x !== undefined && node.y !== undefined) put(node, { x: node.x, y: node.y });
+    else loose.push(node);
+  // What the layout has placed first: it stays where it is.
+  const known = loose.filter((node) => layout[node.id]);
+  const waiting = loose.filter((node) => !layout[node.id]);
+  for (const node of [...known, ...waiting]) {
+    const wanted = layout[node.id] ?? { x: 0, y: 0 };
+    let at = wanted;
+    // Rings of squares around the wanted place.
+    for (let ring = 0; !free(node, at) && ring < 500; ring += 1) {
+      const side = ring * STEP;
+      for (let along = -side; along <= side; along += STEP) {
+        const found = [
+          { x: wanted.x + side, y: wanted.y + along },
+          { x: wanted.x - side, y: wanted.y + along },
+          { x: wanted.x + along, y: wanted.y + side },
+          { x: wanted.x + along, y: wanted.y - side },
+        ].find((place) => free(node, place));
+        if (!found) continue;
+        at = found;
+        break;
+      }
+    }
+    put(node, at);
+  }
+  return places;
+}
+
 /** One stroke of a tie. */
 export interface Stroke {
   d: string;

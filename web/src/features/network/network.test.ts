@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { arrows, familyStrokes, householdShape, span, strokes, wrap } from './geometry';
+import { arrows, familyStrokes, householdShape, settle, span, strokes, wrap } from './geometry';
 import {
   deleteHousehold,
   deleteNode,
@@ -146,6 +146,29 @@ describe('lines', () => {
     const long = wrap('とても長い名前の特定非営利活動法人みどり野くらしの応援団');
     expect(long).toHaveLength(3);
     expect(long[2]).toMatch(/…$/);
+  });
+});
+
+describe('places of nodes', () => {
+  const box = (at: { x: number; y: number }) => [at.x - 45, at.x + 45, at.y - 23, at.y + 46];
+
+  it('covers nobody with somebody new, while the layout has not come', () => {
+    const label = '山田太郎左衛門';
+    const old = [0, 100, 200].map((x, n): MapNode => ({ ...person(`o${n}`), label, x, y: 0 }));
+    const fresh = ['n1', 'n2'].map((id): MapNode => ({ ...person(id), label }));
+    const places = settle([...old, ...fresh], {});
+    expect(places.get('o1')).toEqual({ x: 100, y: 0 });
+    for (const { id } of fresh)
+      for (const [other, at] of places) {
+        if (other === id) continue;
+        const [a, b] = [box(places.get(id)!), box(at)];
+        expect(a[0]! < b[1]! && b[0]! < a[1]! && a[2]! < b[3]! && b[2]! < a[3]!).toBe(false);
+      }
+  });
+
+  it('keeps the layout where it covers nobody', () => {
+    const places = settle([person('a'), person('b')], { a: { x: 0, y: 0 }, b: { x: 90, y: 0 } });
+    expect(places.get('b')).toEqual({ x: 90, y: 0 });
   });
 });
 
