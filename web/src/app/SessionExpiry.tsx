@@ -39,7 +39,8 @@ function tellOthers(at: number): void {
 export function SessionExpiry() {
   const { session, refresh, signOut } = useSession();
   const [warning, setWarning] = useState<{ kind: 'idle' | 'end'; minutes: number } | null>(null);
-  const seenEnd = useRef(false);
+  /** The end of a session that was announced; the next session's is another. */
+  const seenEnd = useRef(0);
   const ends = Date.parse(session.expires_at);
   const client = useQueryClient();
   const covered = useContext(Covered);
@@ -58,7 +59,7 @@ export function SessionExpiry() {
       const now = Date.now();
       const idle = Math.max(active, touched, activeElsewhere()) + IDLE - now;
       const minutes = (left: number) => Math.max(1, Math.ceil(left / 60_000));
-      if (ends - now < WARN_END && !seenEnd.current)
+      if (ends - now < WARN_END && seenEnd.current !== ends)
         setWarning({ kind: 'end', minutes: minutes(ends - now) });
       else if (idle < WARN_IDLE) setWarning({ kind: 'idle', minutes: minutes(idle) });
       else setWarning(null);
@@ -79,7 +80,7 @@ export function SessionExpiry() {
   if (!warning || covered) return null;
   const idle = warning.kind === 'idle';
   const close = () => {
-    if (!idle) seenEnd.current = true;
+    if (!idle) seenEnd.current = ends;
     setWarning(null);
     void refresh();
   };

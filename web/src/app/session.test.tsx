@@ -107,3 +107,16 @@ it('goes on under the hat whose screens were kept', async () => {
   expect(put).toHaveBeenCalledWith('{"membership_id":"h2"}');
   expect(screen.getByText('himitsu-1234')).toBeDefined();
 });
+
+it('starts anew, and takes nothing back, when the hat was changed in another tab', async () => {
+  const reload = vi.spyOn(window.location, 'reload').mockImplementation(() => undefined);
+  answer = ready('h1');
+  const client = open();
+  await turn();
+  answer = ready('h2');
+  await act(() => client.refetchQueries({ queryKey: SESSION_KEY }));
+  await turn();
+  expect(put).not.toHaveBeenCalled();
+  expect(reload).toHaveBeenCalledOnce();
+  expect(screen.queryByText('himitsu-1234')).toBeNull();
+});

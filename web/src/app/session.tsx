@@ -81,25 +81,33 @@ export function SessionGate({
     return onSessionLost(() => client.setQueryData(SESSION_KEY, null));
   }, [client]);
 
+  // Whether the kept screens wait for somebody to sign in again.
+  const [lost, setLost] = useState(false);
+  if (kept && query.isSuccess && !current && !lost) setLost(true);
   const somebodyElse = current && kept && current.account.id !== kept.account.id;
   // A new session begins with the account's first hat; the kept screens belong to the former one.
   const otherHat =
     current && kept && !somebodyElse && current.membership.id !== kept.membership.id
       ? kept.membership.id
       : null;
-  if (current && current !== kept && !somebodyElse && !otherHat) setKept(current);
+  if (current && !somebodyElse && !otherHat) {
+    if (current !== kept) setKept(current);
+    if (lost) setLost(false);
+  }
   useEffect(() => {
-    if (!otherHat) return;
+    if (!otherHat || !lost) return;
     request('PUT', 'session/membership', { body: { membership_id: otherHat } })
       .then(() => client.refetchQueries({ queryKey: SESSION_KEY }))
       .catch(() => window.location.reload());
-  }, [client, otherHat]);
+  }, [client, otherHat, lost]);
 
-  if (somebodyElse) {
-    // Somebody else sat down: nothing of the former person's may remain in memory.
-    window.location.reload();
-    return loading;
-  }
+  // Somebody else sat down: nothing of the former person's may remain in memory. Or the hat was
+  // changed in another tab: taking it back would leave that tab's screens under the wrong agency.
+  const anew = somebodyElse || (otherHat !== null && !lost);
+  useEffect(() => {
+    if (anew) window.location.reload();
+  }, [anew]);
+  if (anew) return loading;
   if (query.isPending) return loading;
   if (query.isError && !kept) return failed(query.error, () => void query.refetch());
   if (otherHat) return <AppOf kept={kept} instead={loading} children={children} />;
