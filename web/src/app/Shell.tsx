@@ -6,6 +6,7 @@ import { labelOf, ROLES_SHORT } from '../i18n/glossary';
 import { Avatar, Icon, Menu, useCurrentInSight, type MenuEntry } from '../ui';
 import { DemoRibbon } from './DemoRibbon';
 import { NewVersionNotice, OfflineBanner } from './notices';
+import { useSingleKeys } from './keys';
 import { NAV } from './routes';
 import { useSession } from './session';
 import { SessionExpiry } from './SessionExpiry';
@@ -74,11 +75,13 @@ export function useSearched(): SearchState | null {
   return useHistoryState<SearchState | null>();
 }
 
-function SearchBox() {
+export function SearchBox() {
   const [, navigate] = useLocation();
   const [words, setWords] = useState('');
   const input = useRef<HTMLInputElement>(null);
+  const [keys] = useSingleKeys();
   useEffect(() => {
+    if (!keys) return;
     const focus = (event: KeyboardEvent) => {
       if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || event.isComposing)
         return;
@@ -94,7 +97,7 @@ function SearchBox() {
     };
     document.addEventListener('keydown', focus);
     return () => document.removeEventListener('keydown', focus);
-  }, []);
+  }, [keys]);
   return (
     <form
       className="search"
@@ -118,9 +121,11 @@ function SearchBox() {
         value={words}
         onChange={(event) => setWords(event.target.value)}
       />
-      <kbd className="key" title="「/」キーで検索欄へ移動">
-        /
-      </kbd>
+      {keys && (
+        <kbd className="key" title="「/」キーで検索欄へ移動">
+          /
+        </kbd>
+      )}
     </form>
   );
 }
@@ -128,6 +133,7 @@ function SearchBox() {
 function UserMenu() {
   const { session, switchMembership, signOut } = useSession();
   const { account, membership, memberships } = session;
+  const [keys, setKeys] = useSingleKeys();
   const others = memberships.filter((other) => other.id !== membership.id);
   const entries: MenuEntry[] = [
     ...others.map((other): MenuEntry => ({
@@ -138,10 +144,18 @@ function UserMenu() {
       onSelect: () => void switchMembership(other.id),
     })),
     {
+      id: 'keys',
+      label: keys ? '1文字のキー操作を切る' : '1文字のキー操作を使う',
+      support: '「/」で検索欄へ移る、マスク確認の A や X など',
+      icon: 'gear',
+      separator: others.length > 0,
+      onSelect: () => setKeys(!keys),
+    },
+    {
       id: 'sign-out',
       label: 'サインアウト',
       icon: 'signOut',
-      separator: others.length > 0,
+      separator: true,
       onSelect: () => void signOut(),
     },
   ];

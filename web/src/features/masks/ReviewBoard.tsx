@@ -4,6 +4,7 @@ import { Link, useLocation } from 'wouter';
 import type * as Y from 'yjs';
 import { ApiError, api } from '../../api/client';
 import type { DocumentInfo, Projection } from '../../api/types';
+import { useSingleKeys } from '../../app/keys';
 import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
@@ -46,9 +47,6 @@ import {
   type Group,
   type Span,
 } from './spans';
-
-/** Whether single-key shortcuts are on; kept per browser. Nothing personal. */
-const KEYS = 'musubi.masks.keys';
 
 /** Re-asks the partner's view this long after the last decision, in ms. */
 const PREVIEW_AFTER = 700;
@@ -191,7 +189,7 @@ export function ReviewBoard({
   );
   useEffect(() => () => review.destroy(), [review]);
 
-  const [keysOn, setKeysOn] = useState(() => localStorage.getItem(KEYS) !== 'off');
+  const [keysOn, setKeysOn] = useSingleKeys();
   const [helpOpen, setHelpOpen] = useState(false);
   const [addOpen, setAddOpen] = useState(false);
   const [finishOpen, setFinishOpen] = useState(false);
@@ -312,8 +310,14 @@ export function ReviewBoard({
   );
 
   const dialogOpen = helpOpen || addOpen || finishOpen;
+  const tabbed = useRef(false);
   useEffect(() => {
+    // A click into the text puts the focus there too, and ↓ still means the next word.
+    const point = (): void => {
+      tabbed.current = false;
+    };
     const press = (event: KeyboardEvent): void => {
+      if (event.key === 'Tab') tabbed.current = true;
       if (dialogOpen) return;
       const target = event.target instanceof HTMLElement ? event.target : null;
       const inField = Boolean(
@@ -321,23 +325,19 @@ export function ReviewBoard({
           'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="alertdialog"], [role="menu"]',
         ),
       );
-      const command = commandFor(event, { enabled: keysOn, inField });
+      const scrolls = tabbed.current && target?.matches('.masks__scroll') === true;
+      const command = commandFor(event, { enabled: keysOn, inField, scrolls });
       if (!command) return;
       event.preventDefault();
       run(command);
     };
     document.addEventListener('keydown', press);
-    return () => document.removeEventListener('keydown', press);
+    document.addEventListener('pointerdown', point);
+    return () => {
+      document.removeEventListener('keydown', press);
+      document.removeEventListener('pointerdown', point);
+    };
   }, [keysOn, run, dialogOpen]);
-
-  const switchKeys = (): void => {
-    setKeysOn(!keysOn);
-    try {
-      localStorage.setItem(KEYS, keysOn ? 'off' : 'on');
-    } catch {
-      // Without storage the switch holds for this visit.
-    }
-  };
 
   const title = sectionLabel(info.section ?? info.kind);
   return (
@@ -499,7 +499,7 @@ export function ReviewBoard({
             1文字のキー操作は切ってあります。ボタンと Ctrl+Enter は使えます。
           </span>
         )}
-        <Button variant="text" size="s" aria-pressed={!keysOn} onClick={switchKeys}>
+        <Button variant="text" size="s" aria-pressed={!keysOn} onClick={() => setKeysOn(!keysOn)}>
           {keysOn ? 'キー操作を切る' : 'キー操作を使う'}
         </Button>
       </div>

@@ -30,6 +30,8 @@ export interface Context {
   enabled: boolean;
   /** The event went to a place where keys mean something else: a field, a list, a dialog. */
   inField: boolean;
+  /** The keyboard came to a text that scrolls: ↓ and ↑ are its own. */
+  scrolls?: boolean;
 }
 
 /**
@@ -50,9 +52,9 @@ export function commandFor(key: Key, context: Context): Command | null {
 
   switch (key.key) {
     case 'ArrowDown':
-      return key.shiftKey ? null : { kind: 'next' };
+      return key.shiftKey || context.scrolls ? null : { kind: 'next' };
     case 'ArrowUp':
-      return key.shiftKey ? null : { kind: 'previous' };
+      return key.shiftKey || context.scrolls ? null : { kind: 'previous' };
     case '?':
     case '？':
       return { kind: 'help' };

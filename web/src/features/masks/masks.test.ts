@@ -47,6 +47,13 @@ describe('keyboard map', () => {
     expect(commandFor(key('Enter', { ctrlKey: true }), on)).toEqual({ kind: 'finish' });
   });
 
+  it('leaves the arrows to a text that scrolls, and keeps the rest', () => {
+    const there = { ...on, scrolls: true };
+    expect(commandFor(key('ArrowDown'), there)).toBeNull();
+    expect(commandFor(key('ArrowUp'), there)).toBeNull();
+    expect(commandFor(key('a'), there)).toEqual({ kind: 'accept' });
+  });
+
   it('works with capitals lock and with full-width or kana letters', () => {
     expect(commandFor(key('A'), on)).toEqual({ kind: 'accept' });
     expect(commandFor(key('ａ'), on)).toEqual({ kind: 'accept' });
