@@ -37,3 +37,11 @@ export const SOURCES: Readonly<Record<string, string>> = {
 export function sourceLabel(code: string): string {
   return SOURCES[code] ?? code;
 }
+
+/** What has been decided, in words. */
+export const STATUS_WORDS = {
+  pending: '未確認',
+  accepted: '伏せる',
+  rejected: '伏せない',
+  mixed: '一部未確認',
+} as const;
