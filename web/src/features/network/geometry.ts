@@ -80,6 +80,8 @@ function boxOf(node: MapNode, at: Point) {
 
 /** Steps of the search for a free place. */
 const STEP = 20;
+/** Room around somebody the layout has not placed, so that ties between them can be seen. */
+const ROOM = 60;
 
 /**
  * Where every node stands: where somebody left it, else where the layout puts it, else beside the
@@ -98,12 +100,13 @@ export function settle(
   };
   const free = (node: MapNode, at: Point) => {
     const box = boxOf(node, at);
+    const room = layout[node.id] ? 0 : ROOM;
     return !taken.some(
       (other) =>
-        box.left < other.right &&
-        other.left < box.right &&
-        box.top < other.bottom &&
-        other.top < box.bottom,
+        box.left < other.right + room &&
+        other.left < box.right + room &&
+        box.top < other.bottom + room &&
+        other.top < box.bottom + room,
     );
   };
   const loose: MapNode[] = [];
