@@ -1447,28 +1447,28 @@ export interface components {
         };
         CaseQuery: {
             /** @default null */
-            cursor: string | null;
+            cursor?: string | null;
             /**
              * @description At most 200; 50 when missing.
              * @default null
              */
-            limit: number | null;
+            limit?: number | null;
             /**
              * @description Only cases whose owner is the caller.
              * @default null
              */
-            mine: boolean | null;
+            mine?: boolean | null;
             /**
              * @description A case number or a part of it. In the body of `POST /cases/search` also what finds a person:
              *     addresses are written down along the way, bodies are not.
              * @default null
              */
-            q: string | null;
+            q?: string | null;
             /**
              * @description Stage codes, separated by commas.
              * @default null
              */
-            stage: string | null;
+            stage?: string | null;
         };
         /** @description A line of the case list. */
         CaseSummary: {
@@ -1706,7 +1706,7 @@ export interface components {
              * @description Why undecided suggestions may stay (they stay masked).
              * @default null
              */
-            override_reason: string | null;
+            override_reason?: string | null;
         };
         FirstMembership: {
             agency_id: string;
@@ -1939,79 +1939,79 @@ export interface components {
          */
         PersonInput: {
             /** @default null */
-            address: string | null;
+            address?: string | null;
             /** @default null */
-            address2: string | null;
+            address2?: string | null;
             /** @default [] */
-            address_allow: string[];
+            address_allow?: string[];
             /**
              * @description 住所秘匿: only the agencies of `address_allow` see the protected values.
              * @default false
              */
-            address_confidential: boolean;
+            address_confidential?: boolean;
             /** @default null */
-            alias: string | null;
+            alias?: string | null;
             /** @default null */
-            alias_kana: string | null;
+            alias_kana?: string | null;
             /** @default null */
-            atena_no: string | null;
+            atena_no?: string | null;
             /**
              * @description ISO date.
              * @default null
              */
-            birth_date: string | null;
+            birth_date?: string | null;
             /** @default null */
-            contact_caution: string | null;
+            contact_caution?: string | null;
             /**
              * @description ISO date.
              * @default null
              */
-            death_date: string | null;
+            death_date?: string | null;
             /** @default null */
-            district: string | null;
+            district?: string | null;
             /** @default null */
-            email: string | null;
+            email?: string | null;
             /**
              * Format: int32
              * @description Where the birth date is not known.
              * @default null
              */
-            estimated_age: number | null;
+            estimated_age?: number | null;
             /**
              * @description Option list `gender`.
              * @default null
              */
-            gender: string | null;
+            gender?: string | null;
             /** @default false */
-            is_anonymous: boolean;
+            is_anonymous?: boolean;
             /** @default false */
-            is_deceased: boolean;
+            is_deceased?: boolean;
             /**
              * @description Hiragana or katakana.
              * @default null
              */
-            kana: string | null;
+            kana?: string | null;
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @default null */
-            nationality_lang: string | null;
+            nationality_lang?: string | null;
             /** @default false */
-            no_fixed_address: boolean;
+            no_fixed_address?: boolean;
             /** @default null */
-            phone_home: string | null;
+            phone_home?: string | null;
             /** @default null */
-            phone_mobile: string | null;
+            phone_mobile?: string | null;
             /** @default null */
-            postal_code: string | null;
+            postal_code?: string | null;
             /**
              * @description Option list `risk_flag`.
              * @default []
              */
-            risk_flags: string[];
+            risk_flags?: string[];
             /** @default null */
-            school: string | null;
+            school?: string | null;
             /** @default null */
-            workplace: string | null;
+            workplace?: string | null;
         };
         PersonList: {
             items: components["schemas"]["PersonSummary"][];

@@ -1,52 +1,28 @@
 /** Shapes of the HTTP answers the app's foundation itself reads. */
+import type { components } from './schema';
 
-/** GET /session */
-export interface Session {
+/** A shape of the contract by its name in openapi.json. */
+export type Schema<Name extends keyof components['schemas']> = components['schemas'][Name];
+
+/** GET /session. Without a usable membership nobody becomes `ready`. */
+export type Session = Schema<'SessionAnswer'> & {
   stage: 'totp' | 'enrolment' | 'password' | 'ready';
-  account: { id: string; login_id: string; name: string };
   membership: Membership;
-  memberships: Membership[];
-  municipality: { id: string; name: string; zone: string; demo: boolean };
-  /** Functions switched on for the municipality. */
-  capabilities: string[];
-  /** What the active membership may do; the server enforces it, the screens only follow. */
-  permissions: string[];
-  expires_at: string;
-}
+};
 
 /** Account × agency × role. */
-export interface Membership {
-  id: string;
-  agency: { id: string; name: string; class: string };
-  role: string;
-}
+export type Membership = Schema<'SessionMembership'>;
 
 /** Disclosure level of an agency for a document. */
 export type Level = 'none' | 'masked' | 'read' | 'edit';
 
 /** GET /documents/{id} */
-export interface DocumentInfo {
-  id: string;
-  kind: string;
-  case_id: string | null;
-  section: string | null;
-  form: string | null;
-  level: Level;
-  comment?: boolean;
-  state: 'draft' | 'final';
-  epoch: number;
-  masks_document_id?: string | null;
-}
+export type DocumentInfo = Schema<'DocumentAnswer'> & { level: Level; state: 'draft' | 'final' };
 
 /** GET /documents/{id}/projection: what a masked reader sees. */
-export interface Projection {
-  document_id: string;
-  level: Level;
-  seq: number;
-  generated_at: string;
+export type Projection = Omit<Schema<'ProjectionAnswer'>, 'fields'> & {
   fields: Record<string, ProjectedField>;
-  notice?: string | null;
-}
+};
 
 /** One field of a projection. `withheld`: newer text exists and is still being checked. */
 export interface ProjectedField {
@@ -57,8 +33,4 @@ export interface ProjectedField {
 }
 
 /** Who can see a section, beside the thing being written. */
-export interface SeenBy {
-  agency_id: string;
-  name: string;
-  level: Level;
-}
+export type SeenBy = Schema<'SeenBy'>;

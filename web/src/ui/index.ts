@@ -6,6 +6,7 @@ export * from './Dialog';
 export * from './Drawing';
 export * from './ErrorSummary';
 export * from './Field';
+export * from './FormDialog';
 export * from './Icon';
 export * from './Layout';
 export * from './Menu';

@@ -3,11 +3,13 @@ import { useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
 import { labelOf, ROLES } from '../../i18n/glossary';
+import { problemText } from '../../i18n/problems';
 import {
   Button,
   ConfirmDialog,
   DateInput,
   Empty,
+  FormDialog,
   Menu,
   PageHead,
   Select,
@@ -17,11 +19,11 @@ import {
   useToast,
   type SummaryItem,
 } from '../../ui';
-import { itemsOf, type Many } from '../cases/api';
+import type { Schema } from '../../api/types';
 import { localDate } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { PROFESSIONS, ROLES_BY_CLASS, type Account, type Agency, type Membership } from './api';
-import { actionProblem, AdminTabs, FormDialog } from './form';
+import { AdminTabs } from './AdminTabs';
 import { Slip, type Issued } from './Slip';
 import './admin.css';
 
@@ -47,15 +49,15 @@ export default function AccountsPage() {
   const toast = useToast();
   const accounts = useQuery({
     queryKey: ['admin', 'accounts'],
-    queryFn: ({ signal }) => api.get<Many<Account>>('accounts', { limit: 500 }, signal),
+    queryFn: ({ signal }) => api.get<Schema<'AccountList'>>('accounts', undefined, signal),
   });
   const memberships = useQuery({
     queryKey: ['admin', 'memberships'],
-    queryFn: ({ signal }) => api.get<Many<Membership>>('memberships', { limit: 1000 }, signal),
+    queryFn: ({ signal }) => api.get<Schema<'MembershipList'>>('memberships', undefined, signal),
   });
   const agencies = useQuery({
     queryKey: ['admin', 'agencies'],
-    queryFn: ({ signal }) => api.get<Many<Agency>>('agencies', { limit: 500 }, signal),
+    queryFn: ({ signal }) => api.get<Schema<'AgencyList'>>('agencies', undefined, signal),
   });
   const [words, setWords] = useState('');
   const [agency, setAgency] = useState('');
@@ -67,11 +69,11 @@ export default function AccountsPage() {
   const today = localDate(new Date(), session.municipality.zone);
 
   const hats = (account: Account): readonly Membership[] => {
-    const own = itemsOf(memberships.data).filter((entry) => entry.account_id === account.id);
+    const own = (memberships.data?.items ?? []).filter((entry) => entry.account_id === account.id);
     return own.length > 0 ? own : (account.memberships ?? []);
   };
   const plain = words.normalize('NFKC').replace(/\s/g, '').toLowerCase();
-  const rows = itemsOf(accounts.data).filter((account) => {
+  const rows = (accounts.data?.items ?? []).filter((account) => {
     const text = `${account.name}${account.kana ?? ''}${account.login_id}`
       .normalize('NFKC')
       .replace(/\s/g, '')
@@ -104,7 +106,7 @@ export default function AccountsPage() {
       setAsked(null);
       await refresh();
     } catch (error) {
-      toast(actionProblem(error), { tone: 'error' });
+      toast(problemText(error), { tone: 'error' });
       setAsked(null);
     } finally {
       setBusy(false);
@@ -141,7 +143,10 @@ export default function AccountsPage() {
             label="機関"
             value={agency}
             empty="すべて"
-            options={itemsOf(agencies.data).map((entry) => ({ code: entry.id, label: entry.name }))}
+            options={(agencies.data?.items ?? []).map((entry) => ({
+              code: entry.id,
+              label: entry.name,
+            }))}
             onChange={setAgency}
           />
           <Select
@@ -316,7 +321,7 @@ export default function AccountsPage() {
       )}
       {editing?.kind === 'new' && (
         <NewAccount
-          agencies={itemsOf(agencies.data).filter((entry) => entry.active)}
+          agencies={(agencies.data?.items ?? []).filter((entry) => entry.active)}
           today={today}
           onClose={() => setEditing(null)}
           onDone={(made) => {
@@ -341,7 +346,7 @@ export default function AccountsPage() {
         <EditMembership
           account={editing.account}
           membership={editing.membership}
-          agencies={itemsOf(agencies.data).filter((entry) => entry.active)}
+          agencies={(agencies.data?.items ?? []).filter((entry) => entry.active)}
           today={today}
           onClose={() => setEditing(null)}
           onDone={() => {

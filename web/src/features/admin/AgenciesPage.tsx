@@ -2,10 +2,12 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import { AGENCY_CLASSES, labelOf } from '../../i18n/glossary';
+import { problemText } from '../../i18n/problems';
 import {
   Button,
   ConfirmDialog,
   Empty,
+  FormDialog,
   Menu,
   PageHead,
   RadioGroup,
@@ -14,10 +16,10 @@ import {
   TextInput,
   useToast,
 } from '../../ui';
-import { itemsOf, type Many } from '../cases/api';
+import type { Schema } from '../../api/types';
 import { QueryState } from '../cases/parts';
 import type { Agency } from './api';
-import { actionProblem, AdminTabs, FormDialog } from './form';
+import { AdminTabs } from './AdminTabs';
 import './admin.css';
 
 /** 「機関」: register, change, stop, go on. */
@@ -26,7 +28,7 @@ export default function AgenciesPage() {
   const toast = useToast();
   const query = useQuery({
     queryKey: ['admin', 'agencies'],
-    queryFn: ({ signal }) => api.get<Many<Agency>>('agencies', { limit: 500 }, signal),
+    queryFn: ({ signal }) => api.get<Schema<'AgencyList'>>('agencies', undefined, signal),
   });
   const [editing, setEditing] = useState<{ agency: Agency | null } | null>(null);
   const [asked, setAsked] = useState<Agency | null>(null);
@@ -41,7 +43,7 @@ export default function AgenciesPage() {
       toast(asked.active ? '機関を停止しました。' : '機関を再開しました。');
       await refresh();
     } catch (error) {
-      toast(actionProblem(error), { tone: 'error' });
+      toast(problemText(error), { tone: 'error' });
     } finally {
       setAsked(null);
       setBusy(false);
@@ -69,7 +71,7 @@ export default function AgenciesPage() {
           <Table
             caption="機関"
             captionHidden
-            rows={itemsOf(query.data)}
+            rows={query.data.items}
             rowKey={(agency) => agency.id}
             empty={
               <Empty icon="people" title="機関がまだ登録されていません">

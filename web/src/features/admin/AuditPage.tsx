@@ -1,13 +1,13 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
+import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
 import { DateInput, Empty, PageHead, Table, Tag } from '../../ui';
-import { itemsOf, nextOf, type Many } from '../cases/api';
 import { dateTime } from '../cases/dates';
 import { Pager, QueryState } from '../cases/parts';
-import { actionLabel, nameIn, objectId, objectLabel, type AuditEvent } from './api';
-import { AdminTabs } from './form';
+import { actionLabel, objectId, objectLabel } from './api';
+import { AdminTabs } from './AdminTabs';
 import './admin.css';
 
 /** 「監査ログ」: who did what and when. Ids only; the log holds no names of clients and no text. */
@@ -20,7 +20,7 @@ export default function AuditPage() {
   const query = useQuery({
     queryKey: ['audit', from, to, cursor],
     queryFn: ({ signal }) =>
-      api.get<Many<AuditEvent>>('audit', { from, to, cursor, limit: 50 }, signal),
+      api.get<Schema<'AuditPage'>>('audit', { from, to, cursor, limit: 50 }, signal),
     placeholderData: keepPreviousData,
   });
   return (
@@ -62,7 +62,7 @@ export default function AuditPage() {
               caption="監査ログ"
               captionHidden
               dense
-              rows={itemsOf(query.data)}
+              rows={query.data.items}
               rowKey={(event) => String(event.seq)}
               empty={
                 <Empty icon="list" title="この期間の記録はありません">
@@ -80,8 +80,8 @@ export default function AuditPage() {
                     </span>
                   ),
                 },
-                { key: 'who', head: '利用者', cell: (event) => nameIn(event.account) },
-                { key: 'agency', head: '所属', cell: (event) => nameIn(event.agency) },
+                { key: 'who', head: '利用者', cell: (event) => event.account?.name ?? '—' },
+                { key: 'agency', head: '所属', cell: (event) => event.agency?.name ?? '—' },
                 { key: 'action', head: '操作', cell: (event) => actionLabel(event.action) },
                 {
                   key: 'target',
@@ -114,7 +114,7 @@ export default function AuditPage() {
             />
             <Pager
               trail={trail}
-              next={nextOf(query.data)}
+              next={query.data.next_cursor ?? null}
               busy={query.isFetching}
               onTrail={setTrail}
             />

@@ -1,54 +1,9 @@
 /** Shapes of the administration answers and the words for them. */
-import type { Many } from '../cases/api';
+import type { Schema } from '../../api/types';
 
-export interface Account {
-  id: string;
-  login_id: string;
-  name: string;
-  kana?: string | null;
-  email?: string | null;
-  profession?: string | null;
-  active: boolean;
-  /** A second factor is registered. */
-  enrolled: boolean;
-  must_change_password?: boolean;
-  version?: number;
-  memberships?: Membership[];
-}
-
-export interface Agency {
-  id: string;
-  name: string;
-  class: string;
-  org_type?: string | null;
-  phone?: string | null;
-  active: boolean;
-  version?: number;
-}
-
-export interface Membership {
-  id: string;
-  account_id: string;
-  agency: { id: string; name: string };
-  role: string;
-  valid_from: string;
-  valid_to?: string | null;
-  active: boolean;
-  version?: number;
-}
-
-export interface AuditEvent {
-  seq: number | string;
-  at: string;
-  account?: { id?: string; name?: string | null; login_id?: string | null } | string | null;
-  agency?: { id?: string; name?: string | null } | string | null;
-  action: string;
-  object_kind?: string | null;
-  object_id?: string | null;
-  outcome?: string | null;
-}
-
-export type Page<T> = Many<T>;
+export type Account = Schema<'AccountAnswer'>;
+export type Agency = Schema<'AgencyAnswer'>;
+export type Membership = Schema<'MembershipAnswer'>;
 
 export const PROFESSIONS: Readonly<Record<string, string>> = {
   sw: '社会福祉士',
@@ -197,13 +152,4 @@ export function objectId(id: string): string {
 /** An action in words; an unknown code is shown as it is. */
 export function actionLabel(code: string): string {
   return ACTIONS[code] ?? code;
-}
-
-export function nameIn(
-  value:
-    { name?: string | null; login_id?: string | null; id?: string } | string | null | undefined,
-): string {
-  if (!value) return '—';
-  if (typeof value === 'string') return value;
-  return value.name ?? value.login_id ?? value.id ?? '—';
 }

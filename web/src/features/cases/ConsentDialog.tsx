@@ -15,20 +15,10 @@ import {
   useUnread,
   type SummaryItem,
 } from '../../ui';
-import { base, confirmationErrors, type Base, type Confirmation } from './disclosure';
+import { confirmationErrors, type Confirmation, type ConfirmationAsked } from './disclosure';
 import { localDate } from './dates';
 import { ConsentChip } from './parts';
 import { covers, sectionLabel } from './vocabulary';
-
-/** Body of 409 `consent_confirmation_required`. */
-export interface ConfirmationAsked {
-  persons?: readonly { person_id: string; display: string; status: string }[];
-  agencies?: readonly (
-    { id?: string; agency_id?: string; name?: string; display?: string } | string
-  )[];
-  sections?: readonly string[];
-  bases?: readonly unknown[];
-}
 
 /** Parts of the confirmation that the server may refuse, and their controls. */
 const TARGETS: Readonly<Record<string, string>> = {
@@ -73,15 +63,13 @@ export function ConsentDialog({
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const unread = useUnread();
-  const bases = (asked.bases ?? []).map(base).filter((entry): entry is Base => entry !== null);
-  const chosen = bases.find((entry) => entry.code === confirmation.basis);
-  const agencies = (asked.agencies ?? []).map((entry) =>
-    typeof entry === 'string' ? entry : (entry.name ?? entry.display ?? entry.id ?? ''),
-  );
-  const open = (asked.persons ?? []).filter((person) => !covers(person.status));
+  const { bases } = asked;
+  const chosen = bases.find((entry) => entry.id === confirmation.basis);
+  const agencies = asked.agencies.map((agency) => agency.name ?? agency.id);
+  const open = asked.persons.filter((person) => !covers(person.status));
 
   const submit = async (): Promise<void> => {
-    const errors = confirmationErrors(confirmation, chosen?.meetingBound ?? false);
+    const errors = confirmationErrors(confirmation, chosen?.meeting_bound ?? false);
     const found: SummaryItem[] = [
       ...(errors.basis ? [{ target: 'basis', message: errors.basis }] : []),
       ...(errors.meeting ? [{ target: 'basis-meeting', message: errors.meeting }] : []),
@@ -97,7 +85,7 @@ export function ConsentDialog({
       await onConfirm({
         basis: confirmation.basis,
         reason: confirmation.reason.trim(),
-        ...(chosen?.meetingBound
+        ...(chosen?.meeting_bound
           ? { meeting: (confirmation.meeting ?? '').trim(), until: confirmation.until ?? '' }
           : {}),
       });
@@ -170,7 +158,7 @@ export function ConsentDialog({
                 <th scope="row">同意の状況</th>
                 <td>
                   <span className="chips">
-                    {(asked.persons ?? []).map((person) => (
+                    {asked.persons.map((person) => (
                       <span key={person.person_id} className="chips__one">
                         {person.display}さん <ConsentChip status={person.status} />
                       </span>
@@ -191,17 +179,17 @@ export function ConsentDialog({
                 共有の根拠 <span className="field__required">※必須</span>
               </legend>
               {bases.map((entry) => (
-                <label key={entry.code} className="basis">
+                <label key={entry.id} className="basis">
                   <input
                     type="radio"
                     name={name}
-                    checked={confirmation.basis === entry.code}
-                    onChange={() => setConfirmation((old) => ({ ...old, basis: entry.code }))}
+                    checked={confirmation.basis === entry.id}
+                    onChange={() => setConfirmation((old) => ({ ...old, basis: entry.id }))}
                   />
                   <span>
                     <b>
-                      {entry.label}{' '}
-                      {entry.verified === false && (
+                      {entry.name}{' '}
+                      {!entry.verified && (
                         <Unverified title="法令・通知の本文との照合が済んでいない説明です。" />
                       )}
                     </b>
@@ -212,7 +200,7 @@ export function ConsentDialog({
               {errorAt('basis') && <p className="field__error">{errorAt('basis')}</p>}
             </fieldset>
           )}
-          {chosen?.meetingBound && (
+          {chosen?.meeting_bound && (
             <div className="two">
               <TextInput
                 id="basis-meeting"

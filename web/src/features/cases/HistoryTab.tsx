@@ -3,8 +3,9 @@ import { useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
 import { Card, Empty, Table } from '../../ui';
-import { actionLabel, nameIn, type AuditEvent } from '../admin/api';
-import { caseKeys, itemsOf, nextOf, type CaseDetail, type Many } from './api';
+import type { Schema } from '../../api/types';
+import { actionLabel } from '../admin/api';
+import { caseKeys, type CaseDetail } from './api';
 import { dateTime } from './dates';
 import { Pager, QueryState } from './parts';
 import { sectionLabel } from './vocabulary';
@@ -12,11 +13,6 @@ import { sectionLabel } from './vocabulary';
 /** 「履歴」: who opened and changed this case. */
 export function HistoryTab({ detail }: { detail: CaseDetail }) {
   return <AccessLog detail={detail} />;
-}
-
-interface AccessEvent extends Omit<AuditEvent, 'seq'> {
-  seq?: number | string;
-  section?: string | null;
 }
 
 /** 閲覧履歴: every reading and change of the case, newest first. */
@@ -27,7 +23,7 @@ export function AccessLog({ detail }: { detail: CaseDetail }) {
   const query = useQuery({
     queryKey: [...caseKeys.part(detail.id, 'access-log'), cursor],
     queryFn: ({ signal }) =>
-      api.get<Many<AccessEvent>>(`cases/${detail.id}/access-log`, { cursor, limit: 50 }, signal),
+      api.get<Schema<'AuditPage'>>(`cases/${detail.id}/access-log`, { cursor, limit: 50 }, signal),
     placeholderData: keepPreviousData,
   });
   return (
@@ -37,19 +33,14 @@ export function AccessLog({ detail }: { detail: CaseDetail }) {
           <QueryState query={query} what="履歴" />
         </div>
       )}
-      {query.data && itemsOf(query.data).length === 0 && (
-        <Empty icon="clock" title="履歴はまだありません" />
-      )}
-      {query.data && itemsOf(query.data).length > 0 && (
+      {query.data?.items.length === 0 && <Empty icon="clock" title="履歴はまだありません" />}
+      {query.data && query.data.items.length > 0 && (
         <Table
           caption="閲覧と変更の履歴の表"
           captionHidden
           dense
-          rows={itemsOf(query.data).map((event, index) => ({
-            ...event,
-            key: String(event.seq ?? index),
-          }))}
-          rowKey={(event) => event.key}
+          rows={query.data.items}
+          rowKey={(event) => String(event.seq)}
           columns={[
             {
               key: 'at',
@@ -61,8 +52,8 @@ export function AccessLog({ detail }: { detail: CaseDetail }) {
                 </span>
               ),
             },
-            { key: 'who', head: '利用者', cell: (event) => nameIn(event.account) },
-            { key: 'agency', head: '機関', cell: (event) => nameIn(event.agency) },
+            { key: 'who', head: '利用者', cell: (event) => event.account?.name ?? '—' },
+            { key: 'agency', head: '機関', cell: (event) => event.agency?.name ?? '—' },
             { key: 'action', head: 'したこと', cell: (event) => actionLabel(event.action) },
             {
               key: 'section',
@@ -73,7 +64,12 @@ export function AccessLog({ detail }: { detail: CaseDetail }) {
         />
       )}
       {query.data && (
-        <Pager trail={trail} next={nextOf(query.data)} busy={query.isFetching} onTrail={setTrail} />
+        <Pager
+          trail={trail}
+          next={query.data.next_cursor ?? null}
+          busy={query.isFetching}
+          onTrail={setTrail}
+        />
       )}
     </Card>
   );

@@ -1,5 +1,5 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef, useState, type ComponentProps } from 'react';
 import { useLocation } from 'wouter';
 import { ApiError, api } from '../../api/client';
 import { useSession } from '../../app/session';
@@ -7,7 +7,6 @@ import { problemText } from '../../i18n/problems';
 import {
   Button,
   Card,
-  Checkbox,
   DateInput,
   ErrorSummary,
   IconButton,
@@ -16,26 +15,23 @@ import {
   PageHead,
   RadioGroup,
   Select,
-  Tag,
   TextInput,
   UnreadContext,
   submitOnCtrlEnter,
   useToast,
   useUnread,
 } from '../../ui';
-import { itemsOf, personName, type CaseDetail, type Many, type Person } from './api';
-import { ageOn, localDate, wareki } from './dates';
+import type { CaseDetail } from './api';
+import { localDate } from './dates';
+import { PersonFields } from './PersonFields';
 import {
-  duplicateQuery,
   emptyPerson,
-  MATCH_WORDS,
-  matchOf,
   receptionBody,
   receptionProblems,
   type PersonDraft,
   type ReceptionDraft,
 } from './reception';
-import { genderLabel, URGENCY_CODES, urgencyLong } from './vocabulary';
+import { URGENCY_CODES, urgencyLong } from './vocabulary';
 import './cases.css';
 
 const ROUTES = [
@@ -234,26 +230,15 @@ export default function NewCasePage() {
 }
 
 function PersonBlock({
-  person,
   index,
   count,
-  today,
-  chosen,
-  onChange,
   onRemove,
-  errorAt,
-}: {
-  person: PersonDraft;
+  ...fields
+}: ComponentProps<typeof PersonFields> & {
   index: number;
   count: number;
-  today: string;
-  chosen: readonly string[];
-  onChange: (part: Partial<PersonDraft>) => void;
   onRemove: () => void;
-  errorAt: (target: string) => string | undefined;
 }) {
-  const { key } = person;
-  const age = ageOn(person.birth, today);
   return (
     <fieldset className="person-block stack">
       <legend className="visually-hidden">
@@ -265,169 +250,7 @@ function PersonBlock({
           <IconButton icon="trash" label={`${index + 1}人目を除く`} onClick={onRemove} />
         </div>
       )}
-      {person.known ? (
-        <div className="row row--between">
-          <span>
-            <Tag tone="green" icon="check">
-              台帳の方
-            </Tag>{' '}
-            <strong>{personName(person.known)}</strong>さん　
-            <span className="soft">
-              {person.known.birth_date && `${wareki(person.known.birth_date)}生まれ　`}
-              {genderLabel(person.known.gender)}
-            </span>
-          </span>
-          <Button size="s" variant="quiet" onClick={() => onChange({ known: null })}>
-            選び直す
-          </Button>
-        </div>
-      ) : (
-        <>
-          <div className="two">
-            <TextInput
-              id={`name-${key}`}
-              label="氏名"
-              required={!person.anonymous}
-              support="異体字（髙・﨑など）はそのまま残ります。"
-              value={person.name}
-              autoFocus={index === 0}
-              onChange={(name) => onChange({ name })}
-              error={errorAt(`name-${key}`)}
-            />
-            <TextInput
-              id={`kana-${key}`}
-              label="ふりがな"
-              support="ひらがなでもカタカナでもかまいません。"
-              value={person.kana}
-              onChange={(kana) => onChange({ kana })}
-              error={errorAt(`kana-${key}`)}
-            />
-          </div>
-          <div className="three">
-            <DateInput
-              id={`birth-${key}`}
-              label="生年月日"
-              support="S45.3.12、昭和45年3月12日など"
-              value={person.birth}
-              onChange={(birth) => onChange({ birth })}
-              error={errorAt(`birth-${key}`)}
-            />
-            {person.birth === '' ? (
-              <TextInput
-                id={`age-${key}`}
-                label="年齢（およそ）"
-                support="生年月日が分からないとき"
-                inputMode="numeric"
-                suffix="歳"
-                value={person.age}
-                onChange={(value) => onChange({ age: value })}
-                error={errorAt(`age-${key}`)}
-              />
-            ) : (
-              <p className="soft">{age === null ? '' : `受付の時点で ${age}歳`}</p>
-            )}
-            <Select
-              label="性別"
-              support="分からないときはあとで"
-              value={person.gender}
-              empty="あとで選ぶ"
-              options={['1', '2', '3', '9'].map((code) => ({ code, label: genderLabel(code) }))}
-              onChange={(gender) => onChange({ gender })}
-            />
-          </div>
-          <Checkbox
-            label="氏名が分からない・匿名の相談"
-            checked={person.anonymous}
-            onChange={(anonymous) => onChange({ anonymous })}
-          />
-          <Duplicates
-            person={person}
-            chosen={chosen}
-            today={today}
-            onChoose={(known) => onChange({ known })}
-          />
-        </>
-      )}
+      <PersonFields {...fields} autoFocus={index === 0} />
     </fieldset>
   );
-}
-
-/** Register entries that may be the same person, proposed while the name is typed. */
-function Duplicates({
-  person,
-  chosen,
-  today,
-  onChoose,
-}: {
-  person: PersonDraft;
-  chosen: readonly string[];
-  today: string;
-  onChoose: (person: Person) => void;
-}) {
-  const { can } = useSession();
-  const wanted = useSettled(duplicateQuery(person), 350);
-  const query = useQuery({
-    queryKey: ['persons', wanted],
-    // Names travel in the body, never in an address.
-    queryFn: () => api.post<Many<Person>>('persons/search', { q: wanted ?? '' }),
-    enabled: wanted !== null && can('read_persons'),
-  });
-  const order = { birth: 0, name: 1, near: 2 } as const;
-  const found = itemsOf(query.data)
-    .filter((entry) => !chosen.includes(entry.id))
-    .map((entry) => ({ entry, match: matchOf(person, entry) }))
-    .sort((a, b) => order[a.match] - order[b.match])
-    .slice(0, 5);
-  return (
-    <div role="status">
-      {wanted !== null && query.isError && (
-        <p className="soft">
-          台帳を調べられませんでした（{problemText(query.error)}）。このまま受け付けられます。
-        </p>
-      )}
-      {wanted !== null && found.length > 0 && (
-        <Notice
-          tone="warning"
-          title="台帳に似た方がいます。同じ方なら選んでください（二重登録を防ぎます）"
-        >
-          <ul>
-            {found.map(({ entry, match }) => {
-              const age = entry.age ?? ageOn(entry.birth_date, today);
-              return (
-                <li key={entry.id} className="duplicate">
-                  <span>
-                    <strong>{personName(entry)}</strong>さん　
-                    <span className="soft">
-                      {entry.birth_date && wareki(entry.birth_date)}
-                      {age !== null && `（${age}歳）`} {genderLabel(entry.gender)}
-                      {entry.cases &&
-                        entry.cases.length > 0 &&
-                        `　事案 ${entry.cases.map((item) => item.case_no).join('、')}`}
-                    </span>
-                  </span>
-                  <Tag tone={match === 'near' ? 'plain' : 'orange'} small>
-                    {MATCH_WORDS[match]}
-                  </Tag>
-                  <Button size="s" onClick={() => onChoose(entry)}>
-                    この方を選ぶ
-                  </Button>
-                </li>
-              );
-            })}
-          </ul>
-          <p className="soft">違う方なら、このまま進んでください。</p>
-        </Notice>
-      )}
-    </div>
-  );
-}
-
-/** A value once it has stopped changing for `wait` ms. */
-function useSettled<T>(value: T, wait: number): T {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), wait);
-    return () => clearTimeout(timer);
-  }, [value, wait]);
-  return settled;
 }

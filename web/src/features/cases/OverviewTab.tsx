@@ -1,40 +1,33 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api } from '../../api/client';
 import { useSession } from '../../app/session';
-import { problemText } from '../../i18n/problems';
-import {
-  Button,
-  Card,
-  Dialog,
-  LevelTag,
-  Notice,
-  Select,
-  Table,
-  TextInput,
-  useToast,
-} from '../../ui';
+import { Button, Card, LevelTag, Table } from '../../ui';
+import { AddPersonDialog } from './AddPersonDialog';
 import { personName, type CaseDetail } from './api';
+import { ChargeDialog } from './ChargeDialog';
 import { ageText, ago, dateTime, localDate, monthDay, wareki } from './dates';
 import { ConsentChip, FlagChips } from './parts';
+import { PersonDialog } from './PersonDialog';
+import { StageDialog } from './StageDialog';
 import {
   CASE_ROLES,
   genderLabel,
-  isEnded,
   KINSHIPS,
   kinshipLabel,
+  levelOf,
   sectionLabel,
   stageLabel,
-  STAGES,
-  URGENCY_CODES,
   urgencyLong,
 } from './vocabulary';
+
+type Open = { kind: 'stage' | 'charge' | 'add' } | { kind: 'person'; id: string };
 
 /** 「概要」: the case in one look, and the way to each record. */
 export function OverviewTab({ detail }: { detail: CaseDetail }) {
   const { session } = useSession();
-  const [editing, setEditing] = useState(false);
+  const [open, setOpen] = useState<Open | null>(null);
+  const mayEdit = detail.permissions.includes('edit_case');
+  const close = (): void => setOpen(null);
   const today = localDate(new Date(), session.municipality.zone);
   const consents = new Map(detail.consent.map((entry) => [entry.person_id, entry.status]));
   return (
@@ -43,10 +36,25 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
         title="いまの状況"
         icon="folder"
         aside={
-          detail.permissions.includes('edit_case') && (
-            <Button size="s" variant="quiet" icon="pencil" onClick={() => setEditing(true)}>
-              段階・緊急性を変える
-            </Button>
+          mayEdit && (
+            <span className="row">
+              <Button
+                size="s"
+                variant="quiet"
+                icon="pencil"
+                onClick={() => setOpen({ kind: 'stage' })}
+              >
+                段階・緊急性を変える
+              </Button>
+              <Button
+                size="s"
+                variant="quiet"
+                icon="person"
+                onClick={() => setOpen({ kind: 'charge' })}
+              >
+                主担当を変える
+              </Button>
+            </span>
           )
         }
       >
@@ -85,7 +93,18 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
           </div>
         </dl>
       </Card>
-      <Card title="対象者・関係者" icon="people" flush>
+      <Card
+        title="対象者・関係者"
+        icon="people"
+        flush
+        aside={
+          mayEdit && (
+            <Button size="s" icon="plus" onClick={() => setOpen({ kind: 'add' })}>
+              家族・関係者を加える
+            </Button>
+          )
+        }
+      >
         <Table
           caption="対象者・関係者の表"
           captionHidden
@@ -138,6 +157,24 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
                   ]}
                 />
               ),
+            },
+            {
+              key: 'register',
+              head: '台帳',
+              // Whom one sees masked has no entry to open.
+              cell: (person) =>
+                levelOf(person.level) === 'edit' || levelOf(person.level) === 'read' ? (
+                  <Button
+                    size="s"
+                    variant="quiet"
+                    aria-label={`${personName(person)}さんの台帳を開く`}
+                    onClick={() => setOpen({ kind: 'person', id: person.person_id })}
+                  >
+                    開く
+                  </Button>
+                ) : (
+                  <span className="soft">—</span>
+                ),
             },
           ]}
         />
@@ -193,91 +230,10 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
           ]}
         />
       </Card>
-      {editing && <StageDialog detail={detail} onClose={() => setEditing(false)} />}
+      {open?.kind === 'stage' && <StageDialog detail={detail} onClose={close} />}
+      {open?.kind === 'charge' && <ChargeDialog detail={detail} onClose={close} />}
+      {open?.kind === 'add' && <AddPersonDialog detail={detail} onClose={close} />}
+      {open?.kind === 'person' && <PersonDialog id={open.id} onClose={close} />}
     </>
-  );
-}
-
-function StageDialog({ detail, onClose }: { detail: CaseDetail; onClose: () => void }) {
-  const client = useQueryClient();
-  const toast = useToast();
-  const [stage, setStage] = useState(detail.stage);
-  const [urgency, setUrgency] = useState(detail.urgency ?? '');
-  const [outcome, setOutcome] = useState(detail.outcome ?? '');
-  const codes = detail.next_stages ? [detail.stage, ...detail.next_stages] : Object.keys(STAGES);
-  const save = useMutation({
-    mutationFn: async () => {
-      let version = detail.version;
-      if (urgency !== '' && urgency !== detail.urgency) {
-        const changed = await api.patch<CaseDetail>(`cases/${detail.id}`, { urgency, version });
-        version = changed.version;
-      }
-      if (stage !== detail.stage)
-        await api.post(`cases/${detail.id}/stage`, {
-          stage,
-          ...(outcome.trim() ? { outcome: outcome.trim() } : {}),
-          ...(version === undefined ? {} : { version }),
-        });
-    },
-    onSuccess: async () => {
-      await client.invalidateQueries({ queryKey: ['case', detail.id] });
-      void client.invalidateQueries({ queryKey: ['cases'] });
-      toast('変更しました。');
-      onClose();
-    },
-  });
-  return (
-    <Dialog
-      title="段階・緊急性を変える"
-      isOpen
-      onClose={onClose}
-      width="s"
-      footer={
-        <>
-          <Button variant="quiet" onClick={onClose}>
-            やめる
-          </Button>
-          <Button
-            variant="primary"
-            busy={save.isPending}
-            onClick={() => {
-              if (stage === detail.stage && urgency === (detail.urgency ?? '')) onClose();
-              else save.mutate();
-            }}
-          >
-            変更を保存する
-          </Button>
-        </>
-      }
-    >
-      <div className="stack">
-        {save.isError && (
-          <Notice tone="error" live title="変更できませんでした">
-            {problemText(save.error)}
-          </Notice>
-        )}
-        <Select
-          label="段階"
-          value={stage}
-          empty={null}
-          options={codes.map((code) => ({ code, label: stageLabel(code) }))}
-          onChange={setStage}
-        />
-        {stage !== detail.stage && isEnded(stage) && (
-          <TextInput
-            label="結果"
-            support="どのように終わったかを短く。氏名は書かないでください。"
-            value={outcome}
-            onChange={setOutcome}
-          />
-        )}
-        <Select
-          label="緊急性"
-          value={urgency}
-          options={URGENCY_CODES.map((code) => ({ code, label: urgencyLong(code) }))}
-          onChange={setUrgency}
-        />
-      </div>
-    </Dialog>
   );
 }

@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { api } from '../../api/client';
+import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
 import {
@@ -26,11 +27,8 @@ import {
 import { MaskedText, Withheld } from '../sheet';
 import {
   caseKeys,
-  itemsOf,
-  nameOf,
   personName,
   type CaseDetail,
-  type Many,
   type ProgressRecord,
   type SectionInfo,
 } from './api';
@@ -74,11 +72,11 @@ export function ProgressList({
   const query = useQuery({
     queryKey: caseKeys.part(detail.id, 'progress'),
     queryFn: ({ signal }) =>
-      api.get<Many<ProgressRecord>>(`cases/${detail.id}/progress-records`, undefined, signal),
+      api.get<Schema<'ProgressList'>>(`cases/${detail.id}/progress-records`, undefined, signal),
     refetchInterval: 20_000,
   });
   const [amending, setAmending] = useState<ProgressRecord | null>(null);
-  const all = itemsOf(query.data);
+  const all = query.data?.items ?? [];
   const records = limit ? all.slice(0, limit) : all;
   const today = localDate(new Date(), session.municipality.zone);
   const found = useRef(false);
@@ -138,7 +136,7 @@ export function ProgressList({
                 </Link>
               </h3>
               <span className="soft">
-                {[record.agency?.name, nameOf(record.staff)].filter(Boolean).join('・')}
+                {[record.agency.name, record.staff.name].filter(Boolean).join('・')}
                 {record.persons &&
                   record.persons.length > 0 &&
                   `　対象 ${record.persons.map(personName).join('、')}`}
@@ -170,7 +168,7 @@ export function ProgressList({
             {record.amendments?.map((amendment, index) => (
               <details key={index} className="record__old">
                 <summary>
-                  {dateTime(amendment.at, session.municipality.zone)} {nameOf(amendment.by)}が訂正
+                  {dateTime(amendment.at, session.municipality.zone)} {amendment.by.name}が訂正
                   {amendment.reason && `（理由：${amendment.reason}）`}
                 </summary>
                 {amendment.content && <p>{amendment.content}</p>}

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import {
-  base,
   cell,
   changes,
   confirmationErrors,
@@ -62,15 +61,5 @@ describe('confirmation', () => {
     expect(confirmationErrors({ basis: 'life', reason: '安否の確認を病院と分担するため' })).toEqual(
       {},
     );
-  });
-
-  it('reads bases as codes or as objects and keeps the words of the server', () => {
-    expect(base('life')?.label).toContain('生命');
-    expect(base({ id: 'shien_kaigi', name: '支援会議', verified: false })).toMatchObject({
-      code: 'shien_kaigi',
-      label: '支援会議',
-      verified: false,
-    });
-    expect(base(7)).toBeNull();
   });
 });

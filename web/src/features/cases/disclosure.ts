@@ -125,73 +125,22 @@ export function withPreset(
   return next;
 }
 
-/** A base on which information may be shared although consent is open. */
-export interface Base {
-  code: string;
-  label: string;
-  note?: string;
-  verified?: boolean;
-  /** Covers the members of one meeting only: the meeting and its last day must be named. */
-  meetingBound?: boolean;
+/** Body of 409 `consent_confirmation_required`. */
+export interface ConfirmationAsked {
+  persons: readonly { person_id: string; display: string; status: string }[];
+  agencies: readonly { id: string; name: string | null }[];
+  sections: readonly string[];
+  bases: readonly Base[];
 }
 
-/** Fallback wording when the server names a base by its code only (notes.md 2.3, share_basis). */
-const BASE_WORDS: Readonly<Record<string, { label: string; note: string }>> = {
-  shien_kaigi: {
-    label: '支援会議（社会福祉法第106条の6）の構成員間での共有',
-    note: '市が開く支援会議の中で、構成員どうしが、その会議の目的の範囲で使えます。会議の外では使えません。',
-  },
-  support_meeting: {
-    label: '支援会議（社会福祉法第106条の6）の構成員間での共有',
-    note: '市が開く支援会議の中で、構成員どうしが、その会議の目的の範囲で使えます。会議の外では使えません。',
-  },
-  life: {
-    label: '生命・身体・財産の保護に必要で、同意をとることが難しい',
-    note: '切迫した事情があるとき。事情を理由欄に具体的に書きます。あとで管理者が確認します。',
-  },
-  law: {
-    label: 'ほかの法令に基づく共有',
-    note: '要対協（児童福祉法）、虐待防止法など。会議名または条文を理由欄に書きます。',
-  },
-  anonymous: {
-    label: '同意のない方の情報を伏せて共有する',
-    note: '関わる記述をマスクして渡します。マスク済みも個人情報として取り扱います。',
-  },
-  consent: {
-    label: '本人の同意',
-    note: '同意を得た日と範囲を「同意・共有」に登録してから共有します。',
-  },
-  internal: { label: '同一機関内の職務上の利用', note: '同じ機関の職員が、職務の範囲で使うとき。' },
-};
-
-/** Accepts codes or objects; the server's own wording wins. */
-export function base(value: unknown): Base | null {
-  if (typeof value === 'string') {
-    const words = BASE_WORDS[value];
-    return { code: value, label: words?.label ?? value, ...(words ? { note: words.note } : {}) };
-  }
-  if (typeof value !== 'object' || value === null) return null;
-  const record = value as Record<string, unknown>;
-  const code =
-    typeof record['code'] === 'string'
-      ? record['code']
-      : typeof record['id'] === 'string'
-        ? record['id']
-        : null;
-  if (code === null) return null;
-  const words = BASE_WORDS[code];
-  const text = (name: string): string | undefined =>
-    typeof record[name] === 'string' && record[name] !== '' ? record[name] : undefined;
-  const label = text('label') ?? text('name') ?? text('title') ?? words?.label ?? code;
-  const note =
-    text('note') ?? text('caution') ?? text('description') ?? text('explanation') ?? words?.note;
-  return {
-    code,
-    label,
-    ...(note === undefined ? {} : { note }),
-    ...(typeof record['verified'] === 'boolean' ? { verified: record['verified'] } : {}),
-    ...(record['meeting_bound'] === true ? { meetingBound: true } : {}),
-  };
+/** A base on which information may be shared although consent is open. */
+export interface Base {
+  id: string;
+  name: string;
+  note: string;
+  verified: boolean;
+  /** Covers the members of one meeting only: the meeting and its last day must be named. */
+  meeting_bound: boolean;
 }
 
 export interface Confirmation {

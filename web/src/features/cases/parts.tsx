@@ -74,7 +74,13 @@ export function Pager({
   );
 }
 
-export function UrgencyChip({ code, long = false }: { code: string | null; long?: boolean }) {
+export function UrgencyChip({
+  code,
+  long = false,
+}: {
+  code: string | null | undefined;
+  long?: boolean;
+}) {
   const known = urgency(code);
   const strong = code === 's' || code === 'a';
   return (

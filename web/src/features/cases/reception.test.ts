@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Person } from './api';
 import {
   duplicateQuery,
   emptyPerson,
@@ -17,6 +18,19 @@ function draft(more: Partial<ReceptionDraft> = {}): ReceptionDraft {
     route: 'self_tel',
     title: '',
     clients: [{ ...emptyPerson('1'), name: '髙橋　隆', kana: 'たかはし たかし' }],
+    ...more,
+  };
+}
+
+function entry(more: Partial<Person>): Person {
+  return {
+    id: 'p1',
+    name: '髙橋 隆',
+    display: '髙橋 隆',
+    deceased: false,
+    address_confidential: false,
+    address_withheld: false,
+    cases: [],
     ...more,
   };
 }
@@ -46,7 +60,7 @@ describe('reception', () => {
   });
 
   it('sends the id of a known person and nothing else', () => {
-    const known = { id: 'p1', name: '髙橋 隆' };
+    const known = entry({});
     const body = receptionBody(draft({ clients: [{ ...emptyPerson('1'), known }] })) as {
       clients: unknown[];
     };
@@ -62,7 +76,7 @@ describe('reception', () => {
 });
 
 describe('duplicates', () => {
-  const person = { id: 'p1', name: '髙橋 隆', kana: 'タカハシ タカシ', birth_date: '1965-01-02' };
+  const person = entry({ kana: 'タカハシ タカシ', birth_date: '1965-01-02' });
 
   it('asks once there is enough to go by', () => {
     expect(duplicateQuery({ ...emptyPerson('1'), name: '高' })).toBeNull();

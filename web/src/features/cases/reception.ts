@@ -1,5 +1,6 @@
 /** The reception form as plain data: what is checked, what is sent, who may already be known. */
 import { readDate } from '../../forms/wareki';
+import type { Schema } from '../../api/types';
 import type { Person } from './api';
 
 export interface PersonDraft {
@@ -27,6 +28,8 @@ export function emptyPerson(key: string): PersonDraft {
   return { key, known: null, name: '', kana: '', birth: '', gender: '', age: '', anonymous: false };
 }
 
+type AnybodyBody = { person_id: string } | { person: Partial<Schema<'PersonInput'>> };
+
 export interface Problem {
   target: string;
   message: string;
@@ -45,27 +48,34 @@ export function receptionProblems(draft: ReceptionDraft, today: string): Problem
   if (draft.urgency === '')
     problems.push({ target: 'urgency', message: '緊急性を選んでください。' });
   draft.clients.forEach((client, index) => {
-    if (client.known) return;
     const who = draft.clients.length > 1 ? `${index + 1}人目の` : '';
-    if (!client.anonymous && client.name.trim() === '')
-      problems.push({
-        target: `name-${client.key}`,
-        message: `${who}氏名を入力してください。分からないときは「氏名が分からない・匿名の相談」を選びます。`,
-      });
-    if (client.kana.trim() !== '' && toKatakana(client.kana) === null)
-      problems.push({
-        target: `kana-${client.key}`,
-        message: `${who}ふりがなは、ひらがなかカタカナで入力してください。`,
-      });
-    if (client.birth !== '' && client.birth > today)
-      problems.push({ target: `birth-${client.key}`, message: `${who}生年月日が先の日付です。` });
-    const age = halfWidthNumber(client.age);
-    if (client.age.trim() !== '' && (age === null || age > 130))
-      problems.push({
-        target: `age-${client.key}`,
-        message: `${who}年齢は0から130までの数字で入力してください。`,
-      });
+    problems.push(...personProblems(client, today, who));
   });
+  return problems;
+}
+
+/** What must be mended in one person; `who` stands before each sentence where there are several. */
+export function personProblems(person: PersonDraft, today: string, who = ''): Problem[] {
+  if (person.known) return [];
+  const problems: Problem[] = [];
+  if (!person.anonymous && person.name.trim() === '')
+    problems.push({
+      target: `name-${person.key}`,
+      message: `${who}氏名を入力してください。分からないときは「氏名が分からない・匿名の相談」を選びます。`,
+    });
+  if (person.kana.trim() !== '' && toKatakana(person.kana) === null)
+    problems.push({
+      target: `kana-${person.key}`,
+      message: `${who}ふりがなは、ひらがなかカタカナで入力してください。`,
+    });
+  if (person.birth !== '' && person.birth > today)
+    problems.push({ target: `birth-${person.key}`, message: `${who}生年月日が先の日付です。` });
+  const age = halfWidthNumber(person.age);
+  if (person.age.trim() !== '' && (age === null || age > 130))
+    problems.push({
+      target: `age-${person.key}`,
+      message: `${who}年齢は0から130までの数字で入力してください。`,
+    });
   return problems;
 }
 
@@ -91,20 +101,23 @@ export function receptionBody(draft: ReceptionDraft): Record<string, unknown> {
     urgency: draft.urgency,
     ...(draft.route ? { route: draft.route } : {}),
     ...(draft.title.trim() ? { title: draft.title.trim() } : {}),
-    clients: draft.clients.map((client) => {
-      if (client.known) return { person_id: client.known.id };
-      const age = halfWidthNumber(client.age);
-      return {
-        person: {
-          name: client.anonymous && client.name.trim() === '' ? '氏名不詳' : client.name.trim(),
-          kana: toKatakana(client.kana) ?? '',
-          ...(client.gender ? { gender: client.gender } : {}),
-          ...(client.birth ? { birth_date: client.birth } : {}),
-          ...(!client.birth && age !== null ? { estimated_age: age } : {}),
-          is_anonymous: client.anonymous,
-        },
-      };
-    }),
+    clients: draft.clients.map(personBody),
+  };
+}
+
+/** Somebody of the register by id, or somebody new. */
+export function personBody(draft: PersonDraft): AnybodyBody {
+  if (draft.known) return { person_id: draft.known.id };
+  const age = halfWidthNumber(draft.age);
+  return {
+    person: {
+      name: draft.anonymous && draft.name.trim() === '' ? '氏名不詳' : draft.name.trim(),
+      kana: toKatakana(draft.kana) ?? '',
+      ...(draft.gender ? { gender: draft.gender } : {}),
+      ...(draft.birth ? { birth_date: draft.birth } : {}),
+      ...(!draft.birth && age !== null ? { estimated_age: age } : {}),
+      is_anonymous: draft.anonymous,
+    },
   };
 }
 

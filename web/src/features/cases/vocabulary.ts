@@ -147,6 +147,19 @@ export const CONSENT_METHODS: Readonly<Record<string, string>> = {
   proxy: '法定代理人・親権者',
 };
 
+/** Flags that are put by hand; the others follow from something else. */
+export const FLAG_CODES = [
+  'child_protect',
+  'violence',
+  'two_staff',
+  'infection',
+  'suicide',
+  'animal',
+  'recording',
+  'interpreter',
+  'media',
+] as const;
+
 const FLAGS: Readonly<Record<string, Chip>> = {
   dv_address: { label: '住所秘匿', tone: 'red-filled' },
   address_confidential: { label: '住所秘匿', tone: 'red-filled' },
@@ -245,7 +258,7 @@ export const KINSHIPS: Readonly<Record<string, string>> = {
 };
 
 /** Option list `kinship`. */
-const KIN: Readonly<Record<string, string>> = {
+export const KIN: Readonly<Record<string, string>> = {
   self: '本人',
   spouse: '配偶者',
   partner: '内縁・パートナー',

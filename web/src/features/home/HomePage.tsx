@@ -2,9 +2,10 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
 import { api } from '../../api/client';
+import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
 import { Button, Card, Count, Empty, LinkButton, Table, Tag } from '../../ui';
-import { itemsOf, type CasePage, type CaseSummary, type Many } from '../cases/api';
+import type { CasePage, CaseSummary } from '../cases/api';
 import { ago, daysSince, localDate, monthDay, QUIET_DAYS, wareki } from '../cases/dates';
 import {
   CaseLink,
@@ -16,7 +17,6 @@ import {
   UrgencyChip,
 } from '../cases/parts';
 import { covers, isEnded, sectionLabel } from '../cases/vocabulary';
-import type { MaskReview } from '../masks/api';
 import { forgetMissing, readRecent } from './recent';
 import { ORDERS, sortCases, type Order } from './order';
 import './home.css';
@@ -179,9 +179,9 @@ function Attention({
 function Reviews() {
   const query = useQuery({
     queryKey: ['mask-reviews'],
-    queryFn: ({ signal }) => api.get<Many<MaskReview>>('mask-reviews', undefined, signal),
+    queryFn: ({ signal }) => api.get<Schema<'ReviewList'>>('mask-reviews', undefined, signal),
   });
-  const waiting = itemsOf(query.data).filter((review) => review.pending > 0);
+  const waiting = (query.data?.items ?? []).filter((review) => review.pending > 0);
   return (
     <Card
       title={

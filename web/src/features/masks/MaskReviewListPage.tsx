@@ -3,21 +3,20 @@ import { Link } from 'wouter';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
 import { Empty, LinkButton, PageHead, Table, Tag } from '../../ui';
-import { itemsOf, type Many } from '../cases/api';
+import type { Schema } from '../../api/types';
 import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { sectionLabel } from '../cases/vocabulary';
-import type { MaskReview } from './api';
 
 /** 「マスク確認」: documents with suggestions that nobody has decided yet. */
 export default function MaskReviewListPage() {
   const { session } = useSession();
   const query = useQuery({
     queryKey: ['mask-reviews'],
-    queryFn: ({ signal }) => api.get<Many<MaskReview>>('mask-reviews', undefined, signal),
+    queryFn: ({ signal }) => api.get<Schema<'ReviewList'>>('mask-reviews', undefined, signal),
     refetchInterval: 30_000,
   });
-  const reviews = [...itemsOf(query.data)].sort((a, b) => b.pending - a.pending);
+  const reviews = [...(query.data?.items ?? [])].sort((a, b) => b.pending - a.pending);
   return (
     <>
       <PageHead
@@ -57,7 +56,6 @@ export default function MaskReviewListPage() {
                     </Link>
                     <div className="soft">
                       <span className="number">{review.case_no}</span>
-                      {review.case_title && `　${review.case_title}`}
                     </div>
                   </>
                 ),
@@ -76,16 +74,6 @@ export default function MaskReviewListPage() {
                     </Tag>
                   ),
               },
-              ...(reviews.some((review) => review.total != null)
-                ? [
-                    {
-                      key: 'total',
-                      head: '見つかったことば',
-                      number: true,
-                      cell: (review: MaskReview) => review.total ?? '—',
-                    },
-                  ]
-                : []),
               {
                 key: 'at',
                 head: '最後の検出',

@@ -209,13 +209,15 @@ function ProjectedSheet({
       icon={masked ? 'mask' : 'eye'}
       {...(masked ? { tone: 'purple' as const } : {})}
       aside={
-        <span className="soft number">
-          {new Date(projection.data.generated_at).toLocaleString('ja-JP', {
-            dateStyle: 'medium',
-            timeStyle: 'short',
-          })}{' '}
-          の版
-        </span>
+        projection.data.generated_at && (
+          <span className="soft number">
+            {new Date(projection.data.generated_at).toLocaleString('ja-JP', {
+              dateStyle: 'medium',
+              timeStyle: 'short',
+            })}{' '}
+            の版
+          </span>
+        )
       }
     >
       {error && (

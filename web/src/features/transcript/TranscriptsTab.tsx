@@ -2,9 +2,10 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type DragEvent } from 'react';
 import { Link, useLocation } from 'wouter';
 import { api, apiUrl } from '../../api/client';
+import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
 import { Button, Card, Notice, Progress, Table, TextArea, useToast } from '../../ui';
-import { itemsOf, type CaseDetail, type Many } from '../cases/api';
+import type { CaseDetail } from '../cases/api';
 import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import {
@@ -16,16 +17,6 @@ import {
 } from './draft';
 import { upload, type UploadHandle } from './upload';
 import './transcript.css';
-
-interface Line {
-  id: string;
-  format: string;
-  created_at?: string | null;
-  utterance_count?: number | null;
-  utterances?: unknown;
-  draft_count?: number | null;
-  accepted_count?: number | null;
-}
 
 /** 「文字起こし」: bring one in by file or by pasting, and the ones brought in before. */
 export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
@@ -50,7 +41,7 @@ export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
   const query = useQuery({
     queryKey: ['case', detail.id, 'transcripts'],
     queryFn: ({ signal }) =>
-      api.get<Many<Line>>(`cases/${detail.id}/transcripts`, undefined, signal),
+      api.get<Schema<'TranscriptList'>>(`cases/${detail.id}/transcripts`, undefined, signal),
   });
   const writable =
     can('edit_case') &&
@@ -193,16 +184,16 @@ export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
             <QueryState query={query} what="文字起こし" />
           </div>
         )}
-        {query.data && itemsOf(query.data).length === 0 && (
+        {query.data?.items.length === 0 && (
           <p className="card__body soft">
             まだありません。取り込むと、受付票とアセスメントの下書きができます。
           </p>
         )}
-        {query.data && itemsOf(query.data).length > 0 && (
+        {query.data && query.data.items.length > 0 && (
           <Table
             caption="取り込んだ文字起こしの表"
             captionHidden
-            rows={itemsOf(query.data)}
+            rows={query.data.items}
             rowKey={(line) => line.id}
             columns={[
               {
@@ -220,9 +211,7 @@ export function TranscriptsTab({ detail }: { detail: CaseDetail }) {
                 key: 'count',
                 head: '発言',
                 number: true,
-                cell: (line) =>
-                  line.utterance_count ??
-                  (Array.isArray(line.utterances) ? line.utterances.length : '—'),
+                cell: (line) => line.utterance_count,
               },
             ]}
           />

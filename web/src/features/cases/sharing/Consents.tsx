@@ -1,17 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../../api/client';
+import type { Schema } from '../../../api/types';
 import { useSession } from '../../../app/session';
 import { Button, Card } from '../../../ui';
-import {
-  caseKeys,
-  itemsOf,
-  nameOf,
-  personName,
-  type CaseDetail,
-  type Consent,
-  type Many,
-} from '../api';
+import { caseKeys, personName, type CaseDetail } from '../api';
 import { localDate, monthDay, wareki } from '../dates';
 import { ConsentChip, QueryState } from '../parts';
 import { consent, CONSENT_METHODS, sectionLabel } from '../vocabulary';
@@ -23,12 +16,12 @@ export function Consents({ detail }: { detail: CaseDetail }) {
   const query = useQuery({
     queryKey: caseKeys.part(detail.id, 'consents'),
     queryFn: ({ signal }) =>
-      api.get<Many<Consent>>(`cases/${detail.id}/consents`, undefined, signal),
+      api.get<Schema<'ConsentList'>>(`cases/${detail.id}/consents`, undefined, signal),
   });
   const [editing, setEditing] = useState<{ person: string; withdraw: boolean } | null>(null);
   const writable = detail.permissions.includes('manage_consent');
   const today = localDate(new Date(), session.municipality.zone);
-  const all = itemsOf(query.data);
+  const all = query.data?.items ?? [];
   return (
     <div className="stack">
       {!query.data && <QueryState query={query} what="同意" />}
@@ -90,9 +83,7 @@ export function Consents({ detail }: { detail: CaseDetail }) {
                             : '日付なし'}
                       </span>
                       {entry.method && <span>{CONSENT_METHODS[entry.method] ?? entry.method}</span>}
-                      {entry.obtained_by && (
-                        <span className="soft">{nameOf(entry.obtained_by)}</span>
-                      )}
+                      {entry.obtained_by && <span className="soft">{entry.obtained_by.name}</span>}
                       {entry.expires_on && (
                         <span className={entry.expires_on < today ? 'late' : 'soft'}>
                           再確認 {monthDay(entry.expires_on, today)}

@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { api } from '../../../api/client';
+import type { Schema } from '../../../api/types';
 import { useSession } from '../../../app/session';
 import { Button, Card, Icon, LevelTag, Notice, Table, Tag, useToast } from '../../../ui';
-import { caseKeys, itemsOf, type CaseDetail, type Many } from '../api';
+import { caseKeys, type CaseDetail } from '../api';
 import {
   cell,
   cellKey,
@@ -14,7 +15,6 @@ import {
   summary,
   withLevel,
   withPreset,
-  type Entry,
   type Matrix,
 } from '../disclosure';
 import { useKept } from '../kept';
@@ -27,10 +27,10 @@ export function DisclosureEditor({ detail }: { detail: CaseDetail }) {
   const query = useQuery({
     queryKey: caseKeys.part(detail.id, 'disclosures'),
     queryFn: ({ signal }) =>
-      api.get<Many<Entry>>(`cases/${detail.id}/disclosures`, undefined, signal),
+      api.get<Schema<'DisclosureMatrix'>>(`cases/${detail.id}/disclosures`, undefined, signal),
   });
   if (!query.data) return <QueryState query={query} what="開示の設定" />;
-  return <MatrixForm detail={detail} saved={matrix(itemsOf(query.data))} />;
+  return <MatrixForm detail={detail} saved={matrix(query.data.items)} />;
 }
 
 /** Cells changed here, over whatever the server says now. */
@@ -267,7 +267,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                   void confirmed.run(
                     (confirmation) =>
                       api
-                        .put<Many<Entry>>(`cases/${detail.id}/disclosures`, {
+                        .put<Schema<'DisclosureMatrix'>>(`cases/${detail.id}/disclosures`, {
                           // Only what was changed here: a colleague may have changed the rest.
                           entries: changed.map(({ agency_id, section, to, comment }) => ({
                             agency_id,

@@ -1,27 +1,14 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../../api/client';
 import { useSession } from '../../../app/session';
 import { problemText } from '../../../i18n/problems';
 import { Button, Card, ConfirmDialog, Notice, Select, Table, useToast } from '../../../ui';
-import { itemsOf, type CaseDetail, type Many, type Named } from '../api';
+import { useAgencies, type CaseDetail } from '../api';
 import { localDate, monthDay } from '../dates';
 import { QueryState } from '../parts';
 import { CASE_ROLES } from '../vocabulary';
 import { useConfirmed } from './confirmed';
-
-interface AgencyChoice extends Named {
-  id: string;
-  active?: boolean;
-}
-
-function useAgencies() {
-  return useQuery({
-    queryKey: ['agencies', 'choices'],
-    queryFn: ({ signal }) => api.get<Many<AgencyChoice>>('agencies', undefined, signal),
-    staleTime: 60_000,
-  });
-}
 
 /** 「支援機関」: the agencies in the case. */
 export function Members({ detail }: { detail: CaseDetail }) {
@@ -55,7 +42,7 @@ export function Members({ detail }: { detail: CaseDetail }) {
     },
   });
   const writable = detail.permissions.includes('manage_members');
-  const choices = itemsOf(agencies.data)
+  const choices = (agencies.data?.items ?? [])
     .filter(
       (entry) =>
         entry.active !== false &&

@@ -1,8 +1,8 @@
 import { useState, type ReactNode } from 'react';
 import { ApiError } from '../../../api/client';
 import { problemText } from '../../../i18n/problems';
-import { ConsentDialog, type ConfirmationAsked } from '../ConsentDialog';
-import type { Confirmation } from '../disclosure';
+import { ConsentDialog } from '../ConsentDialog';
+import type { Confirmation, ConfirmationAsked } from '../disclosure';
 
 /**
  * A write that may need a basis: the first try goes without, a 409 opens the dialog, and the second

@@ -106,7 +106,12 @@ describe('開示の設定', () => {
     const { queries } = open('ask', 'matrix');
     fireEvent.change(await box('乙機関'), { target: { value: 'edit' } });
     put.mockRejectedValue(
-      new ApiError(409, 'consent_confirmation_required', [], { bases: ['life'] }),
+      new ApiError(409, 'consent_confirmation_required', [], {
+        persons: [{ person_id: 'p1', display: '甲', status: 'unconfirmed' }],
+        agencies: [{ id: 'b', name: '乙機関' }],
+        sections: ['progress'],
+        bases: [{ id: 'life', name: '生命の保護', note: '', verified: true, meeting_bound: false }],
+      }),
     );
     fireEvent.click(screen.getByText('開示の設定を保存する'));
     const reason = await screen.findByLabelText(/^理由/);

@@ -1,0 +1,363 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api } from '../../api/client';
+import { useSession } from '../../app/session';
+import {
+  Button,
+  Checkbox,
+  CheckboxGroup,
+  DateInput,
+  Dialog,
+  FormDialog,
+  Notice,
+  RadioGroup,
+  Select,
+  TextArea,
+  TextInput,
+  useToast,
+} from '../../ui';
+import { useAgencies } from './api';
+import { localDate, wareki } from './dates';
+import { FlagChips, QueryState } from './parts';
+import {
+  PROTECTED_FIELDS,
+  protectionChanges,
+  REGISTER_FIELDS,
+  registerDraft,
+  registerPatch,
+  registerProblems,
+  type RegisterDraft,
+  type RegisterField,
+  type RegisterPerson,
+} from './register';
+import { flag, FLAG_CODES, genderLabel } from './vocabulary';
+
+/** One person of the register: read by whoever may, changed by whoever keeps the register. */
+export function PersonDialog({ id, onClose }: { id: string; onClose: () => void }) {
+  const query = useQuery({
+    queryKey: ['person', id],
+    queryFn: ({ signal }) => api.get<RegisterPerson>(`persons/${id}`, undefined, signal),
+    // What is being changed must not be taken away from under the hands.
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
+    staleTime: 0,
+    gcTime: 0,
+  });
+  if (query.data?.may_edit)
+    return <PersonForm key={query.data.version} person={query.data} onClose={onClose} />;
+  return (
+    <Dialog
+      title="台帳の内容"
+      isOpen
+      onClose={onClose}
+      footer={
+        <Button variant="primary" onClick={onClose}>
+          閉じる
+        </Button>
+      }
+    >
+      {query.data ? <PersonFacts person={query.data} /> : <QueryState query={query} what="台帳" />}
+    </Dialog>
+  );
+}
+
+function PersonFacts({ person }: { person: RegisterPerson }) {
+  const shown = (Object.keys(REGISTER_FIELDS) as RegisterField[]).filter(
+    (field) => person.fields[field],
+  );
+  return (
+    <div className="stack">
+      {person.address_withheld && <Withholding />}
+      <FlagChips flags={person.flags.map((entry) => entry.flag)} />
+      <dl className="facts">
+        {shown.map((field) => (
+          <div key={field}>
+            <dt>{REGISTER_FIELDS[field]}</dt>
+            <dd>{shownValue(field, person.fields[field] ?? '')}</dd>
+          </div>
+        ))}
+      </dl>
+    </div>
+  );
+}
+
+function shownValue(field: RegisterField, value: string): string {
+  if (field === 'gender') return genderLabel(value);
+  if (field === 'birth_date' || field === 'death_date') return wareki(value) || value;
+  return field === 'estimated_age' ? `${value}歳` : value;
+}
+
+function Withholding() {
+  return (
+    <Notice tone="info" title="住所・連絡先は、あなたの機関には表示されません">
+      住所秘匿の方です。必要なときは、主担当の機関に相談してください。
+    </Notice>
+  );
+}
+
+const AT = (field: string): string => `person-${field}`;
+
+/** Server's path of a field → control. */
+const LABELS: Readonly<Record<string, { id: string; label: string }>> = {
+  ...Object.fromEntries(
+    Object.entries(REGISTER_FIELDS).map(([field, label]) => [
+      `set.${field}`,
+      { id: AT(field), label },
+    ]),
+  ),
+  address_allow: { id: AT('allow'), label: '見られる機関' },
+  from: { id: AT('from'), label: '新しい内容の始まる日' },
+};
+
+function PersonForm({ person, onClose }: { person: RegisterPerson; onClose: () => void }) {
+  const { session } = useSession();
+  const client = useQueryClient();
+  const toast = useToast();
+  const today = localDate(new Date(), session.municipality.zone);
+  const [draft, setDraft] = useState(() => registerDraft(person, today));
+  const change = (part: Partial<RegisterDraft>): void => setDraft((old) => ({ ...old, ...part }));
+  return (
+    <FormDialog
+      title={`台帳を直す：${person.display}さん`}
+      submitLabel="台帳に保存する"
+      width="l"
+      labels={LABELS}
+      words={{
+        forbidden:
+          '住所秘匿と、見られる機関の一覧を変えられるのは、一覧にある機関と、主担当の機関（その方の最初の事案）だけです。',
+        conflict:
+          'ほかの人が先に台帳を変更しました。この画面を閉じて開き直し、最新の内容を確かめてください。',
+      }}
+      check={() => registerProblems(person, draft, today)}
+      save={async () => {
+        const patch = registerPatch(person, draft);
+        if (patch) {
+          await api.patch<RegisterPerson>(`persons/${person.id}`, patch);
+          void client.invalidateQueries({ queryKey: ['case'] });
+          void client.invalidateQueries({ queryKey: ['cases'] });
+          toast('台帳に保存しました。');
+        }
+        onClose();
+      }}
+      onClose={onClose}
+    >
+      {(errorAt) => (
+        <>
+          <Identity person={person} draft={draft} change={change} today={today} errorAt={errorAt} />
+          <Changed draft={draft} change={change} today={today} errorAt={errorAt} />
+          <Protection person={person} draft={draft} change={change} errorAt={errorAt} />
+          <CheckboxGroup
+            label="そのほかの注意"
+            options={FLAG_CODES.map((code) => ({ code, label: flag(code).label }))}
+            values={draft.flags}
+            onToggle={(code, on) => change({ flags: toggled(draft.flags, code, on) })}
+          />
+        </>
+      )}
+    </FormDialog>
+  );
+}
+
+interface PartProps {
+  draft: RegisterDraft;
+  change: (part: Partial<RegisterDraft>) => void;
+  errorAt: (target: string) => string | undefined;
+}
+
+function Identity({
+  person,
+  draft,
+  change,
+  errorAt,
+  today,
+}: PartProps & { person: RegisterPerson; today: string }) {
+  const { values } = draft;
+  const set = (field: RegisterField) => (value: string) =>
+    change({ values: { ...values, [field]: value } });
+  const control = (field: RegisterField) => ({
+    id: AT(field),
+    label: REGISTER_FIELDS[field],
+    value: values[field],
+    onChange: set(field),
+    error: errorAt(AT(field)),
+  });
+  return (
+    <>
+      <div className="two">
+        <TextInput {...control('name')} required autoFocus />
+        <TextInput {...control('name_kana')} />
+        <TextInput {...control('alias')} />
+        <Select
+          {...control('gender')}
+          empty="未確認"
+          options={['1', '2', '3', '9'].map((code) => ({ code, label: genderLabel(code) }))}
+        />
+        <DateInput {...control('birth_date')} limits={{ notAfter: today }} />
+        {values.birth_date === '' && (
+          <TextInput {...control('estimated_age')} inputMode="numeric" suffix="歳" />
+        )}
+      </div>
+      <Checkbox
+        label="亡くなった"
+        checked={draft.deceased}
+        onChange={(deceased) => change({ deceased })}
+      />
+      {draft.deceased && <DateInput {...control('death_date')} limits={{ notAfter: today }} />}
+      {person.address_withheld ? (
+        <Withholding />
+      ) : (
+        <div className="two">
+          {PROTECTED_FIELDS.map((field) => (
+            <TextInput key={field} {...control(field)} />
+          ))}
+        </div>
+      )}
+      <TextArea {...control('contact_caution')} rows={2} />
+    </>
+  );
+}
+
+/** Whether what stood there before was true once. */
+function Changed({ draft, change, errorAt, today }: PartProps & { today: string }) {
+  return (
+    <>
+      <RadioGroup
+        label="直す理由"
+        options={[
+          {
+            code: 'changed',
+            label: '内容が変わった',
+            support: '転居・改姓など。前の内容は過去のものとして残ります。',
+          },
+          {
+            code: 'correction',
+            label: '前の内容が誤りだった',
+            support: '前の内容は残りません。変更したことは監査ログに残ります。',
+          },
+        ]}
+        value={draft.correction ? 'correction' : 'changed'}
+        onChange={(code) => change({ correction: code === 'correction' })}
+      />
+      <DateInput
+        id={AT('from')}
+        label="新しい内容の始まる日"
+        required
+        value={draft.from}
+        onChange={(from) => change({ from })}
+        limits={{ notAfter: today }}
+        yearless={{ today }}
+        error={errorAt(AT('from'))}
+      />
+    </>
+  );
+}
+
+function Protection({ person, draft, change, errorAt }: PartProps & { person: RegisterPerson }) {
+  const { session } = useSession();
+  const agencies = useAgencies();
+  const own = session.membership.agency.id;
+  const listed = (agencies.data?.items ?? []).filter(
+    (agency) => agency.active || draft.allow.has(agency.id),
+  );
+  return (
+    <fieldset className="person-block stack">
+      <legend className="field__legend">住所秘匿</legend>
+      <Checkbox
+        label="住所・連絡先・勤務先・学校を、選んだ機関だけに見せる（DV等支援措置・避難者など）"
+        checked={draft.protect}
+        onChange={(protect) =>
+          change({
+            protect,
+            // Whoever protects somebody goes on seeing the values, unless taken off on purpose.
+            ...(protect && draft.allow.size === 0 ? { allow: new Set([own]) } : {}),
+          })
+        }
+      />
+      {draft.protect && (
+        <>
+          <TextArea
+            id={AT('basis')}
+            label="根拠"
+            required={!person.address_confidential}
+            rows={2}
+            support="支援機関には表示されません（例：DV等支援措置の決定、本人の申出）。"
+            value={draft.basis}
+            onChange={(basis) => change({ basis })}
+            error={errorAt(AT('basis'))}
+          />
+          <DateInput
+            id={AT('review')}
+            label="見直す日"
+            required={!person.address_confidential}
+            value={draft.reviewOn}
+            onChange={(reviewOn) => change({ reviewOn })}
+            error={errorAt(AT('review'))}
+          />
+          <QueryState query={agencies} what="機関の一覧" />
+          <CheckboxGroup
+            id={AT('allow')}
+            label="住所・連絡先を見られる機関"
+            required
+            options={listed.map((agency) => ({
+              code: agency.id,
+              label: agency.id === own ? `${agency.name}（自機関）` : agency.name,
+            }))}
+            values={draft.allow}
+            onToggle={(code, on) => change({ allow: toggled(draft.allow, code, on) })}
+            error={errorAt(AT('allow'))}
+          />
+          {!draft.allow.has(own) && (
+            <Notice tone="warning" live>
+              自機関が入っていません。保存すると、この画面でも住所・連絡先が見えなくなります。
+            </Notice>
+          )}
+        </>
+      )}
+      {protectionChanges(person, draft) && (
+        <>
+          <Notice tone="warning" live title={CONSEQUENCE[consequence(person, draft)].title}>
+            {CONSEQUENCE[consequence(person, draft)].text}
+          </Notice>
+          <Checkbox
+            id={AT('understood')}
+            label="上の内容を確かめました"
+            checked={draft.understood}
+            onChange={(understood) => change({ understood })}
+            {...errorProp(errorAt(AT('understood')))}
+          />
+        </>
+      )}
+    </fieldset>
+  );
+}
+
+const CONSEQUENCE = {
+  protect: {
+    title: '選んだ機関のほかには、すぐに見えなくなります',
+    text: '台帳の住所・電話・メール・勤務先・学校が対象です。記録の文章に書かれたものは、マスクの候補になります。',
+  },
+  list: {
+    title: '見られる機関が変わります',
+    text: '一覧に加えた機関には、すぐに住所・連絡先が見えます。外した機関には見えなくなります。',
+  },
+  lift: {
+    title: '住所秘匿を解くと、住所・連絡先がほかの機関にも見えるようになります',
+    text: 'この方の事案に関わる機関に、開示の設定に従って見えます。支援措置の終了などを確かめてから解いてください。',
+  },
+} as const;
+
+function consequence(person: RegisterPerson, draft: RegisterDraft): keyof typeof CONSEQUENCE {
+  if (!draft.protect) return 'lift';
+  return person.address_confidential ? 'list' : 'protect';
+}
+
+function errorProp(error: string | undefined): { error?: string } {
+  return error === undefined ? {} : { error };
+}
+
+function toggled(set: ReadonlySet<string>, code: string, on: boolean): ReadonlySet<string> {
+  const next = new Set(set);
+  if (on) next.add(code);
+  else next.delete(code);
+  return next;
+}

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import {
+  protectionChanges,
+  registerDraft,
+  registerPatch,
+  registerProblems,
+  type RegisterPerson,
+} from './register';
+
+const TODAY = '2026-11-22';
+
+function person(more: Partial<RegisterPerson> = {}): RegisterPerson {
+  return {
+    id: 'p1',
+    name: '架空 花子',
+    display: '架空 花子',
+    deceased: false,
+    address_confidential: false,
+    address_withheld: false,
+    cases: [],
+    version: 4,
+    fields: { name: '架空 花子', name_kana: 'かくう はなこ', address: '青葉町1-2' },
+    former: [],
+    flags: [{ id: 'f1', flag: 'violence' }],
+    address_allow: [],
+    households: [],
+    duplicates: [],
+    may_edit: true,
+    updated_at: '2026-11-01T00:00:00Z',
+    ...more,
+  };
+}
+
+describe('changing a register person', () => {
+  it('sends nothing when nothing was changed', () => {
+    expect(registerPatch(person(), registerDraft(person(), TODAY))).toBeNull();
+    const protectedOne = person({
+      address_confidential: true,
+      address_allow: ['a1'],
+      flags: [{ id: 'f2', flag: 'dv_address', basis: '支援措置', review_on: '2027-03-31' }],
+    });
+    expect(registerPatch(protectedOne, registerDraft(protectedOne, TODAY))).toBeNull();
+  });
+
+  it('sends changed fields only; an emptied one ends, a wrong one leaves no past', () => {
+    const draft = registerDraft(person(), TODAY);
+    draft.values.address = '';
+    draft.values.name_kana = 'カクウ ハナ';
+    draft.correction = true;
+    expect(registerPatch(person(), draft)).toEqual({
+      version: 4,
+      set: { address: null, name_kana: 'カクウ ハナ' },
+      corrections: ['name_kana', 'address'],
+      from: TODAY,
+    });
+  });
+
+  it('protects with basis, review date and list, and only when that was understood', () => {
+    const draft = { ...registerDraft(person(), TODAY), protect: true };
+    expect(registerProblems(person(), draft, TODAY).map((problem) => problem.target)).toEqual([
+      'person-basis',
+      'person-review',
+      'person-allow',
+      'person-understood',
+    ]);
+    const whole = {
+      ...draft,
+      basis: 'DV等支援措置',
+      reviewOn: '2027-03-31',
+      allow: new Set(['a1']),
+      understood: true,
+    };
+    expect(registerProblems(person(), whole, TODAY)).toEqual([]);
+    expect(registerPatch(person(), whole)).toEqual({
+      version: 4,
+      address_confidential: true,
+      address_allow: ['a1'],
+      add_flags: [{ flag: 'dv_address', basis: 'DV等支援措置', review_on: '2027-03-31' }],
+    });
+  });
+
+  it('lifts the protection together with its flag, and leaves other flags alone', () => {
+    const before = person({
+      address_confidential: true,
+      address_allow: ['a1'],
+      flags: [
+        { id: 'f1', flag: 'violence' },
+        { id: 'f2', flag: 'dv_address', basis: '支援措置', review_on: '2026-01-31' },
+      ],
+    });
+    const draft = { ...registerDraft(before, TODAY), protect: false, understood: true };
+    expect(protectionChanges(before, draft)).toBe(true);
+    expect(registerPatch(before, draft)).toEqual({
+      version: 4,
+      address_confidential: false,
+      end_flags: ['f2'],
+    });
+  });
+
+  it('does not ask for a basis again when only a telephone number changes', () => {
+    const before = person({ address_confidential: true, address_allow: ['a1'] });
+    const draft = registerDraft(before, TODAY);
+    draft.values.phone_home = '0900-55-0101';
+    expect(registerProblems(before, draft, TODAY)).toEqual([]);
+    expect(registerPatch(before, draft)).toMatchObject({ set: { phone_home: '0900-55-0101' } });
+  });
+});
