@@ -2,6 +2,7 @@ import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useHistoryState } from 'wouter/use-browser-location';
 import { appUrl } from '../api/client';
+import { PasswordDialog } from '../features/signin/PasswordDialog';
 import { labelOf, ROLES_SHORT } from '../i18n/glossary';
 import { Avatar, Icon, Menu, useCurrentInSight, type MenuEntry } from '../ui';
 import { DemoRibbon } from './DemoRibbon';
@@ -134,6 +135,7 @@ function UserMenu() {
   const { session, switchMembership, signOut } = useSession();
   const { account, membership, memberships } = session;
   const [keys, setKeys] = useSingleKeys();
+  const [changingPassword, setChangingPassword] = useState(false);
   const others = memberships.filter((other) => other.id !== membership.id);
   const entries: MenuEntry[] = [
     ...others.map((other): MenuEntry => ({
@@ -152,6 +154,12 @@ function UserMenu() {
       onSelect: () => setKeys(!keys),
     },
     {
+      id: 'password',
+      label: 'パスワードを変える',
+      icon: 'lock',
+      onSelect: () => setChangingPassword(true),
+    },
+    {
       id: 'sign-out',
       label: 'サインアウト',
       icon: 'signOut',
@@ -161,6 +169,7 @@ function UserMenu() {
   ];
   return (
     <div className="user-menu">
+      {changingPassword && <PasswordDialog onClose={() => setChangingPassword(false)} />}
       <Menu
         className="user-menu__button"
         entries={entries}

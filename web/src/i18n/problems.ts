@@ -78,6 +78,11 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   speaker: 'この話し手は文字起こしにありません。画面を読み込み直してください',
   person_or_person_id: '登録済みの方を選ぶか、新しい方の氏名を入力してください',
   unknown_account: '担当にできない利用者です。選び直してください',
+  password_wrong: 'いまのパスワードが違います。もう一度入力してください',
+  password_too_short: '短すぎます。12文字以上にしてください',
+  password_too_long: '長すぎます。128文字以内にしてください',
+  password_is_login_id: 'ログインIDを含まないものにしてください',
+  password_repetitive: '同じ文字や並びのくり返しは使えません',
   password_unchanged: 'いまと同じものは使えません。別のパスワードにしてください',
 };
 

@@ -6,7 +6,7 @@ import { Empty, Icon, LinkButton, NavTabs, Tag, type IconName } from '../../ui';
 import { rememberCase } from '../home/recent';
 import { NetworkSection } from './NetworkSection';
 import { PartnerOverview } from '../partner/PartnerOverview';
-import { controlId, LiveSheet } from '../sheet';
+import { controlId, FinaliseButton, Finals, LiveSheet, useDocumentInfo } from '../sheet';
 import { TranscriptsTab } from '../transcript/TranscriptsTab';
 import { personName, useCase, useCaseEvents, type CaseDetail, type SectionInfo } from './api';
 import { ageText } from './dates';
@@ -304,7 +304,7 @@ function SheetTab({
   documentId: string;
   form: string;
 }) {
-  const { session } = useSession();
+  const { session, can } = useSession();
   const root = useRef<HTMLDivElement>(null);
   useFieldOfAddress(root);
   const references = useMemo(() => {
@@ -327,22 +327,42 @@ function SheetTab({
     }),
     [detail.received_on, detail.stage],
   );
+  const info = useDocumentInfo(documentId).data;
+  const mayEdit = section.level === 'edit' && can('edit_case');
   return (
-    <div ref={root}>
+    <div ref={root} className="case-main">
+      {info && levelOf(info.level) !== 'masked' && <Finals info={info} mayEdit={mayEdit} />}
       <LiveSheet
+        // A sheet that became final, or a draft again, is opened anew with what may be done now.
+        key={info?.state === 'final' ? 'final' : 'draft'}
         documentId={documentId}
         formId={form}
         seenBy={section.seen_by}
         references={references}
         outside={outside}
-        aside={
-          detail.permissions.includes('review_masks') &&
-          section.seen_by.some((entry) => entry.level === 'masked') && (
-            <LinkButton href={`/mask-reviews/${documentId}`} size="s" variant="quiet" icon="mask">
-              マスク確認
-            </LinkButton>
-          )
-        }
+        aside={(connection, definition) => (
+          <>
+            {mayEdit && (
+              <FinaliseButton
+                connection={connection}
+                documentId={documentId}
+                definition={definition}
+                outside={outside}
+              />
+            )}
+            {detail.permissions.includes('review_masks') &&
+              section.seen_by.some((entry) => entry.level === 'masked') && (
+                <LinkButton
+                  href={`/mask-reviews/${documentId}`}
+                  size="s"
+                  variant="quiet"
+                  icon="mask"
+                >
+                  マスク確認
+                </LinkButton>
+              )}
+          </>
+        )}
       />
     </div>
   );

@@ -7,6 +7,7 @@ import type { FormDefinition } from '../../forms/definition';
 import type { Values } from '../../forms/rules';
 import { useForm } from '../../forms/use-form';
 import { problemText } from '../../i18n/problems';
+import type { DocumentConnection } from '../../sync/connection';
 import { useConnectionState, useDocument, useShared, type LiveDocument } from '../../sync/hooks';
 import { Card, Empty, Notice, Progress } from '../../ui';
 import type { References } from './FieldEditor';
@@ -23,8 +24,8 @@ interface LiveSheetProps {
   seenBy: readonly SeenBy[];
   references?: Partial<References>;
   outside?: Values;
-  /** Right end of the sheet's head line. */
-  aside?: ReactNode;
+  /** Right end of the sheet's head line, while it can be written. */
+  aside?: (connection: DocumentConnection, definition: FormDefinition) => ReactNode;
 }
 
 /**
@@ -87,7 +88,7 @@ function Content({
               references={references}
               seenBy={seenBy}
               {...(outside ? { outside } : {})}
-              aside={aside}
+              aside={aside?.(live.connection, definition)}
             />
           ) : (
             <LiveReading live={live} definition={definition} references={references} />
@@ -162,7 +163,7 @@ function LiveReading({
     >
       <Notice tone="info">
         {live.info.state === 'final'
-          ? '確定した記録です。訂正するときは、訂正の記録を追加してください。'
+          ? '確定した記録です。書き込みはできません。'
           : 'あなたの機関は閲覧のみです。書き込みはできません。'}
       </Notice>
       <SheetView definition={definition} fields={cells} references={references} />

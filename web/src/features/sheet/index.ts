@@ -1,4 +1,5 @@
 /** Sheets: editing together, reading, masked reading. Other features import from here. */
+export { FinaliseButton, Finals, useDocumentInfo } from './Finals';
 export { LiveSheet } from './LiveSheet';
 export { useForm } from '../../forms/use-form';
 export { MaskedText, SheetView, Withheld } from './SheetView';
