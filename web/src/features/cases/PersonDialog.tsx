@@ -268,6 +268,7 @@ function Protection({ person, draft, change, errorAt }: PartProps & { person: Re
         onChange={(protect) =>
           change({
             protect,
+            understood: false,
             // Whoever protects somebody goes on seeing the values, unless taken off on purpose.
             ...(protect && draft.allow.size === 0 ? { allow: new Set([own]) } : {}),
           })
@@ -303,7 +304,9 @@ function Protection({ person, draft, change, errorAt }: PartProps & { person: Re
               label: agency.id === own ? `${agency.name}（自機関）` : agency.name,
             }))}
             values={draft.allow}
-            onToggle={(code, on) => change({ allow: toggled(draft.allow, code, on) })}
+            onToggle={(code, on) =>
+              change({ allow: toggled(draft.allow, code, on), understood: false })
+            }
             error={errorAt(AT('allow'))}
           />
           {!draft.allow.has(own) && (

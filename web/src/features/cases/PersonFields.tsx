@@ -21,7 +21,7 @@ export function PersonFields({
 }: {
   person: PersonDraft;
   today: string;
-  /** Ids that are not proposed again. */
+  /** Ids of those who are there already: shown, so that nobody is entered twice, not offered. */
   chosen: readonly string[];
   onChange: (part: Partial<PersonDraft>) => void;
   errorAt: (target: string) => string | undefined;
@@ -138,7 +138,6 @@ function Duplicates({
   });
   const order = { birth: 0, name: 1, near: 2 } as const;
   const found = (query.data?.items ?? [])
-    .filter((entry) => !chosen.includes(entry.id))
     .map((entry) => ({ entry, match: matchOf(person, entry) }))
     .sort((a, b) => order[a.match] - order[b.match])
     .slice(0, 5);
@@ -172,9 +171,13 @@ function Duplicates({
                   <Tag tone={match === 'near' ? 'plain' : 'orange'} small>
                     {MATCH_WORDS[match]}
                   </Tag>
-                  <Button size="s" onClick={() => onChoose(entry)}>
-                    この方を選ぶ
-                  </Button>
+                  {chosen.includes(entry.id) ? (
+                    <span className="soft">すでに加えた方です</span>
+                  ) : (
+                    <Button size="s" onClick={() => onChoose(entry)}>
+                      この方を選ぶ
+                    </Button>
+                  )}
                 </li>
               );
             })}
