@@ -33,27 +33,6 @@ export const AGENCY_CLASSES: Record<string, string> = {
   agency: '支援関係機関',
 };
 
-/** Sections of a case. */
-export const SECTIONS: Record<string, string> = {
-  intake: '相談受付',
-  assessment: 'アセスメント',
-  network: '世帯・関係',
-  screening: 'スクリーニング',
-  plan: 'プラン',
-  progress: '支援経過',
-  meeting: '会議',
-  evaluation: '評価',
-  note: '共有メモ',
-};
-
-/** Gender codes of the catalogue. */
-export const GENDERS: Record<string, string> = {
-  '1': '男性',
-  '2': '女性',
-  '3': 'その他',
-  '9': '不明・回答しない',
-};
-
 /** The label of a code, or the code itself: an unknown code must not vanish from the screen. */
 export function labelOf(words: Readonly<Record<string, string>>, code: string): string {
   return words[code] ?? code;

@@ -19,6 +19,10 @@ function sources(folder: string): string[] {
 }
 
 const TEXT = sources(SERVER).join('\n');
+/** Where codes of fields come from too. */
+const ALL = ['api', 'store', 'domain', '../pipelines/intake']
+  .flatMap((part) => sources(join(SERVER, '../..', part, 'src')))
+  .join('\n');
 
 function codes(...patterns: RegExp[]): string[] {
   const found = new Set<string>();
@@ -47,6 +51,13 @@ describe('the wording of refusals', () => {
     expect(sent).toContain('too_long');
     expect(sent.length).toBeGreaterThan(8);
     expect(sent.filter((code) => !(code in FIELD_WORDS))).toEqual([]);
+  });
+
+  it('has words for nothing that is never sent', () => {
+    // `offline` is the browser's own; `password_wrong` is made of `invalid_credentials`.
+    const own = ['offline', 'password_wrong'];
+    const known = [...Object.keys(PROBLEM_WORDS), ...Object.keys(FIELD_WORDS)];
+    expect(known.filter((code) => !own.includes(code) && !ALL.includes(`"${code}"`))).toEqual([]);
   });
 
   it('says what is wrong when no field can be marked', () => {

@@ -139,21 +139,3 @@ export function Progress({ label, value }: { label: string; value?: number }) {
     </div>
   );
 }
-
-/** Pairs of name and value. */
-export function DescriptionList({
-  items,
-}: {
-  items: readonly { key: string; name: ReactNode; value: ReactNode }[];
-}) {
-  return (
-    <dl className="description">
-      {items.map((item) => (
-        <div key={item.key} className="description__row">
-          <dt>{item.name}</dt>
-          <dd>{item.value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
-}

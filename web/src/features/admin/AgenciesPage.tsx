@@ -199,7 +199,7 @@ function EditAgency({
         if (agency)
           await api.patch(`agencies/${agency.id}`, {
             ...body,
-            ...(agency.version === undefined ? {} : { version: agency.version }),
+            version: agency.version,
           });
         else await api.post('agencies', { ...body, class: kind });
         onDone();

@@ -4,7 +4,7 @@ import { api } from '../../api/client';
 import { problemText } from '../../i18n/problems';
 import { Button, Dialog, Notice, Select, TextInput, useToast } from '../../ui';
 import type { CaseDetail } from './api';
-import { isEnded, stageLabel, STAGES, URGENCY_CODES, urgencyLong } from './vocabulary';
+import { isEnded, stageLabel, URGENCY_CODES, urgencyLong } from './vocabulary';
 
 /** 「段階・緊急性を変える」. */
 export function StageDialog({ detail, onClose }: { detail: CaseDetail; onClose: () => void }) {
@@ -13,7 +13,7 @@ export function StageDialog({ detail, onClose }: { detail: CaseDetail; onClose: 
   const [stage, setStage] = useState(detail.stage);
   const [urgency, setUrgency] = useState(detail.urgency ?? '');
   const [outcome, setOutcome] = useState(detail.outcome ?? '');
-  const codes = detail.next_stages ? [detail.stage, ...detail.next_stages] : Object.keys(STAGES);
+  const codes = [detail.stage, ...detail.next_stages];
   const save = useMutation({
     mutationFn: async () => {
       let version = detail.version;
@@ -25,7 +25,7 @@ export function StageDialog({ detail, onClose }: { detail: CaseDetail; onClose: 
         await api.post(`cases/${detail.id}/stage`, {
           stage,
           ...(outcome.trim() ? { outcome: outcome.trim() } : {}),
-          ...(version === undefined ? {} : { version }),
+          version,
         });
     },
     onSuccess: async () => {

@@ -4,12 +4,8 @@ import { useCallback, useEffect, useRef } from 'react';
 import { api, apiUrl } from '../../api/client';
 import type { Projection, Schema } from '../../api/types';
 
-export type Named = Schema<'NamedAnswer'>;
-export type ClientSummary = Schema<'ClientSummary'>;
 export type CaseSummary = Schema<'CaseSummary'>;
-export type CasePerson = Schema<'CasePersonAnswer'>;
 export type SectionInfo = Schema<'SectionAnswer'>;
-export type Consent = Schema<'ConsentAnswer'>;
 export type CaseDetail = Schema<'CaseDetail'>;
 export type CasePage = Schema<'CaseList'>;
 export type ProgressRecord = Schema<'ProgressAnswer'>;

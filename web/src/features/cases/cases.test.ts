@@ -21,7 +21,6 @@ describe('dates', () => {
     expect(ageText({ age: 54 })).toBe('54歳');
     expect(ageText({ age: 84, deceased: true })).toBe('故人（享年84）');
     expect(ageText({ age: null, deceased: true })).toBe('故人');
-    expect(ageText({ age: null, age_band: '50代' })).toBe('50代');
     expect(ageText({ age: null })).toBe('');
   });
 

@@ -102,13 +102,9 @@ export function ageOn(birth: string | null | undefined, today: string): number |
 /** A contact this long ago is worth a word in red; three weeks is the field's rule of thumb. */
 export const QUIET_DAYS = 21;
 
-/** 「54歳」, 「故人（享年84）」, 「故人」, the band a masked reader sees, or nothing. */
-export function ageText(person: {
-  age?: number | null;
-  age_band?: string | null;
-  deceased?: boolean | null;
-}): string {
+/** 「54歳」, 「故人（享年84）」, 「故人」, or nothing. */
+export function ageText(person: { age?: number | null; deceased?: boolean | null }): string {
   // Of the dead the server gives the age on the day of death, or none.
   if (person.deceased) return person.age == null ? '故人' : `故人（享年${person.age}）`;
-  return person.age_band ?? (person.age == null ? '' : `${person.age}歳`);
+  return person.age == null ? '' : `${person.age}歳`;
 }

@@ -302,15 +302,11 @@ export function kinshipLabel(code: string): string {
   return KIN[code] ?? code;
 }
 
-export const GENDERS: Readonly<Record<string, string>> = {
+const GENDERS: Readonly<Record<string, string>> = {
   '1': '男性',
   '2': '女性',
   '3': 'その他',
   '9': '不明・回答しない',
-  male: '男性',
-  female: '女性',
-  other: 'その他',
-  unknown: '不明',
 };
 
 export function genderLabel(code: string | null | undefined): string {

@@ -5,7 +5,8 @@ import type { DocumentInfo, Projection } from '../../api/types';
 import { problemText } from '../../i18n/problems';
 import { Select } from '../../ui';
 import { useCase } from '../cases/api';
-import { MaskedText, projectedText, Withheld } from './preview';
+import { MaskedText, Withheld } from '../sheet';
+import { projectedText } from './preview';
 import { maskText, segments, type FieldText, type Span } from './spans';
 
 /** Re-asks the partner's view this long after the last decision, in ms. */
@@ -117,7 +118,7 @@ export function PreviewPane({
                       <b>住所秘匿</b>　この欄は渡りません。
                     </span>
                   ) : (
-                    <Withheld />
+                    <Withheld>検出が終わるまで、新しく書かれた文は渡りません。</Withheld>
                   ))}
               </div>
             );

@@ -104,10 +104,6 @@ export class Review {
     return Array.isArray(ids) ? (ids as string[]) : [];
   }
 
-  get canUndo(): boolean {
-    return this.undoManager.undoStack.length > 0;
-  }
-
   #change(ids: readonly string[], apply: (span: Y.Map<unknown>) => boolean): number {
     let changed = 0;
     this.#touched = ids;

@@ -24,7 +24,8 @@ import {
   textsOf,
   useToast,
 } from '../../ui';
-import { BlockedNotice, OnlineMembers, SaveStatus, SeenBadge, todayIn } from '../sheet';
+import { localDate } from '../cases/dates';
+import { BlockedNotice, OnlineMembers, SaveStatus, SeenBadge } from '../sheet';
 import { HouseholdDialog, NodeDialog, TieDialog, type Candidate } from './dialogs';
 import type { Point } from './geometry';
 import { Legend } from './Legend';
@@ -162,7 +163,7 @@ function Board({
   const state = useConnectionState(connection);
   const map = useNetwork(connection);
   const peers = usePeers(connection);
-  const today = todayIn(session.municipality.zone);
+  const today = localDate(new Date(), session.municipality.zone);
   const editable = connection.writable;
   const [selection, setSelection] = useState<Selection>(null);
   const [opened, setOpened] = useState<Opened>(null);

@@ -1,12 +1,6 @@
 import { memo, type ReactNode } from 'react';
 import * as Y from 'yjs';
-import {
-  maxChars,
-  optionLabel,
-  optionsOf,
-  type Field,
-  type FormDefinition,
-} from '../../forms/definition';
+import { maxChars, optionsOf, type Field, type FormDefinition } from '../../forms/definition';
 import { selectedCodes } from '../../forms/rules';
 import type { DocumentConnection } from '../../sync/connection';
 import type { Peer } from '../../sync/hooks';
@@ -306,19 +300,4 @@ function NumberInput({
       }}
     />
   );
-}
-
-/** A value in words, for reading. */
-export function valueText(definition: FormDefinition, field: Field, value: unknown): string {
-  if (value === undefined || value === null || value === '') return '';
-  if (field.type === 'select' && typeof value === 'string')
-    return optionLabel(definition, field, value);
-  if (field.type === 'multiselect')
-    return selectedCodes(value)
-      .map((code) => optionLabel(definition, field, code))
-      .join('、');
-  if (typeof value === 'boolean') return value ? 'はい' : 'いいえ';
-  if (typeof value === 'number') return `${value.toLocaleString('ja-JP')}${field.unit ?? ''}`;
-  if (typeof value === 'string') return value;
-  return '';
 }

@@ -19,8 +19,8 @@ import {
   useToast,
   useUnreadProblems,
 } from '../../ui';
+import { localDate } from '../cases/dates';
 import { controlId } from './FieldEditor';
-import { todayIn } from './SheetEditor';
 import { fieldsMap, readValues } from './values';
 
 type Version = Schema<'VersionItem'>;
@@ -91,7 +91,7 @@ function FinaliseDialog({
   const [refused, setRefused] = useState<readonly Issue[]>([]);
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
-  const today = todayIn(session.municipality.zone);
+  const today = localDate(new Date(), session.municipality.zone);
   const issues = validate(definition, values, { today, outside });
   const found = [...refused, ...issues.filter((issue) => issue.severity === 'error')];
   const toMend = [

@@ -26,6 +26,7 @@ import {
   useToast,
   useUnread,
 } from '../../ui';
+import { localDate } from '../cases/dates';
 import { controlId, FieldEditor, type References } from './FieldEditor';
 import { SeenBadge } from './SeenBadge';
 import { BlockedNotice, OnlineMembers, SaveStatus } from './Status';
@@ -34,11 +35,6 @@ import { ControlEdit, fieldsMap, filled, readValues } from './values';
 import './sheet.css';
 
 const NO_PEERS: readonly Peer[] = [];
-
-/** Today in a zone, ISO. */
-export function todayIn(zone: string, now: Date = new Date()): string {
-  return new Intl.DateTimeFormat('en-CA', { timeZone: zone, dateStyle: 'short' }).format(now);
-}
 
 /** How far a section is. */
 interface SectionState {
@@ -94,7 +90,7 @@ export function SheetEditor({
   const { session } = useSession();
   const showToast = useToast();
   const fields = useMemo(() => fieldsMap(connection.doc), [connection]);
-  const today = todayIn(session.municipality.zone);
+  const today = localDate(new Date(), session.municipality.zone);
   const values = useShared(fields, () => readValues(definition, fields));
   const peers = usePeers(connection);
   const peersAt = useMemo(() => {

@@ -1,22 +1,27 @@
 import type { ReactNode } from 'react';
 import type { ProjectedField, Projection } from '../../api/types';
 import type { Field, FormDefinition } from '../../forms/definition';
-import { isIso } from '../../forms/rules';
-import { formatWareki } from '../../forms/wareki';
+import { valueText } from '../../forms/value-text';
 import { Icon, Table, Unverified } from '../../ui';
-import { valueText, type References } from './FieldEditor';
+import type { References } from './FieldEditor';
 import './sheet.css';
 
 /** ［氏名1］ and the like: fixed-form replacements of masked words. */
 const TOKEN = /(［[^［］\n]{1,16}］)/u;
 
-/** Text with its masks set apart. */
-export function MaskedText({ text }: { text: string }) {
+/** Text with its masks set apart. `current` is the mask to point out, counted from 0. */
+export function MaskedText({ text, current }: { text: string; current?: number }) {
   return (
     <>
       {text.split(TOKEN).map((part, index) =>
-        TOKEN.test(part) ? (
-          <span key={index} className="mask-token">
+        // What matched stands between what did not.
+        index % 2 === 1 ? (
+          <span
+            key={index}
+            className={
+              (index - 1) / 2 === current ? 'mask-token mask-token--current' : 'mask-token'
+            }
+          >
             {part}
           </span>
         ) : (
@@ -28,12 +33,12 @@ export function MaskedText({ text }: { text: string }) {
 }
 
 /** 確認中: newer words exist and are not shown before somebody has looked at them. */
-export function Withheld() {
+export function Withheld({ children }: { children?: ReactNode }) {
   return (
     <span className="withheld">
       <Icon name="clock" size="s" />
       <strong>確認中</strong>
-      この先に新しく書かれた文があります。確認が終わると見られます。
+      {children ?? 'この先に新しく書かれた文があります。確認が終わると見られます。'}
     </span>
   );
 }
@@ -159,10 +164,6 @@ function plainText(
   value: unknown,
   references: References | undefined,
 ): string {
-  if (typeof value === 'string' && (field.type === 'date' || field.type === 'datetime')) {
-    const date = value.slice(0, 10);
-    return isIso(date) ? `${formatWareki(date)}${value.slice(10).replace('T', ' ')}` : value;
-  }
   const list = { user_ref: 'users', org_ref: 'orgs', person_ref: 'persons' } as const;
   if (field.type === 'user_ref' || field.type === 'org_ref' || field.type === 'person_ref') {
     if (typeof value !== 'string') return '';
@@ -170,6 +171,5 @@ function plainText(
     const known = references?.[list[field.type]].find((option) => option.code === value);
     return known?.label ?? '登録あり（氏名・名称はこの画面では表示できません）';
   }
-  if (field.type === 'select' && typeof value === 'string' && value.startsWith('［')) return value;
   return valueText(definition, field, value);
 }

@@ -5,5 +5,4 @@ export { useForm } from '../../forms/use-form';
 export { MaskedText, SheetView, Withheld } from './SheetView';
 export { SeenBadge } from './SeenBadge';
 export { BlockedNotice, OnlineMembers, SaveStatus } from './Status';
-export { todayIn } from './SheetEditor';
 export { controlId } from './FieldEditor';

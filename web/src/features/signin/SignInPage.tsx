@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { ApiError, api, appUrl, request } from '../../api/client';
-import type { Session } from '../../api/types';
+import type { Schema, Session } from '../../api/types';
 import { DemoRibbon } from '../../app/DemoRibbon';
 import type { PageProps } from '../../app/routes';
 import { SESSION_KEY } from '../../app/session';
@@ -27,10 +27,9 @@ import './signin.css';
 
 type Stage = 'credentials' | 'totp' | 'recovery' | 'enrolment' | 'password';
 
-interface StageAnswer {
-  stage: 'totp' | 'enrolment' | 'password' | 'ready';
-  recovery_codes?: string[];
-}
+/** A step's answer; finishing the enrolment also gives the recovery codes. */
+type StageAnswer = Schema<'StageAnswer'> &
+  Partial<Schema<'EnrolmentAnswer'>> & { stage: Session['stage'] };
 
 /** What a refused step leaves on the screen. */
 interface Failure {
@@ -60,7 +59,7 @@ export default function SignInPage({ params }: PageProps) {
   const client = useQueryClient();
   const instance = useQuery({
     queryKey: ['instance'],
-    queryFn: () => api.get<{ demo: boolean }>('instance'),
+    queryFn: () => api.get<Schema<'Instance'>>('instance'),
     staleTime: Infinity,
   });
   // A reload in the middle of signing in goes on where it was.
@@ -429,12 +428,6 @@ function Recovery({
   );
 }
 
-interface EnrolmentSecret {
-  secret: string;
-  otpauth_url: string;
-  qr_png_base64: string;
-}
-
 /** The secret is made anew by each POST, so it is asked for once per visit, not per render. */
 function Enrolment({
   onDone,
@@ -443,7 +436,7 @@ function Enrolment({
   onDone: (stage: StageAnswer['stage']) => void;
   onLost: () => void;
 }) {
-  const [secret, setSecret] = useState<EnrolmentSecret | null>(null);
+  const [secret, setSecret] = useState<Schema<'EnrolmentOffer'> | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [again, setAgain] = useState(0);
   const [code, setCode] = useState('');
@@ -455,7 +448,7 @@ function Enrolment({
     if (asked.current === again) return;
     asked.current = again;
     setProblem(null);
-    request<EnrolmentSecret>('POST', 'session/enrolment', { expectUnauthenticated: true })
+    request<Schema<'EnrolmentOffer'>>('POST', 'session/enrolment', { expectUnauthenticated: true })
       .then(setSecret)
       .catch((cause: unknown) => {
         if (cause instanceof ApiError && cause.status === 401) onLost();

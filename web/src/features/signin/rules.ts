@@ -117,18 +117,6 @@ export function checkPassword(next: string, again: string, loginId: string): Pas
   return errors;
 }
 
-/**
- * Where to go after signing in. Only a path of this application is accepted, so that a crafted
- * link cannot send somebody who has just typed a password to another host.
- */
-export function returnPath(wanted: string | null | undefined): string {
-  if (!wanted || !wanted.startsWith('/') || wanted.startsWith('//') || wanted.includes('\\'))
-    return '/';
-  if ([...wanted].some((character) => character < ' ')) return '/';
-  if (wanted === '/signin' || wanted.startsWith('/signin?')) return '/';
-  return wanted;
-}
-
 /** Groups of four are easier to copy by hand into an authenticator. */
 export function groupSecret(secret: string): string {
   return secret.replace(/\s/g, '').replace(/(.{4})(?=.)/g, '$1 ');

@@ -1,31 +1,13 @@
 import { Link } from 'wouter';
+import type { Schema } from '../../api/types';
 import { Card, Empty, Tag } from '../../ui';
 import { isEnded, OUTCOMES, stageLabel, STAGES } from '../cases/vocabulary';
 import './similar.css';
 
-export interface SimilarReason {
-  kind: string;
-  text: string;
-}
-
-export interface SimilarHit {
-  case_id?: string | null;
-  case_no?: string | null;
-  display?: string | null;
-  stage: string;
-  outcome?: string | null;
-  score: number;
-  reasons: SimilarReason[];
-  digest: string | null;
-}
+export type SimilarHit = Schema<'SimilarAnswer'>;
 
 /** Characters of a digest shown at once. */
 const DIGEST = 110;
-
-export interface SimilarAnswer {
-  hits: SimilarHit[];
-  notice?: string | null;
-}
 
 /** Why there is nothing to show, when the server knows. */
 export function noticeText(notice: string | null | undefined): string | null {

@@ -1,15 +1,10 @@
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
+import type { Schema } from '../../api/types';
 import { problemText } from '../../i18n/problems';
 import { Button, Card, Empty, ErrorSummary, Notice, PageHead, Progress, TextArea } from '../../ui';
-import {
-  filterHits,
-  noticeText,
-  SimilarHits,
-  type SimilarFilter,
-  type SimilarAnswer,
-} from './SimilarHits';
+import { filterHits, noticeText, SimilarHits, type SimilarFilter } from './SimilarHits';
 import { ALL, SimilarFilters } from './SimilarTools';
 
 /** 「類似事案」 from free text. The text goes in the body of a request, never into an address. */
@@ -19,7 +14,7 @@ export default function SimilarPage() {
   const [error, setError] = useState<string | undefined>();
   const [filter, setFilter] = useState<SimilarFilter>(ALL);
   const search = useMutation({
-    mutationFn: (words: string) => api.post<SimilarAnswer>('similar', { text: words }),
+    mutationFn: (words: string) => api.post<Schema<'SimilarList'>>('similar', { text: words }),
     onSuccess: () => setFilter(ALL),
   });
   const submit = (): void => {

@@ -2,22 +2,18 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
 import { api } from '../../api/client';
+import type { Schema } from '../../api/types';
 import { QueryState } from '../cases/parts';
 import { Notice } from '../../ui';
-import {
-  filterHits,
-  noticeText,
-  SimilarHits,
-  type SimilarFilter,
-  type SimilarAnswer,
-} from './SimilarHits';
+import { filterHits, noticeText, SimilarHits, type SimilarFilter } from './SimilarHits';
 import { ALL, SimilarFilters } from './SimilarTools';
 
 /** 「類似事案」 of the open case. */
 export function SimilarTab({ caseId }: { caseId: string }) {
   const query = useQuery({
     queryKey: ['case', caseId, 'similar'],
-    queryFn: ({ signal }) => api.get<SimilarAnswer>(`cases/${caseId}/similar`, undefined, signal),
+    queryFn: ({ signal }) =>
+      api.get<Schema<'SimilarList'>>(`cases/${caseId}/similar`, undefined, signal),
     staleTime: 60_000,
   });
   const [filter, setFilter] = useState<SimilarFilter>(ALL);

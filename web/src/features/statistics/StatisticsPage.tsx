@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, apiUrl, fetchText } from '../../api/client';
+import type { Schema } from '../../api/types';
 import { SaveLink, useSave } from '../../app/saving';
 import { useSession } from '../../app/session';
 import {
@@ -19,7 +20,7 @@ import {
 } from '../../ui';
 import { localDate, wareki } from '../cases/dates';
 import { QueryState } from '../cases/parts';
-import { chartText, monthLabel, periodError, periods, pivot, type Period, type Row } from './table';
+import { chartText, monthLabel, periodError, periods, pivot, type Period } from './table';
 import './statistics.css';
 
 type By = 'route' | 'issue';
@@ -29,22 +30,7 @@ const BY: Readonly<Record<By, { title: string; noun: string }>> = {
   issue: { title: '課題別の新規相談受付件数', noun: '課題別' },
 };
 
-interface Answer {
-  definition: string | Definition;
-  rows: Row[];
-  total_cases: number;
-  /** Cases per month: with several issues each, the sum over the issues says more than there are. */
-  months?: { month: string; cases: number }[];
-}
-
-interface Definition {
-  title?: string | null;
-  text?: string | null;
-  description?: string | null;
-  verified?: boolean | null;
-  source?: string | null;
-  note?: string | null;
-}
+type Answer = Schema<'NewConsultationsAnswer'>;
 
 /** 「統計」: the definition before the figures, a chart and the same figures as a table. */
 export default function StatisticsPage() {
@@ -177,7 +163,7 @@ export default function StatisticsPage() {
           title={
             <>
               {BY[by].title}
-              {query.data && !definitionOf(query.data).verified && <Unverified />}
+              {query.data && !query.data.definition.verified && <Unverified />}
             </>
           }
           icon="chart"
@@ -251,18 +237,11 @@ export default function StatisticsPage() {
   );
 }
 
-function definitionOf(answer: Answer): Definition & { text: string } {
-  const { definition } = answer;
-  if (typeof definition === 'string') return { text: definition, verified: false };
-  return { ...definition, text: definition.text ?? definition.description ?? '' };
-}
-
 function DefinitionNotice({ answer }: { answer: Answer }) {
-  const definition = definitionOf(answer);
+  const { definition } = answer;
   return (
     <Notice title="数え方">
       <p>{definition.text}</p>
-      {definition.note && <p>{definition.note}</p>}
       {!definition.verified && (
         <p>
           国の報告様式との照合が済んでいないため「未検証」です。提出前に定義を確かめてください。

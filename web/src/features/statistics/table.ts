@@ -1,12 +1,7 @@
 /** Turning the rows of the statistics API into a table of months by category. */
+import type { Schema } from '../../api/types';
 
-export interface Row {
-  month: string;
-  category: string;
-  label: string;
-  /** Null = suppressed because the number is small. */
-  count: number | null;
-}
+export type Row = Schema<'CountAnswer'>;
 
 export interface Table {
   months: string[];

@@ -3,7 +3,9 @@ import { useEffect, useMemo, useReducer, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import type * as Y from 'yjs';
 import { api } from '../../api/client';
+import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
+import { valueText } from '../../forms/value-text';
 import { fieldAt, type Field, type FormDefinition } from '../../forms/definition';
 import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
@@ -26,19 +28,13 @@ import {
   roleLabel,
   target,
   timecode,
-  warningText,
   type FieldState,
   type Place,
   type Transcript,
 } from './draft';
-import { readValue, valueText } from './values';
+import { readValue } from './values';
 
 type Mode = 'fill_empty' | 'replace' | 'append';
-
-/** Per-field answers of POST …/acceptances, as a list or as a map. */
-interface AcceptanceAnswer {
-  results: Readonly<Record<string, string>> | readonly { field: string; result: string }[];
-}
 
 const FORMS: Readonly<Record<string, string>> = {
   intake: 'intake_application',
@@ -105,19 +101,16 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
       if (connection) done.current.set(name, remember(connection.doc, target(name).field));
     }
     try {
-      const answer = await api.post<AcceptanceAnswer>(`transcripts/${transcript.id}/acceptances`, {
-        fields: names,
-        mode,
-      });
-      const results = new Map(
-        Array.isArray(answer.results)
-          ? (answer.results as readonly { field: string; result: string }[]).map(
-              (entry) => [entry.field, entry.result] as const,
-            )
-          : Object.entries(answer.results),
+      const answer = await api.post<Schema<'AcceptAnswer'>>(
+        `transcripts/${transcript.id}/acceptances`,
+        {
+          fields: names,
+          mode,
+        },
       );
-      const written = names.filter((name) => results.get(name) === 'written');
-      const filled = names.filter((name) => results.get(name) === 'skipped_not_empty');
+      const { results } = answer;
+      const written = names.filter((name) => results[name] === 'written');
+      const filled = names.filter((name) => results[name] === 'skipped_not_empty');
       const refused = names.filter((name) => !written.includes(name) && !filled.includes(name));
       setTaken((old) => new Set([...old, ...written]));
       setBack((old) => new Set([...old].filter((name) => !written.includes(name))));
@@ -230,7 +223,7 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
           <Notice tone="warning" title="確かめてください">
             <ul>
               {transcript.warnings.map((warning, index) => (
-                <li key={index}>{warningText(warning)}</li>
+                <li key={index}>{warning.message_ja}</li>
               ))}
             </ul>
           </Notice>
@@ -372,11 +365,11 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
                         </span>
                       </span>
                     </div>
-                    <p className="draft__value">{valueText(form(name), field, entry.value)}</p>
+                    <p className="draft__value">{words(form(name), field, entry.value)}</p>
                     {state !== 'accepted' && isFilled(now) && (
                       <p className="draft__now">
                         <b>いまのシート：</b>
-                        {valueText(form(name), field, now)}
+                        {words(form(name), field, now)}
                       </p>
                     )}
                     <div className="draft__foot">
@@ -487,8 +480,8 @@ export function DraftBoard({ transcript, detail }: { transcript: Transcript; det
       {asking && (
         <OverwriteDialog
           label={fieldOf(asking)?.label ?? asking}
-          now={valueText(form(asking), fieldOf(asking), existing(asking))}
-          next={valueText(form(asking), fieldOf(asking), transcript.draft[asking]?.value)}
+          now={words(form(asking), fieldOf(asking), existing(asking))}
+          next={words(form(asking), fieldOf(asking), transcript.draft[asking]?.value)}
           appendable={
             fieldOf(asking)?.type === 'textarea' ||
             fieldOf(asking)?.type === 'text' ||
@@ -685,4 +678,9 @@ function SpeakerDialog({
       </div>
     </Dialog>
   );
+}
+
+/** A value in words, and a word for none. */
+function words(...value: Parameters<typeof valueText>): string {
+  return valueText(...value) || '（空欄）';
 }

@@ -8,16 +8,12 @@ import { DraftBoard } from './DraftBoard';
 import type { Transcript } from './draft';
 import './transcript.css';
 
-interface TranscriptOfCase extends Transcript {
-  case_id: string;
-}
-
 /** 「文字起こしからの下書き」: conversation left, draft right, numbers joining both. */
 export default function TranscriptPage({ params }: PageProps) {
   const id = params['transcriptId'] ?? '';
   const query = useQuery({
     queryKey: ['transcript', id],
-    queryFn: ({ signal }) => api.get<TranscriptOfCase>(`transcripts/${id}`, undefined, signal),
+    queryFn: ({ signal }) => api.get<Transcript>(`transcripts/${id}`, undefined, signal),
   });
   const detail = useCase(query.data?.case_id ?? '');
   if (!query.data || (detail.isPending && query.data.case_id))

@@ -4,6 +4,7 @@
  *
  * Evidence offsets arrive as code points within an utterance; everything painted here is UTF-16.
  */
+import type { Schema } from '../../api/types';
 
 export interface Evidence {
   utterance: number;
@@ -18,23 +19,18 @@ export interface DraftField {
   evidence: readonly Evidence[];
 }
 
-export interface Utterance {
-  speaker: string;
-  start: number | string | null;
-  end: number | string | null;
-  text: string;
-}
+export type Utterance = Schema<'UtteranceAnswer'>;
 
-export interface Transcript {
-  id: string;
-  format: string;
-  encoding?: string | null;
-  utterances: readonly Utterance[];
-  speakers: Readonly<Record<string, string>>;
+/** A transcript with its draft; the pipeline's own objects are typed here. */
+export type Transcript = Omit<Schema<'TranscriptAnswer'>, 'draft' | 'warnings'> & {
   draft: Readonly<Record<string, DraftField>>;
-  accepted: Readonly<Record<string, { at: string; by?: string | null }>>;
-  warnings: readonly unknown[];
-  created_at?: string | null;
+  warnings: readonly Warning[];
+};
+
+/** Something in the file to look at, in the server's words, place included. */
+interface Warning {
+  code: string;
+  message_ja: string;
 }
 
 /** Below this the field is marked 要確認 and 「すべて受け入れる」 leaves it out. */
@@ -261,20 +257,17 @@ export function fileRefusal(file: { name: string; size: number }): string | null
 export function refusalText(code: string): string {
   switch (code) {
     case 'too_large':
-    case 'payload_too_large':
       return 'ファイルが大きすぎます。1つ20MBまでです。分けて取り込んでください。';
-    case 'transcript_empty':
+    case 'too_long':
+      return '文字起こしが長すぎます。いくつかに分けて取り込んでください。';
     case 'empty':
       return '発言が見つかりませんでした。中身のあるファイルか確かめてください。';
-    case 'transcript_format':
     case 'unsupported_format':
     case 'malformed':
       return '文字起こしとして読めませんでした。ファイルが途中で切れていないか、書き出しの形式（TXT、VTT、SRT、JSON）を確かめてください。';
-    case 'transcript_encoding':
     case 'encoding':
       return '文字コードを判別できませんでした。UTF-8 か Shift_JIS（CP932）で保存し直してください。';
     case 'personal_number':
-    case 'my_number':
       return '個人番号（マイナンバー）らしい12桁の番号があります。その番号を消してから、もう一度取り込んでください。';
     case 'forbidden':
       return 'この事案に文字起こしを取り込む権限がありません。主担当にご相談ください。';
@@ -283,49 +276,4 @@ export function refusalText(code: string): string {
     default:
       return '取り込めませんでした。少し待ってから、もう一度お試しください。';
   }
-}
-
-/** Wording of the warnings that come with a transcript. */
-export function warningText(warning: unknown): string {
-  const code = typeof warning === 'string' ? warning : codeOf(warning);
-  const count = countOf(warning);
-  const places = count === null ? '' : `（${count}か所）`;
-  switch (code) {
-    case 'personal_number':
-    case 'my_number':
-      return `12桁の番号がありました${places}。個人番号の可能性があるため取り込んでいません。`;
-    case 'truncated':
-      return 'ファイルが途中で切れています。読めたところまで取り込みました。';
-    case 'encoding_guessed':
-    case 'replacement_characters':
-      return '文字コードを推定して読みました。文字化けがないか確かめてください。';
-    case 'speakers_unknown':
-    case 'no_speakers':
-      return '話し手の区別がありません。「話し手を直す」で決めると、下書きの精度が上がります。';
-    case 'invalid_date':
-      return '実在しない日付がありました。下書きには入れていません。';
-    default: {
-      const message =
-        typeof warning === 'object' && warning !== null && 'message' in warning
-          ? warning.message
-          : null;
-      return typeof message === 'string' ? message : code || '確かめてほしいところがあります。';
-    }
-  }
-}
-
-function codeOf(warning: unknown): string {
-  if (typeof warning === 'object' && warning !== null && 'code' in warning) {
-    const { code } = warning;
-    return typeof code === 'string' ? code : '';
-  }
-  return '';
-}
-
-function countOf(warning: unknown): number | null {
-  if (typeof warning === 'object' && warning !== null && 'count' in warning) {
-    const { count } = warning;
-    return typeof count === 'number' ? count : null;
-  }
-  return null;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { readValue, restoreValue, trace, valueText } from './values';
+import { readValue, restoreValue, trace } from './values';
 
 function sheet(): Y.Doc {
   const doc = new Y.Doc();
@@ -71,12 +71,5 @@ describe('values of a sheet', () => {
     expect([...table.keys()]).toEqual(['old']);
     // Rows that were replaced cannot be brought back from their ids.
     expect(restoreValue(doc, 'agencies', ['older'], trace(doc, 'agencies'))).toBe(false);
-  });
-
-  it('has words for every kind', () => {
-    expect(valueText(undefined, null, null)).toBe('（空欄）');
-    expect(valueText(undefined, null, ['a', 'b'])).toBe('a、b');
-    expect(valueText(undefined, null, { a: true, b: false })).toBe('a');
-    expect(valueText(undefined, null, true)).toBe('はい');
   });
 });

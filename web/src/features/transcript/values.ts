@@ -1,7 +1,5 @@
-/** Draft values and sheet values in words, and putting a sheet value back as it was. */
+/** Sheet values as a draft finds them, and putting one back as it was. */
 import * as Y from 'yjs';
-import { optionLabel, type Field, type FormDefinition } from '../../forms/definition';
-import { formatWareki } from '../../forms/wareki';
 
 /** A value as it stands in a sheet: plain JSON, Y.Text as string, multiselect as list of codes. */
 export function readValue(doc: Y.Doc, field: string): unknown {
@@ -66,34 +64,4 @@ function restoreEntries(doc: Y.Doc, value: Y.Map<unknown>, before: unknown): boo
       if (value.get(code) !== true && !(value.get(code) instanceof Y.Map)) value.set(code, true);
   });
   return true;
-}
-
-/** A value in words: labels instead of codes, era dates, 「あり」 for true. */
-export function valueText(
-  definition: FormDefinition | undefined,
-  field: Field | null,
-  value: unknown,
-): string {
-  if (value === null || value === undefined || value === '') return '（空欄）';
-  if (Array.isArray(value)) {
-    if (value.length === 0) return '（空欄）';
-    if (field?.type === 'table') return `${value.length}行`;
-    return value.map((entry) => valueText(definition, field, entry)).join('、');
-  }
-  if (typeof value === 'boolean') return value ? 'はい' : 'いいえ';
-  if (typeof value === 'object') {
-    const codes = Object.entries(value)
-      .filter(([, chosen]) => chosen === true)
-      .map(([code]) => code);
-    return codes.length > 0
-      ? valueText(definition, field, codes)
-      : Object.values(value)
-          .filter((entry) => typeof entry === 'string')
-          .join('　');
-  }
-  if (typeof value === 'number') return `${value}${field?.unit ?? ''}`;
-  if (typeof value !== 'string') return '';
-  if (field?.type === 'date' && /^\d{4}-\d{2}-\d{2}$/.test(value)) return formatWareki(value);
-  if (definition && field?.options) return optionLabel(definition, field, value);
-  return value;
 }

@@ -1,30 +1,24 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../../api/client';
-import type { Projection } from '../../../api/types';
+import type { Projection, Schema } from '../../../api/types';
 import { useSession } from '../../../app/session';
 import { Card, Empty, LevelTag, Select } from '../../../ui';
 import { MaskedText, SheetView, useForm, Withheld } from '../../sheet';
-import { caseKeys, type CaseDetail, type Named, type ProgressRecord } from '../api';
+import { caseKeys, type CaseDetail } from '../api';
 import { monthDay } from '../dates';
 import { QueryState } from '../parts';
 import { levelOf, METHODS, sectionLabel, type Level } from '../vocabulary';
 
-interface ViewAsAnswer {
-  agency: Named;
-  /** false: for this agency the case does not exist. */
-  visible: boolean;
-  case: CaseDetail | null;
+type ViewAsAnswer = Omit<Schema<'ViewAs'>, 'projections'> & {
   projections: { section: string; projection: Projection }[];
-  progress: ProgressRecord[];
-}
+};
 
 /** 「見え方の確認」: the case as one of the agencies sees it. */
 export function ViewAs({ detail }: { detail: CaseDetail }) {
   const { session } = useSession();
   const others = detail.members.filter(
-    (member) =>
-      (member.active ?? member.to === null) && member.agency.id !== session.membership.agency.id,
+    (member) => member.active && member.agency.id !== session.membership.agency.id,
   );
   const [agency, setAgency] = useState(others[0]?.agency.id ?? '');
   const query = useQuery({

@@ -22,6 +22,7 @@ const member = (id: string, name: string) => ({
   role: 'member',
   from: '2026-04-01',
   to: null,
+  active: true,
 });
 
 const detail = (id: string) =>
