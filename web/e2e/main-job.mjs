@@ -155,6 +155,60 @@ test('reception: a duplicate is proposed, a new case opens its sheet', async () 
   quiet(sasaki);
 });
 
+test('a family member joins the case; the sheet is finalised and opened again', async () => {
+  const { page } = sasaki;
+  // The case received above: nobody else stands on it later.
+  await page.goto('/cases');
+  const name = '鏑木 ゆかり';
+  await page.fill('#global-search', CANARY_NAME);
+  await page.keyboard.press('Enter');
+  await page.getByRole('table').getByRole('link', { name: CANARY_NAME }).first().click();
+  await page.waitForURL(/\/cases\/[^/]+\/overview$/);
+  await page.getByRole('button', { name: '家族・関係者を加える' }).click();
+  await page.getByRole('button', { name: '事案に加える' }).click();
+  await page.getByText('この事案での立場を選んでください').first().waitFor();
+  await checkAccess(page, 'adding a person');
+  await page.fill('#name-added', name);
+  await page.getByRole('radio', { name: '親族' }).check();
+  await page.selectOption('#add-kinship', 'younger_sis');
+  await page.getByRole('button', { name: '事案に加える' }).click();
+  const row = page.getByRole('row', { name: new RegExp(`${name}.*妹.*未確認`) });
+  await row.waitFor();
+  await row.getByRole('button', { name: `${name}さんの台帳を開く` }).click();
+  await page.fill('#person-address', '架空町1-2-3');
+  await checkAccess(page, 'register person');
+  await page.getByRole('button', { name: '台帳に保存する' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+
+  await page.getByRole('link', { name: /^受付/ }).first().click();
+  const finalise = page.getByRole('button', { name: '確定する' });
+  await finalise.click();
+  await page.getByRole('heading', { name: /^確定する前に直すところが/ }).waitFor();
+  await picture(page, 'finalise-missing');
+  await checkAccess(page, 'what is missing');
+  await page.keyboard.press('Escape');
+
+  // A sheet of the demo whose rules are kept.
+  await page.goto(`/cases/${caseId}/assessment`);
+  await page.getByText('保存済み').first().waitFor();
+  await finalise.click();
+  await checkAccess(page, 'finalise');
+  await page.getByRole('button', { name: 'この内容で確定する' }).click();
+  await page.getByRole('heading', { name: '確定した記録' }).waitFor();
+  await page
+    .getByRole('row', { name: /第\d+版/ })
+    .first()
+    .waitFor();
+  await page.getByText('確定した記録です。書き込みはできません。').waitFor();
+  await picture(page, 'final');
+  await checkAccess(page, 'final sheet');
+  await page.getByRole('button', { name: '訂正のために開く' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: '訂正のために開く' }).click();
+  await page.getByRole('heading', { name: /^訂正中の記録/ }).waitFor();
+  await page.locator('#field-summary').waitFor();
+  quiet(sasaki);
+});
+
 test('one sheet, two browsers, a Japanese input method', async () => {
   const [a, b] = [sasaki.page, tanaka.page];
   for (const page of [a, b]) {

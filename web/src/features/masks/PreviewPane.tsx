@@ -86,7 +86,7 @@ export function PreviewPane({
         className="masks__scroll masks__preview-text"
         tabIndex={0}
         role="region"
-        aria-label="相手からの見え方"
+        aria-label="相手に見える文"
       >
         {fields
           .filter((entry) => entry.text !== '')
