@@ -694,10 +694,10 @@ test('an administrator creates a user who enrols, and sees no case', async () =>
   await page.fill('#account-name', '試験 花子');
   await page.fill('#account-login', login);
   const agency = await page
-    .locator('#account-agency option', { hasText: '東地域包括' })
+    .locator('#hat-agency option', { hasText: '東地域包括' })
     .getAttribute('value');
-  await page.selectOption('#account-agency', agency);
-  await page.selectOption('#account-role', 'agency');
+  await page.selectOption('#hat-agency', agency);
+  await page.selectOption('#hat-role', 'agency');
   await page.getByRole('button', { name: '登録して一時パスワードを出す' }).click();
   const password = (await page.getByTestId('one-time-password').innerText()).trim();
   await checkAccess(page, 'one-time password');

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useState, type ReactNode } from 'react';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
@@ -36,7 +36,6 @@ export function NewAccount({
   onClose: () => void;
   onDone: (issued: Issued) => void;
 }) {
-  const { can } = useSession();
   const only = agencies.length === 1 ? (agencies[0]?.id ?? '') : '';
   const [form, setForm] = useState({
     login_id: '',
@@ -51,7 +50,6 @@ export function NewAccount({
   });
   const set = (name: keyof typeof form) => (value: string) =>
     setForm((old) => ({ ...old, [name]: value }));
-  const agency = agencies.find((entry) => entry.id === form.agency_id);
   return (
     <FormDialog
       title="利用者を登録する"
@@ -62,20 +60,17 @@ export function NewAccount({
         name: { id: 'account-name', label: '氏名' },
         kana: { id: 'account-kana', label: 'ふりがな' },
         email: { id: 'account-email', label: 'メールアドレス' },
-        role: { id: 'account-role', label: '役割' },
-        agency_id: { id: 'account-agency', label: '機関' },
+        role: { id: 'hat-role', label: '役割' },
+        agency_id: { id: 'hat-agency', label: '機関' },
+        valid_from: { id: 'hat-from', label: '所属の始まり' },
+        valid_to: { id: 'hat-to', label: '所属の終わり' },
       }}
       check={() => [
         ...required({
           'account-name': { value: form.name, message: '氏名を入力してください。' },
           'account-login': { value: form.login_id, message: 'ログインIDを入力してください。' },
-          'account-agency': { value: form.agency_id, message: '機関を選んでください。' },
-          'account-role': { value: form.role, message: '役割を選んでください。' },
-          'account-from': {
-            value: form.valid_from,
-            message: '所属の始まりの日を入力してください。',
-          },
         }),
+        ...hatProblems(form),
         ...(form.login_id.trim() !== '' &&
         !/^[a-z0-9._@-]{3,64}$/i.test(form.login_id.normalize('NFKC').trim())
           ? [
@@ -112,23 +107,7 @@ export function NewAccount({
     >
       {(errorAt) => (
         <>
-          <div className="two">
-            <TextInput
-              id="account-name"
-              label="氏名"
-              required
-              autoFocus
-              value={form.name}
-              onChange={set('name')}
-              error={errorAt('account-name')}
-            />
-            <TextInput
-              id="account-kana"
-              label="ふりがな"
-              value={form.kana}
-              onChange={set('kana')}
-              error={errorAt('account-kana')}
-            />
+          <NameInputs form={form} set={set} errorAt={errorAt}>
             <TextInput
               id="account-login"
               label="ログインID"
@@ -140,60 +119,13 @@ export function NewAccount({
               onChange={set('login_id')}
               error={errorAt('account-login')}
             />
-            <TextInput
-              id="account-email"
-              label="メールアドレス"
-              type="email"
-              support="お知らせ用。個人情報は書きません"
-              value={form.email}
-              onChange={set('email')}
-              error={errorAt('account-email')}
-            />
-            <Select
-              label="職種"
-              value={form.profession}
-              options={PROFESSION_OPTIONS}
-              empty="選ばない"
-              onChange={set('profession')}
-            />
-          </div>
-          <div className="two">
-            <Select
-              id="account-agency"
-              label="機関"
-              required
-              value={form.agency_id}
-              options={agencies.map((entry) => ({ code: entry.id, label: entry.name }))}
-              onChange={(agency_id) => setForm((old) => ({ ...old, agency_id, role: '' }))}
-              error={errorAt('account-agency')}
-            />
-            <Select
-              id="account-role"
-              label="役割"
-              required
-              support={agency ? undefined : '先に機関を選びます'}
-              value={form.role}
-              options={roleOptions(agency, can('admin_accounts'))}
-              onChange={set('role')}
-              error={errorAt('account-role')}
-            />
-            <DateInput
-              id="account-from"
-              label="所属の始まり"
-              required
-              value={form.valid_from}
-              onChange={set('valid_from')}
-              error={errorAt('account-from')}
-            />
-            <DateInput
-              id="account-to"
-              label="所属の終わり"
-              support="決まっていなければ空のまま"
-              value={form.valid_to}
-              onChange={set('valid_to')}
-              error={errorAt('account-to')}
-            />
-          </div>
+          </NameInputs>
+          <HatInputs
+            form={form}
+            change={(part) => setForm((old) => ({ ...old, ...part }))}
+            errorAt={errorAt}
+            agencies={agencies}
+          />
         </>
       )}
     </FormDialog>
@@ -242,41 +174,7 @@ export function EditAccount({
         onDone();
       }}
     >
-      {(errorAt) => (
-        <div className="two">
-          <TextInput
-            id="account-name"
-            label="氏名"
-            required
-            autoFocus
-            value={form.name}
-            onChange={set('name')}
-            error={errorAt('account-name')}
-          />
-          <TextInput
-            id="account-kana"
-            label="ふりがな"
-            value={form.kana}
-            onChange={set('kana')}
-            error={errorAt('account-kana')}
-          />
-          <TextInput
-            id="account-email"
-            label="メールアドレス"
-            type="email"
-            value={form.email}
-            onChange={set('email')}
-            error={errorAt('account-email')}
-          />
-          <Select
-            label="職種"
-            value={form.profession}
-            options={PROFESSION_OPTIONS}
-            empty="選ばない"
-            onChange={set('profession')}
-          />
-        </div>
-      )}
+      {(errorAt) => <NameInputs form={form} set={set} errorAt={errorAt} />}
     </FormDialog>
   );
 }
@@ -297,16 +195,12 @@ export function EditMembership({
   onClose: () => void;
   onDone: () => void;
 }) {
-  const { can } = useSession();
   const [form, setForm] = useState({
     agency_id: membership?.agency.id ?? '',
     role: membership?.role ?? '',
     valid_from: membership?.valid_from ?? today,
     valid_to: membership?.valid_to ?? '',
   });
-  const set = (name: keyof typeof form) => (value: string) =>
-    setForm((old) => ({ ...old, [name]: value }));
-  const agency = agencies.find((entry) => entry.id === form.agency_id);
   return (
     <FormDialog
       title={membership ? `${account.name}さんの所属を変える` : `${account.name}さんに所属を加える`}
@@ -315,19 +209,10 @@ export function EditMembership({
       labels={{
         agency_id: { id: 'hat-agency', label: '機関' },
         role: { id: 'hat-role', label: '役割' },
-        valid_from: { id: 'hat-from', label: '始まり' },
-        valid_to: { id: 'hat-to', label: '終わり' },
+        valid_from: { id: 'hat-from', label: '所属の始まり' },
+        valid_to: { id: 'hat-to', label: '所属の終わり' },
       }}
-      check={() => [
-        ...required({
-          'hat-agency': { value: form.agency_id, message: '機関を選んでください。' },
-          'hat-role': { value: form.role, message: '役割を選んでください。' },
-          'hat-from': { value: form.valid_from, message: '所属の始まりの日を入力してください。' },
-        }),
-        ...(form.valid_to !== '' && form.valid_to < form.valid_from
-          ? [{ target: 'hat-to', message: '終わりの日は、始まりの日より後にしてください。' }]
-          : []),
-      ]}
+      check={() => hatProblems(form)}
       save={async () => {
         if (membership)
           await api.patch(`memberships/${membership.id}`, {
@@ -347,53 +232,160 @@ export function EditMembership({
       }}
     >
       {(errorAt) => (
-        <div className="two">
-          {membership ? (
-            <p>
-              機関
-              <br />
-              <strong>{membership.agency.name}</strong>
-            </p>
-          ) : (
-            <Select
-              id="hat-agency"
-              label="機関"
-              required
-              value={form.agency_id}
-              options={agencies.map((entry) => ({ code: entry.id, label: entry.name }))}
-              onChange={(agency_id) => setForm((old) => ({ ...old, agency_id, role: '' }))}
-              error={errorAt('hat-agency')}
-            />
-          )}
-          <Select
-            id="hat-role"
-            label="役割"
-            required
-            value={form.role}
-            options={roleOptions(agency, can('admin_accounts'))}
-            onChange={set('role')}
-            error={errorAt('hat-role')}
-          />
-          {!membership && (
-            <DateInput
-              id="hat-from"
-              label="始まり"
-              required
-              value={form.valid_from}
-              onChange={set('valid_from')}
-              error={errorAt('hat-from')}
-            />
-          )}
-          <DateInput
-            id="hat-to"
-            label="終わり"
-            support="決まっていなければ空のまま"
-            value={form.valid_to}
-            onChange={set('valid_to')}
-            error={errorAt('hat-to')}
-          />
-        </div>
+        <HatInputs
+          form={form}
+          change={(part) => setForm((old) => ({ ...old, ...part }))}
+          errorAt={errorAt}
+          agencies={agencies}
+          worn={membership}
+        />
       )}
     </FormDialog>
+  );
+}
+
+interface Names {
+  name: string;
+  kana: string;
+  email: string;
+  profession: string;
+}
+
+/** Name and address of an account; `children` stand after the name. */
+function NameInputs({
+  form,
+  set,
+  errorAt,
+  children,
+}: {
+  form: Names;
+  set: (field: keyof Names) => (value: string) => void;
+  errorAt: (target: string) => string | undefined;
+  children?: ReactNode;
+}) {
+  return (
+    <div className="two">
+      <TextInput
+        id="account-name"
+        label="氏名"
+        required
+        autoFocus
+        value={form.name}
+        onChange={set('name')}
+        error={errorAt('account-name')}
+      />
+      <TextInput
+        id="account-kana"
+        label="ふりがな"
+        value={form.kana}
+        onChange={set('kana')}
+        error={errorAt('account-kana')}
+      />
+      {children}
+      <TextInput
+        id="account-email"
+        label="メールアドレス"
+        type="email"
+        support="お知らせ用。個人情報は書きません"
+        value={form.email}
+        onChange={set('email')}
+        error={errorAt('account-email')}
+      />
+      <Select
+        label="職種"
+        value={form.profession}
+        options={PROFESSION_OPTIONS}
+        empty="選ばない"
+        onChange={set('profession')}
+      />
+    </div>
+  );
+}
+
+interface Hat {
+  agency_id: string;
+  role: string;
+  valid_from: string;
+  valid_to: string;
+}
+
+/** What is missing or wrong in a hat. */
+export function hatProblems(hat: Hat): SummaryItem[] {
+  return [
+    ...required({
+      'hat-agency': { value: hat.agency_id, message: '機関を選んでください。' },
+      'hat-role': { value: hat.role, message: '役割を選んでください。' },
+      'hat-from': { value: hat.valid_from, message: '所属の始まりの日を入力してください。' },
+    }),
+    ...(hat.valid_to !== '' && hat.valid_from !== '' && hat.valid_to < hat.valid_from
+      ? [{ target: 'hat-to', message: '終わりの日は、始まりの日より後にしてください。' }]
+      : []),
+  ];
+}
+
+/** Where, as what, how long. Of a hat that is `worn`, agency and beginning stay as they are. */
+function HatInputs({
+  form,
+  change,
+  errorAt,
+  agencies,
+  worn = null,
+}: {
+  form: Hat;
+  change: (part: Partial<Hat>) => void;
+  errorAt: (target: string) => string | undefined;
+  agencies: readonly Agency[];
+  worn?: Membership | null;
+}) {
+  const { can } = useSession();
+  const agency = agencies.find((entry) => entry.id === form.agency_id);
+  return (
+    <div className="two">
+      {worn ? (
+        <p>
+          機関
+          <br />
+          <strong>{worn.agency.name}</strong>
+        </p>
+      ) : (
+        <Select
+          id="hat-agency"
+          label="機関"
+          required
+          value={form.agency_id}
+          options={agencies.map((entry) => ({ code: entry.id, label: entry.name }))}
+          onChange={(agency_id) => change({ agency_id, role: '' })}
+          error={errorAt('hat-agency')}
+        />
+      )}
+      <Select
+        id="hat-role"
+        label="役割"
+        required
+        support={agency ? undefined : '先に機関を選びます'}
+        value={form.role}
+        options={roleOptions(agency, can('admin_accounts'))}
+        onChange={(role) => change({ role })}
+        error={errorAt('hat-role')}
+      />
+      {!worn && (
+        <DateInput
+          id="hat-from"
+          label="所属の始まり"
+          required
+          value={form.valid_from}
+          onChange={(valid_from) => change({ valid_from })}
+          error={errorAt('hat-from')}
+        />
+      )}
+      <DateInput
+        id="hat-to"
+        label="所属の終わり"
+        support="決まっていなければ空のまま"
+        value={form.valid_to}
+        onChange={(valid_to) => change({ valid_to })}
+        error={errorAt('hat-to')}
+      />
+    </div>
   );
 }
