@@ -54,6 +54,13 @@ after(async () => {
   await server?.stop();
 });
 
+/** A picture's words are set in the typeface that comes with the page, on every machine. */
+async function pageTypeface(words) {
+  await words.first().waitFor();
+  const used = await words.first().evaluate((text) => getComputedStyle(text).fontFamily);
+  assert.match(used, /Noto Sans JP/);
+}
+
 function quiet(who) {
   assert.deepEqual(who.faults.splice(0), [], 'nothing went wrong in the page');
 }
@@ -416,6 +423,10 @@ test('a name typed now is masked for the partner before anybody has looked', asy
   );
   await picture(reader, 'partner', { fullPage: true });
   await checkAccess(reader, 'partner');
+  await reader.goto(`/cases/${caseId}/network`);
+  await pageTypeface(reader.locator('.network__masked svg text').filter({ hasText: '本人' }));
+  await picture(reader, 'partner-network', { fullPage: true });
+  await checkAccess(reader, 'partner network');
   for (const secret of [
     CANARY_NAME,
     CANARY_PHONE,
@@ -631,13 +642,7 @@ test('statistics: definition, chart, table, CSV and pictures', async () => {
   await page.goto('/statistics');
   await page.getByText('数え方').first().waitFor();
   await page.getByText('未検証').first().waitFor();
-  // Drawn in the page, so that its words have the page's typeface.
-  const words = page.locator('.statistics__chart svg text').filter({ hasText: '相談' });
-  await words.first().waitFor();
-  assert.match(
-    await words.first().evaluate((text) => getComputedStyle(text).fontFamily),
-    /Noto Sans JP/,
-  );
+  await pageTypeface(page.locator('.statistics__chart svg text').filter({ hasText: '相談' }));
   await picture(page, 'statistics', { fullPage: true });
   await checkAccess(page, 'statistics');
   const save = async (start) => {
