@@ -49,6 +49,17 @@ def birth(rng: random.Random, day: dt.date, style: str, short: bool = False) -> 
     return text, form
 
 
+def split(rng: random.Random, day: dt.date) -> tuple[str, str]:
+    """A birth date broken by words or blanks, as spoken or copied from boxes of a form."""
+    long, letter, y = era(day)
+    k = kanji_number
+    return rng.choice([
+        f"{long} {y} 年 {day.month} 月 {day.day} 日", f"{long}{y}年の{day.month}月の{day.day}日", f"{long}の{k(y)}年 {k(day.month)}月{k(day.day)}日", f"{letter} {y} . {day.month} . {day.day}", f"{long}{y}、{day.month}月の{day.day}",
+        f"{day.year} 年 {day.month} 月 {day.day} 日", f"{day.year}の{day.month}の{day.day}", f"{letter}{y}の{day.month}の{day.day}", f"{long}{k(y)}年、{k(day.month)}月、{k(day.day)}日", f"{letter}{y:02d}{day.month:02d}{day.day:02d}",
+        f"{day.year} / {day.month:02d} / {day.day:02d}", f"{long[0]}{y}・{day.month}・{day.day}",
+    ]), "split"
+
+
 def plain(rng: random.Random, day: dt.date, style: str, kind: str = "") -> str:
     """An event date: visit, hearing, entry into a home."""
     long, letter, y = era(day)

@@ -18,10 +18,10 @@ STAFF = [
     ("ST", "言語聴覚士", "hosp"), ("ヘルパー", "訪問介護員", "visit"), ("サ責", "サービス提供責任者", "visit"), ("支援員", "生活支援員", "btype"), ("支援員", "就労支援員", "btype"), ("サビ管", "サービス管理責任者", "btype"),
     ("児発管", "児童発達支援管理責任者", "btype"), ("施設長", "施設長", "home"), ("世話人", "世話人", "gh"), ("管理者", "管理者", "care"), ("先生", "担任", "elem"), ("先生", "学級担任", "junior"), ("教諭", "養護教諭", "junior"),
     ("教頭", "教頭", "elem"), ("校長", "校長", "elem"), ("SSW", "スクールソーシャルワーカー", "pub"), ("SC", "スクールカウンセラー", "junior"), ("先生", "担任保育士", "nursery"), ("園長", "園長", "nursery"), ("保育士", "保育士", "nursery"),
-    ("民生委員", "民生委員", "none"), ("民生委員", "民生委員児童委員", "none"), ("主任児童委員", "主任児童委員", "none"), ("弁護士", "成年後見人", "none"), ("司法書士", "保佐人", "none"), ("後見人", "成年後見人", "none"),
+    ("民生委員", "民生委員", "none"), ("民生委員", "民生委員児童委員", "none"), ("主任児童委員", "主任児童委員", "none"), ("弁護士", "成年後見人", "office"), ("司法書士", "保佐人", "office"), ("弁護士", "弁護士", "office"), ("行政書士", "行政書士", "office"), ("後見人", "成年後見人", "none"),
     ("係長", "相談支援係長", "pub"), ("主任", "主任相談員", "npo"), ("課長", "福祉課長", "pub"), ("主査", "主査", "pub"), ("主事", "主事", "pub"), ("児童福祉司", "児童福祉司", "pub"), ("心理司", "児童心理司", "pub"),
     ("薬剤師", "薬剤師", "pharm"), ("巡査部長", "生活安全課", "pub"), ("職員", "当直職員", "shelter"), ("さん", "事務員", "work"), ("さん", "担当", "care"), ("店長", "店長", "shop"), ("社長", "代表", "work"), ("管理人", "管理人", "none"),
-    ("自治会長", "自治会長", "none"), ("コーディネーター", "生活支援コーディネーター", "npo"), ("指導員", "指導員", "nursery"), ("調査員", "認定調査員", "pub"), ("歯科医師", "歯科医師", "clinic"), ("社労士", "社会保険労務士", "none"), ("住職", "住職", "temple"),
+    ("自治会長", "自治会長", "none"), ("コーディネーター", "生活支援コーディネーター", "npo"), ("指導員", "指導員", "nursery"), ("調査員", "認定調査員", "pub"), ("歯科医師", "歯科医師", "clinic"), ("社労士", "社会保険労務士", "office"), ("住職", "住職", "temple"),
 ]
 # relation: sex, years younger (+) or older (-) than the client, chance of the same surname
 KIN = {
@@ -40,8 +40,8 @@ SCENE_KIN = {
 }
 GENERIC = {"kid": ("長男", "長女", "次男", "次女", "三女"), "kid2": ("次男", "次女", "三男"), "spouse": ("妻", "夫"), "mother": ("母",), "father": ("父",), "sib": ("兄", "姉", "弟", "妹"),
            "grand": ("祖母", "祖父"), "ex": ("元夫", "元妻"), "gkid": ("孫", "孫娘")}
-FACILITY_KINDS = {"elem", "junior", "high", "support", "univ", "nursery", "hosp", "clinic", "pharm", "work", "shop", "npo", "dorm", "temple", "boat", "care", "home", "gh", "kyotaku", "visit", "btype", "shelter"}
-FORMS = {"full", "sur", "given", "kana_full", "kata_full", "hw_kana", "kana_sur", "kata_sur", "kana_given", "kata_given", "latin", "nick"}
+FACILITY_KINDS = {"elem", "junior", "high", "support", "univ", "nursery", "hosp", "clinic", "pharm", "work", "shop", "npo", "dorm", "temple", "boat", "office", "club", "care", "home", "gh", "kyotaku", "visit", "btype", "shelter"}
+FORMS = {"full", "sur", "given", "kana_full", "kata_full", "hw_kana", "hw_sur", "hw_given", "kana_sur", "kata_sur", "kana_given", "kata_given", "latin", "nick"}
 
 
 @dataclass
@@ -160,7 +160,9 @@ class Document:
             options = [r for r in options if r not in ("夫", "元夫", "内縁の夫", "交際相手")] or ["姉"]
         else:
             options = [r for r in options if r not in ("妻", "元妻", "内縁の妻")] or ["姉"]
-        relation = rng.choice(options)
+        relation = self.memory.get("fixed." + role) or rng.choice(options)
+        if relation not in KIN:
+            raise grammar.SkeletonError(f"no relation {relation}")
         taken.add(relation)
         sex, (low, high), same = KIN[relation]
         offset = rng.randint(low, high)
@@ -196,6 +198,10 @@ class Document:
             pool = [s for s in STAFF if s[2] in ("elem", "junior", "nursery")]
         elif role == "w":
             pool = [s for s in STAFF if s[0] in ("CW", "相談員", "保健師", "主任", "係長", "主事", "支援員", "SW")]
+        if fixed := self.memory.get("fixed." + role):
+            pool = [s for s in STAFF if fixed in s[:2]]
+            if not pool:
+                raise grammar.SkeletonError(f"no profession {fixed}")
         p = people.native(rng, rng.choice("mf"), self.born(23, 63), self.region)
         if rng.random() < 0.025:
             p = people.foreign(rng, p.sex, p.birth)
@@ -285,6 +291,10 @@ class Document:
         full, shorts, count = memo
         memo[2] += 1
         short = form == "short" or form != "full" and rng.random() < (0.5 if count else 0.16)
+        if form in ("hw", "kata"):
+            text = facilities.kana_name(rng, kind, self.home.town)
+            self.emit(people.half_width(text) if form == "hw" else text, "FACILITY", kind)
+            return
         if short:
             text = rng.choice(shorts).strip()
             form = kind + ("_short" if text != full else "")
@@ -326,6 +336,9 @@ class Document:
         bare = name.endswith("!")
         name = name.rstrip("!")
         role, _, attribute = name.partition(".")
+        role, _, fixed = role.partition("@")  # {s1@保健師}, {m1@長男}: profession or kinship fixed by the skeleton
+        if fixed and role not in self.roles:
+            self.memory["fixed." + role] = fixed
         if self._is_role(role):
             if attribute:
                 self._attribute(role, attribute, arg)
@@ -372,6 +385,9 @@ class Document:
             case "sexmark":
                 self.text("男" if p.sex == "m" else "女")
             case "birth":
+                if arg == "split" or not arg and rng.random() < (0.25 if self.mode == "spoken" else 0.03):
+                    self.emit(*self._with("BIRTHDATE", dates.split(rng, p.birth)))
+                    return
                 text, form = dates.birth(rng, p.birth, self.digits, arg == "short")
                 if text.isdigit() and arg == "sentence":
                     text, form = f"{p.birth.year}年{p.birth.month}月{p.birth.day}日", "western_long"
@@ -454,6 +470,8 @@ class Document:
 
     def _slot_station(self, arg):
         self.emit(places.station(self.rng, self._town()), "ADDRESS", "station")
+        if self.rng.random() < 0.3:  # the side of the station says nothing by itself
+            self.text(self.rng.choice(["前", "北口", "南口", "西口", "東口", "裏", "近く", "の改札", "中央口"]))
 
     def _slot_landmark(self, arg):
         self.emit(places.landmark(self.rng, self._town()), "ADDRESS", "landmark")
@@ -488,7 +506,10 @@ class Document:
         return pair[0], label, pair[1]
 
     def _slot_id(self, arg):
-        text, form = numbers.identity(self.rng, arg, self.pref, places.city_words(self.city)[0], self.today.year)
+        kind, _, way = arg.replace("/", "").partition(".")
+        text, form = numbers.identity(self.rng, kind, self.pref, places.city_words(self.city)[0], self.today.year)
+        if way == "split" or self.rng.random() < (0.4 if self.mode == "spoken" else 0.03):
+            text = numbers.split(self.rng, text)
         self.emit(text, "ID_NUMBER", form)
 
     def _slot_acct(self, arg):
@@ -517,6 +538,21 @@ class Document:
     def _slot_plate(self, arg):
         muni = places.city_words(self.city)[0]
         self.emit(numbers.plate(self.rng, muni[:-1] if len(muni) > 2 else muni), "OTHER_ID", "plate")
+
+    def _slot_car(self, arg):
+        """A vehicle as people describe it; only its plate is marked."""
+        w, rng = load("plain"), self.rng
+        kind = rng.choice(w["carcolour"]) + rng.choice(["", "", "の"]) + rng.choice(w["carkind"])
+        self.text(rng.choice([kind, kind, rng.choice(w["carkind"])]) + rng.choice([" ", "　", "、", "（", "、ナンバー", "："]))
+        opened = self.pieces[-1].text.endswith("（")
+        self._slot_plate("")
+        self.text("）" if opened else "")
+
+    def _slot_email_noise(self, arg):
+        self.trap(numbers.technical(self.rng))
+
+    def _slot_trap(self, arg):
+        self.trap(arg)
 
     def _slot_ext(self, arg):
         self.emit(str(self.rng.randint(11, 8999)), "OPT", "extension")

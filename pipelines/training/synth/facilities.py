@@ -20,6 +20,44 @@ TAIL = {
     "care": ["", "", "の家", "倶楽部", "園", "苑", "センター"],
     "shelter": ["学園", "寮", "の家", "ホーム", "荘", "園", "ハウス"],
 }
+WRITTEN = 0.4
+"""Share of names written by hand (lists/named.txt) instead of put together."""
+OFFICES = ["法律事務所", "法律事務所", "総合法律事務所", "司法書士事務所", "司法書士・行政書士事務所", "行政書士事務所", "社会保険労務士事務所", "税理士事務所", "会計事務所", "土地家屋調査士事務所"]
+CLUBS = ["道場", "剣友会", "柔道クラブ", "少年団", "スポーツ少年団", "野球クラブ", "サッカークラブ", "FC", "スイミングスクール", "ピアノ教室", "書道教室", "英会話", "英語教室", "塾", "学習塾", "ゼミナール", "自動車学校", "自動車教習所",
+         "老人クラブ", "子ども会", "合唱団", "太鼓保存会", "断酒会", "フットサルクラブ", "ダンススタジオ", "フィットネス", "乗馬クラブ", "こども食堂", "フリースクール", "みんなの食堂"]
+
+
+def composed(rng: random.Random) -> str:
+    """A name of several words, as small facilities give themselves: 風のひろば, みずうみの家, そらのとり."""
+    f = load("facility")
+    head, tail = rng.choice(f["namehead"]), rng.choice(f["nametail"])
+    roll = rng.random()
+    if roll < 0.5:
+        return head + "の" + tail
+    if roll < 0.62:
+        return head + tail
+    if roll < 0.72:
+        return rng.choice(f["sound"]) + rng.choice(["", "", "ハウス", "くらぶ", "ひろば", "っこ", "村", "堂"])
+    if roll < 0.84:
+        return rng.choice(f["kata"]) + rng.choice(["・", "", " "]) + rng.choice(f["kata"])
+    return head + "と" + tail
+
+
+def kana_name(rng: random.Random, kind: str, town: places.Town) -> str:
+    """A facility as print-outs of systems write it, in katakana: ニシヤマビヨウイン, （カ）ミナトシヨウカイ."""
+    stem = rng.choice([people.katakana(town.kana[2]), people.katakana(people.surname(rng)[1]), people.katakana("".join(c for c in composed(rng) if "ぁ" <= c <= "ヺ") or "ヒマワリ"), rng.choice(load("facility")["kata"])])
+    ending = {
+        "elem": ["シヨウガツコウ", "ショウガッコウ"], "junior": ["チユウガツコウ", "チュウガッコウ"], "high": ["コウコウ", "コウトウガッコウ"], "support": ["シエンガッコウ"], "univ": ["ダイガク", "センモンガッコウ"],
+        "nursery": ["ホイクエン", "ヨウチエン", "コドモエン"], "hosp": ["ビョウイン", "ビヨウイン", "イリョウセンター"], "clinic": ["クリニック", "ナイカ", "イイン", "シンリョウジョ"], "pharm": ["ヤッキョク", "ヤツキヨク"],
+        "work": ["コウギョウ", "ショウジ", "ケンセツ", "ウンユ", "サンギョウ", "フーズ", "サービス"], "shop": ["ショウテン", "シヨウテン", "ストアー", "スーパー"], "dorm": ["リョウ"], "temple": ["ジ", "キョウカイ"],
+        "office": ["ホウリツジムショ"], "home": ["エン", "ソウ", "ノサト"], "gh": ["グループホーム", "ホーム"], "kyotaku": ["キョタク", "ケアプランセンター"], "visit": ["ホウモンカンゴ", "ステーション"],
+    }.get(kind, ["センター", "ノイエ", "ホーム", "デイサービス"])
+    name = stem.strip() + rng.choice(["", "", " "]) + rng.choice(ending)
+    if kind in ("work", "shop", "office") and rng.random() < 0.6:
+        name = rng.choice(["カ)", "カ）", "ユ)", "(カ", "ド)"]) + name if rng.random() < 0.7 else name + rng.choice(["(カ", "（カ", "(ユ"])
+    elif kind in ("hosp", "home", "nursery", "gh") and rng.random() < 0.2:
+        name = rng.choice(["イ)", "フク)", "ガク)"]) + name
+    return name
 
 
 def base(rng: random.Random, town: places.Town) -> tuple[str, str]:
@@ -31,11 +69,13 @@ def base(rng: random.Random, town: places.Town) -> tuple[str, str]:
     if roll < 0.36:
         muni, _ = places.city_words(town.city)
         return (muni[:-1] if len(muni) > 2 else muni), "place"
-    if roll < 0.48:
+    if roll < 0.44:
         return rng.choice(f["flower"]), "word"
-    if roll < 0.68:
+    if roll < 0.58:
         return rng.choice(f["virtue"]), "word"
-    if roll < 0.82:
+    if roll < 0.71:
+        return composed(rng), "word"
+    if roll < 0.83:
         return rng.choice(f["kata"]), "kata"
     if roll < 0.87:
         return rng.choice(f["latin"]), "latin"
@@ -48,12 +88,15 @@ def _muni(town):
 
 def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[str]]:
     """(full name, shorter names people use later)."""
+    if rng.random() < WRITTEN and (rows := load("named").get(kind)):
+        full, *shorts = rng.choice(rows).split("|")
+        return full, shorts or [full]
     f = load("facility")
     b, script = base(rng, town)
     muni = _muni(town)
     bare = muni[:-1] if len(muni) > 2 else muni
     compass = rng.choice(["東", "西", "南", "北", "中央", "第一", "第二", "第三"])
-    word = rng.choice(f["virtue"] + f["flower"])
+    word = rng.choice(f["virtue"] + f["flower"]) if rng.random() < 0.6 else composed(rng)
     match kind:
         case "elem" | "junior" | "high" | "support":
             long, short = {"elem": ("小学校", "小"), "junior": ("中学校", "中"), "high": ("高等学校", "高"), "support": ("特別支援学校", "支援")}[kind]
@@ -66,6 +109,10 @@ def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[st
                 owner = ""
             full = owner + stem + (rng.choice([long, "高校", "高校", long]) if kind == "high" else long)
             shorts = [stem + short] if kind != "support" else [stem + "支援", stem + "支援学校"]
+            if kind == "high":
+                shorts += [stem.removeprefix("県立").removeprefix("私立")[:1] + (trade if (trade := next((w[0] for w in ("工業", "商業", "農業") if w in stem), "")) else "高")]
+            elif kind in ("elem", "junior") and len(stem) > 1 and rng.random() < 0.35:
+                shorts += [stem[0] + short, stem[0] + rng.choice("一二三東西南北") + short]
             if kind == "junior" or kind == "elem":
                 shorts += [stem + short + "学校"] if rng.random() < 0.3 else []
             return full, shorts
@@ -122,12 +169,20 @@ def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[st
             full = rng.choice(["光明", "正覚", "西福", "妙法", "浄念", "大雲", "長楽", "円通", "龍泉", "善照", "観音", "真光", "宝蔵"]) + rng.choice(["寺", "院", "寺"]) if rng.random() < 0.5 else rng.choice(
                 [bare + "キリスト教会", bare + "カトリック教会", town.name + "八幡宮", town.name + "神社", bare + "バプテスト教会", "天理教" + town.name + "分教会", "モスク" + bare, bare + "モスク"])
             return full, [full]
+        case "office":
+            stem = rng.choice([people.surname(rng)[0], people.surname(rng)[0], people.surname(rng)[1], bare, town.name, word])
+            kindword = rng.choice(OFFICES)
+            full = rng.choice([stem + kindword] * 5 + [kindword[:4] + stem + "事務所" if kindword[:4] in ("行政書士", "司法書士") else stem + kindword, "弁護士法人" + rng.choice(["", " "]) + stem, "司法書士法人" + rng.choice(["", " "]) + stem + rng.choice(["オフィス", "事務所", ""])])
+            return full, [full]
+        case "club":
+            full = rng.choice([b, bare, town.name, word]) + rng.choice(CLUBS)
+            return full, [full]
         case "boat":
             full = "第" + rng.choice(["一", "二", "三", "五", "八", "十八", "二十一"]) + rng.choice(["幸福", "大漁", "海洋", "光", "長栄", "宝", "福寿", "日の出"]) + "丸"
             return full, [full]
         case _:
             head = rng.choice(CARE_HEADS[kind])
-            stem = rng.choice([b, word, rng.choice(f["kata"])])
+            stem = rng.choice([b, word, word, rng.choice(f["kata"])])
             alone = not (stem == b and script in ("place", "surname"))  # a town or a surname is no facility name by itself
             tail = rng.choice(TAIL.get(kind, ["", "", "", "", "の家", "ホーム"]))
             if "の" in stem and tail.startswith("の"):
@@ -146,7 +201,7 @@ def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[st
 
 def employer(rng, b, script, town) -> tuple[str, list[str]]:
     f = load("facility")
-    stem = rng.choice([b, b, people.surname(rng)[0], rng.choice(f["shopname"]), rng.choice(f["kata"])])
+    stem = rng.choice([b, b, people.surname(rng)[0], rng.choice(f["shopname"]), rng.choice(f["kata"]), town.name[:1] + rng.choice("陽光南北東豊栄和協")])
     ending = rng.choice(f["indus"]) if rng.random() < 0.6 else rng.choice(f["indusk"])
     if rng.random() < 0.12 and len(stem) > 2 and stem in f["kata"] + f["virtue"]:
         ending = ""

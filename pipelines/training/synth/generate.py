@@ -6,7 +6,15 @@ import zlib
 from . import grammar, noise
 from .document import Document
 
-VERSION = 1
+VERSION = 2
+
+
+def aside(rng: random.Random, document: Document) -> None:
+    """An everyday sentence or two at the end, by preference with a word that is a name further up."""
+    document.text(rng.choice(["\n", "\n", "\n・", "\n※", "\n備考　", "　"]))
+    for _ in range(rng.choice([1, 1, 2])):
+        document.slot("word")
+        document.close()
 
 
 def make(seed: int, number: int, genre: str | None = None) -> dict:
@@ -19,6 +27,8 @@ def make(seed: int, number: int, genre: str | None = None) -> dict:
     skeleton = grammar.load(chosen)
     document = Document(rng, chosen, skeleton.settings)
     grammar.Expander(rng, skeleton, document).rule("doc")
+    if "speech" not in skeleton.settings.get("noise", "") and rng.random() < 0.3:
+        aside(rng, document)
     buffer = noise.Buffer(document.pieces)
     kinds = skeleton.settings.get("noise", "").split()
     if "ocr" in kinds:

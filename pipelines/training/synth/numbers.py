@@ -135,6 +135,34 @@ def identity(rng: random.Random, kind: str, pref: str, city: str, year: int) -> 
                                f"{rng.choice('ABKSN')}{d(6)}", f"No.{n}"[3:]]), "case_no"
 
 
+def split(rng: random.Random, text: str) -> str:
+    """A number as it is read out or copied: in groups, with a word between them."""
+    plain = "".join(c for c in text if c.isalnum())
+    if len(plain) < 6 or not plain.isascii():
+        return text
+    size = rng.choice([3, 4, 4])
+    parts = [plain[i:i + size] for i in range(0, len(plain), size)]
+    if rng.random() < 0.3:
+        parts = ["".join(KANJI[int(c)] if c.isdigit() else c for c in part) for part in parts]
+    return rng.choice(["の", "の", " ", "　", "-", ". "]).join(parts)
+
+
+TECHNICAL_WORDS = "channel user_id status error retry queue timeout session token thread inbox subject received content-type charset boundary mailbox greylist relay spf dkim host port path version build commit job batch".split()
+
+
+def technical(rng: random.Random) -> str:
+    """Strings of systems that are nobody's: message and error numbers, versions, ports, tickets."""
+    hexes = lambda n: "".join(rng.choice("0123456789abcdef") for _ in range(n))
+    word = rng.choice(TECHNICAL_WORDS)
+    return rng.choice([
+        f"{rng.choice([421, 450, 452, 500, 550, 551, 552, 553, 554])} {rng.choice(['5.1.1', '5.7.1', '4.2.2', '5.2.2'])}", f"550 user unknown", "452 mailbox full", "554 no such host", "450 greylisted, try again",
+        f"HTTP {rng.choice([200, 301, 400, 403, 404, 409, 500, 502, 503])}", f"E-{rng.randint(100, 9999)}", f"ERR{rng.randint(1000, 9999)}", f"0x{hexes(8)}", f"#{rng.randint(100, 99999)}",
+        f"v{rng.randint(1, 9)}.{rng.randint(0, 20)}.{rng.randint(0, 9)}", f"port {rng.choice([25, 80, 443, 465, 587, 993])}", f"{word}={hexes(6)}", f"{word}: {rng.choice(['ok', 'null', 'true', 'failed', 'utf-8', '7bit', '0'])}",
+        f"{hexes(8)}-{hexes(4)}-{hexes(4)}", f"REQ-{rng.randint(1000, 99999)}", f"TICKET#{rng.randint(10000, 99999)}", f"注文番号 {rng.randint(100, 999)}-{rng.randint(1000000, 9999999)}", f"{rng.randint(1, 900)}KB", f"{rng.randint(1, 60)}/{rng.randint(61, 90)}件",
+        f"rev.{rng.randint(2, 40)}", f"p.{rng.randint(2, 300)}", f"SKU{rng.randint(1000, 99999)}", f"MAILER-DAEMON", f"{rng.randint(1, 254)}ms", f"bcc: {rng.randint(2, 60)}", "undisclosed-recipients", f"優先度 {rng.choice('ABC')}", f"{word}_{rng.randint(1, 9)}",
+    ])
+
+
 def plate(rng: random.Random, town: str) -> str:
     n = rng.choice([f"{rng.randint(10, 99)}-{rng.randint(10, 99)}", f"{rng.randint(1000, 9999)}", f"・{rng.randint(1, 9)}-{rng.randint(10, 99)}"[1:]])
     return f"{town}{rng.choice(['', ' '])}{rng.choice(['330', '500', '480', '580', '583', '300', '40', '501'])}{rng.choice(['', ' '])}{rng.choice('あいうえかきくけさすせそたつてとなにぬのはひふほまみむめもやゆらりるろ')}{rng.choice(['', ' '])}{n}"

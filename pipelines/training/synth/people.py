@@ -27,6 +27,8 @@ ROMAJI = dict(pair.split("=") for pair in (
     "る=ru れ=re ろ=ro わ=wa を=o ん=n が=ga ぎ=gi ぐ=gu げ=ge ご=go ざ=za じ=ji ず=zu ぜ=ze ぞ=zo だ=da ぢ=ji づ=zu で=de "
     "ど=do ば=ba び=bi ぶ=bu べ=be ぼ=bo ぱ=pa ぴ=pi ぷ=pu ぺ=pe ぽ=po ゑ=e ゐ=i ゔ=vu ー= ぁ=a ぃ=i ぇ=e ぉ=o ぅ=u").split())
 SMALL = {"ゃ": "a", "ゅ": "u", "ょ": "o"}
+HONORIFIC = re.compile("(さん|さま|くん|ちゃん|氏|様|殿)$")
+"""Names that end like an honorific teach nothing but doubt: はさま, さん, 一代氏."""
 FOREIGN = dict(VN=20, NP=9, PH=12, BR=11, PE=4, MM=6, ID=6, LK=3, BD=3, UA=2, US=3, CN=22, TW=3, KR=14)
 
 
@@ -71,14 +73,15 @@ def _package():
     def rows(name):
         with (root / name).open(encoding="utf-8") as handle:
             return list(csv.reader(handle))
-    surnames = [(r[0], r[2]) for r in rows("last_name_org.csv")]
+    kept = [r for r in rows("last_name_org.csv") if not HONORIFIC.search(r[0] + " " + r[2])]
+    surnames = [(r[0], r[2]) for r in kept]
     weights, total = [], 0.0
-    for r in rows("last_name_org.csv"):
+    for r in kept:
         total += int(r[1]) ** 0.85  # flattened a little: the tail should be seen
         weights.append(total)
     given = {}
     for sex, name in (("m", "man"), ("f", "woman")):
-        given[sex] = [(r[0], [k for k in r[2:] if k and len(k) <= 3]) for r in rows(f"first_name_{name}_opti.csv")]
+        given[sex] = [(r[0], [k for k in r[2:] if k and len(k) <= 3 and not HONORIFIC.search(k)]) for r in rows(f"first_name_{name}_opti.csv") if not HONORIFIC.search(r[0])]
     return surnames, weights, given
 
 
@@ -119,14 +122,36 @@ def cohort(birth_year: int) -> str:
 
 
 def given_name(rng: random.Random, sex: str, birth_year: int) -> tuple[str, str]:
-    if rng.random() < 0.74:
+    if rng.random() < 0.55:
         written, kana = rng.choice(_pairs("given", sex + cohort(birth_year)))
     else:
         kana, kanji = rng.choice(_package()[2][sex])
         written = rng.choice(kanji) if kanji else kana
-    if written != kana and rng.random() < 0.07:
-        written = katakana(kana) if birth_year < 1945 else kana
+    if written != kana:
+        roll = rng.random()
+        if roll < (0.1 if sex == "f" else 0.05):
+            written = katakana(kana) if birth_year < 1945 else kana
+        elif roll < (0.19 if sex == "f" else 0.065):
+            written = mixed(rng, sex, written, kana, birth_year)
     return written, kana
+
+
+ENDINGS = {
+    "f": ("こ:子 え:江 え:恵 え:枝 え:代 よ:代 よ:世 み:美 み:実 か:香 か:花 か:佳 の:乃 な:奈 な:菜 ね:音 は:羽 ほ:穂 き:紀 き:希 り:里 ゆ:由 お:緒 さ:沙 ら:良 ね:根 ほ:帆").split(),
+    "m": ("お:男 お:夫 お:雄 き:樹 や:也 と:斗 と:人 た:太 ろう:郎 すけ:介 すけ:助 へい:平 じ:治 じ:二 ぞう:蔵 きち:吉 いち:一 ま:馬 ご:吾 や:哉").split(),
+}
+
+
+def mixed(rng: random.Random, sex: str, written: str, kana: str, birth_year: int) -> str:
+    """A given name half in kana, half in kanji: ミヨ子, みつ江, はる香, 由り子, えい一."""
+    options = [(kana[: -len(sound)], letter) for sound, letter in (e.split(":") for e in ENDINGS[sex]) if kana.endswith(sound) and len(kana) > len(sound) + (sex == "m")]
+    if options:
+        head, letter = rng.choice(options)
+        old = birth_year < 1950 and rng.random() < 0.7
+        return (katakana(head) if old or rng.random() < 0.05 else head) + letter
+    if len(written) == 2 and len(kana) > 2:
+        return written[0] + kana[-1] if rng.random() < 0.5 else kana[:2] + written[1]
+    return kana
 
 
 def vary(rng: random.Random, written: str) -> str:
@@ -261,6 +286,8 @@ def render(rng, p: Person, form: str, gap: str = "") -> tuple[str, str, bool]:
             return p.facts[rng.choice(["on", "nat"])][0], "kata_sur", True
         if form in ("kana_given", "kata_given", "nick"):
             return p.facts["nat"][1], "foreign_kata", True
+        if form in ("hw_sur", "hw_given"):
+            return half_width(p.facts["nat"][form == "hw_given"]), "hw_kana", True
     one = lambda text, name: (text, "one_char" if len(text) == 1 else name, True)
     kana_full = lambda sep: p.sur_kana + sep + p.given_kana
     match form:
@@ -284,6 +311,10 @@ def render(rng, p: Person, form: str, gap: str = "") -> tuple[str, str, bool]:
             return katakana(kana_full(rng.choice(["", " ", "　", "・"]))), "kata_full", True
         case "hw_kana":
             return half_width(kana_full(rng.choice(["", " ", " "]))), "hw_kana", True
+        case "hw_sur":
+            return half_width(p.sur_kana), "hw_kana", True
+        case "hw_given":
+            return half_width(p.given_kana), "hw_kana", True
         case "kana_sur":
             return p.sur_kana, "kana_sur", True
         case "kata_sur":
@@ -326,6 +357,8 @@ def _foreign_form(rng, p: Person, form: str) -> tuple[str, str, bool]:
         if form == "kana_full" and rng.random() < 0.5:
             return hiragana(text), "foreign_hira", True
         return text, "foreign_kata", True
+    if form in ("hw_sur", "hw_given"):
+        return half_width(ordered[0 if form == "hw_sur" else -1][0]), "hw_kana", True
     if form in ("kana_given",):
         return hiragana(p.parts[p.call][0]), "foreign_hira", True
     if form == "nick" and rng.random() < 0.4:

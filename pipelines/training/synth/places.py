@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .lists import load, table
-from .people import hiragana, katakana
+from .people import half_width, hiragana, katakana
 
 KANJI = "〇一二三四五六七八九"
 ZEN = str.maketrans("0123456789-", "０１２３４５６７８９－")
@@ -236,6 +236,16 @@ def render_address(rng: random.Random, a: Address, form: str, style: str = "half
         text = rng.choice([ck + tk, pref + ck + tk, tk])
         text = hiragana(text) if rng.random() < 0.4 else katakana(text)
         return text + rng.choice(["", f"{a.chome}-{a.ban}"]), "kana"
+    if form in ("hw", "kata"):
+        pref, ck, tk = t.kana
+        gap = rng.choice(["", " "])
+        text = rng.choice([pref + gap + ck + gap + tk, ck + gap + tk, ck + gap + tk, tk]) + rng.choice(["", "", f"{a.chome}-{a.ban}-{a.go}", f" {a.chome}-{a.ban}", f"{a.ban}ﾊﾞﾝﾁ"])
+        if a.building and rng.random() < 0.2 and re.fullmatch("[ァ-ヶー]+", a.building):
+            text += gap + a.building + a.room
+        text = katakana(text)
+        return (half_width(text), "hw_kana") if form == "hw" else (text.replace("ﾊﾞﾝﾁ", "バンチ"), "kana")
+    if form == "chome_only":
+        return rng.choice([f"{a.chome}丁目", f"{kanji_number(a.chome)}丁目", f"{a.ban}番地", f"{a.ban}番{a.go}号", f"{a.chome}丁目{a.ban}", f"{a.ban}番地の{a.go}", f"{a.chome}-{a.ban}-{a.go}"]), "numbers_only"
     if form == "kana_town":
         return (hiragana if rng.random() < 0.6 else katakana)(t.kana[2]), "kana"
     return name, "town"
@@ -245,7 +255,7 @@ def station(rng: random.Random, town: Town) -> str:
     muni, _ = city_words(town.city)
     head = rng.choice([town.name, town.name, muni[:-1] if len(muni) > 2 else muni, rng.choice(["新", "西", "東", "南", "北"]) + town.name])
     line = rng.choice(["JR", "地下鉄", "私鉄", "市電", ""]) if rng.random() < 0.25 else ""
-    return line + head + "駅" + rng.choice(["", "", "", "前", "北口", "南口", "西口", "東口", "裏"])
+    return line + head + "駅"
 
 
 def landmark(rng: random.Random, town: Town) -> str:
