@@ -24,6 +24,12 @@ Scales = dict[str, np.ndarray]
 its weights multiplied with: outliers move from the activations, which have one scale for all
 channels, into the weights, which have one per row."""
 
+Channels = dict[str, np.ndarray]
+"""For `layers.0.down` …: input channels that are multiplied in float32, beside the 8-bit product (Dettmers
+et al. 2022, LLM.int8): a few hold values so large that nothing would be left of the others in 8 bits."""
+
+APART = "apart"
+
 
 class Graph:
     def __init__(self) -> None:
@@ -43,20 +49,38 @@ class Graph:
         bias = self.constant(f"{name}.bias", weights[f"{name}.bias"])
         return self.node("LayerNormalization", [x, gain, bias], name, axis=-1, epsilon=EPSILON)
 
-    def linear(self, x: str, name: str, weights: Weights, scales: Scales) -> str:
+    def linear(self, x: str, name: str, weights: Weights, scales: Scales, apart: Channels) -> str:
         matrix = weights[f"{name}.weight"].T.astype(np.float32)
-        if name in scales:
-            scale = scales[name].astype(np.float32)
+        loud = apart.get(name)
+        extra = None
+        if loud is not None:
+            picked = self.node("Gather", [x, self.constant(f"{name}.loud", loud.astype(np.int64))], f"{name}.picked", axis=-1)
+            extra = self.node("MatMul", [picked, self.constant(f"{name}.loud.matrix", matrix[loud])], f"{name}.{APART}")
+            matrix = matrix.copy()
+            matrix[loud] = 0
+        if name in scales or loud is not None:
+            scale = scales.get(name, np.ones(len(matrix))).astype(np.float32)
             matrix = matrix * scale[:, None]
-            x = self.node("Mul", [x, self.constant(f"{name}.divisor", 1 / scale)], f"{name}.smoothed")
+            divisor = 1 / scale
+            if loud is not None:
+                divisor[loud] = 0
+            x = self.node("Mul", [x, self.constant(f"{name}.divisor", divisor)], f"{name}.smoothed")
         product = self.node("MatMul", [x, self.constant(f"{name}.matrix", matrix)], f"{name}.product")
+        if extra is not None:
+            product = self.node("Add", [product, extra], f"{name}.sum")
         return self.node("Add", [product, self.constant(f"{name}.bias", weights[f"{name}.bias"])], name)
 
 
-def build(weights: Weights, depth: int, scales: Scales | None = None, int8_words: bool = False) -> onnx.ModelProto:
+def build(
+    weights: Weights,
+    depth: int,
+    scales: Scales | None = None,
+    int8_words: bool = False,
+    apart: Channels | None = None,
+) -> onnx.ModelProto:
     """input_ids, attention_mask (int64, batch × tokens) → `logits` (float32, batch × tokens × classes), or,
     of weights without a head, `sentence_embedding` (float32, batch × hidden, not normalised)."""
-    scales = scales or {}
+    scales, apart = scales or {}, apart or {}
     g = Graph()
     half = g.constant("half", np.array(0.5, np.float32))
     one = g.constant("one", np.array(1.0, np.float32))
@@ -81,7 +105,7 @@ def build(weights: Weights, depth: int, scales: Scales | None = None, int8_words
 
     for number in range(depth):
         p = f"layers.{number}."
-        qkv = g.linear(x, p + "qkv", weights, scales)
+        qkv = g.linear(x, p + "qkv", weights, scales, apart)
         parts = [p + "q.flat", p + "k.flat", p + "v.flat"]
         g.nodes.append(helper.make_node("Split", [qkv, thirds], parts, name=p + "split", axis=-1))
         for part, order in zip("qkv", ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True):
@@ -94,12 +118,12 @@ def build(weights: Weights, depth: int, scales: Scales | None = None, int8_words
         context = g.node("MatMul", [shares, p + "v"], p + "context.split")
         context = g.node("Transpose", [context], p + "context.turned", perm=[0, 2, 1, 3])
         context = g.node("Reshape", [context, flat], p + "context")
-        attended = g.linear(context, p + "output", weights, scales)
+        attended = g.linear(context, p + "output", weights, scales, apart)
         x = g.norm(g.node("Add", [attended, x], p + "attended"), p + "attention_norm", weights)
-        up = g.linear(x, p + "up", weights, scales)
+        up = g.linear(x, p + "up", weights, scales, apart)
         error = g.node("Erf", [g.node("Div", [up, root], p + "gelu.0")], p + "gelu.1")
         gate = g.node("Mul", [up, g.node("Add", [error, one], p + "gelu.2")], p + "gelu.3")
-        fed = g.linear(g.node("Mul", [gate, half], p + "gelu"), p + "down", weights, scales)
+        fed = g.linear(g.node("Mul", [gate, half], p + "gelu"), p + "down", weights, scales, apart)
         x = g.norm(g.node("Add", [fed, x], p + "fed"), p + "output_norm", weights)
 
     output = _logits(g, x, weights) if "head.weight" in weights else _mean(g, x, mask)
@@ -153,7 +177,7 @@ def quantise(source: Path, target: Path, unsigned: bool = False, reduced: bool =
         per_channel=True,
         reduce_range=reduced,
         weight_type=QuantType.QUInt8 if unsigned else QuantType.QInt8,
-        nodes_to_exclude=[HEAD_NODE],
+        nodes_to_exclude=[HEAD_NODE, *(n.name for n in onnx.load(source).graph.node if n.name.endswith(f".{APART}"))],
         extra_options={"MatMulConstBOnly": True},
     )
     logging.disable(logging.NOTSET)

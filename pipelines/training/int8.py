@@ -1,5 +1,5 @@
-"""8-bit files: outliers move from the activations into the weights, then ONNX Runtime's dynamic
-quantisation (graph.quantise)."""
+"""8-bit files: outliers move from the activations into the weights or stay in float32, the rest goes
+through ONNX Runtime's dynamic quantisation (graph.quantise)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import onnx
 import torch
 
 import encoder
-from graph import Scales, Weights, build, quantise
+from graph import Channels, Scales, Weights, build, quantise
 
-# The share of an outlier that moves into the weights. The input of `down` (after GELU) needs it most.
-SMOOTHING = {"qkv": 0.8, "output": 0.8, "up": 0.8, "down": 0.95}
+# The share of an outlier that moves into the weights.
+SMOOTHING = {"qkv": 0.5, "output": 0.5, "up": 0.5, "down": 0.5}
+# Input channels multiplied in float32, those with the largest products. The input of `down` (after GELU)
+# needs it most.
+APART = {"qkv": 16, "up": 16, "down": 64}
 
 
 def weights_of(model: encoder.Trunk) -> Weights:
@@ -47,6 +50,16 @@ def largest_inputs(model: encoder.Trunk, texts: list[list[int]]) -> dict[str, np
     for hook in hooks:
         hook.remove()
     return largest
+
+
+def loudest(weights: Weights, largest: dict[str, np.ndarray]) -> Channels:
+    """The channels that would take most of the 8 bits from the others."""
+    out = {}
+    for name, activation in largest.items():
+        if count := APART.get(name.rsplit(".", 1)[1]):
+            products = activation * np.abs(weights[f"{name}.weight"]).max(0)
+            out[name] = np.sort(np.argsort(-products)[:count])
+    return out
 
 
 def smoothing(weights: Weights, largest: dict[str, np.ndarray]) -> Scales:
@@ -89,11 +102,15 @@ def write(
     """Writes `target`; `kind` of its weights is signed, reduced or unsigned. `compare` is asked about the
     float32 graph and about the 8-bit one."""
     weights = weights_of(model)
-    smoothed, scales = fold_into_values(weights, smoothing(weights, largest_inputs(model, texts)), model.depth)
+    largest = largest_inputs(model, texts)
+    apart = loudest(weights, largest)
+    for name, channels in apart.items():
+        largest[name][channels] = np.median(largest[name])
+    smoothed, scales = fold_into_values(weights, smoothing(weights, largest), model.depth)
     with tempfile.TemporaryDirectory() as scratch:
         plain, ready = Path(scratch) / "float32.onnx", Path(scratch) / "ready.onnx"
         onnx.save(build(weights, model.depth), plain)
-        onnx.save(build(smoothed, model.depth, scales, int8_words=True), ready)
+        onnx.save(build(smoothed, model.depth, scales, True, apart), ready)
         quantise(ready, target, kind == "unsigned", kind == "reduced")
         results = {"float32": compare(plain, "float32"), "int8": compare(target, f"int8 {kind}")}
     if results["float32"]["largest"] > 0.01:

@@ -10,6 +10,7 @@
 mod dates;
 mod facilities;
 mod figures;
+mod fusion;
 mod layout;
 pub mod lines;
 mod mask;
@@ -89,6 +90,8 @@ pub struct Span {
 pub struct Masker {
     ner: Option<Arc<Ner>>,
     analyzer: Analyzer,
+    /// None: every source.
+    only: Option<Vec<Source>>,
 }
 
 impl Masker {
@@ -96,24 +99,76 @@ impl Masker {
     /// that has lost its model must show masked readers nothing new instead.
     #[must_use]
     pub fn new(ner: Option<Arc<Ner>>, analyzer: Analyzer) -> Self {
-        Self { ner, analyzer }
+        Self {
+            ner,
+            analyzer,
+            only: None,
+        }
+    }
+
+    /// Listens to these sources only, and to the register: for measuring what each is worth.
+    #[must_use]
+    pub fn only(mut self, sources: &[Source]) -> Self {
+        self.only = Some(sources.to_vec());
+        self
+    }
+
+    fn hears(&self, source: Source) -> bool {
+        source == Source::Register
+            || self
+                .only
+                .as_ref()
+                .is_none_or(|sources| sources.contains(&source))
+    }
+
+    /// For each letter of `text` that some source speaks about: its position in code points and what the
+    /// sources say (`fusion::FEATURES`), from which the weights of `data/fusion.toml` are learnt. Empty
+    /// without a model.
+    pub fn evidence(&self, text: &str) -> Result<Vec<(CodePoint, Vec<f32>)>> {
+        let prepared = text::Text::new(text, Some(&self.analyzer))?;
+        let Some(ner) = &self.ner else {
+            return Ok(Vec::new());
+        };
+        let mut found = Self::propose(&prepared);
+        let reading = ner.read(text)?;
+        let (sure, doubted) = model::find(&prepared, &reading.entities);
+        found.extend(sure);
+        let evidence = fusion::Evidence::new(&prepared, &reading, &found, &doubted);
+        Ok(evidence
+            .features(&prepared)
+            .map(|(at, row)| (prepared.original(at, at + 1).0, row.to_vec()))
+            .collect())
+    }
+
+    fn propose(text: &text::Text) -> Vec<Candidate> {
+        let figures = figures::Figures::new(text);
+        let mut found = rules::find(text, &figures);
+        found.extend(dates::find(text, &figures));
+        found.extend(layout::find(text));
+        found.extend(people::find(text));
+        found.extend(places::find(text));
+        found.extend(facilities::find(text));
+        found
     }
 
     /// Spans of `text`, sorted, without overlap. Blocks: about 0.25 ms per character.
     pub fn suggest(&self, text: &str, register: &Register) -> Result<Vec<Span>> {
         let prepared = text::Text::new(text, Some(&self.analyzer))?;
         let mut found = register.find(&prepared);
-        let figures = figures::Figures::new(&prepared);
-        found.extend(rules::find(&prepared, &figures));
-        found.extend(dates::find(&prepared, &figures));
-        found.extend(layout::find(&prepared));
-        found.extend(people::find(&prepared));
-        found.extend(places::find(&prepared));
-        found.extend(facilities::find(&prepared));
-        if let Some(ner) = &self.ner {
+        let mut weighed = None;
+        found.extend(Self::propose(&prepared));
+        found.retain(|candidate| self.hears(candidate.source));
+        if let Some(ner) = self.ner.as_ref().filter(|_| self.hears(Source::Model)) {
             let reading = ner.read(text)?;
-            found.retain(|candidate| model::allows(&prepared, &reading, candidate));
-            found.extend(model::find(&prepared, &reading.entities));
+            let (sure, doubted) = model::find(&prepared, &reading.entities);
+            found.extend(sure);
+            let evidence = fusion::Evidence::new(&prepared, &reading, &found, &doubted);
+            found.extend(doubted);
+            found = found
+                .into_iter()
+                .filter_map(|candidate| evidence.weighed(&prepared, candidate))
+                .collect();
+            weighed = Some(evidence);
         }
         let mut kept = merge::merge(&prepared, found);
         for candidate in &mut kept {
@@ -125,6 +180,12 @@ impl Masker {
         let repeated = repeats::find(&prepared, &kept);
         let mut kept = merge::merge(&prepared, kept.into_iter().chain(repeated).collect());
         places::join(&prepared, &mut kept);
+        if let Some(evidence) = weighed {
+            for candidate in &mut kept {
+                evidence.rate(&prepared, candidate);
+            }
+        }
+        people::fuse(&prepared, &mut kept);
         Ok(merge::spans(&prepared, kept))
     }
 }

@@ -58,6 +58,17 @@ fn fold(label: Label, surface: &str) -> String {
             key.push('-');
         }
     }
+    if label == Label::Person {
+        // 「みか」 and 「みかちゃん」 are one person.
+        for ending in ["チャン", "クン", "サン"] {
+            if let Some(name) = key.strip_suffix(ending)
+                && name.chars().count() >= 2
+            {
+                key.truncate(name.len());
+                break;
+            }
+        }
+    }
     if key.is_empty() {
         surface.to_owned()
     } else {
@@ -201,6 +212,19 @@ mod tests {
         );
         assert_eq!(second.text, "［氏名2］と［氏名1］");
         assert_eq!(second.map[1].masked_start, CodePoint(6));
+    }
+
+    #[test]
+    fn a_name_and_its_pet_form_are_one_person() {
+        let masked = mask(
+            "みか、ミカちゃん、みっちゃん",
+            &[
+                span(0, 2, Label::Person, None),
+                span(3, 8, Label::Person, None),
+                span(9, 14, Label::Person, None),
+            ],
+        );
+        assert_eq!(masked.text, "［氏名1］、［氏名1］、［氏名2］");
     }
 
     #[test]

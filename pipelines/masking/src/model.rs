@@ -1,62 +1,34 @@
 //! What the NER model proposes.
 
-use models::{Entity, NerLabel, Reading};
+use models::{Entity, NerLabel};
 
 use crate::text::{Text, is_hiragana, is_kanji};
 use crate::words::{WORDS, name_cue_after, name_cue_before};
 use crate::{Candidate, Label, Source};
 
-pub(crate) fn find(text: &Text, entities: &[Entity]) -> Vec<Candidate> {
-    entities
-        .iter()
-        .flat_map(|entity| {
-            let (Some(start), Some(end)) = (text.fold(entity.start), text.fold(entity.end)) else {
-                return Vec::new();
-            };
-            pieces(text, start, end)
-                .into_iter()
-                .filter_map(|(start, end)| candidate(text, entity, start, end))
-                .collect()
-        })
-        .collect()
+/// What dictionary and cues bear out, and what they doubt.
+pub(crate) fn find(text: &Text, entities: &[Entity]) -> (Vec<Candidate>, Vec<Candidate>) {
+    let (mut sure, mut doubted) = (Vec::new(), Vec::new());
+    for entity in entities {
+        let (Some(start), Some(end)) = (text.fold(entity.start), text.fold(entity.end)) else {
+            continue;
+        };
+        for (start, end) in pieces(text, start, end) {
+            if let Some((candidate, plausible)) = candidate(text, entity, start, end) {
+                if plausible {
+                    sure.push(candidate);
+                } else {
+                    doubted.push(candidate);
+                }
+            }
+        }
+    }
+    (sure, doubted)
 }
 
-/// From this score on the model's word stands by itself; below, dictionary and cues must agree. On
-/// masking-wide, part A: 0.6 leaves 4.5 % of names and addresses visible at 4.5 % over-masking, 0.7
-/// 4.8 at 4.1, 0.8 5.0 at 3.9, never 7.8 at 3.4.
-const SURE: f32 = 0.7;
 /// Numbers have rules of their own: a doubtful one of the model's is a price or an error code.
 const NUMBER: f32 = 0.4;
 const PHONE_DIGITS: usize = 6;
-/// A name, place or facility of a rule or of the dictionary that the model gives less than this is a
-/// chance likeness.
-const RULE_SUPPORT: f32 = 0.05;
-const DICTIONARY_SUPPORT: f32 = 0.3;
-
-/// Whether the model leaves room for what another source proposes.
-pub(crate) fn allows(text: &Text, reading: &Reading, candidate: &Candidate) -> bool {
-    let least = match candidate.source {
-        Source::Rule => RULE_SUPPORT,
-        Source::Dictionary => DICTIONARY_SUPPORT,
-        Source::Model | Source::Register | Source::Manual => return true,
-    };
-    !matches!(
-        candidate.label,
-        Label::Person | Label::Address | Label::Facility
-    ) || support(text, reading, candidate.start, candidate.end) >= least
-}
-
-/// Mean probability over the letters and digits of `start..end` that they belong to an entity.
-fn support(text: &Text, reading: &Reading, start: usize, end: usize) -> f32 {
-    let inside: Vec<f32> = (start..end)
-        .filter(|&at| text.chars[at].is_alphanumeric())
-        .map(|at| {
-            let (first, _) = text.original(at, at + 1);
-            reading.inside.get(first.0).copied().unwrap_or(0.0)
-        })
-        .collect();
-    inside.iter().sum::<f32>() / inside.len().max(1) as f32
-}
 
 fn digits(text: &Text, start: usize, end: usize) -> usize {
     text.chars[start..end]
@@ -98,7 +70,12 @@ fn pieces(text: &Text, start: usize, end: usize) -> Vec<(usize, usize)> {
     out
 }
 
-fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> Option<Candidate> {
+fn candidate(
+    text: &Text,
+    entity: &Entity,
+    mut start: usize,
+    mut end: usize,
+) -> Option<(Candidate, bool)> {
     let label = match entity.label {
         NerLabel::Person => Label::Person,
         NerLabel::Address => Label::Address,
@@ -176,25 +153,18 @@ fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> 
     let found = text.slice(start, end);
     let length = end - start;
     let named = matches!(label, Label::Person | Label::Address | Label::Facility);
-    if !named && entity.score < NUMBER {
+    if !named && (entity.score < NUMBER || length == 1) {
         return None;
     }
     // No telephone number is that short: prices and counts are.
     if label == Label::Phone && digits(text, start, end) < PHONE_DIGITS {
         return None;
     }
-    let sure = entity.score >= SURE;
     // A single character is a name only beside a cue: the model is fond of 「国」「市」「父」.
-    if !sure
-        && length == 1
-        && !(label == Label::Person && is_kanji(text.chars[start]) && name_cue_after(text, end))
-    {
-        let cued =
-            label == Label::Person && name_cue_before(text, start) && is_kanji(text.chars[start]);
-        if !cued {
-            return None;
-        }
-    }
+    let cued = length > 1
+        || label == Label::Person
+            && is_kanji(text.chars[start])
+            && (name_cue_after(text, end) || name_cue_before(text, start));
     if !found.chars().any(char::is_alphabetic) && matches!(label, Label::Person | Label::Facility) {
         return None;
     }
@@ -211,18 +181,12 @@ fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> 
     {
         return None;
     }
-    if cuts_latin(text, start)
-        || cuts_latin(text, end)
-        || (!sure && !is_plausible(text, start, end, label, entity.score))
-    {
+    if cuts_latin(text, start) || cuts_latin(text, end) {
         return None;
     }
-    Some(Candidate::new(
-        start,
-        end,
-        label,
-        entity.score,
-        Source::Model,
+    Some((
+        Candidate::new(start, end, label, entity.score, Source::Model),
+        cued && is_plausible(text, start, end, label, entity.score),
     ))
 }
 

@@ -23,6 +23,54 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
     out
 }
 
+/// Endings of pet names: 「みっちゃん」 is one name with its ending.
+const PET_ENDINGS: [&str; 11] = [
+    "ちゃん",
+    "くん",
+    "っち",
+    "やん",
+    "たん",
+    "ちん",
+    "ぴょん",
+    "りん",
+    "坊",
+    "ちゃま",
+    "どん",
+];
+/// Behind a name of two kana also these: 「ジロさん」「ホシ先生」.
+const CALLED_ENDINGS: [&str; 4] = ["さん", "先生", "先輩", "兄"];
+
+/// A pet name takes its ending along; the reader learns as much about the person without it.
+pub(crate) fn fuse(text: &Text, kept: &mut [Candidate]) {
+    for index in 0..kept.len() {
+        let Candidate { start, end, .. } = kept[index];
+        let length = end - start;
+        if kept[index].label != Label::Person
+            || length > 4
+            || !text.chars[start..end].iter().all(|&c| is_kana(c))
+        {
+            continue;
+        }
+        let tail = text.tail(end);
+        let endings = PET_ENDINGS
+            .iter()
+            .chain(CALLED_ENDINGS.iter().filter(|_| length <= 2));
+        let Some(ending) = endings
+            .filter(|ending| tail.starts_with(**ending))
+            .map(|ending| ending.chars().count())
+            .max()
+        else {
+            continue;
+        };
+        let free = kept
+            .get(index + 1)
+            .is_none_or(|next| next.start >= end + ending);
+        if free && !text.at(end + ending).is_some_and(|c| c == 'ー') {
+            kept[index].end = end + ending;
+        }
+    }
+}
+
 fn push(out: &mut Vec<Candidate>, start: usize, end: usize, score: f32, source: Source) {
     out.push(Candidate::new(start, end, Label::Person, score, source));
 }

@@ -220,3 +220,40 @@ proptest! {
 }
 
 static ANALYZER: std::sync::OnceLock<search::Analyzer> = std::sync::OnceLock::new();
+
+#[test]
+fn a_pet_name_takes_its_ending_along() {
+    let masker = Masker::new(None, analyzer());
+    for (text, wanted) in [
+        ("「みっちゃんが来た」と話す。", "みっちゃん"),
+        ("弟のたっくんは欠席。", "たっくん"),
+        ("隣のゴンちゃんに貸した。", "ゴンちゃん"),
+        ("ジロさんより電話あり。", "ジロさん"),
+        ("岡さんより電話あり。", "岡"),
+        ("山野さんより電話あり。", "山野"),
+    ] {
+        let chars: Vec<char> = text.chars().collect();
+        let found: Vec<String> = masker
+            .suggest(text, &Register::default())
+            .unwrap()
+            .iter()
+            .map(|span| chars[span.start.0..span.end.0].iter().collect())
+            .collect();
+        assert_eq!(found, [wanted], "{text}");
+    }
+}
+
+#[test]
+fn a_source_that_is_not_listened_to_says_nothing() {
+    let text = "山野花子さん（電話090-1234-5678）";
+    let count = |sources: &[Source]| {
+        Masker::new(None, analyzer())
+            .only(sources)
+            .suggest(text, &Register::default())
+            .unwrap()
+            .len()
+    };
+    assert_eq!(count(&[]), 0);
+    assert_eq!(count(&[Source::Dictionary]), 1);
+    assert_eq!(count(&[Source::Rule, Source::Dictionary]), 2);
+}
