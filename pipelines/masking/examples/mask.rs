@@ -1,7 +1,7 @@
 //! `cargo run -p masking --example mask [-- REGISTER.json] < notes.jsonl`: the function behind
 //! `musubi mask`, without the binary, and with parts of it left out (ablation):
 //! `MASK_SOURCES=rule,dictionary,model` listens to these only; `MASK_WITHOUT_MODEL=1` loads no model.
-//! A note's own `register` ([`masking::Register`]) goes before the one of the command line.
+//! With `MASK_OWN_REGISTERS=1` each note carries its own `register` ([`masking::Register`]).
 use std::io::{BufRead, Write};
 use std::sync::Arc;
 
@@ -29,16 +29,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         masker = masker.only(&sources);
     }
     let mut out = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
+    let input = std::io::stdin().lock();
+    if std::env::var_os("MASK_OWN_REGISTERS").is_none() {
+        masking::lines::run(&masker, &common, input, &mut out)?;
+        return Ok(());
+    }
+    for line in input.lines() {
         let line = line?;
-        let note: serde_json::Value = serde_json::from_str(&line)?;
-        let own = match note.get("register") {
-            Some(register) => Some(serde_json::from_value(register.clone())?),
-            None => None,
-        };
-        let register = own.as_ref().unwrap_or(&common);
-        masking::lines::run(&masker, register, line.as_bytes(), &mut out)?;
+        let note: Note = serde_json::from_str(&line)?;
+        masking::lines::run(&masker, &note.register, line.as_bytes(), &mut out)?;
     }
     out.flush()?;
     Ok(())
+}
+
+#[derive(serde::Deserialize)]
+struct Note {
+    register: Register,
 }

@@ -7,7 +7,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Label, Span, text};
+use crate::{Label, Span, people, text};
 
 /// What is to be hidden: `start..end` in code points of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,29 +44,21 @@ fn fold(label: Label, surface: &str) -> String {
     let Ok(text) = text::Text::new(surface, None) else {
         return surface.to_owned();
     };
+    // 「みか」 and 「みかちゃん」 are one person.
+    let ending = people::pet_ending(&text.chars).filter(|_| label == Label::Person);
+    let chars = &text.chars[..text.len() - ending.unwrap_or(0)];
     let parted = !matches!(
         label,
         Label::Phone | Label::IdNumber | Label::PostalCode | Label::Account
     );
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     let mut key = String::with_capacity(surface.len());
-    for (at, &c) in text.chars.iter().enumerate() {
+    for (at, &c) in chars.iter().enumerate() {
         if c.is_alphanumeric() {
             key.push(text::to_katakana(c));
         } else if parted && is_digit(text.before(at)) && is_digit(text.at(at + 1)) {
             // 3-8 is not 38, however it is written.
             key.push('-');
-        }
-    }
-    if label == Label::Person {
-        // 「みか」 and 「みかちゃん」 are one person.
-        for ending in ["チャン", "クン", "サン"] {
-            if let Some(name) = key.strip_suffix(ending)
-                && name.chars().count() >= 2
-            {
-                key.truncate(name.len());
-                break;
-            }
         }
     }
     if key.is_empty() {
@@ -217,14 +209,20 @@ mod tests {
     #[test]
     fn a_name_and_its_pet_form_are_one_person() {
         let masked = mask(
-            "みか、ミカちゃん、みっちゃん",
+            "みか、ミカちゃん、みっちゃん、ハッサン、キム・クン、キム",
             &[
                 span(0, 2, Label::Person, None),
                 span(3, 8, Label::Person, None),
                 span(9, 14, Label::Person, None),
+                span(15, 19, Label::Person, None),
+                span(20, 25, Label::Person, None),
+                span(26, 28, Label::Person, None),
             ],
         );
-        assert_eq!(masked.text, "［氏名1］、［氏名1］、［氏名2］");
+        assert_eq!(
+            masked.text,
+            "［氏名1］、［氏名1］、［氏名2］、［氏名3］、［氏名4］、［氏名5］"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::text::Text;
+use crate::text::{Text, is_kanji};
 use crate::words::WORDS;
 use crate::{Candidate, Label, Source, Span};
 
@@ -181,8 +181,16 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
                 .iter()
                 .filter(|c| c.is_alphanumeric())
                 .count();
-            // What a cut leaves over is masked too unless it is next to nothing: 「の」「さん」「駅」.
-            if letters == 0 || (cut && letters < 2 && candidate.source != Source::Register) {
+            // What a cut leaves over is masked too unless it is next to nothing: 「の」「さん」「駅」; but
+            // 「勇」 beside a surname that the register knows is a relative.
+            let given = candidate.label == Label::Person
+                && text.chars[start..end].iter().any(|&c| is_kanji(c))
+                && kept.iter().any(|other| {
+                    other.person.is_some() && (other.end == start || other.end + 1 == start)
+                });
+            if letters == 0
+                || (cut && letters < 2 && candidate.source != Source::Register && !given)
+            {
                 continue;
             }
             candidate.start = start;
@@ -248,6 +256,19 @@ mod tests {
         );
         let got: Vec<_> = kept.iter().map(|c| (c.start, c.end, c.label)).collect();
         assert_eq!(got, vec![(0, 4, Label::Person), (4, 15, Label::Phone)]);
+    }
+
+    #[test]
+    fn a_relative_of_a_known_surname_is_hidden_whole() {
+        let text = Text::new("架空 勇と暮らす", None).unwrap();
+        let mut known = candidate(0, 2, Label::Person, 0.9, Source::Register);
+        known.person = Some("p1".to_owned());
+        let kept = merge(
+            &text,
+            vec![known, candidate(0, 4, Label::Person, 0.9, Source::Model)],
+        );
+        let got: Vec<_> = kept.iter().map(|c| (c.start, c.end)).collect();
+        assert_eq!(got, vec![(0, 2), (2, 4)]);
     }
 
     #[test]

@@ -6,24 +6,19 @@ use crate::text::{Text, is_hiragana, is_kanji};
 use crate::words::{WORDS, name_cue_after, name_cue_before};
 use crate::{Candidate, Label, Source};
 
-/// What dictionary and cues bear out, and what they doubt.
-pub(crate) fn find(text: &Text, entities: &[Entity]) -> (Vec<Candidate>, Vec<Candidate>) {
-    let (mut sure, mut doubted) = (Vec::new(), Vec::new());
-    for entity in entities {
-        let (Some(start), Some(end)) = (text.fold(entity.start), text.fold(entity.end)) else {
-            continue;
-        };
-        for (start, end) in pieces(text, start, end) {
-            if let Some((candidate, plausible)) = candidate(text, entity, start, end) {
-                if plausible {
-                    sure.push(candidate);
-                } else {
-                    doubted.push(candidate);
-                }
-            }
-        }
-    }
-    (sure, doubted)
+pub(crate) fn find(text: &Text, entities: &[Entity]) -> Vec<Candidate> {
+    entities
+        .iter()
+        .flat_map(|entity| {
+            let (Some(start), Some(end)) = (text.fold(entity.start), text.fold(entity.end)) else {
+                return Vec::new();
+            };
+            pieces(text, start, end)
+                .into_iter()
+                .filter_map(|(start, end)| candidate(text, entity, start, end))
+                .collect()
+        })
+        .collect()
 }
 
 /// Numbers have rules of their own: a doubtful one of the model's is a price or an error code.
@@ -70,12 +65,7 @@ fn pieces(text: &Text, start: usize, end: usize) -> Vec<(usize, usize)> {
     out
 }
 
-fn candidate(
-    text: &Text,
-    entity: &Entity,
-    mut start: usize,
-    mut end: usize,
-) -> Option<(Candidate, bool)> {
+fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> Option<Candidate> {
     let label = match entity.label {
         NerLabel::Person => Label::Person,
         NerLabel::Address => Label::Address,
@@ -184,10 +174,11 @@ fn candidate(
     if cuts_latin(text, start) || cuts_latin(text, end) {
         return None;
     }
-    Some((
-        Candidate::new(start, end, label, entity.score, Source::Model),
-        cued && is_plausible(text, start, end, label, entity.score),
-    ))
+    let plausible = cued && is_plausible(text, start, end, label, entity.score);
+    Some(Candidate {
+        doubted: !plausible,
+        ..Candidate::new(start, end, label, entity.score, Source::Model)
+    })
 }
 
 /// 「妻アナ」「保護司田中」: past kinship words, labels and roles in front of a name.

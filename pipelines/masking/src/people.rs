@@ -24,7 +24,7 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
 }
 
 /// Endings of pet names: 「みっちゃん」 is one name with its ending.
-const PET_ENDINGS: [&str; 11] = [
+const PET_ENDINGS: [&str; 9] = [
     "ちゃん",
     "くん",
     "っち",
@@ -33,40 +33,54 @@ const PET_ENDINGS: [&str; 11] = [
     "ちん",
     "ぴょん",
     "りん",
-    "坊",
     "ちゃま",
-    "どん",
 ];
-/// Behind a name of two kana also these: 「ジロさん」「ホシ先生」.
-const CALLED_ENDINGS: [&str; 4] = ["さん", "先生", "先輩", "兄"];
+/// Behind two kana that are no surname this makes a pet name as well: 「ジロさん」.
+const POLITE_ENDING: &str = "さん";
 
-/// A pet name takes its ending along; the reader learns as much about the person without it.
+/// Letters of the pet ending that `name` ends in, or of さん; none when less than two kana would be left or the
+/// name has other letters.
+pub(crate) fn pet_ending(name: &[char]) -> Option<usize> {
+    if !name.iter().all(|&c| is_kana(c)) {
+        return None;
+    }
+    PET_ENDINGS
+        .into_iter()
+        .chain([POLITE_ENDING])
+        .map(|ending| ending.chars().collect::<Vec<_>>())
+        .find(|ending| name.ends_with(ending) && name.len() >= ending.len() + 2)
+        .map(|ending| ending.len())
+}
+
+/// A pet name takes its ending along, so that what is hidden is what the person is called.
 pub(crate) fn fuse(text: &Text, kept: &mut [Candidate]) {
     for index in 0..kept.len() {
         let Candidate { start, end, .. } = kept[index];
-        let length = end - start;
         if kept[index].label != Label::Person
-            || length > 4
+            || matches!(kept[index].source, Source::Register | Source::Manual)
+            || end - start > 4
             || !text.chars[start..end].iter().all(|&c| is_kana(c))
         {
             continue;
         }
-        let tail = text.tail(end);
-        let endings = PET_ENDINGS
-            .iter()
-            .chain(CALLED_ENDINGS.iter().filter(|_| length <= 2));
-        let Some(ending) = endings
-            .filter(|ending| tail.starts_with(**ending))
-            .map(|ending| ending.chars().count())
-            .max()
+        let surname = text
+            .word_at(start)
+            .is_some_and(|word| word.end == end && word.is_surname());
+        let polite = [POLITE_ENDING]
+            .into_iter()
+            .filter(|_| end - start == 2 && !surname);
+        let Some(stop) = PET_ENDINGS
+            .into_iter()
+            .chain(polite)
+            .find(|ending| text.tail(end).starts_with(ending))
+            .map(|ending| end + ending.chars().count())
         else {
             continue;
         };
-        let free = kept
-            .get(index + 1)
-            .is_none_or(|next| next.start >= end + ending);
-        if free && !text.at(end + ending).is_some_and(|c| c == 'ー') {
-            kept[index].end = end + ending;
+        // 「ユウどんどん」「ミカりんご」: no ending but the next word.
+        let whole = text.is_boundary(stop) && text.at(stop) != Some('ー');
+        if whole && kept.get(index + 1).is_none_or(|next| next.start >= stop) {
+            kept[index].end = stop;
         }
     }
 }

@@ -139,12 +139,8 @@ impl Register {
         for person in &self.persons {
             let mut push = |start: usize, end: usize, label: Label, score: f32| {
                 out.push(Candidate {
-                    start,
-                    end,
-                    label,
-                    score,
-                    source: Source::Register,
                     person: Some(person.id.clone()),
+                    ..Candidate::new(start, end, label, score, Source::Register)
                 });
             };
             for name in person

@@ -21,7 +21,16 @@ class Fusion(unittest.TestCase):
         values = np.column_stack([np.ones(6000), rng.normal(size=(6000, 2))])
         true = np.array([-0.5, 2.0, -1.0])
         truth = (rng.random(6000) < fusion.probability(values, true)).astype(float)
-        np.testing.assert_allclose(fusion.fit(values, truth, 1e-3), true, atol=0.15)
+        free = np.array([True, False, True])
+        np.testing.assert_allclose(fusion.fit(values, truth, free, 1e-3), true, atol=0.15)
+
+    def test_a_source_never_speaks_against_itself(self):
+        rng = np.random.default_rng(1)
+        values = np.column_stack([np.ones(2000), rng.normal(size=(2000, 2))])
+        truth = (rng.random(2000) < fusion.probability(values, np.array([0.0, 1.0, -2.0]))).astype(float)
+        weights = fusion.fit(values, truth, np.array([True, False, False]))
+        self.assertGreater(weights[1], 0)
+        self.assertEqual(weights[2], 0)
 
     def test_letters_of_dont_care_zones_are_left_out(self):
         with tempfile.TemporaryDirectory() as folder:
