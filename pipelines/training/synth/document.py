@@ -65,6 +65,7 @@ class Document:
             self.hon = rng.choice(["様", "様", "さん", "氏", "殿"])
         self.sep = rng.choice([",", ",", "\t", "|", " | ", "，", "、", ";"])
         self.pieces: list[Piece] = []
+        self.named: tuple[int, str, str] | None = None  # the piece of the last name, whose it is and its form
         self.roles: dict[str, people.Person] = {}
         self.memory: dict[str, object] = {}
         self.today = dt.date(2026, 3, 31) - dt.timedelta(days=rng.randint(0, 2200))
@@ -85,9 +86,29 @@ class Document:
             self.text("。" if self.rng.random() < 0.8 else "　")
 
     def emit(self, text: str, label: str, form: str) -> None:
+        if not text.strip():
+            raise grammar.SkeletonError(f"an empty {label} ({form})")
+        if label == "ADDRESS" and (before := self._before(label)) is not None:
+            # One place is one span as long as only blanks part its pieces.
+            gap = "".join(piece.text for piece in self.pieces[before + 1 :])
+            del self.pieces[before + 1 :]
+            self.pieces[before].text += gap + text
+            return
         self.pieces.append(Piece(text, label, form))
 
+    def _before(self, label: str) -> int | None:
+        """The last piece of this label, when nothing or plain blanks follow it."""
+        for number in range(len(self.pieces) - 1, -1, -1):
+            piece = self.pieces[number]
+            if piece.label:
+                return number if piece.label == label else None
+            if piece.trap or piece.text.strip(" 　"):
+                return None
+        return None
+
     def trap(self, text: str) -> None:
+        if text[:1].isdigit() and self.pieces and self.pieces[-1].trap and self.pieces[-1].text[-1:].isdigit():
+            self.text(self.rng.choice([" ", " ", "　"]))  # 1/13 17:45
         self.pieces.append(Piece(text, trap=True))
 
     # ---- places -----------------------------------------------------------------------------------------------
@@ -131,7 +152,7 @@ class Document:
 
     def _make(self, role: str) -> people.Person:
         rng = self.rng
-        sex = rng.choice("mf")
+        sex = self.memory.get("sex." + role) or rng.choice("mf")
         if role == "c":
             low, high = {"elder": (66, 96), "adult": (20, 64), "child": (2, 17), "foreign": (19, 62)}[self.scene]
             p = self._native_or_foreign(sex, self.born(low, high), foreign=self.scene == "foreign")
@@ -169,6 +190,8 @@ class Document:
         limit = self.today - dt.timedelta(days=300)
         birth = min(c.birth + dt.timedelta(days=offset * 365 + rng.randint(0, 300)), limit)
         birth = max(birth, dt.date(self.today.year - 103, 3, 1))
+        if relation in ("妻", "夫", "内縁の妻", "内縁の夫", "元妻", "元夫", "長男の妻", "嫁"):
+            birth = min(birth, self.today - dt.timedelta(days=19 * 365))
         used = {q.given or q.parts[q.call] for q in self.roles.values()}
         for _ in range(5):
             if c.nation:
@@ -235,7 +258,16 @@ class Document:
             surface, used = (space * 2 if rng.random() < 0.5 else space).join(space.join(x) for x in (p.sur, p.given)), "full_spaced"
         if p.facts.get("alias") and form == "sur" and rng.random() < 0.5:
             surface, used = p.facts["alias"][0], "alias"
-        self.emit(surface, "PERSON", used)
+        before = self._before("PERSON")
+        if before is not None and form.endswith("given") and self.named == (before, role, form.replace("given", "sur") if form != "given" else "sur"):
+            # Surname and given name of one person, written by two slots, are one span.
+            gap = "".join(piece.text for piece in self.pieces[before + 1 :])
+            del self.pieces[before + 1 :]
+            self.pieces[before].text += gap + surface
+            self.pieces[before].form = "full_gap" if gap else "full"
+        else:
+            self.emit(surface, "PERSON", used)
+        self.named = (len(self.pieces) - 1, role, form)
         p.mentions += 1
         if honor == "no" or not takes or used == "latin" or used == "hw_kana":
             return
@@ -322,7 +354,8 @@ class Document:
         pref = self.pref if rng.random() < 0.8 else places.prefecture(rng)
         roll = rng.random()
         if roll < 0.36:
-            self.trap(rng.choice([muni, ward or muni]) + rng.choice(w["pubcity"]))
+            body = rng.choice(w["pubcity"])
+            self.trap(rng.choice([muni, ward or muni]) + ("役場" + body.removeprefix("役所") if body.startswith("役所") and muni[-1] in "町村" else body))
         elif roll < 0.52:
             self.trap(pref + rng.choice(w["pubpref"]))
         elif roll < 0.68:
@@ -337,8 +370,10 @@ class Document:
         name = name.rstrip("!")
         role, _, attribute = name.partition(".")
         role, _, fixed = role.partition("@")  # {s1@保健師}, {m1@長男}: profession or kinship fixed by the skeleton
-        if fixed and role not in self.roles:
+        if fixed and fixed not in ("m", "f") and role not in self.roles:
             self.memory["fixed." + role] = fixed
+        if self._is_role(role) and fixed in ("m", "f"):
+            self.memory["sex." + role] = fixed
         if self._is_role(role):
             if attribute:
                 self._attribute(role, attribute, arg)
@@ -537,7 +572,14 @@ class Document:
 
     def _slot_plate(self, arg):
         muni = places.city_words(self.city)[0]
-        self.emit(numbers.plate(self.rng, muni[:-1] if len(muni) > 2 else muni), "OTHER_ID", "plate")
+        self.emit(numbers.plate(self.rng, muni[:-1] if len(muni) > 1 else muni), "OTHER_ID", "plate")
+
+    def _slot_money(self, arg):
+        self.trap(numbers.money(self.rng, arg))
+
+    def _slot_time(self, arg):
+        text = numbers.clock(self.rng)
+        self.trap(text.translate(places.ZEN) if self.digits == "full" else text)
 
     def _slot_car(self, arg):
         """A vehicle as people describe it; only its plate is marked."""

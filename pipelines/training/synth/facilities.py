@@ -89,7 +89,7 @@ def _muni(town):
 def name(rng: random.Random, kind: str, town: places.Town) -> tuple[str, list[str]]:
     """(full name, shorter names people use later)."""
     if rng.random() < WRITTEN and (rows := load("named").get(kind)):
-        full, *shorts = rng.choice(rows).split("|")
+        full, *shorts = (part for part in rng.choice(rows).split("|") if part)
         return full, shorts or [full]
     f = load("facility")
     b, script = base(rng, town)

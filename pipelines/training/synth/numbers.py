@@ -4,7 +4,7 @@ import random
 import string
 
 from .lists import load, table
-from .places import KANJI, ZEN
+from .places import KANJI, ZEN, kanji_number
 
 KANA_DIGIT = ["ゼロ", "いち", "に", "さん", "よん", "ご", "ろく", "なな", "はち", "きゅう"]
 
@@ -120,6 +120,9 @@ def identity(rng: random.Random, kind: str, pref: str, city: str, year: int) -> 
         case "nenkin":
             a, b = d(4), d(6)
             return rng.choice([f"{a}-{b}", f"{a}-{b}", a + b, f"{a}－{b}".translate(ZEN), f"{a} {b}"]), "pension"
+        case "koyo":  # employment insurance: 4-6-1
+            a, b, c = d(4), d(6), d(1)
+            return rng.choice([f"{a}-{b}-{c}", f"{a}-{b}-{c}", a + b + c]), "koyo"
         case "menkyo":
             n = d(12, "1234567")
             return rng.choice([n, f"第{n}号", n.translate(ZEN)]), "license"
@@ -148,6 +151,26 @@ def split(rng: random.Random, text: str) -> str:
 
 
 TECHNICAL_WORDS = "channel user_id status error retry queue timeout session token thread inbox subject received content-type charset boundary mailbox greylist relay spf dkim host port path version build commit job batch".split()
+
+
+def money(rng: random.Random, scale: str) -> str:
+    """A sum of yen in one of the notations of records; `scale` small, rent or debt."""
+    low, high = {"small": (1, 30), "rent": (20, 90), "debt": (300, 9000)}.get(scale) or rng.choice([(1, 30), (20, 90), (90, 400), (300, 9000)])
+    n = rng.randint(low, high) * 1000 + rng.choice([0, 0, 0, 500, 100 * rng.randint(1, 9), rng.randint(1, 999)])
+    man, rest = divmod(n, 10000)
+    options = [f"{n:,}円"] * 4 + [f"{n}円", f"￥{n:,}", f"{n:,}円".translate(ZEN)]
+    if man:
+        options += [f"{man}万円", f"{man}万円", f"{man}万{rest // 1000}千円" if rest >= 1000 else f"{man}万円", f"{kanji_number(man)}万円", f"{man}万", f"{man}万{rest:,}円" if rest else f"{man}万円", f"{n / 10000:.1f}万円"]
+    return rng.choice(options)
+
+
+def clock(rng: random.Random) -> str:
+    """A time of day or a stretch of time."""
+    h, m = rng.randint(7, 21), rng.choice([0, 0, 0, 15, 20, 30, 30, 45, rng.randint(1, 59)])
+    half = "半" if m == 30 else f"{m}分" if m else ""
+    plain = f"{h}:{m:02d}"
+    return rng.choice([plain, plain, f"{h:02d}:{m:02d}", f"{h}時{half}", f"{h}時{half}", f"{h}：{m:02d}", f"午前{h}時{half}" if h < 12 else f"午後{h - 12 or 12}時{half}", f"{h}時頃", f"{h}時過ぎ", f"{plain}～{h + 1}:{rng.choice(['00', '15', '30'])}",
+                       f"{plain}-{h + 1}:{rng.choice(['00', '30'])}", "夕方", "昼前", "早朝", "昼すぎ", "夜", f"{kanji_number(h)}時{half}"])
 
 
 def technical(rng: random.Random) -> str:

@@ -149,7 +149,7 @@ def mixed(rng: random.Random, sex: str, written: str, kana: str, birth_year: int
         head, letter = rng.choice(options)
         old = birth_year < 1950 and rng.random() < 0.7
         return (katakana(head) if old or rng.random() < 0.05 else head) + letter
-    if len(written) == 2 and len(kana) > 2:
+    if len(written) == 2 and len(kana) > 2 and kana[-1] not in "んつっー":
         return written[0] + kana[-1] if rng.random() < 0.5 else kana[:2] + written[1]
     return kana
 

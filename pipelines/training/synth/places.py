@@ -254,7 +254,7 @@ def render_address(rng: random.Random, a: Address, form: str, style: str = "half
 def station(rng: random.Random, town: Town) -> str:
     muni, _ = city_words(town.city)
     head = rng.choice([town.name, town.name, muni[:-1] if len(muni) > 2 else muni, rng.choice(["新", "西", "東", "南", "北"]) + town.name])
-    line = rng.choice(["JR", "地下鉄", "私鉄", "市電", ""]) if rng.random() < 0.25 else ""
+    line = rng.choice(["JR", "地下鉄", "市電", ""]) if rng.random() < 0.25 else ""
     return line + head + "駅"
 
 
