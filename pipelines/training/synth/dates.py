@@ -23,7 +23,7 @@ def birth(rng: random.Random, day: dt.date, style: str, short: bool = False) -> 
     if style == "spoken":
         return rng.choice([f"{long}{y}年{day.month}月{day.day}日", f"{long}{kanji_number(y)}年{kanji_number(day.month)}月{kanji_number(day.day)}日", f"{long}{y}年の{day.month}月{day.day}日"]), "wareki_long"
     if short and roll < 0.8:
-        return rng.choice([(f"{long}{n}年", "year"), (f"{day.year}年", "year"), (f"{letter}{y}年", "year"), (f"{long}{n}年{day.month}月", "year_month"), (f"{day.month}月{day.day}日", "month_day")])
+        return rng.choice([(f"{long}{n}年", "year"), (f"{day.year}年", "year"), (f"{letter}{y}年", "year"), (f"{letter}{y}", "year"), (f"{day.year}", "year"), (f"{long[0]}{y}", "year"), (f"{long}{n}年{day.month}月", "year_month"), (f"{day.month}月{day.day}日", "month_day")])
     if roll < 0.42:
         text, form = f"{long}{n}年{day.month}月{day.day}日", "wareki_long"
     elif roll < 0.66:

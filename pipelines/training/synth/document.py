@@ -423,7 +423,8 @@ class Document:
                 if arg == "split" or not arg and rng.random() < (0.25 if self.mode == "spoken" else 0.03):
                     self.emit(*self._with("BIRTHDATE", dates.split(rng, p.birth)))
                     return
-                text, form = dates.birth(rng, p.birth, self.digits, arg == "short")
+                short = arg == "short" or not arg and self.mode == "form" and rng.random() < 0.06
+                text, form = dates.birth(rng, p.birth, self.digits, short)
                 if text.isdigit() and arg == "sentence":
                     text, form = f"{p.birth.year}年{p.birth.month}月{p.birth.day}日", "western_long"
                 self.emit(text, "BIRTHDATE", form)
@@ -491,6 +492,11 @@ class Document:
     def _slot_place(self, arg):
         far = arg.startswith("far")
         town = self._far_town() if far else self._town()
+        if arg in ("", "far") and self.rng.random() < 0.06:  # 五島の奈留, 大阪の大正区: one place in two steps
+            muni, ward = places.city_words(town.city)
+            bare = muni[:-1] if len(muni) > 2 else muni
+            self.emit(f"{self.rng.choice([bare, bare, town.pref[:-1] if town.pref != '北海道' else '北海道'])}の{ward if ward and self.rng.random() < 0.4 else places.town_name(self.rng, town)}", "ADDRESS", "two_steps")
+            return
         form = arg.removeprefix("far").strip(".") or self.rng.choices(["citytown", "city", "town", "chome", "bare", "pref", "nopref", "town_no"], [16, 28 if far else 14, 26, 10, 10 if far else 4, 14 if far else 0, 4, 5])[0]
         self.address(self._address(town), form)
 

@@ -134,6 +134,13 @@ def identity(rng: random.Random, kind: str, pref: str, city: str, year: int) -> 
             return rng.choice("TMEGBPC") + rng.choice("RKHXJC") + d(7), "passport"
         case _:
             n = d(rng.randint(3, 5), "0123456789")
+            if rng.random() < 0.25:  # of a court: 令和6年(家イ)第772号
+                era = rng.choice([f"令和{max(year - 2018, 1)}年", f"令和{max(year - 2018, 1)}年", f"平成{rng.randint(20, 31)}年", f"R{max(year - 2018, 1)}", "令和元年"])
+                kind = rng.choice(["家", "家", "家イ", "家ホ", "フ", "ハ", "ワ", "ノ", "少", "ヌ", "再イ", "ロ"])
+                text = era + rng.choice([f"({kind})", f"（{kind}）", f"（{kind}）"]) + f"第{int(n) + 1}号"
+                return (text.translate(ZEN) if rng.random() < 0.1 else text), "case_no"
+            if rng.random() < 0.2:
+                return rng.choice([f"{rng.choice(['AC', 'SB', 'KW', 'JID', 'CS'])}-{year % 100:02d}{rng.randint(1, 12):02d}{rng.randint(1, 28):02d}-{d(3)}", f"{city[:1]}{rng.choice(['児通', '福相', '虐', '生困', '障支'])}{rng.choice(['', 'R' + str(max(year - 2018, 1)) + '-', '第'])}{n}", f"{city[:1]}-{d(3)}"]), "case_no"
             return rng.choice([f"R{year - 2018}-{n}", f"{year}-{n}", f"第{n}号", f"C-{n}", f"{rng.choice(['福', '生', '障', '児', '相'])}{rng.choice(['', '第'])}{n}{rng.choice(['', '号'])}", f"R{year - 2018:02d}{n}",
                                f"{rng.choice('ABKSN')}{d(6)}", f"No.{n}"[3:]]), "case_no"
 
@@ -187,7 +194,7 @@ def technical(rng: random.Random) -> str:
 
 
 def plate(rng: random.Random, town: str) -> str:
-    n = rng.choice([f"{rng.randint(10, 99)}-{rng.randint(10, 99)}", f"{rng.randint(1000, 9999)}", f"・{rng.randint(1, 9)}-{rng.randint(10, 99)}"[1:]])
+    n = rng.choice([f"{rng.randint(10, 99)}-{rng.randint(10, 99)}", f"{rng.randint(10, 99)}-{rng.randint(10, 99)}", f"{rng.randint(1000, 9999)}", f"・{rng.randint(1, 9)}-{rng.randint(10, 99)}", f"・・{rng.randint(10, 99)}", f"・・・{rng.randint(1, 9)}", f"{rng.randint(1, 9)}-{rng.randint(10, 99)}"])
     return f"{town}{rng.choice(['', ' '])}{rng.choice(['330', '500', '480', '580', '583', '300', '40', '501'])}{rng.choice(['', ' '])}{rng.choice('あいうえかきくけさすせそたつてとなにぬのはひふほまみむめもやゆらりるろ')}{rng.choice(['', ' '])}{n}"
 
 
