@@ -259,7 +259,8 @@ class Document:
         if p.facts.get("alias") and form == "sur" and rng.random() < 0.5:
             surface, used = p.facts["alias"][0], "alias"
         before = self._before("PERSON")
-        if before is not None and form.endswith("given") and self.named == (before, role, form.replace("given", "sur") if form != "given" else "sur"):
+        follows = before is not None and self.named is not None and self.named[:2] == (before, role) and self.named[2].endswith("sur")
+        if follows and form.endswith("given") and self.pieces[before].text != surface:
             # Surname and given name of one person, written by two slots, are one span.
             gap = "".join(piece.text for piece in self.pieces[before + 1 :])
             del self.pieces[before + 1 :]
@@ -366,6 +367,9 @@ class Document:
     # ---- slots ------------------------------------------------------------------------------------------------
     def slot(self, body: str) -> None:
         name, _, arg = body.partition(":")
+        if name.endswith((".parent@m", ".parent@f")):  # a father, a mother
+            name, _, sex = name.partition("@")
+            self.memory[f"sex.{name}"] = sex
         bare = name.endswith("!")
         name = name.rstrip("!")
         role, _, attribute = name.partition(".")
@@ -451,8 +455,9 @@ class Document:
                 p.facts.setdefault("alias", people.surname(rng))
                 self.emit(p.facts["alias"][0], "PERSON", "alias")
             case "parent":  # a guardian, mostly of the same surname
-                q = people.native(rng, rng.choice("mf"), p.birth - dt.timedelta(days=rng.randint(20, 40) * 365), self.region, (p.sur, p.sur_kana)) if not p.parts else \
-                    people.foreign(rng, rng.choice("mf"), p.birth - dt.timedelta(days=rng.randint(20, 40) * 365), p.nation)
+                sex = self.memory.get("sex." + role + ".parent") or rng.choice("mf")
+                q = people.native(rng, sex, p.birth - dt.timedelta(days=rng.randint(20, 40) * 365), self.region, (p.sur, p.sur_kana)) if not p.parts else \
+                    people.foreign(rng, sex, p.birth - dt.timedelta(days=rng.randint(20, 40) * 365), p.nation)
                 surface, form, _ = people.render(rng, q, arg or "full", self.gap)
                 self.emit(surface, "PERSON", form)
             case "job":
@@ -512,7 +517,7 @@ class Document:
     def _slot_station(self, arg):
         self.emit(places.station(self.rng, self._town()), "ADDRESS", "station")
         if self.rng.random() < 0.3:  # the side of the station says nothing by itself
-            self.text(self.rng.choice(["前", "北口", "南口", "西口", "東口", "裏", "近く", "の改札", "中央口"]))
+            self.text(self.rng.choice(["前", "北口", "南口", "西口", "東口", "裏", "中央口"]))
 
     def _slot_landmark(self, arg):
         self.emit(places.landmark(self.rng, self._town()), "ADDRESS", "landmark")
@@ -584,7 +589,7 @@ class Document:
         self.trap(numbers.money(self.rng, arg))
 
     def _slot_time(self, arg):
-        text = numbers.clock(self.rng)
+        text = numbers.clock(self.rng, arg == "point")
         self.trap(text.translate(places.ZEN) if self.digits == "full" else text)
 
     def _slot_car(self, arg):

@@ -12,9 +12,13 @@ VERSION = 2
 def aside(rng: random.Random, document: Document) -> None:
     """An everyday sentence or two at the end, by preference with a word that is a name further up."""
     document.text(rng.choice(["\n", "\n", "\n・", "\n※", "\n備考　", "　"]))
+    said = set()
     for _ in range(rng.choice([1, 1, 2])):
         document.slot("word")
-        document.close()
+        if (last := document.pieces.pop()).text not in said:
+            document.pieces.append(last)
+            said.add(last.text)
+            document.close()
 
 
 def make(seed: int, number: int, genre: str | None = None) -> dict:

@@ -171,11 +171,13 @@ def money(rng: random.Random, scale: str) -> str:
     return rng.choice(options)
 
 
-def clock(rng: random.Random) -> str:
-    """A time of day or a stretch of time."""
+def clock(rng: random.Random, point: bool = False) -> str:
+    """A time of day or, unless a `point` is wanted, a stretch of time."""
     h, m = rng.randint(7, 21), rng.choice([0, 0, 0, 15, 20, 30, 30, 45, rng.randint(1, 59)])
     half = "半" if m == 30 else f"{m}分" if m else ""
     plain = f"{h}:{m:02d}"
+    if point:
+        return rng.choice([plain, f"{h:02d}:{m:02d}", f"{h}時{half}", f"{h}：{m:02d}", f"{kanji_number(h)}時{half}"])
     return rng.choice([plain, plain, f"{h:02d}:{m:02d}", f"{h}時{half}", f"{h}時{half}", f"{h}：{m:02d}", f"午前{h}時{half}" if h < 12 else f"午後{h - 12 or 12}時{half}", f"{h}時頃", f"{h}時過ぎ", f"{plain}～{h + 1}:{rng.choice(['00', '15', '30'])}",
                        f"{plain}-{h + 1}:{rng.choice(['00', '30'])}", "夕方", "昼前", "早朝", "昼すぎ", "夜", f"{kanji_number(h)}時{half}"])
 

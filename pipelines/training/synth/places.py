@@ -163,6 +163,8 @@ def tail(rng: random.Random, a: Address, style: str, gap: str) -> str:
         unit = rng.choice([f"{block}{house}{no}号", f"{block}-{no}", f"{block}{house}{no}", f"{block}{house}{no}号室", f" {block}-{no}"])
     else:
         unit = rng.choice([f"{no}号室", f"{no}号", no, f"#{no}" if rng.random() < 0.2 else no, f"-{no}" if not a.building else no]) if no else ""
+        if unit and not a.building and unit[0] not in "-#":
+            unit = rng.choice([" ", "　", "の", "-"]) + unit  # 町3番地17 903号, never 17903号
     if a.building and unit and unit[0] not in "- #" and not block:
         unit = rng.choice(["", " ", gap]) + unit
     text = (gap if a.building else "") + a.building + unit
