@@ -1,59 +1,13 @@
 //! Birth dates without the word: full dates far older than the note itself. What happened on them
 //! (結婚, 入社, 施行) tells events apart.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use crate::figures::Figures;
+use crate::patterns::PATTERNS;
 use crate::text::Text;
 use crate::{Candidate, Label, Source};
 
 /// Years between a note and a date from which on the date is taken for a birth date.
 const OLD: i32 = 11;
-
-#[expect(
-    clippy::expect_used,
-    reason = "constant patterns, compiled in every test"
-)]
-static DATE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"(?x)
-        (?P<era>明治|大正|昭和|平成|令和|[MTSHR明大昭平令])[\ .]?(?P<n>元|[0-9]{1,2})
-            (?:\ ?年[の\ ]?[0-9]{1,2}\ ?月[の\ ]?[0-9]{1,2}\ ?日|[./-]\ ?[0-9]{1,2}[./-]\ ?[0-9]{1,2})
-        |(?P<year>(?:18|19|20)[0-9]{2})(?:\ ?年[の\ ]?[0-9]{1,2}\ ?月[の\ ]?[0-9]{1,2}\ ?日|[./-][0-9]{1,2}[./-][0-9]{1,2})
-        |[0-9]{1,2}[\ -]?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?,?[\ -]?(?P<west>(?:19|20)[0-9]{2})",
-    )
-    .expect("dates: date")
-});
-
-/// Any year, to learn when the note was written.
-#[expect(
-    clippy::expect_used,
-    reason = "constant patterns, compiled in every test"
-)]
-static YEAR: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?P<era>平成|令和|[HR])[ .]?(?P<n>元|[0-9]{1,2})(?:年|[./-])|(?P<year>20[0-9]{2})(?:年|[./-])")
-        .expect("dates: year")
-});
-
-/// What follows or precedes the date of an event.
-#[expect(
-    clippy::expect_used,
-    reason = "constant patterns, compiled in every test"
-)]
-static EVENT_AFTER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("^ ?(?:付|から|より|以降|まで|[~〜-]|に?(?:入|結婚|離婚|婚姻|設立|死|逝|没|退|就|開|認定|交付|取得|建|築|施行|改正|公布|発|契約|卒|転|来日|移|事故|手術|初診|受診|受傷|受理|申請|決定|廃止|届|別居|同居|失踪|逮捕|判決|確定|登記|相続|着工|竣工|採用|在籍|修了|更新|満了|現在|の(?:[結離入退手事契判大震]))|第)")
-        .expect("dates: event after")
-});
-#[expect(
-    clippy::expect_used,
-    reason = "constant patterns, compiled in every test"
-)]
-static EVENT_BEFORE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("(?:結婚|離婚|婚姻|死亡|逝去|没|入居|入院|入所|退院|退所|契約|初診|発症|受傷|発行|交付|認定|設立|開設|施行|改正|公布|築|竣工|開始|終了|入国|来日|入社|退社|就職|退職|卒業|採用|期限|満了|資格取得|取得|喪失|訪問|受付|作成|記入|記録|更新|判決|確定|登記|相続|申請|決定|届出|起算|有効|事故|現在|面接|相談|開催|日時|日付)(?:年月日|日)?[ ::=(は]*$")
-        .expect("dates: event before")
-});
 
 fn year(era: &str, number: &str) -> i32 {
     let number = if number == "元" {
@@ -83,7 +37,8 @@ fn year_of(captures: &regex::Captures) -> Option<i32> {
 
 pub(crate) fn find(text: &Text, figures: &Figures) -> Vec<Candidate> {
     let string = &figures.string;
-    let written = YEAR
+    let written = PATTERNS
+        .written_year
         .captures_iter(string)
         .filter_map(|captures| year_of(&captures))
         .filter(|year| *year <= 2060)
@@ -91,7 +46,7 @@ pub(crate) fn find(text: &Text, figures: &Figures) -> Vec<Candidate> {
         .unwrap_or(2023)
         .max(2023);
     let mut out = Vec::new();
-    for captures in DATE.captures_iter(string) {
+    for captures in PATTERNS.full_date.captures_iter(string) {
         let (Some(found), Some(year)) = (captures.get(0), year_of(&captures)) else {
             continue;
         };
@@ -113,7 +68,7 @@ pub(crate) fn find(text: &Text, figures: &Figures) -> Vec<Candidate> {
         if inside
             || tail.starts_with(|c: char| c.is_ascii_digit())
             || written - year < OLD
-            || EVENT_AFTER.is_match(tail)
+            || PATTERNS.event_after.is_match(tail)
         {
             continue;
         }
@@ -122,7 +77,7 @@ pub(crate) fn find(text: &Text, figures: &Figures) -> Vec<Candidate> {
             .rev()
             .nth(15)
             .map_or(0, |(index, _)| index);
-        if EVENT_BEFORE.is_match(&head[from..]) {
+        if PATTERNS.event_before.is_match(&head[from..]) {
             continue;
         }
         // In running words a date tells when something was: only one that closes its field is a birth date.

@@ -91,58 +91,14 @@ pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
     {
         at += 1;
     }
-    if at > from + 1
-        && [
-            "支店",
-            "本店",
-            "支部",
-            "支社",
-            "営業所",
-            "分院",
-            "分校",
-            "店",
-            "校",
-            "工場",
-        ]
-        .iter()
-        .any(|kind| text.slice(from, at).ends_with(kind))
-    {
+    if at > from + 1 && WORDS.spaced_branches.ends(text, at).is_some() {
         candidate.end = at;
     }
 }
 
 /// 「○○に勤務」「○○を退職」「○○でアルバイト」: a named place of work without a telling suffix.
 fn employers(text: &Text, out: &mut Vec<Candidate>) {
-    for cue in [
-        "勤務",
-        "勤め",
-        "就職",
-        "入社",
-        "退職",
-        "退社",
-        "辞め",
-        "解雇",
-        "雇い止め",
-        "雇止め",
-        "働",
-        "アルバイト",
-        "バイト",
-        "パート",
-        "派遣",
-        "休職",
-        "の寮",
-        "の社員",
-        "の正社員",
-        "の従業員",
-        "の工員",
-        "に通所",
-        "に通園",
-        "に入所",
-        "に入院",
-        "に通院",
-        "を受診",
-        "を退院",
-    ] {
+    for cue in WORDS.facility_cues.iter() {
         for (at, _) in text.find_all(cue) {
             let mut end = at;
             if matches!(
@@ -207,9 +163,7 @@ fn schools(text: &Text, out: &mut Vec<Candidate>) {
                     || is_katakana(c)
                     || matches!(c, 'さ' | 'い' | 'く' | 'か' | 'っ' | 'け' | 'ま'))
             }) || WORDS.roles.starts(text, end).is_some()
-                || ["在籍", "卒業", "入学", "通学", "転校"]
-                    .iter()
-                    .any(|word| text.tail(end).starts_with(word));
+                || WORDS.school_cues.starts(text, end).is_some();
             let Some(index) = text.word_until(at) else {
                 continue;
             };
@@ -218,10 +172,7 @@ fn schools(text: &Text, out: &mut Vec<Candidate>) {
                 || text.words[index].is_surname()
                 || !text.words[index].known;
             if !proper
-                && matches!(
-                    text.slice(start, at),
-                    "東" | "西" | "南" | "北" | "中央" | "第一" | "第二" | "第三"
-                )
+                && WORDS.school_directions.contains(text.slice(start, at))
                 && let Some(before) = text.word_until(start)
             {
                 start = text.words[before].start;
@@ -285,10 +236,7 @@ fn left(text: &Text, at: usize, suffix: &str) -> Option<usize> {
         if (WORDS.kinship.contains(surface) && !matches!(surface, "こども" | "子ども"))
             || WORDS.name_labels.contains(surface)
             || WORDS.honorifics.contains(surface)
-            || matches!(
-                surface,
-                "元" | "現" | "前" | "旧" | "同" | "自宅" | "勤務" | "通院" | "受診" | "紹介"
-            )
+            || WORDS.not_in_facilities.contains(surface)
         {
             break;
         }
@@ -497,20 +445,7 @@ fn mixed_name(text: &Text, start: usize, end: usize) -> usize {
 
 /// 「○○病院 青葉分院」「○○商事青葉支店」
 fn branch(text: &Text, end: usize) -> usize {
-    for kind in [
-        "支店",
-        "営業所",
-        "支社",
-        "分院",
-        "分室",
-        "分校",
-        "本店",
-        "本社",
-        "店",
-        "校",
-        "工場",
-        "出張所",
-    ] {
+    for kind in &WORDS.branches {
         let mut at = end;
         while at - end < 6 && text.at(at).is_some_and(|c| is_kanji(c) || is_katakana(c)) {
             if text.tail(at).starts_with(kind) && at > end {

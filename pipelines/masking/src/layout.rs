@@ -800,18 +800,7 @@ fn nickname(text: &Text, start: usize, end: usize) -> Option<(usize, usize)> {
 
 /// 「【出席者】梶（区係）、藤原 勝（診療所）、廣田（訪問介護）」
 fn present(text: &Text, lines: &[(usize, usize)], out: &mut Vec<Candidate>) {
-    for heading in [
-        "出席者",
-        "参加者",
-        "出席",
-        "参加",
-        "同席者",
-        "同席",
-        "構成員",
-        "委員",
-        "メンバー",
-        "参集者",
-    ] {
+    for heading in WORDS.attendance_headings.iter() {
         for (at, stop) in text.find_all(heading) {
             let Some(&(start, end)) = lines.iter().find(|(start, end)| *start <= at && at < *end)
             else {

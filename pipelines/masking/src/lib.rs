@@ -16,6 +16,7 @@ pub mod lines;
 mod mask;
 mod merge;
 mod model;
+mod patterns;
 mod people;
 mod places;
 mod register;

@@ -100,19 +100,7 @@ fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> 
     }
     if label == Label::Address {
         // 「○○町のアパート」「○○のほう」: only the place.
-        for tail in [
-            "のアパート",
-            "のマンション",
-            "の自宅",
-            "の実家",
-            "の家",
-            "のほう",
-            "の方",
-            "の奥",
-            "の近く",
-            "付近",
-            "周辺",
-        ] {
+        for tail in &WORDS.place_tails {
             if text.slice(start, end).ends_with(tail) {
                 end -= tail.chars().count();
             }

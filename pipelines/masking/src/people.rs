@@ -23,19 +23,7 @@ pub(crate) fn find(text: &Text) -> Vec<Candidate> {
     out
 }
 
-/// Endings of pet names: 「みっちゃん」 is one name with its ending.
-const PET_ENDINGS: [&str; 9] = [
-    "ちゃん",
-    "くん",
-    "っち",
-    "やん",
-    "たん",
-    "ちん",
-    "ぴょん",
-    "りん",
-    "ちゃま",
-];
-/// Behind two kana that are no surname this makes a pet name as well: 「ジロさん」.
+/// Behind two kana that are no surname this makes a pet name as well as `pet_endings` do: 「ジロさん」.
 const POLITE_ENDING: &str = "さん";
 
 /// Letters of the pet ending that `name` ends in, or of さん; none when less than two kana would be left or the
@@ -44,8 +32,9 @@ pub(crate) fn pet_ending(name: &[char]) -> Option<usize> {
     if !name.iter().all(|&c| is_kana(c)) {
         return None;
     }
-    PET_ENDINGS
-        .into_iter()
+    WORDS
+        .pet_endings
+        .iter()
         .chain([POLITE_ENDING])
         .map(|ending| ending.chars().collect::<Vec<_>>())
         .find(|ending| name.ends_with(ending) && name.len() >= ending.len() + 2)
@@ -66,17 +55,14 @@ pub(crate) fn fuse(text: &Text, kept: &mut [Candidate]) {
         let surname = text
             .word_at(start)
             .is_some_and(|word| word.end == end && word.is_surname());
-        let polite = [POLITE_ENDING]
-            .into_iter()
-            .filter(|_| end - start == 2 && !surname);
-        let Some(stop) = PET_ENDINGS
-            .into_iter()
-            .chain(polite)
-            .find(|ending| text.tail(end).starts_with(ending))
-            .map(|ending| end + ending.chars().count())
-        else {
+        let polite = || {
+            let pet = end - start == 2 && !surname && text.tail(end).starts_with(POLITE_ENDING);
+            pet.then(|| POLITE_ENDING.chars().count())
+        };
+        let Some(length) = WORDS.pet_endings.starts(text, end).or_else(polite) else {
             continue;
         };
+        let stop = end + length;
         // 「ユウどんどん」「ミカりんご」: no ending but the next word.
         let whole = text.is_boundary(stop) && text.at(stop) != Some('ー');
         if whole && kept.get(index + 1).is_none_or(|next| next.start >= stop) {
@@ -491,12 +477,7 @@ fn after_cue(text: &Text, at: usize, out: &mut Vec<Candidate>) {
         .trim_start()
         .strip_prefix('(')
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    let school = [
-        "(小", "(中", "(高", "(年", "(大", "(無職", "(会社", "(別居", "(同居", "(死亡", "(長",
-        "(次", "(本",
-    ]
-    .iter()
-    .any(|mark| text.tail(end).starts_with(mark));
+    let school = WORDS.name_details.starts(text, end).is_some();
     let honorific = WORDS.honorifics.starts(text, end).is_some();
     let particle = matches!(
         text.at(end),
@@ -729,18 +710,7 @@ fn mixed_given(text: &Text, out: &mut Vec<Candidate>) {
 
 /// 「○○と呼ばれ」「○○と名乗る」「友だちの○○っち」
 fn called(text: &Text, out: &mut Vec<Candidate>) {
-    for cue in [
-        "と呼ばれ",
-        "と呼んで",
-        "と呼ぶ",
-        "と名乗",
-        "という名",
-        "という男",
-        "という女",
-        "という人",
-        "って呼",
-        "こと、",
-    ] {
+    for cue in WORDS.naming_cues.iter() {
         for (at, _) in text.find_all(cue) {
             let Some(last) = text.before(at) else {
                 continue;
@@ -765,7 +735,7 @@ fn called(text: &Text, out: &mut Vec<Candidate>) {
         }
     }
     // Nicknames are one piece with their ending.
-    for ending in ["っち", "ぴょん", "りん", "ッチ", "っぴ"] {
+    for ending in WORDS.nickname_endings.iter() {
         for (at, end) in text.find_all(ending) {
             let start = run_start(
                 text,

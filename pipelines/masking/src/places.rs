@@ -1,49 +1,9 @@
 //! Addresses: municipalities and towns, numbered blocks, buildings and rooms, stations and parks.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
+use crate::patterns::PATTERNS;
 use crate::text::{Text, is_hiragana, is_kanji, is_katakana};
 use crate::words::WORDS;
 use crate::{Candidate, Label, Source};
-
-#[expect(
-    clippy::expect_used,
-    reason = "constant patterns, compiled in every test"
-)]
-fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("places: pattern")
-}
-
-const HYPHEN: &str = "[-‐‑‒–—−―ー]";
-
-/// 4丁目2番15号, 2-3-4, 十条西五丁目, 番地 …
-static BLOCK: LazyLock<Regex> = LazyLock::new(|| {
-    let n = "[0-9〇一二三四五六七八九十百]{1,4}";
-    regex(&format!(
-        "(?:{n}(?:丁目|条(?:[東西南北])?)(?:{n}(?:丁目))?(?:の|{HYPHEN})?(?:{n}(?:番地?|{HYPHEN}|の))*(?:{n}号?(?:室)?)?|{n}番地?(?:の|{HYPHEN})?(?:{n}(?:号|{HYPHEN}|の))*(?:[0-9]{{1,4}})?|[0-9]{{1,4}}(?:{HYPHEN}[A-Z]?[0-9]{{1,4}}){{1,4}}|[〇一二三四五六七八九十百]{{1,4}}(?:の[〇一二三四五六七八九十百]{{1,4}}){{1,3}}|[0-9]{{1,4}}(?:の[0-9]{{1,4}}){{1,3}})"
-    ))
-});
-
-/// What follows the block: building, room.
-static BUILDING: LazyLock<Regex> = LazyLock::new(|| {
-    regex(&format!(
-        "^(?:の)?[ ]?(?:[一-龥々ァ-ヶー・A-Za-zⅠ-Ⅹ]{{2,14}}[ ]?[0-9]{{0,2}}(?:号館|号棟|棟|番館|{HYPHEN})?[ ]?)(?:[A-Z]?[0-9]{{2,4}}(?:号室?|室)?)"
-    ))
-});
-
-static ROOM: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        "(?:[A-Z0-9]{1,3}(?:号棟|棟))?[A-Z]?[0-9]{2,4}号室|[A-Z0-9]{1,3}号?棟 ?[A-Z]?[0-9]{1,4}号?室?",
-    )
-});
-
-static ROOM_AFTER: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        "^[ ]?(?:[A-Z0-9]{1,3}(?:号棟|棟|号館|番館|番街))?[ ]?(?:[A-Z]?[0-9]{2,4}(?:号室?|室)?|[0-9]{1,2}階)?",
-    )
-});
 
 pub(crate) fn find(text: &Text) -> Vec<Candidate> {
     let mut out = Vec::new();
@@ -99,39 +59,17 @@ pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
     if text.at(candidate.end) != Some('の') {
         return;
     }
-    for kind in [
-        "会社寮",
-        "社員寮",
-        "学生寮",
-        "独身寮",
-        "寮",
-        "社宅",
-        "集落",
-        "河川敷",
-        "市営住宅",
-        "県営住宅",
-        "町営住宅",
-        "公営住宅",
-        "都営住宅",
-        "府営住宅",
-        "市営団地",
-        "県営団地",
-        "団地",
-        "官舎",
-        "長屋",
-    ] {
-        if text.tail(candidate.end + 1).starts_with(kind) {
-            let end = candidate.end + 1 + kind.chars().count();
-            let room = ROOM_AFTER
-                .find(text.tail(end))
-                .map_or("", |found| found.as_str());
-            candidate.end = if room.chars().any(|c| c.is_ascii_digit()) {
-                end + room.chars().count()
-            } else {
-                end
-            };
-            return;
-        }
+    if let Some(length) = WORDS.lodgings.starts(text, candidate.end + 1) {
+        let end = candidate.end + 1 + length;
+        let room = PATTERNS
+            .room_after
+            .find(text.tail(end))
+            .map_or("", |found| found.as_str());
+        candidate.end = if room.chars().any(|c| c.is_ascii_digit()) {
+            end + room.chars().count()
+        } else {
+            end
+        };
     }
 }
 
@@ -157,7 +95,7 @@ fn push(out: &mut Vec<Candidate>, start: usize, end: usize, score: f32, source: 
 }
 
 fn blocks(text: &Text, out: &mut Vec<Candidate>) {
-    for found in BLOCK.find_iter(&text.string) {
+    for found in PATTERNS.block.find_iter(&text.string) {
         let (start, mut end) = (text.index_at(found.start()), text.index_at(found.end()));
         let left = address_start(text, start);
         if left == start {
@@ -175,7 +113,7 @@ fn blocks(text: &Text, out: &mut Vec<Candidate>) {
         if plain && !place {
             continue;
         }
-        if let Some(building) = BUILDING.find(text.tail(end)) {
+        if let Some(building) = PATTERNS.building.find(text.tail(end)) {
             end = text.index_at(text.byte(end) + building.end());
         } else if let Some(length) = named_building(text, end) {
             end += length;
@@ -227,24 +165,7 @@ fn address_start(text: &Text, block: usize) -> usize {
         let word = &text.words[index];
         let surface = text.slice(word.start, word.end);
         let c = text.chars[word.start];
-        if matches!(
-            surface,
-            "住所"
-                | "自宅"
-                | "住まい"
-                | "現住所"
-                | "前住所"
-                | "旧住所"
-                | "実家"
-                | "家"
-                | "所在地"
-                | "本籍"
-                | "住居"
-                | "転居先"
-                | "宛先"
-                | "住"
-                | "番地"
-        ) {
+        if WORDS.not_in_addresses.contains(surface) {
             break;
         }
         let acceptable = match word.pos[0].as_str() {
@@ -281,7 +202,7 @@ fn address_start(text: &Text, block: usize) -> usize {
         }
     }
     // Words in front that are no place: 「本人 住所東京都…」.
-    for label in ["住所", "自宅", "実家", "現住所", "前住所"] {
+    for label in &WORDS.address_labels {
         if text.slice(start, block).starts_with(label) {
             start += label.chars().count();
         }
@@ -304,7 +225,7 @@ fn is_place_inside(text: &Text, at: usize) -> bool {
 }
 
 fn rooms(text: &Text, out: &mut Vec<Candidate>) {
-    for found in ROOM.find_iter(&text.string) {
+    for found in PATTERNS.room.find_iter(&text.string) {
         let (start, end) = (text.index_at(found.start()), text.index_at(found.end()));
         if text
             .before(start)
@@ -318,28 +239,11 @@ fn rooms(text: &Text, out: &mut Vec<Candidate>) {
 
 /// 「コーポ青葉 103」「青葉ハイツ」「県営青葉団地3棟」
 fn buildings(text: &Text, out: &mut Vec<Candidate>) {
-    for word in WORDS.building_words.iter().filter(|word| {
-        !matches!(
-            *word,
-            "棟" | "寮"
-                | "シティ"
-                | "タウン"
-                | "ハウス"
-                | "プラザ"
-                | "ドーム"
-                | "ベル"
-                | "サニー"
-                | "アーバン"
-                | "コート"
-                | "グランド"
-                | "ロイヤル"
-                | "テラス"
-                | "ガーデン"
-                | "フラット"
-                | "ビラ"
-                | "パレス"
-        )
-    }) {
+    for word in WORDS
+        .building_words
+        .iter()
+        .filter(|word| !WORDS.weak_building_words.contains(word))
+    {
         for (at, end) in text.find_all(word) {
             let mut start = at;
             while start > 0
@@ -366,7 +270,8 @@ fn buildings(text: &Text, out: &mut Vec<Candidate>) {
                 tail += 1;
             }
             let tail = word_ceiling(text, tail, end);
-            let room = ROOM_AFTER
+            let room = PATTERNS
+                .room_after
                 .find(text.tail(tail))
                 .map_or(0, |found| found.as_str().chars().count());
             let room_text = text.slice(tail, tail + room);
@@ -504,17 +409,7 @@ fn municipalities(text: &Text, out: &mut Vec<Candidate>) {
 
 /// 「青葉駅」「青葉公園」: where somebody lives or is.
 fn landmarks(text: &Text, out: &mut Vec<Candidate>) {
-    for kind in [
-        "駅",
-        "公園",
-        "団地前",
-        "河川敷",
-        "商店街",
-        "交差点",
-        "バス停",
-        "神社",
-        "橋",
-    ] {
+    for kind in WORDS.landmarks.iter() {
         for (at, end) in text.find_all(kind) {
             let Some(index) = text.word_until(at) else {
                 // The dictionary may know 「○○駅」 as one word.
@@ -540,21 +435,7 @@ fn landmarks(text: &Text, out: &mut Vec<Candidate>) {
                         word.pos[1].as_str(),
                         "非自立" | "代名詞" | "数" | "副詞可能" | "サ変接続"
                     )
-                    || matches!(
-                        surface,
-                        "最寄り"
-                            | "近く"
-                            | "前"
-                            | "近所"
-                            | "無人"
-                            | "終着"
-                            | "始発"
-                            | "各"
-                            | "児童"
-                            | "都市"
-                            | "県立"
-                            | "市立"
-                    )
+                    || WORDS.not_in_landmarks.contains(surface)
                 {
                     break;
                 }

@@ -97,12 +97,6 @@ fn name_parts(text: &Text, start: usize, end: usize) -> Vec<String> {
     parts
 }
 
-/// Words that may follow a name without an honorific.
-const AFTER: [&str; 22] = [
-    "宅", "方", "家", "夫妻", "夫婦", "姓", "本人", "世帯", "母", "父", "親子", "兄弟", "姉妹",
-    "兄", "弟", "姉", "妹", "氏", "ら", "たち", "自身", "家族",
-];
-
 /// Whether `start..end` is a name of its own and not part of another word: 森 in 森の中, 林 in 林業,
 /// 長野 in 長野市.
 pub(crate) fn is_whole_name(text: &Text, start: usize, end: usize) -> bool {
@@ -124,7 +118,7 @@ pub(crate) fn is_whole_name(text: &Text, start: usize, end: usize) -> bool {
     if is_kanji(last)
         && after.is_some_and(is_kanji)
         && !cue_after
-        && !AFTER.iter().any(|word| text.tail(end).starts_with(word))
+        && WORDS.name_followers.starts(text, end).is_none()
         && WORDS.kinship.starts(text, end).is_none()
         && !text
             .word_from(end)

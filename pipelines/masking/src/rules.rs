@@ -8,6 +8,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use crate::figures::Figures;
+use crate::patterns;
 use crate::text::Text;
 use crate::{Candidate, Label, Source};
 
@@ -123,14 +124,7 @@ struct Rule {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let file: File = toml::from_str(include_str!("../data/rules.toml")).expect("data/rules.toml");
     let expand = |pattern: &str| {
-        let mut pattern = pattern.to_owned();
-        // Macros may use macros; three rounds are more than the file needs.
-        for _ in 0..3 {
-            for (name, value) in &file.macros {
-                pattern = pattern.replace(&format!("{{{name}}}"), value);
-            }
-        }
-        Regex::new(&pattern).expect("data/rules.toml: pattern")
+        Regex::new(&patterns::expand(&file.macros, pattern)).expect("data/rules.toml: pattern")
     };
     let identifiers: Identifiers =
         toml::from_str(include_str!("../data/identifiers.toml")).expect("data/identifiers.toml");
@@ -306,19 +300,7 @@ mod tests {
                 rule.name
             );
             for example in &rule.find {
-                let mut plain = String::new();
-                let mut wanted = Vec::new();
-                let (mut at, mut open) = (0, 0);
-                for c in example.chars() {
-                    match c {
-                        '《' => open = at,
-                        '》' => wanted.push((open, at)),
-                        c => {
-                            plain.push(c);
-                            at += 1;
-                        }
-                    }
-                }
+                let (plain, wanted) = patterns::marked(example);
                 let got = found(rule, &plain);
                 if got != wanted {
                     wrong.push(format!("{}: {example}: {got:?}", rule.name));

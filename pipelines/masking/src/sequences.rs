@@ -1,29 +1,9 @@
 //! What stands beside a found name: the next of a list of family members, the birth date after it.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
+use crate::patterns::PATTERNS;
 use crate::text::{Text, is_hiragana, is_kanji, is_katakana};
 use crate::words::WORDS;
 use crate::{Candidate, Label, Source};
-
-#[expect(
-    clippy::expect_used,
-    reason = "constant patterns, compiled in every test"
-)]
-static DATE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("^[ (、,]{0,3}((?:明治|大正|昭和|平成|令和|[MTSHR明大昭平令])[ .]?(?:元|[0-9]{1,2})(?:年 ?[0-9]{1,2}月 ?[0-9]{1,2}日|[./・-][0-9]{1,2}[./・-][0-9]{1,2})|(?:19|20)[0-9]{2}(?:年 ?[0-9]{1,2}月 ?[0-9]{1,2}日|[./-][0-9]{1,2}[./-][0-9]{1,2}))")
-        .expect("sequences: date")
-});
-
-#[expect(
-    clippy::expect_used,
-    reason = "constant patterns, compiled in every test"
-)]
-static NEXT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("^(?:さん|くん|君|ちゃん|様|氏)?(?:\\([^)\\n]{1,12}\\))?(?:さん|くん|君|ちゃん|様|氏)?[、・,/ と]{1,2}").expect("sequences: next")
-});
 
 pub(crate) fn find(text: &Text, kept: &[Candidate]) -> Vec<Candidate> {
     let mut out = Vec::new();
@@ -55,9 +35,10 @@ fn birth_date(text: &Text, person: &Candidate, out: &mut Vec<Candidate>) {
     if !matches!(text.at(end), Some(' ' | '(' | '、' | ',')) {
         return;
     }
-    let Some(found) = DATE
+    let Some(found) = PATTERNS
+        .date_after_name
         .captures(text.tail(end))
-        .and_then(|captures| captures.get(1))
+        .and_then(|captures| captures.name("x"))
     else {
         return;
     };
@@ -86,7 +67,7 @@ fn birth_date(text: &Text, person: &Candidate, out: &mut Vec<Candidate>) {
 
 /// 「長男太郎(小6)・花子(小4)」「太郎さんと花子さん」
 fn next_in_list(text: &Text, end: usize, out: &mut Vec<Candidate>) {
-    let Some(found) = NEXT.find(text.tail(end)) else {
+    let Some(found) = PATTERNS.next_name.find(text.tail(end)) else {
         return;
     };
     let start = text.index_at(text.byte(end) + found.end());
@@ -105,12 +86,9 @@ fn next_in_list(text: &Text, end: usize, out: &mut Vec<Candidate>) {
     while stop - start < 6 && text.at(stop).is_some_and(class) {
         stop += 1;
     }
-    let grade = text.tail(stop).strip_prefix('(').is_some_and(|rest| {
-        rest.starts_with(|c: char| c.is_ascii_digit())
-            || ["小", "中", "高", "年", "長", "次", "幼", "保"]
-                .iter()
-                .any(|mark| rest.starts_with(mark))
-    });
+    let grade = text.at(stop) == Some('(')
+        && (text.at(stop + 1).is_some_and(|c| c.is_ascii_digit())
+            || WORDS.grades.starts(text, stop + 1).is_some());
     let name = text.slice(start, stop);
     if grade
         && (1..=4).contains(&(stop - start))

@@ -7,28 +7,9 @@ use serde::Deserialize;
 
 use crate::text::Text;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    honorifics: Vec<String>,
-    roles: Vec<String>,
-    kinship: Vec<String>,
-    name_labels: Vec<String>,
-    not_names: Vec<String>,
-    facility_suffixes: Vec<String>,
-    facility_prefixes: Vec<String>,
-    weak_suffixes: Vec<String>,
-    facility_endings: Vec<String>,
-    generic_heads: Vec<String>,
-    public_bodies: Vec<String>,
-    prefectures: Vec<String>,
-    building_words: Vec<String>,
-    generic_buildings: Vec<String>,
-    not_places: Vec<String>,
-}
-
 /// A list that can be asked what stands right before or after a place.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(from = "Vec<String>")]
 pub(crate) struct List {
     set: HashSet<String>,
     /// Longest first.
@@ -39,8 +20,8 @@ pub(crate) struct List {
     last: HashMap<char, Vec<usize>>,
 }
 
-impl List {
-    fn new(words: Vec<String>) -> Self {
+impl From<Vec<String>> for List {
+    fn from(words: Vec<String>) -> Self {
         let mut sorted: Vec<(String, usize)> = words
             .iter()
             .map(|word| (word.clone(), word.chars().count()))
@@ -63,7 +44,9 @@ impl List {
             last,
         }
     }
+}
 
+impl List {
     pub fn contains(&self, word: &str) -> bool {
         self.set.contains(word)
     }
@@ -95,49 +78,56 @@ impl List {
     }
 }
 
-#[derive(Debug)]
+/// What each list is for stands beside it in the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Words {
     pub honorifics: List,
     pub roles: List,
     pub kinship: List,
     pub name_labels: List,
+    pub attendance_headings: List,
     pub not_names: List,
+    pub name_followers: List,
+    pub name_details: List,
+    pub grades: List,
+    pub naming_cues: List,
+    pub nickname_endings: List,
+    pub pet_endings: List,
     pub facility_suffixes: List,
     pub facility_prefixes: List,
     pub weak_suffixes: List,
     pub facility_endings: List,
     pub generic_heads: List,
+    pub facility_cues: List,
+    pub not_in_facilities: List,
+    /// Tried in this order: the first that fits ends the name.
+    pub branches: Vec<String>,
+    pub spaced_branches: List,
+    pub school_directions: List,
+    pub school_cues: List,
     pub public_bodies: List,
     pub prefectures: List,
     pub building_words: List,
     pub generic_buildings: List,
     pub not_places: List,
+    pub weak_building_words: List,
+    pub lodgings: List,
+    pub landmarks: List,
+    pub not_in_landmarks: List,
+    pub not_in_addresses: List,
+    /// Taken off in this order, each once.
+    pub address_labels: Vec<String>,
+    /// Taken off in this order, each once.
+    pub place_tails: Vec<String>,
 }
 
-pub(crate) static WORDS: LazyLock<Words> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "the file is compiled in; a test reads it"
-    )]
-    let file: File = toml::from_str(include_str!("../data/words.toml")).expect("data/words.toml");
-    Words {
-        honorifics: List::new(file.honorifics),
-        roles: List::new(file.roles),
-        kinship: List::new(file.kinship),
-        name_labels: List::new(file.name_labels),
-        not_names: List::new(file.not_names),
-        facility_suffixes: List::new(file.facility_suffixes),
-        facility_prefixes: List::new(file.facility_prefixes),
-        weak_suffixes: List::new(file.weak_suffixes),
-        facility_endings: List::new(file.facility_endings),
-        generic_heads: List::new(file.generic_heads),
-        public_bodies: List::new(file.public_bodies),
-        prefectures: List::new(file.prefectures),
-        building_words: List::new(file.building_words),
-        generic_buildings: List::new(file.generic_buildings),
-        not_places: List::new(file.not_places),
-    }
-});
+#[expect(
+    clippy::expect_used,
+    reason = "the file is compiled in; a test reads it"
+)]
+pub(crate) static WORDS: LazyLock<Words> =
+    LazyLock::new(|| toml::from_str(include_str!("../data/words.toml")).expect("data/words.toml"));
 
 /// Whether a name may end at `at`: an honorific or a role follows (「田中さん」「田中 CW」).
 pub(crate) fn name_cue_after(text: &Text, at: usize) -> bool {
