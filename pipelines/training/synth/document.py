@@ -532,6 +532,9 @@ class Document:
         self.emit(places.danchi(self.rng, a.town) + unit, "ADDRESS", "danchi")
 
     def _slot_room(self, arg):
+        if arg == "num":  # 203 alone, as room lists have it
+            self.emit(places.room(self.rng), "ADDRESS", "room")
+            return
         text, form = places.render_address(self.rng, self.home, arg or self.rng.choice(["room", "room", "block"]), self.digits)
         self.emit(text, "ADDRESS", form)
 
