@@ -54,6 +54,17 @@ pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
     if candidate.label != Label::Facility {
         return;
     }
+    // 「○○市の△△病院」: the particle between place and name, where a rule took it along.
+    let led = candidate.end - candidate.start > 3
+        && matches!(
+            text.chars[candidate.start],
+            'の' | 'は' | 'が' | 'を' | 'に' | 'で' | 'と'
+        )
+        && (is_kanji(text.chars[candidate.start + 1])
+            || is_katakana(text.chars[candidate.start + 1]));
+    if led {
+        candidate.start += 1;
+    }
     for _ in 0..3 {
         let mut start = candidate.start;
         if text.before(start) == Some(' ') && text.raw(start - 1) == Some(' ') {

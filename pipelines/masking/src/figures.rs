@@ -2,7 +2,10 @@
 //! digits misread by a scanner (O, l) and digits set apart by blanks become plain digits, and what
 //! joins groups becomes a hyphen. The rules read this beside the text itself.
 
+use crate::patterns::PATTERNS;
 use crate::text::{Text, is_katakana, to_katakana};
+use crate::words::WORDS;
+use crate::{Candidate, Label, Source};
 
 /// Spoken digits, longest first.
 const SPOKEN: [(&str, char); 20] = [
@@ -359,6 +362,36 @@ fn join(text: &Text, units: &[Unit], scanned: bool) -> Vec<Unit> {
 fn out_is_spaced(out: &[Unit]) -> bool {
     matches!(out, [.., before, last]
         if before.c.is_ascii_digit() && last.c.is_ascii_digit() && before.end < last.start)
+}
+
+/// Leaves readable what only says what number it is, or how the sentence goes on.
+pub(crate) fn bare(text: &Text, candidate: &mut Candidate) {
+    if !matches!(
+        candidate.label,
+        Label::IdNumber | Label::OtherId | Label::Account
+    ) || matches!(candidate.source, Source::Register | Source::Manual)
+    {
+        return;
+    }
+    while let Some(length) = WORDS
+        .number_heads
+        .starts(text, candidate.start)
+        .filter(|length| candidate.start + length < candidate.end)
+    {
+        candidate.start += length;
+        while candidate.start + 1 < candidate.end && text.at(candidate.start) == Some(' ') {
+            candidate.start += 1;
+        }
+    }
+    let found = text.slice(candidate.start, candidate.end);
+    if let Some(tail) = PATTERNS.after_number.find(found)
+        && found[..tail.start()].chars().any(|c| c.is_ascii_digit())
+    {
+        candidate.end = text.index_at(text.byte(candidate.start) + tail.start());
+        while candidate.end > candidate.start && text.before(candidate.end) == Some(' ') {
+            candidate.end -= 1;
+        }
+    }
 }
 
 #[cfg(test)]

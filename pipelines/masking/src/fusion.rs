@@ -69,6 +69,8 @@ struct Fusion {
 /// kept from this chance on that the model leaves it.
 const FLOOR: f32 = 0.05;
 const CUED: f32 = 0.85;
+/// A span whose every letter is this probable is taken whole.
+const FIRM: f32 = 0.9;
 
 #[expect(
     clippy::expect_used,
@@ -182,9 +184,13 @@ impl Evidence {
             || candidate.source == Source::Rule
                 && candidate.score >= CUED
                 && Self::mean(text, start, end, |at| self.inside[at]) >= FLOOR;
+        let firm = (start..end)
+            .filter(|&at| text.chars[at].is_alphanumeric())
+            .all(|at| self.probability(at) >= FIRM);
         kept.then_some(Candidate {
             start,
             end,
+            firm,
             ..candidate
         })
     }

@@ -183,6 +183,9 @@ impl Masker {
                 evidence.rate(&prepared, candidate);
             }
         }
+        for candidate in &mut kept {
+            figures::bare(&prepared, candidate);
+        }
         people::fuse(&prepared, &mut kept);
         Ok(merge::spans(&prepared, kept))
     }
@@ -199,6 +202,8 @@ pub(crate) struct Candidate {
     person: Option<String>,
     /// The model's word alone: dictionary and cues do not bear it out.
     doubted: bool,
+    /// Every letter is almost certain: no trap takes a part of it.
+    firm: bool,
 }
 
 impl Candidate {
@@ -211,6 +216,7 @@ impl Candidate {
             source,
             person: None,
             doubted: false,
+            firm: false,
         }
     }
 }

@@ -78,6 +78,7 @@ fn rank(candidate: &Candidate) -> f32 {
         Source::Manual => 4.0,
         Source::Register => 3.0,
         Source::Rule => 1.0,
+        Source::Model if candidate.firm => 1.0,
         Source::Dictionary | Source::Model => 0.0,
     };
     let form = match candidate.label {
@@ -119,6 +120,7 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
     for candidate in &mut found {
         if matches!(candidate.source, Source::Manual | Source::Register)
             || !is_free_form(candidate.label)
+            || candidate.firm
         {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use models::{Entity, NerLabel};
 
-use crate::text::{Text, is_hiragana, is_kanji};
+use crate::text::{Text, is_hiragana, is_kanji, is_katakana};
 use crate::words::{WORDS, name_cue_after, name_cue_before};
 use crate::{Candidate, Label, Source};
 
@@ -22,8 +22,10 @@ pub(crate) fn find(text: &Text, entities: &[Entity]) -> Vec<Candidate> {
 }
 
 /// Numbers have rules of their own: a doubtful one of the model's is a price or an error code.
-const NUMBER: f32 = 0.4;
+const NUMBER: f32 = 0.2;
 const PHONE_DIGITS: usize = 6;
+/// From this score on a word with an honorific is a name, whatever the word list says.
+const CALLED: f32 = 0.8;
 
 fn digits(text: &Text, start: usize, end: usize) -> usize {
     text.chars[start..end]
@@ -118,7 +120,10 @@ fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> 
             .ends(text, end)
             .or_else(|| WORDS.roles.ends(text, end))
         {
-            if end - start <= length {
+            // Not サン of ハッサン.
+            let inside = is_katakana(text.chars[end - length])
+                && text.before(end - length).is_some_and(is_katakana);
+            if end - start <= length || inside {
                 break;
             }
             end -= length;
@@ -146,7 +151,12 @@ fn candidate(text: &Text, entity: &Entity, mut start: usize, mut end: usize) -> 
     if !found.chars().any(char::is_alphabetic) && matches!(label, Label::Person | Label::Facility) {
         return None;
     }
-    if WORDS.not_names.contains(found)
+    // 「今さん」「中さん」: a word that mostly is no name, where the model is sure of it.
+    let called = label == Label::Person
+        && entity.score >= CALLED
+        && is_kanji(text.chars[start])
+        && WORDS.honorifics.starts(text, end).is_some();
+    if (WORDS.not_names.contains(found) && !called)
         || WORDS.kinship.contains(found)
         || WORDS.roles.contains(found)
     {

@@ -20,6 +20,19 @@ pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
     if candidate.label != Label::Address {
         return;
     }
+    // 「7」「階」, 「紀の川」「駅」: the unit right behind it.
+    if text
+        .before(candidate.end)
+        .is_some_and(|c| c.is_ascii_digit())
+    {
+        if let Some(length) = WORDS.floor_words.starts(text, candidate.end) {
+            candidate.end += length;
+        }
+    } else if candidate.source == Source::Model {
+        if let Some(length) = WORDS.place_units.starts(text, candidate.end) {
+            candidate.end += length;
+        }
+    }
     // 「○○町1234」: a lot number right behind the place.
     let mut end = candidate.end;
     while end - candidate.end < 12

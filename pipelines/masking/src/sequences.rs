@@ -5,8 +5,11 @@ use crate::text::{Text, is_hiragana, is_kanji, is_katakana};
 use crate::words::WORDS;
 use crate::{Candidate, Label, Source};
 
+/// So many rooms make a list of residents; fewer numbers before names may be anything.
+const ROOMS: usize = 3;
+
 pub(crate) fn find(text: &Text, kept: &[Candidate]) -> Vec<Candidate> {
-    let mut out = Vec::new();
+    let mut out = rooms(text, kept);
     for candidate in kept
         .iter()
         .filter(|candidate| candidate.label == Label::Person)
@@ -15,6 +18,31 @@ pub(crate) fn find(text: &Text, kept: &[Candidate]) -> Vec<Candidate> {
         next_in_list(text, candidate.end, &mut out);
     }
     out
+}
+
+/// 「101 架空太郎」「102 …」「103 …」: in a list of residents the number before a name is the room.
+fn rooms(text: &Text, kept: &[Candidate]) -> Vec<Candidate> {
+    let found: Vec<Candidate> = kept
+        .iter()
+        .filter(|candidate| candidate.label == Label::Person)
+        .filter_map(|person| {
+            let before = PATTERNS
+                .room_before_name
+                .captures(text.head(person.start))?;
+            let room = before.name("x")?;
+            Some(Candidate::new(
+                text.index_at(room.start()),
+                text.index_at(room.end()),
+                Label::Address,
+                0.7,
+                Source::Rule,
+            ))
+        })
+        .collect();
+    if found.len() < ROOMS {
+        return Vec::new();
+    }
+    found
 }
 
 /// 「対象者 架空 太郎 昭和45年1月2日」: a full date right after a name without an honorific.

@@ -259,3 +259,21 @@ fn a_source_that_is_not_listened_to_says_nothing() {
     assert_eq!(count(&[Source::Dictionary]), 1);
     assert_eq!(count(&[Source::Rule, Source::Dictionary]), 2);
 }
+
+#[test]
+fn numbers_before_the_names_of_residents_are_rooms() {
+    let masker = Masker::new(None, analyzer());
+    let rooms = |text: &str| {
+        masker
+            .suggest(text, &Register::default())
+            .unwrap()
+            .iter()
+            .filter(|span| span.label == Label::Address)
+            .count()
+    };
+    assert_eq!(
+        rooms("入居者\n101 山野花子さん\n102 川村一郎さん\n203 林次郎さん"),
+        3
+    );
+    assert_eq!(rooms("101 山野花子さん\n102 川村一郎さん"), 0);
+}
