@@ -28,10 +28,10 @@ pub(crate) fn extended(text: &Text, candidate: &mut Candidate) {
         if let Some(length) = WORDS.floor_words.starts(text, candidate.end) {
             candidate.end += length;
         }
-    } else if candidate.source == Source::Model {
-        if let Some(length) = WORDS.place_units.starts(text, candidate.end) {
-            candidate.end += length;
-        }
+    } else if candidate.source == Source::Model
+        && let Some(length) = WORDS.place_units.starts(text, candidate.end)
+    {
+        candidate.end += length;
     }
     // 「○○町1234」: a lot number right behind the place.
     let mut end = candidate.end;
