@@ -31,13 +31,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout().lock();
     let input = std::io::stdin().lock();
     if std::env::var_os("MASK_OWN_REGISTERS").is_none() {
-        masking::lines::run(&masker, &common, input, &mut out)?;
+        masking::lines::run(&masker, &common, input, &mut out, 1)?;
         return Ok(());
     }
     for line in input.lines() {
         let line = line?;
         let note: Note = serde_json::from_str(&line)?;
-        masking::lines::run(&masker, &note.register, line.as_bytes(), &mut out)?;
+        masking::lines::run(&masker, &note.register, line.as_bytes(), &mut out, 1)?;
     }
     out.flush()?;
     Ok(())

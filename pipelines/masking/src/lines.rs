@@ -19,48 +19,113 @@ struct Output<'a> {
     masked: String,
 }
 
+/// Texts a worker is given at once: enough that none waits for the slowest line, few enough to stay small.
+const BATCH: usize = 32;
+
 /// Reads `{"id","text"}` lines (other fields are ignored, blank lines skipped) and writes
-/// `{"id","spans":[{"start","end","label","score","source"}],"masked"}`; offsets in code points, end
-/// exclusive. The first broken line ends the run with [`Error::Line`]; what came before is written.
+/// `{"id","spans":[{"start","end","label","score","source"}],"masked"}` in the same order; offsets in code
+/// points, end exclusive. The first broken line ends the run with [`Error::Line`]; what came before is
+/// written. `workers` lines are masked at a time; the model's pool bounds how many of them infer.
 pub fn run(
     masker: &Masker,
     register: &Register,
     input: impl BufRead,
     output: &mut impl Write,
+    workers: usize,
 ) -> Result<()> {
-    for (index, line) in input.lines().enumerate() {
-        let broken = |message: String| Error::Line {
-            line: index + 1,
-            message,
-        };
-        let line = line.map_err(|error| match error.kind() {
-            std::io::ErrorKind::InvalidData => broken("UTF-8 ではありません".to_owned()),
-            _ => Error::Io(error),
-        })?;
-        let line = line.strip_prefix('\u{FEFF}').unwrap_or(&line);
-        if line.trim().is_empty() {
-            continue;
+    let workers = workers.max(1);
+    let mut lines = input.lines().enumerate();
+    loop {
+        let mut batch = Vec::with_capacity(BATCH * workers);
+        let (mut broken, mut ended) = (None, true);
+        for (index, line) in lines.by_ref().take(BATCH * workers) {
+            ended = false;
+            match read(index + 1, line) {
+                Ok(Some(input)) => batch.push(input),
+                Ok(None) => {}
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
         }
-        // serde_json's message may quote the text: only its position is passed on.
-        let input: Input = serde_json::from_str(line).map_err(|error| {
-            broken(format!(
-                "{{\"id\",\"text\"}} の JSON ではありません（{} 文字目）",
-                error.column()
-            ))
-        })?;
-        let spans = masker.suggest(&input.text, register)?;
-        let masked = mask(&input.text, &spans).text;
-        serde_json::to_writer(
-            &mut *output,
-            &Output {
-                id: &input.id,
-                spans: &spans,
-                masked,
-            },
-        )
-        .map_err(|error| Error::Io(error.into()))?;
-        output.write_all(b"\n")?;
+        if ended {
+            break;
+        }
+        for written in masked(masker, register, &batch, workers) {
+            output.write_all(&written?)?;
+        }
+        if let Some(error) = broken {
+            output.flush()?;
+            return Err(error);
+        }
     }
     output.flush()?;
     Ok(())
+}
+
+/// One line, with its number from 1; nothing of a blank one.
+fn read(number: usize, line: std::io::Result<String>) -> Result<Option<Input>> {
+    let broken = |message: String| Error::Line {
+        line: number,
+        message,
+    };
+    let line = line.map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => broken("UTF-8 ではありません".to_owned()),
+        _ => Error::Io(error),
+    })?;
+    let line = line.strip_prefix('\u{FEFF}').unwrap_or(&line);
+    if line.trim().is_empty() {
+        return Ok(None);
+    }
+    // serde_json's message may quote the text: only its position is passed on.
+    serde_json::from_str(line).map(Some).map_err(|error| {
+        broken(format!(
+            "{{\"id\",\"text\"}} の JSON ではありません（{} 文字目）",
+            error.column()
+        ))
+    })
+}
+
+/// The output lines of a batch, in its order.
+fn masked(
+    masker: &Masker,
+    register: &Register,
+    batch: &[Input],
+    workers: usize,
+) -> Vec<Result<Vec<u8>>> {
+    let share = batch.len().div_ceil(workers).max(1);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = batch
+            .chunks(share)
+            .map(|part| {
+                scope.spawn(move || {
+                    part.iter()
+                        .map(|input| line(masker, register, input))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .flat_map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
+}
+
+fn line(masker: &Masker, register: &Register, input: &Input) -> Result<Vec<u8>> {
+    let spans = masker.suggest(&input.text, register)?;
+    let masked = mask(&input.text, &spans).text;
+    let mut out = serde_json::to_vec(&Output {
+        id: &input.id,
+        spans: &spans,
+        masked,
+    })
+    .map_err(|error| Error::Io(error.into()))?;
+    out.push(b'\n');
+    Ok(out)
 }

@@ -167,7 +167,7 @@ fn lines_come_out_in_order_and_a_broken_one_is_named() {
     let masker = Masker::new(None, analyzer());
     let mut out = Vec::new();
     let input = "{\"id\":\"a\",\"text\":\"℡090-1234-5678\",\"more\":1}\n{\"id\":2,\"text\":\"\"}\n";
-    masking::lines::run(&masker, &Register::default(), input.as_bytes(), &mut out).unwrap();
+    masking::lines::run(&masker, &Register::default(), input.as_bytes(), &mut out, 3).unwrap();
     let lines: Vec<Value> = String::from_utf8(out)
         .unwrap()
         .lines()
@@ -187,6 +187,7 @@ fn lines_come_out_in_order_and_a_broken_one_is_named() {
         &Register::default(),
         "{\"id\":1,\"text\":\"山\"}\n{\"id\":秘密}\n".as_bytes(),
         &mut Vec::new(),
+        2,
     )
     .unwrap_err();
     assert!(
@@ -276,4 +277,38 @@ fn numbers_before_the_names_of_residents_are_rooms() {
         3
     );
     assert_eq!(rooms("101 山野花子さん\n102 川村一郎さん"), 0);
+}
+
+#[test]
+fn many_lines_keep_their_order_over_blank_stretches_and_a_broken_one() {
+    let masker = Masker::new(None, analyzer());
+    let mut input = String::new();
+    for number in 0..150 {
+        let text = format!("{number}番、山野花子さん");
+        input += &serde_json::json!({"id": number, "text": text}).to_string();
+        input += &"\n".repeat(if number == 70 { 131 } else { 1 });
+    }
+    let run = |input: &str, workers: usize| {
+        let mut out = Vec::new();
+        let done = masking::lines::run(
+            &masker,
+            &Register::default(),
+            input.as_bytes(),
+            &mut out,
+            workers,
+        );
+        (done, String::from_utf8(out).unwrap())
+    };
+    let (done, one) = run(&input, 1);
+    done.unwrap();
+    assert_eq!(one.lines().count(), 150);
+    let (done, three) = run(&input, 3);
+    done.unwrap();
+    assert_eq!(one, three);
+    let (done, before) = run(&(input + "壊れた行\n"), 3);
+    assert!(
+        matches!(done, Err(masking::Error::Line { line: 281, .. })),
+        "{done:?}"
+    );
+    assert_eq!(before, one);
 }

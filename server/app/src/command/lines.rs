@@ -50,14 +50,18 @@ pub struct ResourceArguments {
     assets: Option<PathBuf>,
 }
 
+/// Each takes about 70 MiB.
+const WORKERS: usize = 4;
+
 struct Loaded {
     models: Models,
     analyzer: Analyzer,
 }
 
-fn load(assets: Option<&Path>) -> anyhow::Result<Loaded> {
+/// `sessions` inferences of a model at a time.
+fn load(assets: Option<&Path>, sessions: usize) -> anyhow::Result<Loaded> {
     let assets = Assets::locate(assets)?;
-    let models = Models::from_assets(&assets, 1)?;
+    let models = Models::from_assets(&assets, sessions)?;
     let analyzer = Analyzer::load(&assets.dictionary()?)?;
     Ok(Loaded { models, analyzer })
 }
@@ -79,10 +83,13 @@ pub fn mask(arguments: MaskArguments) -> anyhow::Result<()> {
         }
         None => Register::default(),
     };
-    let Loaded { models, analyzer } = load(arguments.assets.as_deref())?;
+    // One thread per session: more sessions than that cost memory and gain little.
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS));
+    let Loaded { models, analyzer } = load(arguments.assets.as_deref(), workers)?;
     let masker = Masker::new(Some(models.ner), analyzer);
     let mut output = BufWriter::new(std::io::stdout().lock());
-    let done = masking::lines::run(&masker, &register, std::io::stdin().lock(), &mut output);
+    let input = std::io::stdin().lock();
+    let done = masking::lines::run(&masker, &register, input, &mut output, workers);
     output.flush()?;
     done.map_err(|error| {
         if error.is_input() {
@@ -94,7 +101,7 @@ pub fn mask(arguments: MaskArguments) -> anyhow::Result<()> {
 }
 
 pub fn embed(arguments: EmbedArguments) -> anyhow::Result<()> {
-    let Loaded { models, .. } = load(arguments.assets.as_deref())?;
+    let Loaded { models, .. } = load(arguments.assets.as_deref(), 1)?;
     let mut output = BufWriter::new(std::io::stdout().lock());
     let done = similar::lines::embed(&models.embedder, std::io::stdin().lock(), &mut output);
     output.flush()?;
@@ -103,7 +110,7 @@ pub fn embed(arguments: EmbedArguments) -> anyhow::Result<()> {
 
 pub fn similar(arguments: SimilarArguments) -> anyhow::Result<()> {
     let (name, corpus) = open(&arguments.corpus)?;
-    let Loaded { models, analyzer } = load(arguments.assets.as_deref())?;
+    let Loaded { models, analyzer } = load(arguments.assets.as_deref(), 1)?;
     let mut output = BufWriter::new(std::io::stdout().lock());
     let done = similar::lines::similar(
         &analyzer,
@@ -119,7 +126,7 @@ pub fn similar(arguments: SimilarArguments) -> anyhow::Result<()> {
 
 pub fn search_resources(arguments: ResourceArguments) -> anyhow::Result<()> {
     let (name, catalogue) = open(&arguments.catalogue)?;
-    let Loaded { models, analyzer } = load(arguments.assets.as_deref())?;
+    let Loaded { models, analyzer } = load(arguments.assets.as_deref(), 1)?;
     let mut output = BufWriter::new(std::io::stdout().lock());
     let done = similar::lines::search_resources(
         &analyzer,
