@@ -158,6 +158,10 @@ class Trainer:
         else:
             self.model = encoder.from_base(base_dir() / "encoder.npz", settings.layers, self.line_break_id)
         self.model.words.weight.requires_grad_(settings.words_lr > 0)
+        # Of the start: the work tree may move on while the run goes.
+        self.revision = subprocess.run(
+            ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip()
         self.samples, self.held_out, self.data_card = read_samples(settings, self.tokenizer)
         self.table = torch.from_numpy(self.samples.table())
         self.certain_entity = (self.table.sum(1) == 1) & ~self.table[:, OUTSIDE]
@@ -271,7 +275,7 @@ class Trainer:
     def run(self) -> None:
         if self.settings.resume and (self.folder / "checkpoint.pt").exists():
             self.restore()
-        self.note(event="start", samples=len(self.samples.ids), tokens_per_epoch=self.samples.tokens, **self.data_card)
+        self.note(event="start", revision=self.revision, samples=len(self.samples.ids), tokens_per_epoch=self.samples.tokens, **self.data_card)
         self.model.train()
         wall, cpu = time.monotonic(), time.process_time()
         since = last_note = self.elapsed
@@ -358,15 +362,12 @@ class Trainer:
 
     def write_card(self) -> None:
         settings = {k: [str(p) for p in v] if isinstance(v, list) else v for k, v in vars(self.settings).items()}
-        revision = subprocess.run(
-            ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-        )
         write_json(
             self.folder / "card.json",
             {
                 "run": self.settings.name,
                 "settings": {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()},
-                "revision": revision.stdout.strip(),
+                "revision": self.revision,
                 "base": json.loads((base_dir() / "card.json").read_text()),
                 "data": self.data_card,
                 "samples": len(self.samples.ids),
