@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .split(',')
             .map(|name| serde_json::from_value(name.into()))
             .collect::<Result<Vec<Source>, _>>()?;
-        masker = masker.only(&sources);
+        masker = masker.listening_to(&sources);
     }
     let mut out = std::io::stdout().lock();
     let input = std::io::stdin().lock();

@@ -92,7 +92,7 @@ pub struct Masker {
     ner: Option<Arc<Ner>>,
     analyzer: Analyzer,
     /// None: every source.
-    only: Option<Vec<Source>>,
+    heard: Option<Vec<Source>>,
 }
 
 impl Masker {
@@ -103,15 +103,15 @@ impl Masker {
         Self {
             ner,
             analyzer,
-            only: None,
+            heard: None,
         }
     }
 
     /// Listens to these sources only, and to the register: for measuring what each is worth.
     #[doc(hidden)]
     #[must_use]
-    pub fn only(mut self, sources: &[Source]) -> Self {
-        self.only = Some(sources.to_vec());
+    pub fn listening_to(mut self, sources: &[Source]) -> Self {
+        self.heard = Some(sources.to_vec());
         self
     }
 
@@ -136,7 +136,7 @@ impl Masker {
         prepared: &text::Text,
     ) -> Result<(Vec<Candidate>, Option<fusion::Evidence>)> {
         let hears = |source: Source| {
-            self.only
+            self.heard
                 .as_ref()
                 .is_none_or(|sources| sources.contains(&source))
         };

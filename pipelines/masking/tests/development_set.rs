@@ -251,7 +251,7 @@ fn a_source_that_is_not_listened_to_says_nothing() {
     let text = "山野花子さん（電話090-1234-5678）";
     let count = |sources: &[Source]| {
         Masker::new(None, analyzer())
-            .only(sources)
+            .listening_to(sources)
             .suggest(text, &Register::default())
             .unwrap()
             .len()
