@@ -2,7 +2,7 @@
 //! `musubi mask`, without the binary, and with parts of it left out (ablation):
 //! `MASK_SOURCES=rule,dictionary,model` listens to these only; `MASK_WITHOUT_MODEL=1` loads no model.
 //! With `MASK_OWN_REGISTERS=1` each note carries its own `register` ([`masking::Register`]).
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Cursor, Write};
 use std::sync::Arc;
 
 use masking::{Masker, Register, Source};
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         masker = masker.listening_to(&sources);
     }
     let mut out = std::io::stdout().lock();
-    let input = std::io::stdin().lock();
+    let input = BufReader::new(std::io::stdin());
     if std::env::var_os("MASK_OWN_REGISTERS").is_none() {
         masking::lines::run(&masker, &common, input, &mut out, 1)?;
         return Ok(());
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for line in input.lines() {
         let line = line?;
         let note: Note = serde_json::from_str(&line)?;
-        masking::lines::run(&masker, &note.register, line.as_bytes(), &mut out, 1)?;
+        masking::lines::run(&masker, &note.register, Cursor::new(line), &mut out, 1)?;
     }
     out.flush()?;
     Ok(())

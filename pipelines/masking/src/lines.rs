@@ -1,6 +1,7 @@
 //! `musubi mask`: JSON Lines in, JSON Lines out, in order.
 
 use std::io::{BufRead, Write};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,42 +27,59 @@ const BATCH: usize = 32;
 /// `{"id","spans":[{"start","end","label","score","source"}],"masked"}` in the same order; offsets in code
 /// points, end exclusive. The first broken line ends the run with [`Error::Line`]; what came before is
 /// written. `workers` lines are masked at a time; the model's pool bounds how many of them infer.
+///
+/// A line is answered at once when no other waits, so that a program may write one and read its
+/// answer before it writes the next.
 pub fn run(
     masker: &Masker,
     register: &Register,
-    input: impl BufRead,
+    input: impl BufRead + Send + 'static,
     output: &mut impl Write,
     workers: usize,
 ) -> Result<()> {
     let workers = workers.max(1);
-    let mut lines = input.lines().enumerate();
-    loop {
-        let mut batch = Vec::with_capacity(BATCH * workers);
-        let (mut broken, mut ended) = (None, true);
-        for (index, line) in lines.by_ref().take(BATCH * workers) {
-            ended = false;
-            match read(index + 1, line) {
-                Ok(Some(input)) => batch.push(input),
-                Ok(None) => {}
-                Err(error) => {
-                    broken = Some(error);
-                    break;
-                }
+    let most = BATCH * workers;
+    let lines = reader(input, most);
+    // The first of a batch is waited for; the others only come along when they are there.
+    while let Ok(first) = lines.recv() {
+        let mut batch = Vec::with_capacity(most);
+        let mut broken = None;
+        for line in std::iter::once(first).chain(lines.try_iter()) {
+            match line {
+                Ok(input) => batch.push(input),
+                Err(error) => broken = Some(error),
             }
-        }
-        if ended {
-            break;
+            if broken.is_some() || batch.len() == most {
+                break;
+            }
         }
         for written in masked(masker, register, &batch, workers) {
             output.write_all(&written?)?;
         }
+        output.flush()?;
         if let Some(error) = broken {
-            output.flush()?;
             return Err(error);
         }
     }
-    output.flush()?;
     Ok(())
+}
+
+/// Reads ahead, at most `ahead` lines, on a thread of its own that ends with the input, with its first
+/// fault or when nobody listens any more.
+fn reader(input: impl BufRead + Send + 'static, ahead: usize) -> Receiver<Result<Input>> {
+    let (lines, waiting) = sync_channel(ahead);
+    std::thread::spawn(move || {
+        for (index, line) in input.lines().enumerate() {
+            let Some(line) = read(index + 1, line).transpose() else {
+                continue;
+            };
+            let ends = line.is_err();
+            if lines.send(line).is_err() || ends {
+                return;
+            }
+        }
+    });
+    waiting
 }
 
 /// One line, with its number from 1; nothing of a blank one.

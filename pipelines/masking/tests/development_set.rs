@@ -1,6 +1,7 @@
 //! The masking figures on the development set, by the same count as its score.py, without register.
 #![expect(clippy::unwrap_used, reason = "a failing step is a failing test")]
 
+use std::io::{BufRead, BufReader, Cursor, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -167,7 +168,14 @@ fn lines_come_out_in_order_and_a_broken_one_is_named() {
     let masker = Masker::new(None, analyzer());
     let mut out = Vec::new();
     let input = "{\"id\":\"a\",\"text\":\"℡090-1234-5678\",\"more\":1}\n{\"id\":2,\"text\":\"\"}\n";
-    masking::lines::run(&masker, &Register::default(), input.as_bytes(), &mut out, 3).unwrap();
+    masking::lines::run(
+        &masker,
+        &Register::default(),
+        Cursor::new(input),
+        &mut out,
+        3,
+    )
+    .unwrap();
     let lines: Vec<Value> = String::from_utf8(out)
         .unwrap()
         .lines()
@@ -185,7 +193,7 @@ fn lines_come_out_in_order_and_a_broken_one_is_named() {
     let error = masking::lines::run(
         &masker,
         &Register::default(),
-        "{\"id\":1,\"text\":\"山\"}\n{\"id\":秘密}\n".as_bytes(),
+        Cursor::new("{\"id\":1,\"text\":\"山\"}\n{\"id\":秘密}\n"),
         &mut Vec::new(),
         2,
     )
@@ -293,7 +301,7 @@ fn many_lines_keep_their_order_over_blank_stretches_and_a_broken_one() {
         let done = masking::lines::run(
             &masker,
             &Register::default(),
-            input.as_bytes(),
+            Cursor::new(input.to_owned()),
             &mut out,
             workers,
         );
@@ -311,4 +319,33 @@ fn many_lines_keep_their_order_over_blank_stretches_and_a_broken_one() {
         "{done:?}"
     );
     assert_eq!(before, one);
+}
+
+#[test]
+fn a_line_is_answered_before_the_next_is_written() {
+    let (input, mut ask) = std::io::pipe().unwrap();
+    let (answers, mut output) = std::io::pipe().unwrap();
+    let running = std::thread::spawn(move || {
+        let masker = Masker::new(None, analyzer());
+        masking::lines::run(
+            &masker,
+            &Register::default(),
+            BufReader::new(input),
+            &mut output,
+            2,
+        )
+    });
+    let mut answers = BufReader::new(answers);
+    for number in 0..3 {
+        writeln!(ask, "{{\"id\":{number},\"text\":\"℡090-1234-5678\"}}").unwrap();
+        let mut answer = String::new();
+        answers.read_line(&mut answer).unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(
+            (&answer["id"], &answer["masked"]),
+            (&number.into(), &"℡［電話1］".into())
+        );
+    }
+    drop(ask);
+    running.join().unwrap().unwrap();
 }

@@ -71,9 +71,11 @@ fn read<Row: Input>(
     Ok(())
 }
 
+/// One line of output, sent off at once: the asking program may wait for it before it asks again.
 fn write(output: &mut impl Write, row: &impl Serialize) -> Result<()> {
     serde_json::to_writer(&mut *output, row).map_err(|error| Error::Io(error.into()))?;
     output.write_all(b"\n")?;
+    output.flush()?;
     Ok(())
 }
 
@@ -92,9 +94,7 @@ pub fn embed(embedder: &Embedder, input: impl BufRead, output: &mut impl Write) 
                 id: row.id,
             },
         )
-    })?;
-    output.flush()?;
-    Ok(())
+    })
 }
 
 /// Queries `{"id","text"}` → `{"id","hits":[{"id","score"}]}`, the best 50 of the corpus each.
@@ -194,8 +194,6 @@ impl<'a> Candidates<'a> {
                 })
                 .collect();
             write(output, &Row { id: row.id, hits })
-        })?;
-        output.flush()?;
-        Ok(())
+        })
     }
 }

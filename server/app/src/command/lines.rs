@@ -88,7 +88,7 @@ pub fn mask(arguments: MaskArguments) -> anyhow::Result<()> {
     let Loaded { models, analyzer } = load(arguments.assets.as_deref(), workers)?;
     let masker = Masker::new(Some(models.ner), analyzer);
     let mut output = BufWriter::new(std::io::stdout().lock());
-    let input = std::io::stdin().lock();
+    let input = BufReader::new(std::io::stdin());
     let done = masking::lines::run(&masker, &register, input, &mut output, workers);
     output.flush()?;
     done.map_err(|error| {
