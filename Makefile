@@ -81,4 +81,4 @@ bench: build
 
 clean:
 	cargo clean
-	rm -rf web/dist web/node_modules tests/interop/node_modules
+	rm -rf web/dist web/node_modules tests/interop/node_modules tests/bench/node_modules

@@ -110,3 +110,10 @@ if [ "$purpose" != run ] && { ! cmp -s tests/interop/package-lock.json target/st
   (cd tests/interop && npm ci --silent --no-audit --no-fund) || die 'npm ci が失敗しました。ネットワークか npm の設定を確認してください。'
   cp tests/interop/package-lock.json target/stamps/interop-package-lock.json
 fi
+
+# Rival servers and the load generator, for measuring beside them.
+if [ "$purpose" = bench ] && { ! cmp -s tests/bench/package-lock.json target/stamps/bench-package-lock.json || [ ! -d tests/bench/node_modules ]; }; then
+  say '比較する他のサーバーと負荷生成の部品 (npm) を取得します'
+  (cd tests/bench && npm ci --silent --no-audit --no-fund) || die 'npm ci が失敗しました。ネットワークか npm の設定を確認してください。'
+  cp tests/bench/package-lock.json target/stamps/bench-package-lock.json
+fi
