@@ -237,6 +237,7 @@ impl Hub {
             queued: AtomicUsize::new(0),
             end: Mutex::new(None),
             cut: CancellationToken::new(),
+            is_cut: AtomicBool::new(false),
         });
         let mut join = Some(Join {
             id,
@@ -516,8 +517,17 @@ pub(crate) struct Link {
     pub(crate) queued: AtomicUsize,
     /// Why it ends.
     pub(crate) end: Mutex<Option<Code>>,
-    /// Ends at once, without what is queued.
+    /// Ends at once, without what is queued. The room lets go of its end of the queue with it.
     pub(crate) cut: CancellationToken,
+    /// The same, asked for every frame: the token would lock for it.
+    pub(crate) is_cut: AtomicBool,
+}
+
+impl Link {
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Release);
+        self.cut.cancel();
+    }
 }
 
 /// An open document: two halves for the two directions of a socket.
@@ -621,20 +631,27 @@ impl Outgoing {
         if self.done {
             return None;
         }
-        tokio::select! {
-            biased;
-            () = self.link.cut.cancelled() => {
-                self.done = true;
-                let code = *self.link.end.lock();
-                code.map(refusal)
-            }
-            frame = self.waiting.recv() => {
-                if let Some(frame) = &frame {
-                    self.link.queued.fetch_sub(frame.len(), Ordering::Relaxed);
-                }
-                frame
-            }
+        // A cut ends the waiting too: the room's end of the queue is gone then.
+        let frame = self.waiting.recv().await;
+        if self.link.is_cut.load(Ordering::Acquire) {
+            self.done = true;
+            let code = *self.link.end.lock();
+            return code.map(refusal);
         }
+        if let Some(frame) = &frame {
+            self.link.queued.fetch_sub(frame.len(), Ordering::Relaxed);
+        }
+        frame
+    }
+
+    /// A frame that is there already; for sending several at once.
+    pub fn try_next(&mut self) -> Option<Bytes> {
+        if self.done || self.link.is_cut.load(Ordering::Acquire) {
+            return None;
+        }
+        let frame = self.waiting.try_recv().ok()?;
+        self.link.queued.fetch_sub(frame.len(), Ordering::Relaxed);
+        Some(frame)
     }
 
     /// Resolves when the connection is cut off: give up a send that hangs.

@@ -988,7 +988,7 @@ impl Room {
         };
         *member.link.end.lock() = Some(code);
         if cut || !push_frame(member, refusal(code)) {
-            member.link.cut.cancel();
+            member.link.cut();
         }
         self.remove(id);
     }

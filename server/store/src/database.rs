@@ -80,6 +80,9 @@ pub(crate) struct Inner {
     writer: AnyPool,
     pub(crate) log_reader: AnyPool,
     pub(crate) log_writer: AnyPool,
+    /// SQLite: whose turn it is to write to the log's file. Waiting inside SQLite would be waiting in
+    /// pauses of its busy handler.
+    pub(crate) log_turn: Arc<tokio::sync::Mutex<()>>,
     pub(crate) keys: KeySource,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) hashing: Hashing,
@@ -96,6 +99,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The file of the document log on SQLite.
+pub(crate) fn log_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("documents.sqlite")
+}
+
 fn sqlite_url(path: &Path) -> String {
     let mut out = String::from("sqlite://");
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -110,7 +118,7 @@ fn sqlite_url(path: &Path) -> String {
     out
 }
 
-const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+pub(crate) const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON; \
      PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 1000;";
 
@@ -178,7 +186,7 @@ impl Database {
         };
         let (reader, writer, log_reader, log_writer) = match dialect {
             Dialect::Sqlite => {
-                let log = sqlite_url(&settings.data_dir.join("documents.sqlite"));
+                let log = sqlite_url(&log_file(&settings.data_dir));
                 // The writer first: it creates the file and switches it to WAL.
                 let writer = pool(&url, 1, dialect).await?;
                 let log_writer = pool(&log, 1, dialect).await?;
@@ -214,6 +222,7 @@ impl Database {
             writer,
             log_reader,
             log_writer,
+            log_turn: Arc::default(),
             keys: settings.keys,
             clock: settings.clock,
             hashing: settings.hashing,

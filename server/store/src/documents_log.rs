@@ -19,16 +19,15 @@ use domain::clock::instant_text;
 use domain::id::{DataKeyId, DocumentId, MunicipalityId};
 use domain::section::DocumentKind;
 use serde::{Deserialize, Serialize};
-use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row};
+use sqlx::{AnyConnection, Executor, Row};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::crypto::{self, CryptoError, Header, Place};
 use crate::data_keys::{DataKey, Purpose};
 use crate::database::{Database, Dialect, lock};
 use crate::error::StoreError;
+use crate::log_writer::{self, Append};
 
-/// Appends taken into one commit.
-const BATCH: usize = 256;
 const ENTRY: &str = "document_entries.entry";
 const SNAPSHOT: &str = "document_snapshots.snapshot";
 const VERSION: &str = "document_versions.state";
@@ -48,15 +47,6 @@ struct Sealing {
     key: DataKey,
 }
 
-#[derive(Debug)]
-struct Append {
-    document: DocumentId,
-    epoch: i64,
-    after: i64,
-    records: Vec<Vec<u8>>,
-    answer: oneshot::Sender<Result<(), LogError>>,
-}
-
 /// The part of an entry beside the update's bytes.
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -64,6 +54,23 @@ struct Head {
     t: i64,
     i: Vec<(u64, u32, u32)>,
     d: Vec<(u64, u32, u32)>,
+}
+
+/// A transaction that writes to the log beside the writing task. On SQLite it holds the turn.
+struct Writing {
+    // Ends before the turn is passed on.
+    inner: sqlx::Transaction<'static, sqlx::Any>,
+    _turn: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl Writing {
+    fn conn(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+
+    async fn commit(self) -> Result<(), LogError> {
+        self.inner.commit().await.map_err(away)
+    }
 }
 
 fn spans(list: &[Span]) -> Vec<(u64, u32, u32)> {
@@ -78,7 +85,7 @@ fn from_spans(list: Vec<(u64, u32, u32)>) -> Vec<Span> {
         .collect()
 }
 
-fn corrupt(what: &str) -> LogError {
+pub(crate) fn corrupt(what: &str) -> LogError {
     LogError::Corrupt(what.to_owned())
 }
 
@@ -146,15 +153,15 @@ fn decode_snapshot(bytes: &[u8]) -> Result<Snapshot, LogError> {
     })
 }
 
-fn signed(value: u64) -> Result<i64, LogError> {
+pub(crate) fn signed(value: u64) -> Result<i64, LogError> {
     i64::try_from(value).map_err(|_| corrupt("number"))
 }
 
-fn unsigned(value: i64) -> Result<u64, LogError> {
+pub(crate) fn unsigned(value: i64) -> Result<u64, LogError> {
     u64::try_from(value).map_err(|_| corrupt("number"))
 }
 
-fn away(error: sqlx::Error) -> LogError {
+pub(crate) fn away(error: sqlx::Error) -> LogError {
     LogError::Unavailable(StoreError::from(error).to_string())
 }
 
@@ -174,11 +181,9 @@ impl DocumentLog {
     /// Starts the log's writing task; needs a tokio runtime.
     #[must_use]
     pub fn start(db: &Database) -> Self {
-        let (queue, appends) = mpsc::channel(1024);
-        tokio::spawn(write(db.clone(), appends));
         Self {
             db: db.clone(),
-            queue,
+            queue: log_writer::start(db),
             keys: Arc::default(),
         }
     }
@@ -284,12 +289,16 @@ impl DocumentLog {
         Ok(key)
     }
 
-    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Any>, LogError> {
-        let begin = match self.db.0.dialect {
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            Dialect::Postgres => "BEGIN",
+    async fn begin(&self) -> Result<Writing, LogError> {
+        let (turn, begin) = match self.db.0.dialect {
+            Dialect::Sqlite => (
+                Some(Arc::clone(&self.db.0.log_turn).lock_owned().await),
+                "BEGIN IMMEDIATE",
+            ),
+            Dialect::Postgres => (None, "BEGIN"),
         };
-        self.db.0.log_writer.begin_with(begin).await.map_err(away)
+        let inner = self.db.0.log_writer.begin_with(begin).await.map_err(away)?;
+        Ok(Writing { inner, _turn: turn })
     }
 
     /// Takes erased bytes out of the WAL file too.
@@ -343,7 +352,7 @@ impl DocumentLog {
 }
 
 /// Head of a document: (epoch, last sequence number).
-async fn head(
+pub(crate) async fn head(
     connection: &mut AnyConnection,
     document: &DocumentId,
 ) -> Result<(u64, u64), LogError> {
@@ -357,114 +366,6 @@ async fn head(
         unsigned(row.try_get("epoch").map_err(away)?)?,
         unsigned(row.try_get("last_seq").map_err(away)?)?,
     ))
-}
-
-/// Inserts records after moving the head by compare-and-set; the loser learns where the head is.
-async fn append_one(
-    connection: &mut AnyConnection,
-    append: &Append,
-    now: &str,
-) -> Result<(), LogError> {
-    let count = i64::try_from(append.records.len()).map_err(|_| corrupt("number"))?;
-    let moved = sqlx::query(
-        "UPDATE document_heads SET last_seq = $4, updated_at = $5 WHERE document_id = $1 AND epoch = $2 AND last_seq = $3",
-    )
-    .bind(append.document.as_str())
-    .bind(append.epoch)
-    .bind(append.after)
-    .bind(append.after + count)
-    .bind(now)
-    .execute(&mut *connection)
-    .await
-    .map_err(away)?;
-    if moved.rows_affected() == 0 {
-        let (epoch, last) = head(connection, &append.document).await?;
-        return Err(if signed(epoch)? == append.epoch {
-            LogError::Behind { last }
-        } else {
-            LogError::EpochChanged { current: epoch }
-        });
-    }
-    for (chunk, start) in append
-        .records
-        .chunks(100)
-        .zip((append.after + 1..).step_by(100))
-    {
-        let rows: Vec<String> = (0..chunk.len())
-            .map(|n| format!("($1, $2, ${}, ${})", 3 + 2 * n, 4 + 2 * n))
-            .collect();
-        let sql = format!(
-            "INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) VALUES {}",
-            rows.join(", ")
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql))
-            .bind(append.document.as_str())
-            .bind(append.epoch);
-        for (record, seq) in chunk.iter().zip(start..) {
-            query = query.bind(seq).bind(record.clone());
-        }
-        query.execute(&mut *connection).await.map_err(away)?;
-    }
-    Ok(())
-}
-
-/// Whether the failure spoils the transaction (a refused compare-and-set does not).
-fn spoils(error: &LogError) -> bool {
-    !matches!(
-        error,
-        LogError::Behind { .. } | LogError::EpochChanged { .. } | LogError::NotFound
-    )
-}
-
-async fn commit_batch(
-    db: &Database,
-    batch: &[Append],
-    now: &str,
-) -> Result<Vec<Result<(), LogError>>, LogError> {
-    let begin = match db.0.dialect {
-        Dialect::Sqlite => "BEGIN IMMEDIATE",
-        Dialect::Postgres => "BEGIN",
-    };
-    let mut transaction = db.0.log_writer.begin_with(begin).await.map_err(away)?;
-    let mut answers = Vec::with_capacity(batch.len());
-    for append in batch {
-        let answer = append_one(&mut transaction, append, now).await;
-        if let Err(error) = &answer
-            && spoils(error)
-        {
-            return Err(error.clone());
-        }
-        answers.push(answer);
-    }
-    transaction.commit().await.map_err(away)?;
-    Ok(answers)
-}
-
-/// The writing task: takes what has queued up and commits it together.
-async fn write(db: Database, mut appends: mpsc::Receiver<Append>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while appends.recv_many(&mut batch, BATCH).await > 0 {
-        // Rows are locked in one order: two nodes' batches cannot deadlock on PostgreSQL.
-        batch.sort_by(|a, b| (&a.document, a.after).cmp(&(&b.document, b.after)));
-        let now = instant_text(db.0.clock.now());
-        let answers = match commit_batch(&db, &batch, &now).await {
-            Ok(answers) => answers,
-            Err(error) if batch.len() == 1 => vec![Err(error)],
-            Err(_) => {
-                // One bad record must not fail the others: each for itself.
-                let mut answers = Vec::with_capacity(batch.len());
-                for append in &batch {
-                    let one = commit_batch(&db, std::slice::from_ref(append), &now).await;
-                    answers.push(one.and_then(|mut list| list.pop().unwrap_or(Ok(()))));
-                }
-                answers
-            }
-        };
-        for (append, answer) in batch.drain(..).zip(answers) {
-            // The room may be gone; what is written stays written.
-            let _ = append.answer.send(answer);
-        }
-    }
 }
 
 fn version_row(document: &DocumentId, label: &str) -> String {
@@ -522,7 +423,7 @@ impl UpdateLog for DocumentLog {
         .bind(place.key.id.as_str())
         .bind(i64::from(seed.is_some()))
         .bind(now)
-        .execute(&mut *transaction)
+        .execute(transaction.conn())
         .await
         .map_err(away)?;
         if let (1, Some(seed)) = (made.rows_affected(), seed) {
@@ -537,11 +438,11 @@ impl UpdateLog for DocumentLog {
             sqlx::query("INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) VALUES ($1, 1, 1, $2)")
                 .bind(document.as_str())
                 .bind(record)
-                .execute(&mut *transaction)
+                .execute(transaction.conn())
                 .await
                 .map_err(away)?;
         }
-        transaction.commit().await.map_err(away)
+        transaction.commit().await
     }
 
     async fn load(&self, document: &DocumentId) -> Result<Loaded, LogError> {
@@ -675,7 +576,7 @@ impl UpdateLog for DocumentLog {
             &encode_snapshot(snapshot)?,
         )?;
         let mut transaction = self.begin().await?;
-        let (current, last) = head(&mut transaction, document).await?;
+        let (current, last) = head(transaction.conn(), document).await?;
         if current != epoch {
             return Err(LogError::EpochChanged { current });
         }
@@ -691,7 +592,7 @@ impl UpdateLog for DocumentLog {
         .bind(signed(epoch)?)
         .bind(signed(upto)?)
         .bind(record)
-        .execute(&mut *transaction)
+        .execute(transaction.conn())
         .await
         .map_err(away)?;
         if stored.rows_affected() == 1 {
@@ -699,11 +600,11 @@ impl UpdateLog for DocumentLog {
                 .bind(document.as_str())
                 .bind(signed(epoch)?)
                 .bind(signed(upto)?)
-                .execute(&mut *transaction)
+                .execute(transaction.conn())
                 .await
                 .map_err(away)?;
         }
-        transaction.commit().await.map_err(away)
+        transaction.commit().await
     }
 
     async fn replace(
@@ -716,7 +617,7 @@ impl UpdateLog for DocumentLog {
         self.forget(document);
         let place = self.place(document).await?;
         let mut transaction = self.begin().await?;
-        let (current, last) = head(&mut transaction, document).await?;
+        let (current, last) = head(transaction.conn(), document).await?;
         if current != epoch {
             return Err(LogError::EpochChanged { current });
         }
@@ -740,11 +641,11 @@ impl UpdateLog for DocumentLog {
         .bind(self.now())
         .bind(signed(epoch)?)
         .bind(signed(last)?)
-        .execute(&mut *transaction)
+        .execute(transaction.conn())
         .await
         .map_err(away)?;
         if moved.rows_affected() == 0 {
-            let (current, last) = head(&mut transaction, document).await?;
+            let (current, last) = head(transaction.conn(), document).await?;
             return Err(if current == epoch {
                 LogError::Behind { last }
             } else {
@@ -758,7 +659,7 @@ impl UpdateLog for DocumentLog {
         ] {
             sqlx::query(sql)
                 .bind(document.as_str())
-                .execute(&mut *transaction)
+                .execute(transaction.conn())
                 .await
                 .map_err(away)?;
         }
@@ -767,10 +668,10 @@ impl UpdateLog for DocumentLog {
             .bind(signed(next)?)
             .bind(signed(seq)?)
             .bind(record)
-            .execute(&mut *transaction)
+            .execute(transaction.conn())
             .await
             .map_err(away)?;
-        transaction.commit().await.map_err(away)?;
+        transaction.commit().await?;
         self.checkpoint().await?;
         Ok(next)
     }
@@ -788,7 +689,7 @@ impl UpdateLog for DocumentLog {
         )?;
         let author = serde_json::to_string(&version.author).map_err(|_| corrupt("author"))?;
         let mut transaction = self.begin().await?;
-        let (current, _) = head(&mut transaction, document).await?;
+        let (current, _) = head(transaction.conn(), document).await?;
         if current != version.epoch {
             return Err(LogError::EpochChanged { current });
         }
@@ -803,10 +704,10 @@ impl UpdateLog for DocumentLog {
         .bind(instant_text(version.at))
         .bind(author)
         .bind(record)
-        .execute(&mut *transaction)
+        .execute(transaction.conn())
         .await
         .map_err(away)?;
-        transaction.commit().await.map_err(away)
+        transaction.commit().await
     }
 
     async fn versions(&self, document: &DocumentId) -> Result<Vec<Version>, LogError> {

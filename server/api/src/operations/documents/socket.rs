@@ -83,8 +83,8 @@ pub async fn socket(
     Ok(upgrade
         .max_message_size(LARGEST_MESSAGE)
         .max_frame_size(LARGEST_MESSAGE)
-        .read_buffer_size(4 * 1024)
-        .write_buffer_size(8 * 1024)
+        .read_buffer_size(2 * 1024)
+        .write_buffer_size(4 * 1024)
         .on_upgrade(move |socket| async move {
             match joined {
                 Ok(connection) => carry(socket, connection).await,
@@ -184,28 +184,32 @@ fn is_too_long(error: &axum::Error) -> bool {
     error.to_string().contains("Message too long")
 }
 
+/// Frames that go out with one system call at most.
+const TOGETHER: usize = 64;
+
 async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: collab::hub::Outgoing) {
     let cut = outgoing.cut();
     let mut ping = tokio::time::interval(PING_EVERY);
     ping.tick().await;
     loop {
-        tokio::select! {
-            frame = outgoing.next() => {
-                let Some(frame) = frame else { break };
-                let sent = tokio::select! {
-                    sent = sink.send(Message::Binary(frame)) => sent.is_ok(),
-                    // A send that hangs must not keep a revoked reader connected.
-                    () = async { cut.cancelled().await; tokio::time::sleep(Duration::from_millis(300)).await } => false,
-                };
-                if !sent {
-                    break;
-                }
-            }
+        let frame = tokio::select! {
+            frame = outgoing.next() => frame,
             _ = ping.tick() => {
                 if sink.send(Message::Ping(Bytes::new())).await.is_err() {
                     break;
                 }
+                continue;
             }
+        };
+        let Some(frame) = frame else { break };
+        let sent = tokio::select! {
+            biased;
+            sent = send_waiting(&mut sink, frame, &mut outgoing) => sent.is_ok(),
+            // A send that hangs must not keep a revoked reader connected.
+            () = async { cut.cancelled().await; tokio::time::sleep(Duration::from_millis(300)).await } => false,
+        };
+        if !sent {
+            break;
         }
     }
     let closing = async {
@@ -213,4 +217,20 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: collab::hu
         let _gone = sink.close().await;
     };
     let _gone = tokio::time::timeout(Duration::from_millis(500), closing).await;
+}
+
+/// This frame and those that wait behind it.
+async fn send_waiting(
+    sink: &mut SplitSink<WebSocket, Message>,
+    first: Bytes,
+    outgoing: &mut collab::hub::Outgoing,
+) -> Result<(), axum::Error> {
+    sink.feed(Message::Binary(first)).await?;
+    for _ in 1..TOGETHER {
+        let Some(frame) = outgoing.try_next() else {
+            break;
+        };
+        sink.feed(Message::Binary(frame)).await?;
+    }
+    sink.flush().await
 }
