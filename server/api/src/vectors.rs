@@ -273,13 +273,16 @@ pub async fn digest(
 ///
 /// # Errors
 /// 503 `models_not_ready` while they load, `model_unavailable` when they could not be loaded.
-pub fn engines(state: &AppState) -> Result<std::sync::Arc<Engines>, ApiError> {
+pub async fn engines(state: &AppState) -> Result<std::sync::Arc<Engines>, ApiError> {
     state
         .engines()
         .get()
+        .await
         .ok_or_else(|| match state.engines().state() {
             EngineState::Failed => ApiError::unavailable("model_unavailable"),
-            EngineState::Loading | EngineState::Ready => ApiError::unavailable("models_not_ready"),
+            EngineState::Loading | EngineState::Resting | EngineState::Ready => {
+                ApiError::unavailable("models_not_ready")
+            }
         })
 }
 
@@ -297,7 +300,7 @@ pub async fn refresh(
     municipality: &MunicipalityId,
     case: &CaseId,
 ) -> Result<bool, ApiError> {
-    let engines = engines(state)?;
+    let engines = engines(state).await?;
     let version = engines.models.version.clone();
     let mut tx = state.db().read().await?;
     let Gathered { digest, positions } = gathered(&mut tx, municipality, case, &SECTIONS).await?;
@@ -386,7 +389,11 @@ pub async fn refresh_missing(
     state: &AppState,
     municipality: &MunicipalityId,
 ) -> Result<usize, ApiError> {
-    let version = engines(state)?.models.version.clone();
+    // Only what is behind needs the models in memory.
+    let version = state
+        .engines()
+        .version()
+        .ok_or_else(|| ApiError::unavailable("models_not_ready"))?;
     let mut tx = state.db().read().await?;
     let mut behind: BTreeSet<CaseId> = BTreeSet::new();
     for document in tx.documents_with_masks(municipality).await? {

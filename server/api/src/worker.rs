@@ -28,6 +28,8 @@ const AT_MOST: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(30);
 /// Missing documents are made and old sessions swept this often.
 const SWEEP: Duration = Duration::from_secs(300);
+/// Models that nobody has needed for this long are unloaded.
+const REST: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, Copy)]
 struct Due {
@@ -230,6 +232,7 @@ async fn missing_vectors(state: AppState) {
 }
 
 async fn tidy(state: &AppState) {
+    state.engines().rest(REST);
     if let Err(error) = mend(state).await {
         tracing::warn!(%error, "missing documents not made");
     }
@@ -390,7 +393,7 @@ mod tests {
 
     async fn with_models() -> Town {
         let town = Town::open().await;
-        town.state.engines().load(
+        town.state.engines().open(
             Assets::locate(None).expect("the assets that the setup script makes"),
             1,
         );
@@ -535,7 +538,7 @@ mod tests {
         let town = with_models().await;
         let (state, case) = (&town.state, &town.case);
         let municipality = MunicipalityId::from("town");
-        let version = state.engines().get().unwrap().models.version.clone();
+        let version = state.engines().get().await.unwrap().models.version.clone();
         let caller = town.caller("coordinator").await;
         let mut tx = state.db().write().await.unwrap();
         let access = tx.case_for(&caller, case).await.unwrap().unwrap();

@@ -78,7 +78,7 @@ pub fn application(config: &Config, db: &Database) -> AppState {
     );
     let engines = Arc::new(EngineSlot::default());
     match assets(config) {
-        Some(assets) => engines.load(assets, config.inference_sessions),
+        Some(assets) => engines.open(assets, config.inference_sessions),
         None => engines.fail("assets"),
     }
     let origin = config.public_url.as_deref().map(|url| {

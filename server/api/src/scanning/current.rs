@@ -15,7 +15,7 @@ use crate::{error::ApiError, state::AppState};
 /// # Errors
 /// Database away.
 pub async fn is_current(state: &AppState, document: &DocumentId) -> Result<bool, ApiError> {
-    let Some(engines) = state.engines().get() else {
+    let Some(version) = state.engines().version() else {
         return Ok(false);
     };
     let mut tx = state.db().read().await?;
@@ -30,7 +30,7 @@ pub async fn is_current(state: &AppState, document: &DocumentId) -> Result<bool,
         return Ok(false);
     };
     let persons = work.register(&mut tx).await?;
-    if !stored.scan.rests_on(&engines.models.version, &persons) {
+    if !stored.scan.rests_on(&version, &persons) {
         return Ok(false);
     }
     let at = Position {

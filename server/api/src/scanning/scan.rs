@@ -70,6 +70,7 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
     let engines = state
         .engines()
         .get()
+        .await
         .ok_or_else(|| ApiError::unavailable("models_not_ready"))?;
     let _turn = state.scan_turn().await;
     let Some(sheet) = Sheet::open(state, document).await? else {

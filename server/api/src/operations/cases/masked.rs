@@ -38,7 +38,10 @@ pub(super) async fn mask(
     state: &AppState,
     material: Option<ProgressToMask>,
 ) -> Result<HashMap<ProgressRecordId, MaskedEntry>, ApiError> {
-    let (Some(material), Some(engines)) = (material, state.engines().get()) else {
+    let Some(material) = material else {
+        return Ok(HashMap::new());
+    };
+    let Some(engines) = state.engines().get().await else {
         return Ok(HashMap::new());
     };
     let _turn = state.inference_turn().await?;

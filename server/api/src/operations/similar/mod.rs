@@ -100,7 +100,7 @@ async fn find(
     query: Digest,
     own: Option<&CaseId>,
 ) -> Result<SimilarList, ApiError> {
-    let engines = vectors::engines(state)?;
+    let engines = vectors::engines(state).await?;
     let _turn = state.inference_turn().await?;
     let mut tx = state.db().read().await?;
     let parts = stored::likenesses(&mut tx, &call.caller, &engines.models.version).await?;

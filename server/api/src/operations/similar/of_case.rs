@@ -42,7 +42,7 @@ pub async fn of_case(
     let answer = match digest {
         Some(digest) => find(&state, &call, digest, Some(&case)).await?,
         None => {
-            vectors::engines(&state)?;
+            vectors::engines(&state).await?;
             SimilarList::empty("not_scanned")
         }
     };

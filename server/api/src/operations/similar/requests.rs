@@ -47,7 +47,7 @@ async fn likenesses_need_the_right_and_the_models() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_case_that_opted_in_is_found_by_its_masked_words() {
     let town = Town::open().await;
-    town.state.engines().load(
+    town.state.engines().open(
         Assets::locate(None).expect("the assets that the setup script makes"),
         1,
     );

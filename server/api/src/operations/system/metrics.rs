@@ -12,11 +12,14 @@ use crate::{engines::EngineState, state::AppState};
 #[utoipa::path(get, path = "/metrics", tag = "system",
     responses((status = 200, description = "Prometheus text format", body = String)))]
 pub async fn metrics(State(state): State<AppState>) -> Response {
-    let models = i32::from(state.engines().state() == EngineState::Ready);
+    let models = i32::from(matches!(
+        state.engines().state(),
+        EngineState::Ready | EngineState::Resting
+    ));
     let mut text = String::new();
     let rooms = state.hub().rooms();
     text.push_str(&format!("# HELP musubi_rooms Documents that are open.\n# TYPE musubi_rooms gauge\nmusubi_rooms {rooms}\n"));
-    text.push_str(&format!("# HELP musubi_models_ready 1 when the models are loaded.\n# TYPE musubi_models_ready gauge\nmusubi_models_ready {models}\n"));
+    text.push_str(&format!("# HELP musubi_models_ready 1 when the models can be used.\n# TYPE musubi_models_ready gauge\nmusubi_models_ready {models}\n"));
     (
         [(
             header::CONTENT_TYPE,

@@ -10,13 +10,14 @@ use serde_json::json;
 
 use crate::{engines::EngineState, state::AppState};
 
-/// Ready to serve. `models` is `loading`, `ready` or `failed`; the rest of the product works
-/// without them.
+/// Ready to serve. `models` is `loading`, `ready`, `resting` (unloaded until somebody needs them) or
+/// `failed`; the rest of the product works without them.
 #[utoipa::path(get, path = "/readyz", tag = "system",
     responses((status = 200, description = "ready"), (status = 503, description = "a database does not answer")))]
 pub async fn readyz(State(state): State<AppState>) -> Response {
     let models = match state.engines().state() {
         EngineState::Loading => "loading",
+        EngineState::Resting => "resting",
         EngineState::Ready => "ready",
         EngineState::Failed => "failed",
     };

@@ -49,7 +49,7 @@ pub async fn assign_speakers(
     drop(tx);
     let given = given(&kept, request.speakers)?;
     let format = transcript.format.clone();
-    let engines = state.engines().get();
+    let engines = state.engines().get().await;
     let turn = state.inference_turn().await?;
     let kept = blocking(move || {
         drafting::redraft(

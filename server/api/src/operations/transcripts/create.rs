@@ -73,7 +73,7 @@ pub async fn create(
         return Err(ApiError::forbidden());
     }
     let (bytes, hint) = receive(request, &state).await?;
-    let engines = state.engines().get();
+    let engines = state.engines().get().await;
     let turn = state.inference_turn().await?;
     let (read, value) = blocking(move || {
         let ner = engines.as_deref().map(|engines| &*engines.models.ner);
