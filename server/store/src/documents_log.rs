@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,16 +20,20 @@ use domain::clock::instant_text;
 use domain::id::{DataKeyId, DocumentId, MunicipalityId};
 use domain::section::DocumentKind;
 use serde::{Deserialize, Serialize};
-use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, Row};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::crypto::{self, CryptoError, Header, Place};
 use crate::data_keys::{DataKey, Purpose};
 use crate::database::{Database, Dialect, lock};
 use crate::error::StoreError;
+use crate::marks::{End, Marks};
 
 /// Appends taken into one commit.
 const BATCH: usize = 256;
+/// How long a database server may take for one commit. One that was cut off without a word would
+/// keep every document waiting.
+const COMMIT: Duration = Duration::from_secs(8);
 const ENTRY: &str = "document_entries.entry";
 const SNAPSHOT: &str = "document_snapshots.snapshot";
 const VERSION: &str = "document_versions.state";
@@ -39,6 +44,8 @@ pub struct DocumentLog {
     db: Database,
     queue: mpsc::Sender<Append>,
     keys: Arc<Mutex<HashMap<DocumentId, Sealing>>>,
+    /// SQLite only; `None` also where the file cannot be had.
+    marks: Option<Arc<Mutex<Marks>>>,
 }
 
 /// What sealing a document's records needs.
@@ -55,6 +62,14 @@ struct Append {
     after: i64,
     records: Vec<Vec<u8>>,
     answer: oneshot::Sender<Result<(), LogError>>,
+}
+
+impl Append {
+    /// Sequence number of the last record.
+    fn last(&self) -> i64 {
+        self.after
+            .saturating_add(i64::try_from(self.records.len()).unwrap_or(i64::MAX))
+    }
 }
 
 /// The part of an entry beside the update's bytes.
@@ -155,7 +170,40 @@ fn unsigned(value: i64) -> Result<u64, LogError> {
 }
 
 fn away(error: sqlx::Error) -> LogError {
-    LogError::Unavailable(StoreError::from(error).to_string())
+    let text = StoreError::from_ref(&error);
+    if is_damage(&error) {
+        LogError::Corrupt(text)
+    } else {
+        LogError::Unavailable(text)
+    }
+}
+
+/// Whether the database says that its files are damaged.
+fn is_damage(error: &sqlx::Error) -> bool {
+    // SQLite: SQLITE_CORRUPT and SQLITE_NOTADB with their extended codes. PostgreSQL: class XX,
+    // data_corrupted and index_corrupted.
+    let code = error.as_database_error().and_then(|e| e.code());
+    code.is_some_and(|code| match code.parse::<i64>() {
+        Ok(number) => matches!(number & 0xff, 11 | 26) && code.len() <= 4,
+        Err(_) => matches!(&*code, "XX001" | "XX002"),
+    })
+}
+
+/// Whether the failure is the connection's, not the statement's.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error
+            .code()
+            // Connection exceptions, operator intervention (shutdown, starting up).
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
 }
 
 fn store_error(error: StoreError) -> LogError {
@@ -175,12 +223,60 @@ impl DocumentLog {
     #[must_use]
     pub fn start(db: &Database) -> Self {
         let (queue, appends) = mpsc::channel(1024);
-        tokio::spawn(write(db.clone(), appends));
+        let marks = match db.0.dialect {
+            Dialect::Postgres => None,
+            Dialect::Sqlite => {
+                let path = db.0.data_dir.join("documents.marks");
+                Marks::open(&path)
+                    .inspect_err(|error| tracing::warn!(%error, "documents.marks not opened"))
+                    .ok()
+                    .map(|marks| Arc::new(Mutex::new(marks)))
+            }
+        };
+        tokio::spawn(write(db.clone(), appends, marks.clone()));
         Self {
             db: db.clone(),
             queue,
             keys: Arc::default(),
+            marks,
         }
+    }
+
+    fn note(&self, document: &DocumentId, end: End) {
+        note(self.marks.as_deref(), document, end);
+    }
+
+    /// Looks through everything that is stored of every document. Returns the damaged ones with what
+    /// is wrong; the text names record numbers only.
+    ///
+    /// # Errors
+    /// Database away, or so damaged that the documents cannot be listed.
+    pub async fn examine(&self) -> Result<Vec<(DocumentId, String)>, LogError> {
+        let rows = sqlx::query_scalar::<_, String>(
+            "SELECT id FROM documents WHERE state <> 'erased' ORDER BY id",
+        );
+        let mut tx = self.db.read().await.map_err(store_error)?;
+        let ids = rows.fetch_all(tx.conn()).await.map_err(away)?;
+        drop(tx);
+        let mut damaged = Vec::new();
+        for id in ids.into_iter().map(DocumentId) {
+            match self.examine_one(&id).await {
+                Ok(()) => {}
+                Err(LogError::Corrupt(text)) => damaged.push((id, text)),
+                // Registered and not yet made: a worker does it.
+                Err(LogError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(damaged)
+    }
+
+    async fn examine_one(&self, document: &DocumentId) -> Result<(), LogError> {
+        self.load(document).await?;
+        for version in self.versions(document).await? {
+            self.version(document, version.epoch, version.seq).await?;
+        }
+        Ok(())
     }
 
     /// Forgets the keys of a document (after its case's key was destroyed or changed).
@@ -284,6 +380,22 @@ impl DocumentLog {
         Ok(key)
     }
 
+    /// An error when the document's log once reached further than `head`.
+    fn not_shorter(&self, document: &DocumentId, head: Option<End>) -> Result<(), LogError> {
+        let witnessed = self
+            .marks
+            .as_ref()
+            .and_then(|marks| lock(marks).witnessed(document));
+        match witnessed {
+            Some(end) if head.is_none_or(|head| head < end) => Err(LogError::Corrupt(format!(
+                "log ends at {}, {} was reached",
+                head.map_or(0, |(_, seq)| seq),
+                end.1
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Any>, LogError> {
         let begin = match self.db.0.dialect {
             Dialect::Sqlite => "BEGIN IMMEDIATE",
@@ -364,25 +476,33 @@ async fn append_one(
     connection: &mut AnyConnection,
     append: &Append,
     now: &str,
-) -> Result<(), LogError> {
-    let count = i64::try_from(append.records.len()).map_err(|_| corrupt("number"))?;
+) -> Result<Result<(), LogError>, sqlx::Error> {
     let moved = sqlx::query(
         "UPDATE document_heads SET last_seq = $4, updated_at = $5 WHERE document_id = $1 AND epoch = $2 AND last_seq = $3",
     )
     .bind(append.document.as_str())
     .bind(append.epoch)
     .bind(append.after)
-    .bind(append.after + count)
+    .bind(append.last())
     .bind(now)
     .execute(&mut *connection)
-    .await
-    .map_err(away)?;
+    .await?;
     if moved.rows_affected() == 0 {
-        let (epoch, last) = head(connection, &append.document).await?;
-        return Err(if signed(epoch)? == append.epoch {
-            LogError::Behind { last }
+        let row = sqlx::query("SELECT epoch, last_seq FROM document_heads WHERE document_id = $1")
+            .bind(append.document.as_str())
+            .fetch_optional(connection)
+            .await?;
+        let Some(row) = row else {
+            return Ok(Err(LogError::NotFound));
+        };
+        let (epoch, last) = (
+            row.try_get::<i64, _>("epoch")?,
+            row.try_get::<i64, _>("last_seq")?,
+        );
+        return Ok(if epoch == append.epoch {
+            unsigned(last).and_then(|last| Err(LogError::Behind { last }))
         } else {
-            LogError::EpochChanged { current: epoch }
+            unsigned(epoch).and_then(|current| Err(LogError::EpochChanged { current }))
         });
     }
     for (chunk, start) in append
@@ -403,45 +523,121 @@ async fn append_one(
         for (record, seq) in chunk.iter().zip(start..) {
             query = query.bind(seq).bind(record.clone());
         }
-        query.execute(&mut *connection).await.map_err(away)?;
+        query.execute(&mut *connection).await?;
     }
-    Ok(())
+    Ok(Ok(()))
 }
 
-/// Whether the failure spoils the transaction (a refused compare-and-set does not).
-fn spoils(error: &LogError) -> bool {
-    !matches!(
-        error,
-        LogError::Behind { .. } | LogError::EpochChanged { .. } | LogError::NotFound
-    )
+/// Why a batch was not committed.
+enum Failure {
+    /// One of its statements was refused.
+    Statement(LogError),
+    /// There is no database to talk to.
+    Lost(LogError),
 }
 
+fn failure(error: sqlx::Error) -> Failure {
+    if is_lost(&error) {
+        Failure::Lost(away(error))
+    } else {
+        Failure::Statement(away(error))
+    }
+}
+
+/// Inserts and commits. A refused compare-and-set does not spoil the transaction.
 async fn commit_batch(
     db: &Database,
     batch: &[Append],
     now: &str,
-) -> Result<Vec<Result<(), LogError>>, LogError> {
+) -> Result<Vec<Result<(), LogError>>, Failure> {
     let begin = match db.0.dialect {
         Dialect::Sqlite => "BEGIN IMMEDIATE",
         Dialect::Postgres => "BEGIN",
     };
-    let mut transaction = db.0.log_writer.begin_with(begin).await.map_err(away)?;
+    let mut connection = db.0.log_writer.acquire().await.map_err(failure)?;
+    let committing = async {
+        let mut transaction = connection.begin_with(begin).await.map_err(failure)?;
+        let mut answers = Vec::with_capacity(batch.len());
+        for append in batch {
+            let moved = append_one(&mut transaction, append, now).await;
+            answers.push(moved.map_err(failure)?);
+        }
+        transaction.commit().await.map_err(failure)?;
+        Ok(answers)
+    };
+    if db.0.dialect == Dialect::Sqlite {
+        return committing.await;
+    }
+    match tokio::time::timeout(COMMIT, committing).await {
+        Ok(committed) => committed,
+        Err(_) => {
+            // Whatever it still answers belongs to nobody. Should it commit after all, the next
+            // append is told that it is behind.
+            connection.close_on_drop();
+            Err(Failure::Lost(LogError::Unavailable("no answer".into())))
+        }
+    }
+}
+
+/// After one refused statement every append stands for itself; without a database none does.
+async fn commit_singly(db: &Database, batch: &[Append], now: &str) -> Vec<Result<(), LogError>> {
+    let mut lost: Option<LogError> = None;
     let mut answers = Vec::with_capacity(batch.len());
     for append in batch {
-        let answer = append_one(&mut transaction, append, now).await;
-        if let Err(error) = &answer
-            && spoils(error)
-        {
-            return Err(error.clone());
+        if let Some(error) = &lost {
+            answers.push(Err(error.clone()));
+            continue;
         }
-        answers.push(answer);
+        answers.push(
+            match commit_batch(db, std::slice::from_ref(append), now).await {
+                Ok(mut list) => list.pop().unwrap_or(Ok(())),
+                Err(Failure::Statement(error)) => Err(error),
+                Err(Failure::Lost(error)) => {
+                    lost = Some(error.clone());
+                    Err(error)
+                }
+            },
+        );
     }
-    transaction.commit().await.map_err(away)?;
-    Ok(answers)
+    answers
+}
+
+fn note(marks: Option<&Mutex<Marks>>, document: &DocumentId, end: End) {
+    if let Some(marks) = marks
+        && let Err(error) = lock(marks).note(document, end)
+    {
+        tracing::debug!(%error, "mark not written");
+    }
+}
+
+/// The ends of all logs.
+async fn ends(db: &Database) -> Result<Vec<(DocumentId, End)>, LogError> {
+    let rows = sqlx::query("SELECT document_id, epoch, last_seq FROM document_heads")
+        .fetch_all(&db.0.log_reader)
+        .await
+        .map_err(away)?;
+    rows.iter()
+        .map(|row| {
+            let id: String = row.try_get("document_id").map_err(away)?;
+            let epoch = unsigned(row.try_get("epoch").map_err(away)?)?;
+            let seq = unsigned(row.try_get("last_seq").map_err(away)?)?;
+            Ok((DocumentId(id), (epoch, seq)))
+        })
+        .collect()
 }
 
 /// The writing task: takes what has queued up and commits it together.
-async fn write(db: Database, mut appends: mpsc::Receiver<Append>) {
+async fn write(
+    db: Database,
+    mut appends: mpsc::Receiver<Append>,
+    marks: Option<Arc<Mutex<Marks>>>,
+) {
+    if let Some(marks) = &marks {
+        match ends(&db).await {
+            Ok(ends) => lock(marks).keep_unmet(ends.into_iter()),
+            Err(error) => tracing::warn!(%error, "marks not compared with the log"),
+        }
+    }
     let mut batch = Vec::with_capacity(BATCH);
     while appends.recv_many(&mut batch, BATCH).await > 0 {
         // Rows are locked in one order: two nodes' batches cannot deadlock on PostgreSQL.
@@ -449,18 +645,16 @@ async fn write(db: Database, mut appends: mpsc::Receiver<Append>) {
         let now = instant_text(db.0.clock.now());
         let answers = match commit_batch(&db, &batch, &now).await {
             Ok(answers) => answers,
-            Err(error) if batch.len() == 1 => vec![Err(error)],
-            Err(_) => {
-                // One bad record must not fail the others: each for itself.
-                let mut answers = Vec::with_capacity(batch.len());
-                for append in &batch {
-                    let one = commit_batch(&db, std::slice::from_ref(append), &now).await;
-                    answers.push(one.and_then(|mut list| list.pop().unwrap_or(Ok(()))));
-                }
-                answers
-            }
+            Err(Failure::Statement(error)) if batch.len() == 1 => vec![Err(error)],
+            Err(Failure::Statement(_)) => commit_singly(&db, &batch, &now).await,
+            Err(Failure::Lost(error)) => vec![Err(error); batch.len()],
         };
         for (append, answer) in batch.drain(..).zip(answers) {
+            if answer.is_ok()
+                && let (Ok(epoch), Ok(seq)) = (unsigned(append.epoch), unsigned(append.last()))
+            {
+                note(marks.as_deref(), &append.document, (epoch, seq));
+            }
             // The room may be gone; what is written stays written.
             let _ = append.answer.send(answer);
         }
@@ -525,7 +719,13 @@ impl UpdateLog for DocumentLog {
         .execute(&mut *transaction)
         .await
         .map_err(away)?;
-        if let (1, Some(seed)) = (made.rows_affected(), seed) {
+        let made = made.rows_affected() == 1;
+        if made {
+            // It was there, and its whole beginning is lost: it must not begin anew.
+            self.not_shorter(document, None)?;
+        }
+        let end = u64::from(seed.is_some());
+        if let (true, Some(seed)) = (made, seed) {
             let record = self.seal(
                 &place,
                 ENTRY,
@@ -541,7 +741,11 @@ impl UpdateLog for DocumentLog {
                 .await
                 .map_err(away)?;
         }
-        transaction.commit().await.map_err(away)
+        transaction.commit().await.map_err(away)?;
+        if made {
+            self.note(document, (1, end));
+        }
+        Ok(())
     }
 
     async fn load(&self, document: &DocumentId) -> Result<Loaded, LogError> {
@@ -551,7 +755,14 @@ impl UpdateLog for DocumentLog {
             Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         };
         let mut transaction = self.db.0.log_reader.begin_with(begin).await.map_err(away)?;
-        let (epoch, last) = head(&mut transaction, document).await?;
+        let (epoch, last) = match head(&mut transaction, document).await {
+            Err(LogError::NotFound) => {
+                self.not_shorter(document, None)?;
+                return Err(LogError::NotFound);
+            }
+            head => head?,
+        };
+        self.not_shorter(document, Some((epoch, last)))?;
         let row = sqlx::query("SELECT epoch, seq, snapshot_sealed FROM document_snapshots WHERE document_id = $1 AND epoch = $2")
             .bind(document.as_str())
             .bind(signed(epoch)?)
@@ -771,6 +982,7 @@ impl UpdateLog for DocumentLog {
             .await
             .map_err(away)?;
         transaction.commit().await.map_err(away)?;
+        self.note(document, (next, seq));
         self.checkpoint().await?;
         Ok(next)
     }

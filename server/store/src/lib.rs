@@ -21,6 +21,7 @@ pub mod documents;
 pub mod documents_log;
 mod error;
 pub mod keys;
+mod marks;
 pub mod masking;
 pub mod memberships;
 mod migrate;
