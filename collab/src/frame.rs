@@ -33,6 +33,8 @@ pub enum Code {
     Masked = 8,
     /// A valid 12-digit マイナンバー.
     PersonalNumber = 9,
+    /// What is stored of the document is damaged: neither shown nor changed until it is restored.
+    Damaged = 10,
 }
 
 impl Code {
@@ -63,6 +65,9 @@ impl Code {
             Self::PersonalNumber => {
                 "マイナンバー（12桁の個人番号）とみられる数字は保存できません。数字を削除してから入力し直してください。"
             }
+            Self::Damaged => {
+                "この文書の記録に壊れた箇所が見つかったため、表示も保存もできません。入力内容は画面に残っています。システム管理者に連絡してください。"
+            }
         }
     }
 
@@ -70,7 +75,8 @@ impl Code {
     /// code for good, 4500 + code for "come back later".
     #[must_use]
     pub fn close_code(self) -> u16 {
-        let range = if self == Self::Overloaded { 4500 } else { 4400 };
+        let later = matches!(self, Self::Overloaded | Self::Damaged);
+        let range = if later { 4500 } else { 4400 };
         range + self as u16
     }
 }

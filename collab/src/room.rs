@@ -29,6 +29,9 @@ use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
 use yrs::{BranchID, Doc, GetString, ID, ReadTxn, StateVector, TextRef, Transact, TransactionMut};
 
+/// How long an append that was begun within the patience may still take.
+const NO_ANSWER: Duration = Duration::from_secs(5);
+
 type Look = Box<dyn FnOnce(Result<&View<'_>, HubError>) + Send>;
 type Edit = Box<dyn FnOnce(&mut TransactionMut<'_>) + Send>;
 type Reply<T> = oneshot::Sender<Result<T, HubError>>;
@@ -190,10 +193,10 @@ impl Room {
                 .map_err(|denial| (code_of(denial), hub_denial(denial)))?;
             let core = load(&shared, &document, &shape).await.map_err(|error| {
                 tracing::warn!(document = %document, %error, "document not loaded");
-                let code = if error == LogError::NotFound {
-                    Code::Gone
-                } else {
-                    Code::Overloaded
+                let code = match error {
+                    LogError::NotFound => Code::Gone,
+                    LogError::Corrupt(_) => Code::Damaged,
+                    _ => Code::Overloaded,
                 };
                 (code, hub_error(error))
             })?;
@@ -790,14 +793,22 @@ impl Room {
         let append = Box::pin(async move {
             let give_up = Instant::now() + shared.limits.append_patience;
             let mut pause = Duration::from_millis(20);
-            loop {
-                match shared.log.append(&document, epoch, after, &entries).await {
-                    Err(LogError::Unavailable(_)) if Instant::now() + pause < give_up => {
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(Duration::from_secs(1));
+            let trying = async {
+                loop {
+                    match shared.log.append(&document, epoch, after, &entries).await {
+                        Err(LogError::Unavailable(_)) if Instant::now() + pause < give_up => {
+                            tokio::time::sleep(pause).await;
+                            pause = (pause * 2).min(Duration::from_secs(1));
+                        }
+                        result => return result,
                     }
-                    result => return result,
                 }
+            };
+            // A database that does not even answer must not keep the writers in the dark. Should the
+            // append land after all, the next one is told that it is behind.
+            match tokio::time::timeout_at(give_up + NO_ANSWER, trying).await {
+                Ok(result) => result,
+                Err(_) => Err(LogError::Unavailable("no answer".into())),
             }
         });
         self.flight = Some(Flight {
@@ -817,10 +828,6 @@ impl Room {
             Err(LogError::Behind { .. }) => self.reload(flight.items).await,
             Err(error) => {
                 tracing::error!(document = %self.document, %error, "append failed");
-                let code = match error {
-                    LogError::NotFound | LogError::EpochChanged { .. } => Code::Gone,
-                    _ => Code::Overloaded,
-                };
                 for item in flight
                     .items
                     .into_iter()
@@ -830,9 +837,50 @@ impl Room {
                         let _ = done.send(Err(hub_error(error.clone())));
                     }
                 }
-                self.broken = Some(code);
+                match error {
+                    LogError::NotFound | LogError::EpochChanged { .. } => {
+                        self.broken = Some(Code::Gone);
+                    }
+                    LogError::Corrupt(_) => self.broken = Some(Code::Damaged),
+                    _ => self.nothing_saved(flight.batch),
+                }
             }
         }
+    }
+
+    /// The log took nothing for as long as an append is tried. Whoever waits for an acknowledgement
+    /// is told, keeps its copy and comes back with it; the others read on. Needs no database: the
+    /// index, which was ahead by what is given up, is made anew from the durable document.
+    fn nothing_saved(&mut self, batch: u64) {
+        let waiting: Vec<u64> = self
+            .members
+            .iter()
+            .filter(|(_, m)| m.batch > self.durable)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in waiting {
+            self.end(id, Code::Overloaded, false);
+        }
+        self.barriers.clear();
+        self.durable = batch;
+        let state = self.snapshot().map(|snapshot| Loaded {
+            epoch: self.core.epoch,
+            snapshot_seq: self.core.seq,
+            snapshot: Some(snapshot),
+            entries: Vec::new(),
+        });
+        let Some(core) = state.ok().and_then(|s| build(&self.shape, &s).ok()) else {
+            self.broken = Some(Code::Overloaded);
+            return;
+        };
+        let aside = std::mem::take(&mut self.core.aside);
+        let (tail_entries, snapshot_bytes) = (self.core.tail_entries, core.snapshot_bytes);
+        self.core = Core {
+            aside,
+            tail_entries,
+            snapshot_bytes,
+            ..core
+        };
     }
 
     /// Durable: apply, broadcast, acknowledge, tell the consumers.
@@ -1201,7 +1249,10 @@ impl Room {
             }
             Err(error) => {
                 tracing::error!(document = %self.document, %error, "reload failed");
-                self.broken = Some(Code::Overloaded);
+                self.broken = Some(match error {
+                    LogError::Corrupt(_) => Code::Damaged,
+                    _ => Code::Overloaded,
+                });
                 return false;
             }
         };

@@ -52,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("musubi-tests", &[]),
+    ("powerloss", &[]),
 ];
 
 /// Outside crates that must not be reached from where they do not belong.

@@ -3,9 +3,12 @@
 mod architecture;
 mod authorisation;
 mod commands;
+mod crash;
 mod disclosure;
 mod exclusion;
+mod hostile;
 mod live;
+mod power;
 mod sessions;
 mod statistics;
 mod transcripts;

@@ -59,11 +59,34 @@ impl Case {
 
 impl World {
     pub async fn start(on: Database) -> Result<Self> {
-        Ok(Self {
-            server: Server::with_fixtures(on).await?,
+        Ok(Self::of(Server::with_fixtures(on).await?))
+    }
+
+    /// The world of a server that is there.
+    pub fn of(server: Server) -> Self {
+        Self {
+            server,
             tokens: std::sync::Mutex::default(),
             clients: std::sync::Mutex::default(),
-        })
+        }
+    }
+
+    /// Takes over the bearer tokens of a world with the same accounts.
+    pub fn take_tokens(&self, of: &Self) -> Result<()> {
+        let theirs = of.tokens.lock().expect("no test panicked with the lock");
+        let mut own = self.tokens.lock().expect("no test panicked with the lock");
+        own.clone_from(&theirs);
+        Ok(())
+    }
+
+    /// Makes a note that the coordinators share; returns its id.
+    pub async fn note(&self) -> Result<String> {
+        let made = self
+            .as_user("aoba-coord")?
+            .post("/documents", serde_json::json!({"kind": "note"}))
+            .await?
+            .ok()?;
+        Ok(made["id"].as_str().context("id")?.to_owned())
     }
 
     /// A client with a bearer token of the account.

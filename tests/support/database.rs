@@ -29,7 +29,9 @@ where
     }
 }
 
-struct Cluster {
+/// A PostgreSQL of the tests' own. It stops when the test process ends.
+#[derive(Debug)]
+pub struct Cluster {
     folder: PathBuf,
     bin: PathBuf,
     port: u16,
@@ -51,28 +53,7 @@ pub fn fresh_postgres() -> Result<String> {
             .unwrap_or_else(std::sync::PoisonError::into_inner),
         Err(message) => bail!("PostgreSQL を起動できません: {message}"),
     };
-    let name = format!("t{}", unique());
-    cluster.run(
-        "createdb",
-        &[
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &cluster.port.to_string(),
-            "-U",
-            "musubi",
-            "-T",
-            "template0",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            &name,
-        ],
-    )?;
-    Ok(format!(
-        "postgres://musubi@127.0.0.1:{}/{name}",
-        cluster.port
-    ))
+    cluster.create_database()
 }
 
 fn unique() -> String {
@@ -86,6 +67,86 @@ fn unique() -> String {
 }
 
 impl Cluster {
+    /// Makes and starts a cluster on a free loopback port.
+    pub fn start() -> Result<Self> {
+        start()
+    }
+
+    /// Creates an empty database and returns its URL.
+    pub fn create_database(&self) -> Result<String> {
+        let name = format!("t{}", unique());
+        let port = self.port.to_string();
+        self.run(
+            "createdb",
+            &[
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port,
+                "-U",
+                "musubi",
+                "-T",
+                "template0",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                &name,
+            ],
+        )?;
+        Ok(format!("postgres://musubi@127.0.0.1:{port}/{name}"))
+    }
+
+    /// As if the power of the database machine failed: `pg_ctl stop -m immediate`.
+    pub fn stop_at_once(&self) -> Result<()> {
+        let data = self.data()?;
+        self.run("pg_ctl", &["-D", &data, "-m", "immediate", "-w", "stop"])
+    }
+
+    /// Starts it again; it recovers from its log first.
+    pub fn start_again(&self) -> Result<()> {
+        let (data, log) = (self.data()?, self.folder.join("log"));
+        let log = log.to_str().context("path")?;
+        let options = self.options();
+        self.run(
+            "pg_ctl",
+            &["-D", &data, "-w", "-l", log, "-o", &options, "start"],
+        )
+    }
+
+    /// Process ids of the backends that serve clients.
+    pub fn backends(&self) -> Result<Vec<u32>> {
+        let first = std::fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
+        let postmaster: u32 = first.lines().next().context("postmaster.pid")?.parse()?;
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc")? {
+            let path = entry?.path();
+            let Some(pid) = path.file_name().and_then(|n| n.to_str()?.parse().ok()) else {
+                continue;
+            };
+            // Gone meanwhile: no backend any more.
+            let stat = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
+            let title = std::fs::read_to_string(path.join("cmdline")).unwrap_or_default();
+            let after_name = stat.rsplit(')').next().unwrap_or_default();
+            let parent = after_name.split_whitespace().nth(1);
+            if parent == Some(&postmaster.to_string()) && title.contains("127.0.0.1(") {
+                found.push(pid);
+            }
+        }
+        Ok(found)
+    }
+
+    fn data(&self) -> Result<String> {
+        let data = self.folder.join("data");
+        Ok(data.to_str().context("path")?.to_owned())
+    }
+
+    fn options(&self) -> String {
+        format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300",
+            self.port
+        )
+    }
+
     fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
         let mut command = command(&self.bin.join(program), self.as_user);
         let output = command.args(arguments).stdin(Stdio::null()).output()?;
@@ -145,13 +206,12 @@ fn start() -> Result<Cluster> {
         port,
         as_user,
     };
-    let data = cluster.folder.join("data");
-    let data_text = data.to_str().context("path")?;
+    let data = cluster.data()?;
     cluster.run(
         "initdb",
         &[
             "-D",
-            data_text,
+            &data,
             "-U",
             "musubi",
             "-A",
@@ -162,23 +222,7 @@ fn start() -> Result<Cluster> {
             "--no-sync",
         ],
     )?;
-    let options = format!(
-        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300"
-    );
-    let log = cluster.folder.join("log");
-    cluster.run(
-        "pg_ctl",
-        &[
-            "-D",
-            data_text,
-            "-w",
-            "-l",
-            log.to_str().context("path")?,
-            "-o",
-            &options,
-            "start",
-        ],
-    )?;
+    cluster.start_again()?;
     stop_at_exit(&cluster);
     Ok(cluster)
 }

@@ -2,11 +2,15 @@
 //! client would, on SQLite and on PostgreSQL. Knows nothing of the code inside.
 
 pub mod database;
+pub mod dice;
 pub mod http;
+pub mod power;
 pub mod server;
 pub mod socket;
+pub mod typing;
 
 pub use database::{Database, each_database};
+pub use dice::Dice;
 pub use http::{Client, Reply};
 pub use server::Server;
 pub use socket::Peer;

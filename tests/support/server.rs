@@ -23,6 +23,14 @@ pub fn binary() -> PathBuf {
     )
 }
 
+/// The data set of one of the tests' municipalities.
+#[must_use]
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name)
+}
+
 /// One demo account as `musubi demo accounts --json` prints it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Account {
@@ -39,40 +47,56 @@ pub struct Server {
     pub url: String,
     pub data: tempfile::TempDir,
     environment: Vec<(String, String)>,
+    /// Of `musubi serve` alone.
+    pub serve_environment: Vec<(String, String)>,
     listen: String,
 }
 
 impl Server {
     /// Loads the data sets named (folders in the form of `datasets/demo`) and starts.
     pub async fn start(on: Database, datasets: &[&Path]) -> Result<Self> {
-        let data = tempfile::tempdir()?;
+        let url = match on {
+            Database::Sqlite => None,
+            Database::PostgreSql => Some(database::fresh_postgres()?),
+        };
+        let mut server = Self::on_folder(tempfile::tempdir()?, url);
+        server.load(datasets)?;
+        server.launch()?;
+        Ok(server)
+    }
+
+    /// A server on what is in the folder, with its log in that database (SQLite by default). Not
+    /// started yet.
+    #[must_use]
+    pub fn on_folder(data: tempfile::TempDir, database_url: Option<String>) -> Self {
         let mut environment = vec![("MUSUBI_LOG".to_owned(), "warn".to_owned())];
-        if on == Database::PostgreSql {
-            environment.push(("DATABASE_URL".to_owned(), database::fresh_postgres()?));
-        }
-        let mut server = Self {
+        environment.extend(database_url.map(|url| ("DATABASE_URL".to_owned(), url)));
+        Self {
             child: None,
             url: String::new(),
             data,
             environment,
+            serve_environment: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
-        };
+        }
+    }
+
+    /// Loads data sets into a server that does not run.
+    pub fn load(&self, datasets: &[&Path]) -> Result<()> {
         for dataset in datasets {
-            server.command(&[
+            self.command(&[
                 "demo",
                 "--load-only",
                 "--dataset",
                 dataset.to_str().context("path")?,
             ])?;
         }
-        server.launch()?;
-        Ok(server)
+        Ok(())
     }
 
     /// A server on the tests' own municipalities: 青葉市 and, to prove separation, 白波町.
     pub async fn with_fixtures(on: Database) -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-        Self::start(on, &[&root.join("aoba"), &root.join("shiranami")]).await
+        Self::start(on, &[&fixture("aoba"), &fixture("shiranami")]).await
     }
 
     /// Runs a subcommand on this server's data and returns its standard output.
@@ -91,6 +115,18 @@ impl Server {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// `musubi doctor`: whether all is well, and what it says.
+    pub fn doctor(&self) -> Result<(bool, String)> {
+        let output = Command::new(binary())
+            .args(["doctor", "--data"])
+            .arg(self.data.path())
+            .envs(self.environment.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::null())
+            .output()?;
+        let said = String::from_utf8(output.stdout)?;
+        Ok((output.status.success(), said))
     }
 
     /// Runs a subcommand that reads standard input; returns exit code, output and errors.
@@ -121,6 +157,7 @@ impl Server {
             .args(["serve", "--listen", &self.listen, "--data"])
             .arg(self.data.path())
             .envs(self.environment.iter().map(|(k, v)| (k, v)))
+            .envs(self.serve_environment.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -161,6 +198,50 @@ impl Server {
         Ok(())
     }
 
+    /// Asks it to stop and waits until it has: what was received is durable and acknowledged then.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            signal(child.id(), rustix::process::Signal::TERM)?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the process runs (and was not ended by a signal or by itself).
+    pub fn is_up(&mut self) -> Result<bool> {
+        match &mut self.child {
+            Some(child) => Ok(child.try_wait()?.is_none()),
+            None => Ok(false),
+        }
+    }
+
+    /// Resident memory of the process, bytes.
+    pub fn resident(&self) -> Result<u64> {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid().context("pid")?))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kib * 1024)
+    }
+
+    /// Limits the size of the files that the running process may write; `None` lifts the limit.
+    pub fn limit_file_size(&self, bytes: Option<u64>) -> Result<()> {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(
+            Some(process(self.pid().context("pid")?)?),
+            Resource::Fsize,
+            limit,
+        )?;
+        Ok(())
+    }
+
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
@@ -188,6 +269,16 @@ impl Server {
             .trim()
             .to_owned())
     }
+}
+
+fn process(pid: u32) -> Result<rustix::process::Pid> {
+    rustix::process::Pid::from_raw(pid.try_into()?).context("pid")
+}
+
+/// Sends a signal to one process.
+pub fn signal(pid: u32, signal: rustix::process::Signal) -> Result<()> {
+    rustix::process::kill_process(process(pid)?, signal)?;
+    Ok(())
 }
 
 impl Drop for Server {

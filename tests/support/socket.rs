@@ -6,7 +6,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
 use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        Message,
+        protocol::frame::{
+            Frame as WsFrame,
+            coding::{Data, OpCode},
+        },
+    },
+};
 use yrs::{
     Doc, ReadTxn, StateVector, Transact, Update,
     encoding::{
@@ -31,14 +40,31 @@ pub enum Heard {
         code: u64,
         reason: String,
     },
+    /// The server asked for what it lacks, and was given it.
+    Asked,
     Other,
     Closed,
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(url: &str, document: &str, token: &str) -> Result<Socket> {
+    let url = url.replacen("http://", "ws://", 1);
+    let address = format!("{url}/api/collab/{document}?token={token}&acks=1");
+    let opened = timeout(Duration::from_secs(30), connect_async(address)).await;
+    let (mut socket, _) = opened.context("no connection within 30 s")??;
+    if let MaybeTlsStream::Plain(stream) = socket.get_mut() {
+        stream.set_nodelay(true)?;
+    }
+    Ok(socket)
 }
 
 #[derive(Debug)]
 pub struct Peer {
     pub doc: Doc,
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
+    /// How long nothing may be heard.
+    pub patience: Duration,
     sent: StateVector,
     barriers: u64,
 }
@@ -59,11 +85,29 @@ impl Peer {
         Ok(peer)
     }
 
+    /// Comes back after a lost connection with what it has: the handshake sends what the server
+    /// lacks. `connected` socket, first sync heard; like a provider it may still have to wait for
+    /// its [`Self::barrier`].
+    pub async fn rejoin(&mut self, url: &str, document: &str, token: &str) -> Result<()> {
+        self.socket = connect(url, document, token).await?;
+        self.send_step1().await?;
+        // The server's step 1 asks for what it lacks; both must have come.
+        let (mut told, mut asked) = (false, false);
+        while !(told && asked) {
+            match self.hear().await? {
+                Heard::Content => told = true,
+                Heard::Asked => asked = true,
+                Heard::Refused { code, reason } => bail!("refused {code}: {reason}"),
+                Heard::Closed => bail!("closed before the first sync"),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the socket without saying anything yet.
     pub async fn open(url: &str, document: &str, token: &str) -> Result<Self> {
-        let url = url.replacen("http://", "ws://", 1);
-        let (socket, _) =
-            connect_async(format!("{url}/api/collab/{document}?token={token}&acks=1")).await?;
+        let socket = connect(url, document, token).await?;
         let options = yrs::Options {
             offset_kind: yrs::OffsetKind::Utf16,
             ..yrs::Options::default()
@@ -71,12 +115,14 @@ impl Peer {
         Ok(Self {
             doc: Doc::with_options(options),
             socket,
+            patience: Duration::from_secs(10),
             sent: StateVector::default(),
             barriers: 0,
         })
     }
 
-    async fn send_step1(&mut self) -> Result<()> {
+    /// Says what this peer has and so asks for the rest.
+    pub async fn send_step1(&mut self) -> Result<()> {
         let state = self.doc.transact().state_vector().encode_v1();
         let mut frame: Vec<u8> = Vec::new();
         frame.write_var(SYNC);
@@ -87,6 +133,23 @@ impl Peer {
 
     pub async fn send_raw(&mut self, frame: Vec<u8>) -> Result<()> {
         self.socket.send(Message::binary(frame)).await?;
+        Ok(())
+    }
+
+    /// Sends one message of zeros in pieces of that size, as a client would that has more than fits.
+    pub async fn send_in_pieces(&mut self, size: usize, piece: usize) -> Result<()> {
+        let mut sent = 0;
+        while sent < size {
+            let length = piece.min(size - sent);
+            let opcode = OpCode::Data(if sent == 0 {
+                Data::Binary
+            } else {
+                Data::Continue
+            });
+            sent += length;
+            let frame = WsFrame::message(vec![0; length], opcode, sent == size);
+            self.socket.send(Message::Frame(frame)).await?;
+        }
         Ok(())
     }
 
@@ -109,14 +172,20 @@ impl Peer {
         self.send_raw(frame).await
     }
 
-    /// Waits until the server says that everything pushed so far is on disk.
-    pub async fn barrier(&mut self) -> Result<()> {
+    /// Asks to be told when everything pushed so far is on disk; returns what will be echoed.
+    pub async fn send_barrier(&mut self) -> Result<Vec<u8>> {
         self.barriers += 1;
         let payload = self.barriers.to_be_bytes().to_vec();
         let mut frame: Vec<u8> = Vec::new();
         frame.write_var(BARRIER);
         frame.write_buf(&payload);
         self.send_raw(frame).await?;
+        Ok(payload)
+    }
+
+    /// Waits until the server says that everything pushed so far is on disk.
+    pub async fn barrier(&mut self) -> Result<()> {
+        let payload = self.send_barrier().await?;
         loop {
             match self.hear().await? {
                 Heard::Durable(echo) if echo == payload => return Ok(()),
@@ -139,11 +208,11 @@ impl Peer {
         Ok(())
     }
 
-    /// The next thing the server says, within 10 s. A read that fails counts as closed.
+    /// The next thing the server says, within [`Self::patience`]. A read that fails counts as closed.
     pub async fn hear(&mut self) -> Result<Heard> {
-        let message = timeout(Duration::from_secs(10), self.socket.next())
+        let message = timeout(self.patience, self.socket.next())
             .await
-            .context("nothing heard for 10 s")?;
+            .with_context(|| format!("nothing heard for {:?}", self.patience))?;
         let bytes = match message {
             Some(Ok(Message::Binary(bytes))) => bytes,
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(Heard::Closed),
@@ -162,7 +231,8 @@ impl Peer {
                     frame.write_var(1_u64);
                     frame.write_buf(update);
                     self.send_raw(frame).await?;
-                    return Ok(Heard::Other);
+                    self.sent = self.doc.transact().state_vector();
+                    return Ok(Heard::Asked);
                 }
                 let update = Update::decode_v1(body)?;
                 let mut txn = self.doc.transact_mut();

@@ -138,7 +138,7 @@ async fn a_commit_that_may_have_happened_is_not_done_twice() {
 }
 
 #[tokio::test]
-async fn a_log_that_stays_away_closes_everybody_with_the_reason() {
+async fn a_log_that_stays_away_is_told_to_the_writer_and_the_others_read_on() {
     let w = world(Limits {
         append_patience: Duration::from_millis(100),
         ..quick()
@@ -150,13 +150,22 @@ async fn a_log_that_stays_away_closes_everybody_with_the_reason() {
     a.insert(0, "lost?").await;
     a.send(Frame::Barrier(b"1").encode()).await;
     assert_eq!(a.read_to_end().await, Some(Code::Overloaded as u64));
-    assert_eq!(b.read_to_end().await, Some(Code::Overloaded as u64));
+    assert!(b.barrier(b"1").await, "who wrote nothing stays");
     assert!(a.acks.is_empty() && b.content().is_empty());
+    let mut late = Peer::join(&w.hub, "c", &note, 13).await.unwrap();
+    assert!(late.content().is_empty(), "nothing undurable is shown");
     // The client kept its copy and sends it when the log is back.
     w.log.set_fault(Fault::None);
     let mut again = Peer::rejoin(&w.hub, "a", &note, a.doc).await.unwrap();
     assert!(again.barrier(b"2").await);
+    b.settle().await;
+    late.settle().await;
+    assert_eq!(
+        (b.content().as_str(), late.content().as_str()),
+        ("lost?", "lost?")
+    );
     assert_eq!(w.content(&note).await, "lost?");
+    assert_eq!(w.log.calls().0, 1, "one load: the room was never given up");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use collab::values;
+use collab::{log::LogError, values};
 use domain::{
     id::{CaseId, DocumentId, MunicipalityId},
     section::DocumentKind,
@@ -252,11 +252,15 @@ pub async fn mend(state: &AppState) -> Result<usize, ApiError> {
         let Some(shape) = shapes::of(kind) else {
             continue;
         };
-        state
-            .hub()
-            .create(&document, &shape)
-            .await
-            .map_err(ApiError::internal)?;
+        match state.hub().create(&document, &shape).await {
+            Ok(()) => {}
+            // It was made once and is lost: that must not keep the others from being made.
+            Err(error @ LogError::Corrupt(_)) => {
+                tracing::error!(document = document.as_str(), %error, "document lost");
+                continue;
+            }
+            Err(error) => return Err(ApiError::internal(error)),
+        }
         tracing::info!(
             document = document.as_str(),
             "document made that was missing"

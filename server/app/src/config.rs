@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use collab::hub::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::InputError;
@@ -43,6 +44,32 @@ pub struct Config {
     pub session_hours: u32,
     /// How many inferences may run at once.
     pub inference_sessions: usize,
+    /// How the log of live documents is kept short.
+    pub log: Log,
+}
+
+/// Sizes at which the log of live documents is rewritten. Smaller values cost writes, larger ones
+/// time at the start and disk space; what is on disk is safe with any.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Changes of one document after which they are replaced by its state.
+    pub compact_entries: usize,
+    /// Bytes of such changes (at least those of the state) after which that is done too.
+    pub compact_bytes: usize,
+    /// SQLite: pages of 4 KiB in the write-ahead log after which it is written back.
+    pub checkpoint_pages: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            compact_entries: limits.compact_entries,
+            compact_bytes: limits.compact_bytes,
+            checkpoint_pages: 1000,
+        }
+    }
 }
 
 impl Default for Config {
@@ -58,6 +85,7 @@ impl Default for Config {
             idle_minutes: 30,
             session_hours: 12,
             inference_sessions: 2,
+            log: Log::default(),
         }
     }
 }

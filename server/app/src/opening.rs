@@ -48,7 +48,9 @@ pub async fn database(config: &Config) -> anyhow::Result<Database> {
         None => KeySource::in_data_dir(&config.data),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Database::open(Settings::new(url, &config.data, keys, clock))
+    let mut settings = Settings::new(url, &config.data, keys, clock);
+    settings.checkpoint_pages = config.log.checkpoint_pages;
+    Database::open(settings)
         .await
         .context("データベースを開けません")
 }
@@ -73,7 +75,11 @@ pub fn application(config: &Config, db: &Database) -> AppState {
         Arc::<DocumentLog>::clone(&log),
         access,
         clock,
-        Limits::default(),
+        Limits {
+            compact_entries: config.log.compact_entries,
+            compact_bytes: config.log.compact_bytes,
+            ..Limits::default()
+        },
         rand::random(),
     );
     let engines = Arc::new(EngineSlot::default());

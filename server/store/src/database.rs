@@ -14,7 +14,9 @@ use domain::id::{DataKeyId, MunicipalityId};
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Executor, Transaction};
+use sqlx::{
+    Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, Transaction,
+};
 
 use crate::accounts::Hashing;
 use crate::audit::Event;
@@ -44,6 +46,8 @@ pub struct Settings {
     pub connections: u32,
     /// Cost of password hashing; cheap in tests.
     pub hashing: Hashing,
+    /// SQLite: pages in the WAL after which it is written back into the database.
+    pub checkpoint_pages: u32,
     /// Seed of identifiers and nonces; `None` = from the operating system. Tests only.
     pub seed: Option<u64>,
 }
@@ -64,6 +68,7 @@ impl Settings {
             clock,
             connections: 8,
             hashing: Hashing::default(),
+            checkpoint_pages: 1000,
             seed: None,
         }
     }
@@ -87,6 +92,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) hashing: Hashing,
     pub(crate) data_dir: PathBuf,
+    pub(crate) checkpoint_pages: u32,
     rng: Mutex<StdRng>,
     pub(crate) generations: Mutex<HashMap<MunicipalityId, Generations>>,
     /// Unwrapped data keys; bounded, wiped on eviction.
@@ -118,25 +124,40 @@ fn sqlite_url(path: &Path) -> String {
     out
 }
 
-pub(crate) const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON; \
-     PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 1000;";
+     PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = ";
 
 const POSTGRES_SETTINGS: &str = "SET synchronous_commit = on; SET TIME ZONE 'UTC'; \
      SET default_transaction_isolation = 'read committed'; SET lock_timeout = '15s';";
 
-async fn pool(url: &str, size: u32, dialect: Dialect) -> Result<AnyPool> {
+/// How long one waits for a connection; rooms say sooner than pages that nothing is saved.
+const ACQUIRE: Duration = Duration::from_secs(20);
+const ACQUIRE_FOR_LOG: Duration = Duration::from_secs(5);
+
+/// What every connection to a SQLite file is told first.
+pub(crate) fn sqlite_setup(checkpoint_pages: u32) -> String {
+    format!("{SQLITE_PRAGMAS}{};", checkpoint_pages.max(1))
+}
+
+async fn pool(
+    url: &str,
+    size: u32,
+    dialect: Dialect,
+    checkpoint_pages: u32,
+    patience: Duration,
+) -> Result<AnyPool> {
     let options: AnyConnectOptions = url.parse()?;
     // Statements could be logged with their values otherwise.
     let options = options.disable_statement_logging();
-    let setup = match dialect {
-        Dialect::Sqlite => SQLITE_PRAGMAS,
-        Dialect::Postgres => POSTGRES_SETTINGS,
+    let setup: Arc<str> = match dialect {
+        Dialect::Sqlite => sqlite_setup(checkpoint_pages).into(),
+        Dialect::Postgres => POSTGRES_SETTINGS.into(),
     };
     Ok(AnyPoolOptions::new()
         .max_connections(size)
         .min_connections(1)
-        .acquire_timeout(Duration::from_secs(20))
+        .acquire_timeout(patience)
         .idle_timeout(None)
         .max_lifetime(if dialect == Dialect::Sqlite {
             None
@@ -145,10 +166,18 @@ async fn pool(url: &str, size: u32, dialect: Dialect) -> Result<AnyPool> {
         })
         .test_before_acquire(dialect == Dialect::Postgres)
         .after_connect(move |connection, _| {
+            let setup = Arc::clone(&setup);
             Box::pin(async move {
-                connection.execute(setup).await?;
+                connection.execute(AssertSqlSafe(&*setup)).await?;
                 Ok(())
             })
+        })
+        // SQLite itself rolls a transaction back when the disk is full or fails. The ROLLBACK that
+        // sqlx sends then is refused, and sqlx takes the connection for one within a transaction for
+        // ever: it could begin no other, and it is the only one that writes.
+        .before_acquire(|connection, _| {
+            let sound = !connection.is_in_transaction();
+            Box::pin(async move { Ok(sound) })
         })
         .connect_with(options)
         .await?)
@@ -187,17 +216,19 @@ impl Database {
         let (reader, writer, log_reader, log_writer) = match dialect {
             Dialect::Sqlite => {
                 let log = sqlite_url(&log_file(&settings.data_dir));
+                let open = |url, size| pool(url, size, dialect, settings.checkpoint_pages, ACQUIRE);
                 // The writer first: it creates the file and switches it to WAL.
-                let writer = pool(&url, 1, dialect).await?;
-                let log_writer = pool(&log, 1, dialect).await?;
-                let reader = pool(&url, settings.connections.max(1), dialect).await?;
-                let log_reader = pool(&log, settings.connections.clamp(1, 4), dialect).await?;
+                let writer = open(&url, 1).await?;
+                let log_writer = open(&log, 1).await?;
+                let reader = open(&url, settings.connections.max(1)).await?;
+                let log_reader = open(&log, settings.connections.clamp(1, 4)).await?;
                 (reader, writer, log_reader, log_writer)
             }
             Dialect::Postgres => {
-                let all = pool(&url, settings.connections.max(2), dialect).await?;
+                let open = |size, patience| pool(&url, size, dialect, 0, patience);
+                let all = open(settings.connections.max(2), ACQUIRE).await?;
                 // Rooms must not wait for a page that reads: connections of their own.
-                let log = pool(&url, settings.connections.clamp(2, 4), dialect).await?;
+                let log = open(settings.connections.clamp(2, 4), ACQUIRE_FOR_LOG).await?;
                 (all.clone(), all, log.clone(), log)
             }
         };
@@ -227,6 +258,7 @@ impl Database {
             clock: settings.clock,
             hashing: settings.hashing,
             data_dir: settings.data_dir,
+            checkpoint_pages: settings.checkpoint_pages,
             rng: Mutex::new(rng),
             generations: Mutex::new(HashMap::new()),
             unwrapped: Mutex::new(HashMap::new()),
@@ -333,6 +365,25 @@ impl Database {
             }
         }
         Ok(findings)
+    }
+
+    /// Whether the database files are whole as files: pages, trees, indexes. Reads them through.
+    /// `None` on PostgreSQL, which has checks of its own.
+    ///
+    /// # Errors
+    /// Database away, or too damaged to be asked.
+    pub async fn files_are_whole(&self) -> Result<Option<bool>> {
+        if self.0.dialect == Dialect::Postgres {
+            return Ok(None);
+        }
+        let mut whole = true;
+        for pool in [&self.0.reader, &self.0.log_reader] {
+            let found: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
+                .fetch_one(pool)
+                .await?;
+            whole &= found == "ok";
+        }
+        Ok(Some(whole))
     }
 
     /// Closes all connections (SQLite: writes the WAL back).

@@ -27,6 +27,7 @@ use crate::data_keys::{DataKey, Purpose};
 use crate::database::{Database, Dialect, lock};
 use crate::error::StoreError;
 use crate::log_writer::{self, Append};
+use crate::marks::{End, Marks};
 
 const ENTRY: &str = "document_entries.entry";
 const SNAPSHOT: &str = "document_snapshots.snapshot";
@@ -38,6 +39,8 @@ pub struct DocumentLog {
     db: Database,
     queue: mpsc::Sender<Append>,
     keys: Arc<Mutex<HashMap<DocumentId, Sealing>>>,
+    /// SQLite only; `None` also where the file cannot be had.
+    marks: Option<Arc<Mutex<Marks>>>,
 }
 
 /// What sealing a document's records needs.
@@ -162,7 +165,23 @@ pub(crate) fn unsigned(value: i64) -> Result<u64, LogError> {
 }
 
 pub(crate) fn away(error: sqlx::Error) -> LogError {
-    LogError::Unavailable(StoreError::from(error).to_string())
+    let text = StoreError::from_ref(&error);
+    if is_damage(&error) {
+        LogError::Corrupt(text)
+    } else {
+        LogError::Unavailable(text)
+    }
+}
+
+/// Whether the database says that its files are damaged.
+fn is_damage(error: &sqlx::Error) -> bool {
+    // SQLite: SQLITE_CORRUPT and SQLITE_NOTADB with their extended codes. PostgreSQL: class XX,
+    // data_corrupted and index_corrupted.
+    let code = error.as_database_error().and_then(|e| e.code());
+    code.is_some_and(|code| match code.parse::<i64>() {
+        Ok(number) => matches!(number & 0xff, 11 | 26) && code.len() <= 4,
+        Err(_) => matches!(&*code, "XX001" | "XX002"),
+    })
 }
 
 fn store_error(error: StoreError) -> LogError {
@@ -181,11 +200,59 @@ impl DocumentLog {
     /// Starts the log's writing task; needs a tokio runtime.
     #[must_use]
     pub fn start(db: &Database) -> Self {
+        let marks = match db.0.dialect {
+            Dialect::Postgres => None,
+            Dialect::Sqlite => {
+                let path = db.0.data_dir.join("documents.marks");
+                Marks::open(&path)
+                    .inspect_err(|error| tracing::warn!(%error, "documents.marks not opened"))
+                    .ok()
+                    .map(|marks| Arc::new(Mutex::new(marks)))
+            }
+        };
         Self {
             db: db.clone(),
-            queue: log_writer::start(db),
+            queue: log_writer::start(db, marks.clone()),
             keys: Arc::default(),
+            marks,
         }
+    }
+
+    fn note(&self, document: &DocumentId, end: End) {
+        log_writer::note(self.marks.as_deref(), document, end);
+    }
+
+    /// Looks through everything that is stored of every document. Returns the damaged ones with what
+    /// is wrong; the text names record numbers only.
+    ///
+    /// # Errors
+    /// Database away, or so damaged that the documents cannot be listed.
+    pub async fn examine(&self) -> Result<Vec<(DocumentId, String)>, LogError> {
+        let rows = sqlx::query_scalar::<_, String>(
+            "SELECT id FROM documents WHERE state <> 'erased' ORDER BY id",
+        );
+        let mut tx = self.db.read().await.map_err(store_error)?;
+        let ids = rows.fetch_all(tx.conn()).await.map_err(away)?;
+        drop(tx);
+        let mut damaged = Vec::new();
+        for id in ids.into_iter().map(DocumentId) {
+            match self.examine_one(&id).await {
+                Ok(()) => {}
+                Err(LogError::Corrupt(text)) => damaged.push((id, text)),
+                // Registered and not yet made: a worker does it.
+                Err(LogError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(damaged)
+    }
+
+    async fn examine_one(&self, document: &DocumentId) -> Result<(), LogError> {
+        self.load(document).await?;
+        for version in self.versions(document).await? {
+            self.version(document, version.epoch, version.seq).await?;
+        }
+        Ok(())
     }
 
     /// Forgets the keys of a document (after its case's key was destroyed or changed).
@@ -289,6 +356,22 @@ impl DocumentLog {
         Ok(key)
     }
 
+    /// An error when the document's log once reached further than `head`.
+    fn not_shorter(&self, document: &DocumentId, head: Option<End>) -> Result<(), LogError> {
+        let witnessed = self
+            .marks
+            .as_ref()
+            .and_then(|marks| lock(marks).witnessed(document));
+        match witnessed {
+            Some(end) if head.is_none_or(|head| head < end) => Err(LogError::Corrupt(format!(
+                "log ends at {}, {} was reached",
+                head.map_or(0, |(_, seq)| seq),
+                end.1
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     async fn begin(&self) -> Result<Writing, LogError> {
         let (turn, begin) = match self.db.0.dialect {
             Dialect::Sqlite => (
@@ -352,7 +435,7 @@ impl DocumentLog {
 }
 
 /// Head of a document: (epoch, last sequence number).
-pub(crate) async fn head(
+async fn head(
     connection: &mut AnyConnection,
     document: &DocumentId,
 ) -> Result<(u64, u64), LogError> {
@@ -426,7 +509,13 @@ impl UpdateLog for DocumentLog {
         .execute(transaction.conn())
         .await
         .map_err(away)?;
-        if let (1, Some(seed)) = (made.rows_affected(), seed) {
+        let made = made.rows_affected() == 1;
+        if made {
+            // It was there, and its whole beginning is lost: it must not begin anew.
+            self.not_shorter(document, None)?;
+        }
+        let end = u64::from(seed.is_some());
+        if let (true, Some(seed)) = (made, seed) {
             let record = self.seal(
                 &place,
                 ENTRY,
@@ -442,7 +531,11 @@ impl UpdateLog for DocumentLog {
                 .await
                 .map_err(away)?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        if made {
+            self.note(document, (1, end));
+        }
+        Ok(())
     }
 
     async fn load(&self, document: &DocumentId) -> Result<Loaded, LogError> {
@@ -452,7 +545,14 @@ impl UpdateLog for DocumentLog {
             Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         };
         let mut transaction = self.db.0.log_reader.begin_with(begin).await.map_err(away)?;
-        let (epoch, last) = head(&mut transaction, document).await?;
+        let (epoch, last) = match head(&mut transaction, document).await {
+            Err(LogError::NotFound) => {
+                self.not_shorter(document, None)?;
+                return Err(LogError::NotFound);
+            }
+            head => head?,
+        };
+        self.not_shorter(document, Some((epoch, last)))?;
         let row = sqlx::query("SELECT epoch, seq, snapshot_sealed FROM document_snapshots WHERE document_id = $1 AND epoch = $2")
             .bind(document.as_str())
             .bind(signed(epoch)?)
@@ -672,6 +772,7 @@ impl UpdateLog for DocumentLog {
             .await
             .map_err(away)?;
         transaction.commit().await?;
+        self.note(document, (next, seq));
         self.checkpoint().await?;
         Ok(next)
     }

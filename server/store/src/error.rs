@@ -48,6 +48,13 @@ impl std::fmt::Debug for StoreError {
     }
 }
 
+impl StoreError {
+    /// The text of a database's failure, without its values.
+    pub(crate) fn from_ref(error: &sqlx::Error) -> String {
+        format!("database error{}", sql_state(error))
+    }
+}
+
 /// Result of this crate.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 

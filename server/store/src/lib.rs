@@ -22,6 +22,7 @@ pub mod documents_log;
 mod error;
 pub mod keys;
 mod log_writer;
+mod marks;
 pub mod masking;
 pub mod memberships;
 mod migrate;

@@ -3,18 +3,25 @@
 //! On SQLite it is a thread with a connection of its own: passing each statement to a pool's thread and
 //! back costs more than the statements do.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use collab::log::LogError;
 use domain::clock::instant_text;
 use domain::id::DocumentId;
-use rusqlite::{Connection, params};
-use sqlx::{AnyConnection, AssertSqlSafe};
+use rusqlite::params;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::{Database, Dialect, SQLITE_PRAGMAS, log_file};
-use crate::documents_log::{away, corrupt, head, signed, unsigned};
+use crate::database::{Database, Dialect, lock, log_file, sqlite_setup};
+use crate::documents_log::{away, unsigned};
+use crate::marks::{End, Marks};
 
 /// Appends taken into one commit.
 const BATCH: usize = 256;
+/// How long a database server may take for one commit. One that was cut off without a word would
+/// keep every document waiting.
+const COMMIT: Duration = Duration::from_secs(8);
 
 /// Moves the head by compare-and-set: epoch and last sequence number must be what the room saw.
 /// (SQLite numbers `$n` by the order of appearance.)
@@ -32,24 +39,39 @@ pub(crate) struct Append {
     pub(crate) answer: oneshot::Sender<Result<(), LogError>>,
 }
 
+type Answer = Result<(), LogError>;
+
 impl Append {
-    fn last(&self) -> Result<i64, LogError> {
-        let count = i64::try_from(self.records.len()).map_err(|_| corrupt("number"))?;
-        Ok(self.after + count)
+    /// Sequence number of the last record.
+    fn last(&self) -> i64 {
+        self.after
+            .saturating_add(i64::try_from(self.records.len()).unwrap_or(i64::MAX))
     }
 
     /// Why the head did not move: somebody else was faster, or the document has another epoch.
-    fn refused(&self, epoch: u64, last: u64) -> Result<LogError, LogError> {
-        Ok(if signed(epoch)? == self.epoch {
-            LogError::Behind { last }
-        } else {
-            LogError::EpochChanged { current: epoch }
-        })
+    fn refused(&self, head: Option<(i64, i64)>) -> Answer {
+        match head {
+            None => Err(LogError::NotFound),
+            Some((epoch, last)) if epoch == self.epoch => {
+                unsigned(last).and_then(|last| Err(LogError::Behind { last }))
+            }
+            Some((epoch, _)) => {
+                unsigned(epoch).and_then(|current| Err(LogError::EpochChanged { current }))
+            }
+        }
     }
 }
 
+/// Why a batch was not committed.
+enum Failure {
+    /// One of its statements was refused.
+    Statement(LogError),
+    /// There is no database to talk to.
+    Lost(LogError),
+}
+
 /// Starts the task; it ends with the last sender. Needs a tokio runtime.
-pub(crate) fn start(db: &Database) -> mpsc::Sender<Append> {
+pub(crate) fn start(db: &Database, marks: Option<Arc<Mutex<Marks>>>) -> mpsc::Sender<Append> {
     let (queue, appends) = mpsc::channel(1024);
     let db = db.clone();
     match db.dialect() {
@@ -58,7 +80,7 @@ pub(crate) fn start(db: &Database) -> mpsc::Sender<Append> {
             // Without the thread the queue is closed: every append says that the log has stopped.
             let started = std::thread::Builder::new()
                 .name("document-log".to_owned())
-                .spawn(move || on_sqlite(&db, appends));
+                .spawn(move || on_sqlite(&db, appends, marks.as_deref()));
             if let Err(error) = started {
                 tracing::error!(%error, "no thread for the document log");
             }
@@ -67,28 +89,29 @@ pub(crate) fn start(db: &Database) -> mpsc::Sender<Append> {
     queue
 }
 
-/// Whether the failure spoils the transaction (a refused compare-and-set does not).
-fn spoils(error: &LogError) -> bool {
-    !matches!(
-        error,
-        LogError::Behind { .. } | LogError::EpochChanged { .. } | LogError::NotFound
-    )
-}
-
-type Answers = Vec<Result<(), LogError>>;
-
-fn give(batch: &mut Vec<Append>, answers: Answers) {
-    for (append, answer) in batch.drain(..).zip(answers) {
-        // The room may be gone; what is written stays written.
-        let _ = append.answer.send(answer);
+/// Remembers how far the document's log has come (SQLite only).
+pub(crate) fn note(marks: Option<&Mutex<Marks>>, document: &DocumentId, end: End) {
+    if let Some(marks) = marks
+        && let Err(error) = lock(marks).note(document, end)
+    {
+        tracing::debug!(%error, "mark not written");
     }
 }
 
 // ── SQLite ──────────────────────────────────────────────────────────────────
 
-fn on_sqlite(db: &Database, mut appends: mpsc::Receiver<Append>) {
+fn on_sqlite(db: &Database, mut appends: mpsc::Receiver<Append>, marks: Option<&Mutex<Marks>>) {
+    let mut file = LogFile {
+        db,
+        connection: None,
+    };
+    if let Some(marks) = marks {
+        match file.ends() {
+            Ok(ends) => lock(marks).keep_unmet(ends.into_iter()),
+            Err(error) => tracing::warn!(%error, "marks not compared with the log"),
+        }
+    }
     let mut batch = Vec::with_capacity(BATCH);
-    let mut connection = None;
     while let Some(first) = appends.blocking_recv() {
         batch.push(first);
         while batch.len() < BATCH
@@ -98,106 +121,138 @@ fn on_sqlite(db: &Database, mut appends: mpsc::Receiver<Append>) {
         }
         let now = instant_text(db.0.clock.now());
         let turn = db.0.log_turn.blocking_lock();
-        let answers = match commit_all(db, &mut connection, &batch, &now) {
+        let answers = match file.commit(&batch, &now) {
             Ok(answers) => answers,
             Err(error) if batch.len() == 1 => vec![Err(error)],
             // One bad record must not fail the others: each for itself.
             Err(_) => batch
                 .iter()
                 .map(|append| {
-                    commit_all(db, &mut connection, std::slice::from_ref(append), &now)
+                    file.commit(std::slice::from_ref(append), &now)
                         .and_then(|mut list| list.pop().unwrap_or(Ok(())))
                 })
                 .collect(),
         };
         drop(turn);
-        give(&mut batch, answers);
-    }
-}
-
-/// A failing connection is given up: the next commit opens the file anew.
-fn commit_all(
-    db: &Database,
-    connection: &mut Option<Connection>,
-    batch: &[Append],
-    now: &str,
-) -> Result<Answers, LogError> {
-    let mut open = match connection.take() {
-        Some(open) => open,
-        None => open_file(db).map_err(|error| gone(&error))?,
-    };
-    let answers = commit_sqlite(&mut open, batch, now)?;
-    *connection = Some(open);
-    Ok(answers)
-}
-
-fn open_file(db: &Database) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(log_file(db.data_dir()))?;
-    connection.execute_batch(SQLITE_PRAGMAS)?;
-    Ok(connection)
-}
-
-fn commit_sqlite(
-    connection: &mut Connection,
-    batch: &[Append],
-    now: &str,
-) -> Result<Answers, LogError> {
-    let transaction = connection
-        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-        .map_err(|error| gone(&error))?;
-    let mut answers = Vec::with_capacity(batch.len());
-    for append in batch {
-        let answer = append_sqlite(&transaction, append, now);
-        if let Err(error) = &answer
-            && spoils(error)
-        {
-            return Err(error.clone());
+        for (append, answer) in batch.drain(..).zip(answers) {
+            if answer.is_ok()
+                && let (Ok(epoch), Ok(seq)) = (unsigned(append.epoch), unsigned(append.last()))
+            {
+                note(marks, &append.document, (epoch, seq));
+            }
+            // The room may be gone; what is written stays written.
+            let _ = append.answer.send(answer);
         }
-        answers.push(answer);
     }
-    transaction.commit().map_err(|error| gone(&error))?;
+}
+
+/// The log's file as the writing thread sees it.
+struct LogFile<'d> {
+    db: &'d Database,
+    connection: Option<rusqlite::Connection>,
+}
+
+impl LogFile<'_> {
+    /// The connection, out of its place: one that fails is not put back, and the next commit opens the
+    /// file anew.
+    fn take(&mut self) -> Result<rusqlite::Connection, LogError> {
+        if let Some(open) = self.connection.take() {
+            return Ok(open);
+        }
+        let path = log_file(self.db.data_dir());
+        rusqlite::Connection::open(path)
+            .and_then(|open| {
+                open.execute_batch(&sqlite_setup(self.db.0.checkpoint_pages))?;
+                Ok(open)
+            })
+            .map_err(|error| failed(&error))
+    }
+
+    fn commit(&mut self, batch: &[Append], now: &str) -> Result<Vec<Answer>, LogError> {
+        let mut open = self.take()?;
+        let answers = commit_sqlite(&mut open, batch, now).map_err(|error| failed(&error))?;
+        self.connection = Some(open);
+        Ok(answers)
+    }
+
+    /// The ends of all logs.
+    fn ends(&mut self) -> Result<Vec<(DocumentId, End)>, LogError> {
+        let open = self.take()?;
+        let rows: Vec<(String, i64, i64)> = open
+            .prepare("SELECT document_id, epoch, last_seq FROM document_heads")
+            .and_then(|mut statement| {
+                statement
+                    .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                    .collect()
+            })
+            .map_err(|error| failed(&error))?;
+        self.connection = Some(open);
+        rows.into_iter()
+            .map(|(id, epoch, seq)| Ok((DocumentId(id), (unsigned(epoch)?, unsigned(seq)?))))
+            .collect()
+    }
+}
+
+/// Inserts and commits. A refused compare-and-set does not spoil the transaction.
+fn commit_sqlite(
+    connection: &mut rusqlite::Connection,
+    batch: &[Append],
+    now: &str,
+) -> rusqlite::Result<Vec<Answer>> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let answers = batch
+        .iter()
+        .map(|append| append_sqlite(&transaction, append, now))
+        .collect::<rusqlite::Result<_>>()?;
+    transaction.commit()?;
     Ok(answers)
 }
 
-fn append_sqlite(connection: &Connection, append: &Append, now: &str) -> Result<(), LogError> {
+fn append_sqlite(
+    connection: &rusqlite::Connection,
+    append: &Append,
+    now: &str,
+) -> rusqlite::Result<Answer> {
+    use rusqlite::OptionalExtension;
+
     let document = append.document.as_str();
-    let last = append.last()?;
-    let moved = connection
-        .prepare_cached(MOVE_HEAD)
-        .and_then(|mut statement| {
-            statement.execute(params![last, now, document, append.epoch, append.after])
-        })
-        .map_err(|error| gone(&error))?;
+    let moved = connection.prepare_cached(MOVE_HEAD)?.execute(params![
+        append.last(),
+        now,
+        document,
+        append.epoch,
+        append.after
+    ])?;
     if moved == 0 {
-        let (epoch, last): (i64, i64) = connection
-            .prepare_cached(READ_HEAD)
-            .and_then(|mut statement| {
-                statement.query_row([document], |row| Ok((row.get(0)?, row.get(1)?)))
-            })
-            .map_err(|error| match error {
-                rusqlite::Error::QueryReturnedNoRows => LogError::NotFound,
-                other => gone(&other),
-            })?;
-        return Err(append.refused(unsigned(epoch)?, unsigned(last)?)?);
+        let head = connection
+            .prepare_cached(READ_HEAD)?
+            .query_row([document], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        return Ok(append.refused(head));
     }
-    let mut insert = connection
-        .prepare_cached(&format!("{INSERT} ($1, $2, $3, $4)"))
-        .map_err(|error| gone(&error))?;
+    let mut insert = connection.prepare_cached(&format!("{INSERT} ($1, $2, $3, $4)"))?;
     for (record, seq) in append.records.iter().zip(append.after + 1..) {
-        insert
-            .execute(params![document, append.epoch, seq, record])
-            .map_err(|error| gone(&error))?;
+        insert.execute(params![document, append.epoch, seq, record])?;
     }
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// SQLite's own words for the failure; they hold neither values nor the statement.
-fn gone(error: &rusqlite::Error) -> LogError {
-    let words = match error {
-        rusqlite::Error::SqliteFailure(error, _) => error.to_string(),
-        _ => "unexpected answer".to_owned(),
-    };
-    LogError::Unavailable(format!("sqlite: {words}"))
+fn failed(error: &rusqlite::Error) -> LogError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => {
+            let words = format!("sqlite: {failure}");
+            if matches!(failure.code, DatabaseCorrupt | NotADatabase) {
+                LogError::Corrupt(words)
+            } else {
+                LogError::Unavailable(words)
+            }
+        }
+        _ => LogError::Unavailable("sqlite: unexpected answer".to_owned()),
+    }
 }
 
 // ── PostgreSQL ──────────────────────────────────────────────────────────────
@@ -210,54 +265,116 @@ async fn on_postgres(db: Database, mut appends: mpsc::Receiver<Append>) {
         let now = instant_text(db.0.clock.now());
         let answers = match commit_postgres(&db, &batch, &now).await {
             Ok(answers) => answers,
-            Err(error) if batch.len() == 1 => vec![Err(error)],
-            Err(_) => {
-                // One bad record must not fail the others: each for itself.
-                let mut answers = Vec::with_capacity(batch.len());
-                for append in &batch {
-                    let one = commit_postgres(&db, std::slice::from_ref(append), &now).await;
-                    answers.push(one.and_then(|mut list| list.pop().unwrap_or(Ok(()))));
-                }
-                answers
-            }
+            Err(Failure::Statement(error)) if batch.len() == 1 => vec![Err(error)],
+            Err(Failure::Statement(_)) => commit_singly(&db, &batch, &now).await,
+            Err(Failure::Lost(error)) => vec![Err(error); batch.len()],
         };
-        give(&mut batch, answers);
+        for (append, answer) in batch.drain(..).zip(answers) {
+            // The room may be gone; what is written stays written.
+            let _ = append.answer.send(answer);
+        }
     }
 }
 
-async fn commit_postgres(db: &Database, batch: &[Append], now: &str) -> Result<Answers, LogError> {
-    let mut transaction = db.0.log_writer.begin_with("BEGIN").await.map_err(away)?;
+/// Whether the failure is the connection's, not the statement's.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error
+            .code()
+            // Connection exceptions, operator intervention (shutdown, starting up).
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+fn failure(error: sqlx::Error) -> Failure {
+    if is_lost(&error) {
+        Failure::Lost(away(error))
+    } else {
+        Failure::Statement(away(error))
+    }
+}
+
+/// Inserts and commits. A refused compare-and-set does not spoil the transaction.
+async fn commit_postgres(
+    db: &Database,
+    batch: &[Append],
+    now: &str,
+) -> Result<Vec<Answer>, Failure> {
+    let mut connection = db.0.log_writer.acquire().await.map_err(failure)?;
+    let committing = async {
+        let mut transaction = connection.begin_with("BEGIN").await.map_err(failure)?;
+        let mut answers = Vec::with_capacity(batch.len());
+        for append in batch {
+            let moved = append_postgres(&mut transaction, append, now).await;
+            answers.push(moved.map_err(failure)?);
+        }
+        transaction.commit().await.map_err(failure)?;
+        Ok(answers)
+    };
+    match tokio::time::timeout(COMMIT, committing).await {
+        Ok(committed) => committed,
+        Err(_) => {
+            // Whatever it still answers belongs to nobody. Should it commit after all, the next
+            // append is told that it is behind.
+            connection.close_on_drop();
+            Err(Failure::Lost(LogError::Unavailable("no answer".into())))
+        }
+    }
+}
+
+/// After one refused statement every append stands for itself; without a database none does.
+async fn commit_singly(db: &Database, batch: &[Append], now: &str) -> Vec<Answer> {
+    let mut lost: Option<LogError> = None;
     let mut answers = Vec::with_capacity(batch.len());
     for append in batch {
-        let answer = append_postgres(&mut transaction, append, now).await;
-        if let Err(error) = &answer
-            && spoils(error)
-        {
-            return Err(error.clone());
+        if let Some(error) = &lost {
+            answers.push(Err(error.clone()));
+            continue;
         }
-        answers.push(answer);
+        answers.push(
+            match commit_postgres(db, std::slice::from_ref(append), now).await {
+                Ok(mut list) => list.pop().unwrap_or(Ok(())),
+                Err(Failure::Statement(error)) => Err(error),
+                Err(Failure::Lost(error)) => {
+                    lost = Some(error.clone());
+                    Err(error)
+                }
+            },
+        );
     }
-    transaction.commit().await.map_err(away)?;
-    Ok(answers)
+    answers
 }
 
 async fn append_postgres(
     connection: &mut AnyConnection,
     append: &Append,
     now: &str,
-) -> Result<(), LogError> {
+) -> Result<Answer, sqlx::Error> {
     let moved = sqlx::query(MOVE_HEAD)
-        .bind(append.last()?)
+        .bind(append.last())
         .bind(now)
         .bind(append.document.as_str())
         .bind(append.epoch)
         .bind(append.after)
         .execute(&mut *connection)
-        .await
-        .map_err(away)?;
+        .await?;
     if moved.rows_affected() == 0 {
-        let (epoch, last) = head(&mut *connection, &append.document).await?;
-        return Err(append.refused(epoch, last)?);
+        let row = sqlx::query(READ_HEAD)
+            .bind(append.document.as_str())
+            .fetch_optional(connection)
+            .await?;
+        let head = match row {
+            Some(row) => Some((row.try_get("epoch")?, row.try_get("last_seq")?)),
+            None => None,
+        };
+        return Ok(append.refused(head));
     }
     for (chunk, start) in append
         .records
@@ -273,7 +390,7 @@ async fn append_postgres(
         for (record, seq) in chunk.iter().zip(start..) {
             query = query.bind(seq).bind(record.clone());
         }
-        query.execute(&mut *connection).await.map_err(away)?;
+        query.execute(&mut *connection).await?;
     }
-    Ok(())
+    Ok(Ok(()))
 }

@@ -217,6 +217,23 @@ describe('DocumentConnection', () => {
     s.connection.destroy();
   });
 
+  it('keeps the copy and says so when the stored document is damaged', async () => {
+    const s = setUp({ acks: false });
+    await s.settle();
+    s.socket().open();
+    s.socket().deaf = true;
+    s.summary().insert(0, '待つ');
+    s.socket().refuse(10, '壊れています');
+    expect(s.refusals).toHaveLength(0);
+    expect(s.connection.state().damaged).toBe(true);
+    await vi.advanceTimersByTimeAsync(3_000);
+    s.socket().open();
+    s.socket().acknowledge();
+    expect(s.serverText()).toBe('待つ初めの文');
+    expect(s.connection.state().damaged).toBe(false);
+    s.connection.destroy();
+  });
+
   it('treats another epoch as another document', async () => {
     const s = setUp();
     await s.settle();

@@ -38,6 +38,8 @@ export interface ConnectionState {
   composing: boolean;
   /** HTTP works, the WebSocket never opened: a gateway blocks it. */
   blocked: boolean;
+  /** What the server has stored of the document is damaged; it neither shows nor saves it. */
+  damaged?: boolean;
 }
 
 /** An edit that never reached the server, offered for copying. */
@@ -89,6 +91,7 @@ const OVERLOADED = 7;
 const PERMISSION = 3;
 const GONE = 6;
 const MASKED = 8;
+const DAMAGED = 10;
 
 /** First and longest pause between attempts, ms. */
 const RETRY_FIRST = 500;
@@ -412,7 +415,7 @@ export class DocumentConnection {
       case 'step2':
         Y.applyUpdate(this.doc, frame.update, this);
         this.#attempts = 0;
-        this.#change({ synced: true });
+        this.#change({ synced: true, damaged: false });
         return;
       case 'update':
         Y.applyUpdate(this.doc, frame.update, this);
@@ -427,7 +430,9 @@ export class DocumentConnection {
         this.#acknowledge(frame.number);
         return;
       case 'refusal':
-        if (frame.code === OVERLOADED) this.#socket?.close();
+        // Both are for a time only: the copy is kept and comes back later.
+        if (frame.code === DAMAGED) this.#change({ damaged: true });
+        if (frame.code === OVERLOADED || frame.code === DAMAGED) this.#socket?.close();
         else this.#refuse(frame.code, frame.reason);
         return;
       case 'unknown':

@@ -2,6 +2,7 @@
 
 use models::{Assets, Models};
 use store::{
+    DocumentLog,
     audit::{self, Chain},
     municipalities,
 };
@@ -10,6 +11,8 @@ use crate::{
     config::{Config, Options},
     opening,
 };
+
+const DAMAGED_FILE: &str = "壊れた箇所があります。サーバーを止め、控えから復元してください";
 
 pub fn run(options: Options) -> anyhow::Result<()> {
     let config = Config::load(&options)?;
@@ -74,6 +77,28 @@ pub fn run(options: Options) -> anyhow::Result<()> {
                 Err(format!("設定を直してください: {}", findings.join(", ")))
             },
         );
+        match db.files_are_whole().await {
+            Ok(None) => {}
+            Ok(Some(true)) => check("データベースのファイル", Ok("壊れていません".to_owned())),
+            Ok(Some(false)) => check("データベースのファイル", Err(DAMAGED_FILE.to_owned())),
+            Err(error) => check("データベースのファイル", Err(format!("{DAMAGED_FILE} ({error})"))),
+        }
+        match DocumentLog::start(&db).examine().await {
+            Ok(damaged) if damaged.is_empty() => {
+                check("文書の記録", Ok("すべて読めます".to_owned()));
+            }
+            Ok(damaged) => {
+                for (document, what) in damaged {
+                    check(
+                        &format!("文書の記録 {document}"),
+                        Err(format!(
+                            "壊れているか欠けています ({what})。この文書は開きません。控えから復元してください"
+                        )),
+                    );
+                }
+            }
+            Err(error) => check("文書の記録", Err(error.to_string())),
+        }
         let mut tx = db.read().await?;
         for municipality in municipalities::list(&mut tx).await? {
             let chain = audit::verify_chain(&mut tx, &municipality.id).await?;

@@ -59,6 +59,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// Listens until told to stop; then everything received is made durable before the doors close.
 pub async fn serve(config: &Config, state: AppState, notice: Option<String>) -> anyhow::Result<()> {
+    // A file at its largest allowed size is an error of that write, not the end of the process:
+    // a handler once installed stays, and the write returns EFBIG.
+    let _file_size = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
     let listener = TcpListener::bind(&config.listen).await.with_context(|| {
         format!(
             "{} で待ち受けられません。ほかのプログラムが使っていないか確かめてください",

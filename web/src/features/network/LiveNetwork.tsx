@@ -218,7 +218,7 @@ function Board({
     return (
       <>
         <BlockedNotice connection={connection} />
-        {!state.blocked && <Progress label="図を読み込んでいます" />}
+        {!state.blocked && !state.damaged && <Progress label="図を読み込んでいます" />}
       </>
     );
 

@@ -111,9 +111,9 @@ function WhenSynced({
   meanwhile: ReactNode;
   children: ReactNode;
 }) {
-  const { synced, save, blocked } = useConnectionState(live.connection);
+  const { synced, save, blocked, damaged } = useConnectionState(live.connection);
   if (synced) return children;
-  if (blocked)
+  if (blocked || damaged)
     return (
       <>
         <BlockedNotice connection={live.connection} />

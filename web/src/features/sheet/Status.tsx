@@ -81,9 +81,20 @@ export function SaveStatus({ connection }: { connection: DocumentConnection }) {
   );
 }
 
-/** Says what to do when the gateway lets web pages through but not live editing. */
+/**
+ * Says what to do when the gateway lets web pages through but not live editing, or when what the
+ * server has stored of the document is damaged.
+ */
 export function BlockedNotice({ connection }: { connection: DocumentConnection }) {
-  const { blocked, synced } = useConnectionState(connection);
+  const { blocked, damaged, synced } = useConnectionState(connection);
+  if (damaged)
+    return (
+      <Notice tone="error" live title="この文書の記録に壊れた箇所が見つかりました">
+        控えから復元されるまで、表示も保存もできません。
+        {synced && 'この画面に入力した内容は残っています。画面を閉じずに、'}
+        システム管理者に連絡してください。
+      </Notice>
+    );
   if (!blocked) return null;
   return (
     <Notice tone="error" live title="この回線では同時編集の通信ができません">
