@@ -239,14 +239,14 @@ impl Hub {
             cut: CancellationToken::new(),
             is_cut: AtomicBool::new(false),
         });
-        let mut join = Some(Join {
+        let mut join = Some(Box::new(Join {
             id,
             identity: Arc::new(identity),
             level: grant.level,
             generation,
             frames,
             link: Arc::clone(&link),
-        });
+        }));
         loop {
             let handle = self.room(document);
             let (reply, answer) = oneshot::channel();

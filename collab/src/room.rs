@@ -37,7 +37,7 @@ type Edit = Box<dyn FnOnce(&mut TransactionMut<'_>) + Send>;
 type Reply<T> = oneshot::Sender<Result<T, HubError>>;
 
 pub(crate) enum Command {
-    Join(Join, oneshot::Sender<Result<(), Code>>),
+    Join(Box<Join>, oneshot::Sender<Result<(), Code>>),
     Message {
         connection: u64,
         message: Bytes,
@@ -154,7 +154,7 @@ pub(crate) struct Room {
     document: DocumentId,
     shape: Arc<Shape>,
     core: Core,
-    members: BTreeMap<u64, Member>,
+    members: BTreeMap<u64, Box<Member>>,
     pending: Vec<Item>,
     flight: Option<Flight>,
     /// Number of the batch that is gathering; the one in flight has a smaller one.
@@ -380,7 +380,7 @@ impl Room {
         self.last_use = Instant::now();
         match command {
             Command::Join(join, reply) => {
-                let _ = reply.send(self.join(join));
+                let _ = reply.send(self.join(*join));
             }
             Command::Message {
                 connection,
@@ -534,7 +534,7 @@ impl Room {
             checked: Instant::now(),
         };
         let writes = member.level >= Level::Edit;
-        self.members.insert(id, member);
+        self.members.insert(id, Box::new(member));
         if self.shared.generation.load(Ordering::SeqCst) != join.generation {
             self.recheck(id);
         }

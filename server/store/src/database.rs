@@ -88,6 +88,8 @@ pub(crate) struct Inner {
     /// SQLite: whose turn it is to write to the log's file. Waiting inside SQLite would be waiting in
     /// pauses of its busy handler.
     pub(crate) log_turn: Arc<tokio::sync::Mutex<()>>,
+    /// SQLite: the connection of the log's writing thread, between its commits.
+    pub(crate) log_connection: Mutex<Option<rusqlite::Connection>>,
     pub(crate) keys: KeySource,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) hashing: Hashing,
@@ -254,6 +256,7 @@ impl Database {
             log_reader,
             log_writer,
             log_turn: Arc::default(),
+            log_connection: Mutex::default(),
             keys: settings.keys,
             clock: settings.clock,
             hashing: settings.hashing,
@@ -388,6 +391,11 @@ impl Database {
 
     /// Closes all connections (SQLite: writes the WAL back).
     pub async fn close(&self) {
+        {
+            // Not in the middle of a commit.
+            let _turn = self.0.log_turn.lock().await;
+            drop(lock(&self.0.log_connection).take());
+        }
         for pool in [
             &self.0.reader,
             &self.0.log_reader,

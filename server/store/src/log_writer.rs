@@ -101,10 +101,7 @@ pub(crate) fn note(marks: Option<&Mutex<Marks>>, document: &DocumentId, end: End
 // ── SQLite ──────────────────────────────────────────────────────────────────
 
 fn on_sqlite(db: &Database, mut appends: mpsc::Receiver<Append>, marks: Option<&Mutex<Marks>>) {
-    let mut file = LogFile {
-        db,
-        connection: None,
-    };
+    let file = LogFile { db };
     if let Some(marks) = marks {
         match file.ends() {
             Ok(ends) => lock(marks).keep_unmet(ends.into_iter()),
@@ -146,17 +143,16 @@ fn on_sqlite(db: &Database, mut appends: mpsc::Receiver<Append>, marks: Option<&
     }
 }
 
-/// The log's file as the writing thread sees it.
+/// The log's file as the writing thread sees it. Its connection stands in the database, which closes it.
 struct LogFile<'d> {
     db: &'d Database,
-    connection: Option<rusqlite::Connection>,
 }
 
 impl LogFile<'_> {
     /// The connection, out of its place: one that fails is not put back, and the next commit opens the
     /// file anew.
-    fn take(&mut self) -> Result<rusqlite::Connection, LogError> {
-        if let Some(open) = self.connection.take() {
+    fn take(&self) -> Result<rusqlite::Connection, LogError> {
+        if let Some(open) = lock(&self.db.0.log_connection).take() {
             return Ok(open);
         }
         let path = log_file(self.db.data_dir());
@@ -168,15 +164,19 @@ impl LogFile<'_> {
             .map_err(|error| failed(&error))
     }
 
-    fn commit(&mut self, batch: &[Append], now: &str) -> Result<Vec<Answer>, LogError> {
+    fn put_back(&self, open: rusqlite::Connection) {
+        *lock(&self.db.0.log_connection) = Some(open);
+    }
+
+    fn commit(&self, batch: &[Append], now: &str) -> Result<Vec<Answer>, LogError> {
         let mut open = self.take()?;
         let answers = commit_sqlite(&mut open, batch, now).map_err(|error| failed(&error))?;
-        self.connection = Some(open);
+        self.put_back(open);
         Ok(answers)
     }
 
     /// The ends of all logs.
-    fn ends(&mut self) -> Result<Vec<(DocumentId, End)>, LogError> {
+    fn ends(&self) -> Result<Vec<(DocumentId, End)>, LogError> {
         let open = self.take()?;
         let rows: Vec<(String, i64, i64)> = open
             .prepare("SELECT document_id, epoch, last_seq FROM document_heads")
@@ -186,7 +186,7 @@ impl LogFile<'_> {
                     .collect()
             })
             .map_err(|error| failed(&error))?;
-        self.connection = Some(open);
+        self.put_back(open);
         rows.into_iter()
             .map(|(id, epoch, seq)| Ok((DocumentId(id), (unsigned(epoch)?, unsigned(seq)?))))
             .collect()
