@@ -15,7 +15,7 @@ use musubi_tests::{
     database::Cluster,
     dice::{rounds, seed},
     each_database,
-    power::{copy, monotonic},
+    power::{copy, library, monotonic},
     server::{fixture, signal},
     socket::Heard,
     typing::{Desk, Place, Typist, words},
@@ -157,6 +157,8 @@ enum Full {
     FileSize,
     /// The file system has no block left.
     Tmpfs(Mount),
+    /// Nothing is synced while this file is there: the device fails.
+    Device(PathBuf),
 }
 
 struct Mount(PathBuf);
@@ -191,6 +193,7 @@ impl Full {
                 }
                 Ok(())
             }
+            Self::Device(file) => Ok(std::fs::write(file, "")?),
         }
     }
 
@@ -198,6 +201,7 @@ impl Full {
         match self {
             Self::FileSize => world.server.limit_file_size(None),
             Self::Tmpfs(mount) => Ok(std::fs::remove_file(mount.0.join("ballast"))?),
+            Self::Device(file) => Ok(std::fs::remove_file(file)?),
         }
     }
 }
@@ -246,7 +250,7 @@ async fn a_full_disk(mut world: World, full: Full) -> Result<()> {
     sleep(Duration::from_secs(1)).await;
     full.fill(&world)?;
     // A commit that was under way may still have found room.
-    sleep(Duration::from_millis(700)).await;
+    sleep(Duration::from_millis(1500)).await;
     let from = monotonic();
     somebody_is_told(&desk, Duration::from_secs(30)).await?;
     nothing_acknowledged_since(&desk, from)?;
@@ -298,6 +302,36 @@ async fn a_disk_without_room() -> Result<()> {
     server.load(&[&fixture("aoba")])?;
     server.launch()?;
     a_full_disk(World::of(server), Full::Tmpfs(mount)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fails_to_sync() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| -> Result<String> {
+        let path = folder.path().join(name);
+        Ok(path.to_str().context("path")?.to_owned())
+    };
+    let mut server = Server::on_folder(tempfile::tempdir()?, None);
+    server.load(&[&fixture("aoba")])?;
+    let data = server.data.path().canonicalize()?;
+    let library = library()?;
+    for (name, value) in [
+        ("LD_PRELOAD", library.to_str().context("path")?.to_owned()),
+        (
+            "POWERLOSS_FOLDER",
+            data.to_str().context("path")?.to_owned(),
+        ),
+        ("POWERLOSS_LOG", path("operations")?),
+        ("POWERLOSS_BREAK", path("broken")?),
+    ] {
+        server.serve_environment.push((name.to_owned(), value));
+    }
+    server.launch()?;
+    a_full_disk(
+        World::of(server),
+        Full::Device(folder.path().join("broken")),
+    )
+    .await
 }
 
 /// Where the sealed records of a document stand in a database file or write-ahead log: version 1,
@@ -564,7 +598,7 @@ async fn a_database_that_goes_away() -> Result<()> {
         for backend in &backends {
             signal(*backend, Signal::STOP)?;
         }
-        sleep(Duration::from_millis(300)).await;
+        sleep(Duration::from_millis(800)).await;
         let from = monotonic();
         sleep(Duration::from_millis(2000 + dice.below(3000) as u64)).await;
         nothing_acknowledged_since(&desk, from).context("stalled")?;
@@ -577,7 +611,7 @@ async fn a_database_that_goes_away() -> Result<()> {
         // told, whatever the pause.
         let told = desk.book().told.len();
         cluster.stop_at_once()?;
-        let from = monotonic() + 300_000_000;
+        let from = monotonic() + 1_000_000_000;
         let pause = if round == 0 {
             18_000
         } else {

@@ -7,6 +7,7 @@
 //!
 //! * `POWERLOSS_FOLDER`: the folder, as an absolute path without symbolic links
 //! * `POWERLOSS_LOG`: the operation log, outside that folder
+//! * `POWERLOSS_BREAK`: while this file exists, syncs below the folder fail with EIO
 //!
 //! A record is `start(8) · end(8) · kind(1) · inode(8) · number(8) · length(4) · a · length(4) · b`,
 //! little-endian; times are nanoseconds of `CLOCK_MONOTONIC` before and after the system call.
@@ -24,7 +25,7 @@
 //! Not seen: writes through `mmap` (SQLite's `-shm`, which is rebuilt from the log after a crash)
 //! and paths relative to a directory that is not the current one.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStringExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +43,7 @@ const LINKED: u8 = 7;
 struct Recorder {
     folder: Vec<u8>,
     log: c_int,
+    broken: Option<CString>,
 }
 
 static RECORDER: OnceLock<Option<Recorder>> = OnceLock::new();
@@ -69,7 +71,13 @@ fn recorder() -> Option<&'static Recorder> {
                 )
             };
             let log = c_int::try_from(log).ok().filter(|fd| *fd >= 0)?;
-            Some(Recorder { folder, log })
+            let broken = std::env::var_os("POWERLOSS_BREAK")
+                .and_then(|path| CString::new(path.into_vec()).ok());
+            Some(Recorder {
+                folder,
+                log,
+                broken,
+            })
         })
         .as_ref()
 }
@@ -359,7 +367,25 @@ pub unsafe extern "C" fn ftruncate64(fd: c_int, length: off_t) -> c_int {
     unsafe { ftruncate(fd, length) }
 }
 
+fn exists(path: &CStr) -> bool {
+    // SAFETY: a C string that outlives the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_faccessat,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::F_OK,
+        ) == 0
+    }
+}
+
 fn synced(fd: c_int, call: libc::c_long) -> c_int {
+    let broken = recorder().and_then(|to| to.broken.as_deref());
+    if broken.is_some_and(exists) && followed(fd).is_some() {
+        // SAFETY: this thread's own.
+        unsafe { *libc::__errno_location() = libc::EIO };
+        return -1;
+    }
     let start = now();
     // SAFETY: takes a number only.
     let done = unsafe { libc::syscall(call, fd) } as c_int;
