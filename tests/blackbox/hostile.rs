@@ -62,8 +62,15 @@ fn grown(world: &World, before: u64, limit: u64, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the models are loaded: their memory is nobody's attack.
+/// Waits until the first scans have loaded the models: their memory is nobody's attack.
 async fn calm(world: &World) -> Result<()> {
+    let client = world.as_user("aoba-coord")?;
+    for _ in 0..60 {
+        if client.get_raw("/readyz").await?.json["models"] == "ready" {
+            break;
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
     let mut before = 0;
     for _ in 0..20 {
         let now = world.server.resident()?;
