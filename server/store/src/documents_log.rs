@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,8 +20,11 @@ use domain::clock::instant_text;
 use domain::id::{DataKeyId, DocumentId, MunicipalityId};
 use domain::section::DocumentKind;
 use serde::{Deserialize, Serialize};
-use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use crate::crypto::{self, CryptoError, Header, Place};
 use crate::data_keys::{DataKey, Purpose};
@@ -29,6 +33,11 @@ use crate::error::StoreError;
 
 /// Appends taken into one commit.
 const BATCH: usize = 256;
+/// Longest that PostgreSQL may take for one step before it counts as away. A connection that hangs (a
+/// network that swallows everything) says nothing by itself.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// The same for SQLite, where only the disk can hang.
+const PATIENCE_WITH_DISK: Duration = Duration::from_secs(60);
 const ENTRY: &str = "document_entries.entry";
 const SNAPSHOT: &str = "document_snapshots.snapshot";
 const VERSION: &str = "document_versions.state";
@@ -158,6 +167,36 @@ fn away(error: sqlx::Error) -> LogError {
     LogError::Unavailable(StoreError::from(error).to_string())
 }
 
+fn hangs() -> LogError {
+    LogError::Unavailable("database does not answer".to_owned())
+}
+
+fn patience(dialect: Dialect) -> Duration {
+    match dialect {
+        Dialect::Sqlite => PATIENCE_WITH_DISK,
+        Dialect::Postgres => PATIENCE,
+    }
+}
+
+async fn connection(pool: &AnyPool, patience: Duration) -> Result<PoolConnection<Any>, LogError> {
+    timeout(patience, pool.acquire())
+        .await
+        .map_err(|_| hangs())?
+        .map_err(away)
+}
+
+/// The answer, if it came in time. A connection that gave none is closed: what it was to do is
+/// undone, or has happened without our knowing.
+fn in_time<T>(
+    mut connection: PoolConnection<Any>,
+    answered: Result<Result<T, LogError>, Elapsed>,
+) -> Result<T, LogError> {
+    answered.unwrap_or_else(|_| {
+        connection.close_on_drop();
+        Err(hangs())
+    })
+}
+
 fn store_error(error: StoreError) -> LogError {
     match error {
         StoreError::Crypto(error) => LogError::Corrupt(error.to_string()),
@@ -273,6 +312,49 @@ impl DocumentLog {
             .map_err(|error| LogError::Corrupt(format!("record {seq}: {error}")))
     }
 
+    async fn since_on(
+        &self,
+        connection: &mut AnyConnection,
+        place: &Sealing,
+        document: &DocumentId,
+        epoch: u64,
+        after: u64,
+    ) -> Result<Vec<(u64, Entry)>, LogError> {
+        // Head, snapshot and entries of one moment.
+        let begin = match self.db.0.dialect {
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        };
+        let mut transaction = connection.begin_with(begin).await.map_err(away)?;
+        let (current, last) = head(&mut transaction, document).await?;
+        if current != epoch {
+            return Err(LogError::EpochChanged { current });
+        }
+        let covered: Option<i64> = sqlx::query_scalar(
+            "SELECT seq FROM document_snapshots WHERE document_id = $1 AND epoch = $2",
+        )
+        .bind(document.as_str())
+        .bind(signed(epoch)?)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(away)?;
+        let upto = unsigned(covered.unwrap_or(0))?;
+        if after < upto {
+            return Err(LogError::Compacted { upto });
+        }
+        let entries = self
+            .entries(&mut transaction, place, document, epoch, after)
+            .await?;
+        transaction.commit().await.map_err(away)?;
+        let reached = entries.last().map_or(after, |(seq, _)| *seq);
+        if reached < last {
+            return Err(LogError::Corrupt(format!(
+                "log ends at {reached}, head says {last}"
+            )));
+        }
+        Ok(entries)
+    }
+
     async fn older_key(
         &self,
         municipality: &MunicipalityId,
@@ -359,6 +441,30 @@ async fn head(
     ))
 }
 
+async fn heads_on(
+    connection: &mut AnyConnection,
+    documents: &[DocumentId],
+) -> Result<Vec<(DocumentId, u64, u64)>, LogError> {
+    let sql = format!(
+        "SELECT document_id, epoch, last_seq FROM document_heads WHERE document_id IN ({})",
+        crate::database::placeholders(1, documents.len())
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for document in documents {
+        query = query.bind(document.as_str());
+    }
+    let rows = query.fetch_all(connection).await.map_err(away)?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                DocumentId(row.try_get("document_id").map_err(away)?),
+                unsigned(row.try_get("epoch").map_err(away)?)?,
+                unsigned(row.try_get("last_seq").map_err(away)?)?,
+            ))
+        })
+        .collect()
+}
+
 /// Inserts records after moving the head by compare-and-set; the loser learns where the head is.
 async fn append_one(
     connection: &mut AnyConnection,
@@ -416,27 +522,60 @@ fn spoils(error: &LogError) -> bool {
     )
 }
 
+/// Why a batch was not committed.
+enum Spoilt {
+    /// By one of its records, perhaps: each for itself.
+    Record(LogError),
+    /// The database is away, for all of them.
+    Away(LogError),
+}
+
 async fn commit_batch(
     db: &Database,
     batch: &[Append],
     now: &str,
-) -> Result<Vec<Result<(), LogError>>, LogError> {
-    let begin = match db.0.dialect {
+) -> Result<Vec<Result<(), LogError>>, Spoilt> {
+    let patience = patience(db.0.dialect);
+    let mut connection = connection(&db.0.log_writer, patience)
+        .await
+        .map_err(Spoilt::Away)?;
+    let committed = timeout(
+        patience,
+        commit_on(&mut connection, db.0.dialect, batch, now),
+    );
+    committed.await.unwrap_or_else(|_| {
+        connection.close_on_drop();
+        Err(Spoilt::Away(hangs()))
+    })
+}
+
+async fn commit_on(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    batch: &[Append],
+    now: &str,
+) -> Result<Vec<Result<(), LogError>>, Spoilt> {
+    let begin = match dialect {
         Dialect::Sqlite => "BEGIN IMMEDIATE",
         Dialect::Postgres => "BEGIN",
     };
-    let mut transaction = db.0.log_writer.begin_with(begin).await.map_err(away)?;
+    let is_away = |error| Spoilt::Away(away(error));
+    let mut transaction = connection.begin_with(begin).await.map_err(is_away)?;
     let mut answers = Vec::with_capacity(batch.len());
     for append in batch {
         let answer = append_one(&mut transaction, append, now).await;
         if let Err(error) = &answer
             && spoils(error)
         {
-            return Err(error.clone());
+            // Of a database that is away there is no rolling back.
+            return Err(match transaction.rollback().await {
+                Ok(()) => Spoilt::Record(error.clone()),
+                Err(_) => Spoilt::Away(error.clone()),
+            });
         }
         answers.push(answer);
     }
-    transaction.commit().await.map_err(away)?;
+    transaction.commit().await.map_err(is_away)?;
     Ok(answers)
 }
 
@@ -449,13 +588,17 @@ async fn write(db: Database, mut appends: mpsc::Receiver<Append>) {
         let now = instant_text(db.0.clock.now());
         let answers = match commit_batch(&db, &batch, &now).await {
             Ok(answers) => answers,
-            Err(error) if batch.len() == 1 => vec![Err(error)],
-            Err(_) => {
+            Err(Spoilt::Away(error)) => batch.iter().map(|_| Err(error.clone())).collect(),
+            Err(Spoilt::Record(error)) if batch.len() == 1 => vec![Err(error)],
+            Err(Spoilt::Record(_)) => {
                 // One bad record must not fail the others: each for itself.
                 let mut answers = Vec::with_capacity(batch.len());
                 for append in &batch {
                     let one = commit_batch(&db, std::slice::from_ref(append), &now).await;
-                    answers.push(one.and_then(|mut list| list.pop().unwrap_or(Ok(()))));
+                    answers.push(match one {
+                        Ok(mut list) => list.pop().unwrap_or(Ok(())),
+                        Err(Spoilt::Record(error) | Spoilt::Away(error)) => Err(error),
+                    });
                 }
                 answers
             }
@@ -559,6 +702,7 @@ impl UpdateLog for DocumentLog {
             .await
             .map_err(away)?;
         let mut loaded = Loaded {
+            municipality: Some(place.municipality.clone()),
             epoch,
             ..Loaded::default()
         };
@@ -607,16 +751,27 @@ impl UpdateLog for DocumentLog {
         after: u64,
     ) -> Result<Vec<(u64, Entry)>, LogError> {
         let place = self.place(document).await?;
-        let mut transaction = self.db.0.log_reader.begin().await.map_err(away)?;
-        let (current, _) = head(&mut transaction, document).await?;
-        if current != epoch {
-            return Err(LogError::EpochChanged { current });
+        let patience = patience(self.db.0.dialect);
+        let mut connection = connection(&self.db.0.log_reader, patience).await?;
+        let answered = timeout(
+            patience,
+            self.since_on(&mut connection, &place, document, epoch, after),
+        );
+        let answered = answered.await;
+        in_time(connection, answered)
+    }
+
+    async fn heads(
+        &self,
+        documents: &[DocumentId],
+    ) -> Result<Vec<(DocumentId, u64, u64)>, LogError> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
         }
-        let entries = self
-            .entries(&mut transaction, &place, document, epoch, after)
-            .await?;
-        transaction.commit().await.map_err(away)?;
-        Ok(entries)
+        let patience = patience(self.db.0.dialect);
+        let mut connection = connection(&self.db.0.log_reader, patience).await?;
+        let answered = timeout(patience, heads_on(&mut connection, documents)).await;
+        in_time(connection, answered)
     }
 
     async fn append(
