@@ -100,6 +100,11 @@ impl Abroad {
         self.bus.get()
     }
 
+    /// Hints come in.
+    fn is_heard(&self) -> bool {
+        self.bus.get().is_some_and(|bus| bus.health().up)
+    }
+
     pub(crate) fn publish(&self, municipality: Option<&MunicipalityId>, note: Note) {
         // Hints for nobody: a node that starts loads what it opens, and says that it is there.
         let hint = matches!(note, Note::Changed { .. } | Note::Presence { .. });
@@ -206,8 +211,8 @@ async fn keep_up(hub: Weak<Shared>, mut listening: Option<broadcast::Receiver<He
             _ = beat.tick() => None,
             () = sleep_until(due) => {
                 let Some(shared) = hub.upgrade() else { return };
-                let alone = shared.abroad.bus().is_none_or(|bus| !bus.health().up);
-                due = Instant::now() + if alone { pace.alone } else { pace.together };
+                let pause = if shared.abroad.is_heard() { pace.together } else { pace.alone };
+                due = Instant::now() + pause;
                 if looking.as_ref().is_none_or(JoinHandle::is_finished) {
                     looking = Some(tokio::spawn(look_within(shared)));
                 }
@@ -223,14 +228,17 @@ async fn keep_up(hub: Weak<Shared>, mut listening: Option<broadcast::Receiver<He
                 for heard in shared.abroad.nodes.lock().values_mut() {
                     *heard = due;
                 }
+                shared.abroad.publish(None, Note::Alive);
                 ask_all(&shared);
                 let _ = shared.abroad.words.send(Word::Gap);
             }
             None => {
                 shared.abroad.publish(None, Note::Alive);
-                // Who hears nothing knows nothing of the others.
-                if shared.abroad.bus().is_some_and(|bus| bus.health().up) {
+                if shared.abroad.is_heard() {
                     bury(&shared, pace.dead);
+                } else {
+                    // Who hears nothing knows nothing of the others, and looks sooner.
+                    due = due.min(Instant::now() + pace.alone);
                 }
             }
         }
@@ -269,6 +277,9 @@ fn take(shared: &Shared, message: &Message) {
         let mut nodes = shared.abroad.nodes.lock();
         if nodes.insert(message.from, Instant::now()).is_none() {
             tracing::info!(node = message.from.0, "another node is there");
+            drop(nodes);
+            // It may not know of this one yet.
+            shared.abroad.publish(None, Note::Alive);
         }
     }
     let to_room = |document: &DocumentId, control: Control| {

@@ -6,6 +6,7 @@ mod commands;
 mod disclosure;
 mod exclusion;
 mod live;
+mod nodes;
 mod sessions;
 mod statistics;
 mod transcripts;

@@ -29,6 +29,44 @@ where
     }
 }
 
+/// A PostgreSQL of one test's own, for stopping it.
+#[derive(Debug)]
+pub struct Postgres(Cluster);
+
+impl Postgres {
+    pub fn start() -> Result<Self> {
+        start().map(Self)
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// Creates an empty database and returns its name. The user is `musubi`, without a password.
+    pub fn create(&self) -> Result<String> {
+        self.0.create_database()
+    }
+
+    /// As a crash would: no checkpoint, connections gone.
+    pub fn stop_at_once(&self) -> Result<()> {
+        let data = self.0.data()?;
+        self.0
+            .run("pg_ctl", &["-D", &data, "-m", "immediate", "-w", "stop"])
+    }
+
+    pub fn start_again(&self) -> Result<()> {
+        self.0.launch()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _already_gone = self.stop_at_once();
+    }
+}
+
+#[derive(Debug)]
 struct Cluster {
     folder: PathBuf,
     bin: PathBuf,
@@ -51,24 +89,7 @@ pub fn fresh_postgres() -> Result<String> {
             .unwrap_or_else(std::sync::PoisonError::into_inner),
         Err(message) => bail!("PostgreSQL を起動できません: {message}"),
     };
-    let name = format!("t{}", unique());
-    cluster.run(
-        "createdb",
-        &[
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &cluster.port.to_string(),
-            "-U",
-            "musubi",
-            "-T",
-            "template0",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            &name,
-        ],
-    )?;
+    let name = cluster.create_database()?;
     Ok(format!(
         "postgres://musubi@127.0.0.1:{}/{name}",
         cluster.port
@@ -86,6 +107,47 @@ fn unique() -> String {
 }
 
 impl Cluster {
+    fn create_database(&self) -> Result<String> {
+        let name = format!("t{}", unique());
+        self.run(
+            "createdb",
+            &[
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "musubi",
+                "-T",
+                "template0",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                &name,
+            ],
+        )?;
+        Ok(name)
+    }
+
+    fn data(&self) -> Result<String> {
+        let data = self.folder.join("data");
+        Ok(data.to_str().context("path")?.to_owned())
+    }
+
+    fn launch(&self) -> Result<()> {
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300",
+            self.port
+        );
+        let log = self.folder.join("log");
+        let log = log.to_str().context("path")?;
+        let data = self.data()?;
+        self.run(
+            "pg_ctl",
+            &["-D", &data, "-w", "-l", log, "-o", &options, "start"],
+        )
+    }
+
     fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
         let mut command = command(&self.bin.join(program), self.as_user);
         let output = command.args(arguments).stdin(Stdio::null()).output()?;
@@ -145,13 +207,12 @@ fn start() -> Result<Cluster> {
         port,
         as_user,
     };
-    let data = cluster.folder.join("data");
-    let data_text = data.to_str().context("path")?;
+    let data = cluster.data()?;
     cluster.run(
         "initdb",
         &[
             "-D",
-            data_text,
+            &data,
             "-U",
             "musubi",
             "-A",
@@ -162,23 +223,7 @@ fn start() -> Result<Cluster> {
             "--no-sync",
         ],
     )?;
-    let options = format!(
-        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300"
-    );
-    let log = cluster.folder.join("log");
-    cluster.run(
-        "pg_ctl",
-        &[
-            "-D",
-            data_text,
-            "-w",
-            "-l",
-            log.to_str().context("path")?,
-            "-o",
-            &options,
-            "start",
-        ],
-    )?;
+    cluster.launch()?;
     stop_at_exit(&cluster);
     Ok(cluster)
 }

@@ -3,10 +3,14 @@
 
 pub mod database;
 pub mod http;
+pub mod link;
+pub mod nats;
 pub mod server;
 pub mod socket;
 
-pub use database::{Database, each_database};
+pub use database::{Database, Postgres, each_database};
 pub use http::{Client, Reply};
+pub use link::Link;
+pub use nats::Nats;
 pub use server::Server;
 pub use socket::Peer;
