@@ -8,7 +8,7 @@ use crate::room::Control;
 use domain::id::{DocumentId, MunicipalityId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -78,6 +78,8 @@ pub(crate) struct Abroad {
     bus: OnceLock<Arc<dyn Bus>>,
     words: broadcast::Sender<Word>,
     nodes: Mutex<HashMap<NodeId, Instant>>,
+    /// The last look into the log failed, and that was said.
+    failing: AtomicBool,
     pub(crate) taken_over: AtomicU64,
     pub(crate) conflicts: AtomicU64,
     pub(crate) reloads: AtomicU64,
@@ -90,6 +92,7 @@ impl Abroad {
             bus: OnceLock::new(),
             words: broadcast::channel(1024).0,
             nodes: Mutex::new(HashMap::new()),
+            failing: AtomicBool::new(false),
             taken_over: AtomicU64::new(0),
             conflicts: AtomicU64::new(0),
             reloads: AtomicU64::new(0),
@@ -255,10 +258,17 @@ async fn look_within(shared: Arc<Shared>) {
             None => Ok(()),
         }
     });
-    match looked.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "heads not read"),
-        Err(_) => tracing::warn!("heads not read in time"),
+    let failure = match looked.await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("no answer".to_owned()),
+    };
+    if let Some(shared) = weak.upgrade() {
+        let failing = &shared.abroad.failing;
+        let before = failing.swap(failure.is_some(), Ordering::Relaxed);
+        if let (Some(error), false) = (failure, before) {
+            tracing::warn!(error, "the log cannot be looked into");
+        }
     }
 }
 

@@ -83,6 +83,8 @@ struct Rights {
     /// `None` before the first answer: what was before needs no following.
     known: Option<HashMap<MunicipalityId, i64>>,
     answered: Instant,
+    /// The last question was not answered, and that was said.
+    failing: bool,
 }
 
 impl Rights {
@@ -90,15 +92,29 @@ impl Rights {
         Self {
             known: None,
             answered: Instant::now(),
+            failing: false,
         }
     }
 
     async fn look(&mut self, state: &AppState) {
-        match timeout(PATIENCE, self.ask(state)).await {
-            Ok(Ok(())) => self.answered = Instant::now(),
-            Ok(Err(error)) => tracing::warn!(%error, "changes of rights not read"),
-            Err(_) => tracing::warn!("changes of rights not read in time"),
+        if self.known.is_some() && state.hub().rooms() == 0 {
+            // Nobody to let go; whoever comes is asked for then.
+            self.answered = Instant::now();
+            return;
         }
+        let failure = match timeout(PATIENCE, self.ask(state)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("no answer".to_owned()),
+        };
+        match failure {
+            None => self.answered = Instant::now(),
+            Some(error) if !self.failing => {
+                tracing::warn!(error, "changes of rights cannot be read");
+            }
+            Some(_) => {}
+        }
+        self.failing = self.answered.elapsed() >= LOOK;
         if self.answered.elapsed() >= UNSURE {
             self.answered = Instant::now();
             state.hub().access_changed(&Change::Everything);

@@ -102,8 +102,9 @@ async fn connect(url: &str, state: &Arc<State>) -> Result<Client, async_nats::Co
         .no_echo()
         .ping_interval(PING)
         .connection_timeout(CONNECT)
-        .reconnect_delay_callback(|attempt| {
-            PAUSE.min(Duration::from_millis(50) * u32::try_from(attempt).unwrap_or(u32::MAX))
+        .reconnect_delay_callback(|attempt| match attempt {
+            0..3 => Duration::from_millis(100),
+            _ => Duration::from_secs(1),
         })
         .event_callback(on_event)
         .connect(url)

@@ -24,7 +24,7 @@ use crate::{config::Config, nats::NatsBus};
 /// Log lines go to standard error; `MUSUBI_LOG` chooses what (`info` by default).
 pub fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MUSUBI_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,async_nats=off"));
     let _already_started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
