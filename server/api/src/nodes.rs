@@ -107,14 +107,14 @@ impl Rights {
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("no answer".to_owned()),
         };
-        match failure {
+        match &failure {
             None => self.answered = Instant::now(),
             Some(error) if !self.failing => {
                 tracing::warn!(error, "changes of rights cannot be read");
             }
             Some(_) => {}
         }
-        self.failing = self.answered.elapsed() >= LOOK;
+        self.failing = failure.is_some();
         if self.answered.elapsed() >= UNSURE {
             self.answered = Instant::now();
             state.hub().access_changed(&Change::Everything);
