@@ -3,7 +3,8 @@
 use crate::identity::Identity;
 use crate::shape::Shape;
 use async_trait::async_trait;
-use domain::id::DocumentId;
+use domain::id::{DocumentId, MunicipalityId};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a grant allows. Ordered: each level includes those before it.
@@ -58,7 +59,8 @@ pub trait Access: Send + Sync + 'static {
 
 /// Whose rights changed. Handed to [`Hub::access_changed`](crate::hub::Hub::access_changed);
 /// every connection it covers is checked again, and closed when the right is gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// The matrix, membership or state of these documents (all of a case) changed.
     Documents(Vec<DocumentId>),
@@ -66,6 +68,8 @@ pub enum Change {
     Account(domain::id::AccountId),
     /// The membership was stopped, or the active one was switched.
     Membership(domain::id::MembershipId),
+    /// Everybody of the municipality (an agency was stopped, an address became confidential).
+    Municipality(MunicipalityId),
     /// Everything (policy file, municipality capability).
     Everything,
 }

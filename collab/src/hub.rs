@@ -1,9 +1,11 @@
 //! The rooms of this process, and the way in for connections and for the server itself.
 
 use crate::access::{Access, Change, Denial};
+use crate::bus::{NodeId, Note};
 use crate::frame::{Code, refusal};
 use crate::identity::{Author, Identity};
 use crate::log::{Authored, Entry, LogError, Snapshot, Span, UpdateLog, Version};
+use crate::nodes::Abroad;
 use crate::room::{Command, Control, Join, Room};
 use crate::shape::Shape;
 use bytes::Bytes;
@@ -54,6 +56,9 @@ pub struct Limits {
     pub compact_bytes: usize,
     /// A full version is kept this often while a document is being changed.
     pub version_every: Duration,
+    /// Other nodes are told this often who is present. Who was not seen there for two and a half
+    /// times as long is gone.
+    pub presence_refresh: Duration,
 }
 
 impl Default for Limits {
@@ -76,12 +81,13 @@ impl Default for Limits {
             compact_entries: 2_000,
             compact_bytes: 256 << 10,
             version_every: Duration::from_secs(600),
+            presence_refresh: Duration::from_secs(20),
         }
     }
 }
 
-/// A document changed and the change is durable. For consumers (projection, masks, index, other
-/// nodes): coalesce, then [`Hub::read`].
+/// A document changed and the change is durable. For consumers (projection, masks, index):
+/// coalesce, then [`Hub::read`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
     pub document: DocumentId,
@@ -89,6 +95,8 @@ pub struct Changed {
     pub seq: u64,
     /// By whom; several when they were committed together.
     pub authors: Vec<Author>,
+    /// Committed here. Otherwise by another node, whose consumers see to it.
+    pub here: bool,
 }
 
 /// Failure of a server-side operation on a document.
@@ -131,8 +139,17 @@ pub(crate) struct Shared {
     pub(crate) changes: broadcast::Sender<Changed>,
     /// Raised with every change of rights; a join that began before is checked again.
     pub(crate) generation: AtomicU64,
+    pub(crate) abroad: Abroad,
     closing: AtomicBool,
     connections: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn nudge(&self, document: &DocumentId, epoch: u64, seq: u64) {
+        if let Some(handle) = self.rooms.lock().get(document) {
+            let _ = handle.control.send(Control::Nudge { epoch, seq });
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -157,7 +174,8 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// `salt`: random, new with every start of the process.
+    /// `salt`: random, new with every start of the process: the node's id, and part of the client
+    /// ids under which it writes.
     #[must_use]
     pub fn new(
         log: Arc<dyn UpdateLog>,
@@ -175,6 +193,7 @@ impl Hub {
             rooms: Mutex::new(HashMap::new()),
             changes: broadcast::channel(4096).0,
             generation: AtomicU64::new(0),
+            abroad: Abroad::new(NodeId(salt)),
             closing: AtomicBool::new(false),
             connections: AtomicU64::new(0),
         };
@@ -399,6 +418,7 @@ impl Hub {
 
     /// Rights changed: whoever it covers is checked again, and is cut off when the right is gone or
     /// cannot be confirmed in time. Call it after the change is committed.
+    /// Other nodes learn of it from the application, which knows the database.
     pub fn access_changed(&self, change: &Change) {
         self.shared.generation.fetch_add(1, Ordering::SeqCst);
         let rooms = self.shared.rooms.lock();
@@ -411,9 +431,11 @@ impl Hub {
 
     /// Another node committed up to `seq`: a live room fetches what it misses.
     pub fn nudge(&self, document: &DocumentId, epoch: u64, seq: u64) {
-        if let Some(handle) = self.shared.rooms.lock().get(document) {
-            let _ = handle.control.send(Control::Nudge { epoch, seq });
-        }
+        self.shared.nudge(document, epoch, seq);
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Stops: no new connections, everything received is made durable and acknowledged, then all
@@ -439,7 +461,9 @@ impl Hub {
                 let _ = answer.await;
             }
         };
-        tokio::time::timeout(patience, all).await.is_ok()
+        let drained = tokio::time::timeout(patience, all).await.is_ok();
+        self.shared.abroad.publish(None, Note::Bye);
+        drained
     }
 
     /// Rooms in memory.

@@ -14,12 +14,14 @@
 
 pub mod access;
 pub mod anchor;
+pub mod bus;
 pub mod frame;
 pub mod hub;
 pub mod identity;
 mod journal;
 pub mod log;
 pub mod memory;
+pub mod nodes;
 pub mod presence;
 mod room;
 pub mod seed;
@@ -36,4 +38,5 @@ pub use hub::{
 pub use identity::{Author, Identity};
 pub use log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version};
 pub use memory::MemoryLog;
+pub use nodes::{Figures, Pace, Word};
 pub use shape::Shape;

@@ -7,7 +7,7 @@
 use crate::identity::Author;
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::id::DocumentId;
+use domain::id::{DocumentId, MunicipalityId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,8 @@ pub struct Authored {
 /// What [`UpdateLog::load`] returns.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
+    /// Whose document it is, where the log knows it: the part of the bus that hints go to.
+    pub municipality: Option<MunicipalityId>,
     /// Generation of the document: raised by erasure and by restoring a backup.
     pub epoch: u64,
     /// The sequence number the snapshot covers, 0 without one.
@@ -89,6 +91,9 @@ pub enum LogError {
     /// written. The room fetches what it missed, verifies anew and tries again.
     #[error("log is already at {last}")]
     Behind { last: u64 },
+    /// The entries asked for stand in the snapshot, which covers this sequence number: load anew.
+    #[error("log is compacted up to {upto}")]
+    Compacted { upto: u64 },
     /// Database away, disk full. Nothing was written.
     #[error("log unavailable: {0}")]
     Unavailable(String),
@@ -111,13 +116,24 @@ pub trait UpdateLog: Send + Sync + 'static {
     /// Snapshot and tail.
     async fn load(&self, document: &DocumentId) -> Result<Loaded, LogError>;
 
-    /// Entries after `after`, for a room that fell behind another node.
+    /// All entries after `after`, ascending and without a gap, for a room that fell behind another
+    /// node; [`LogError::Compacted`] when some of them stand in the snapshot only.
     async fn since(
         &self,
         document: &DocumentId,
         epoch: u64,
         after: u64,
     ) -> Result<Vec<(u64, Entry)>, LogError>;
+
+    /// Epoch and last sequence number of documents, for a look at what other nodes appended; what
+    /// is not there is left out. A log that belongs to one process has nothing to tell.
+    async fn heads(
+        &self,
+        documents: &[DocumentId],
+    ) -> Result<Vec<(DocumentId, u64, u64)>, LogError> {
+        let _ = documents;
+        Ok(Vec::new())
+    }
 
     /// Appends with the sequence numbers `after + 1 ..`, all or nothing, and returns when they are
     /// **on disk** (`synchronous=FULL`). The primary key (document, epoch, seq) makes a second

@@ -140,6 +140,7 @@ impl UpdateLog for MemoryLog {
         let mut state = self.state.lock();
         let stored = known(&mut state, document)?;
         Ok(Loaded {
+            municipality: None,
             epoch: stored.epoch,
             snapshot_seq: stored.snapshot_seq,
             snapshot: stored.snapshot.clone(),
@@ -156,12 +157,32 @@ impl UpdateLog for MemoryLog {
         let mut state = self.state.lock();
         let stored = known(&mut state, document)?;
         stored.at(epoch)?;
+        if after < stored.snapshot_seq {
+            return Err(LogError::Compacted {
+                upto: stored.snapshot_seq,
+            });
+        }
         Ok(stored
             .entries
             .iter()
             .filter(|(seq, _)| *seq > after)
             .cloned()
             .collect())
+    }
+
+    async fn heads(
+        &self,
+        documents: &[DocumentId],
+    ) -> Result<Vec<(DocumentId, u64, u64)>, LogError> {
+        let state = self.state.lock();
+        if state.fault == Fault::Refuse {
+            return Err(LogError::Unavailable("fault".into()));
+        }
+        let head = |document: &DocumentId| {
+            let stored = state.documents.get(document)?;
+            Some((document.clone(), stored.epoch, stored.last()))
+        };
+        Ok(documents.iter().filter_map(head).collect())
     }
 
     async fn append(

@@ -68,17 +68,24 @@ pub fn encode<'a>(states: impl ExactSizeIterator<Item = State<'a>>) -> Vec<u8> {
     out
 }
 
+/// Of a client's state what may travel: places, no words.
+#[must_use]
+pub fn places(json: &str) -> String {
+    Value::Object(cleaned(json)).to_string()
+}
+
+fn cleaned(json: &str) -> Map<String, Value> {
+    let Ok(Value::Object(mut state)) = serde_json::from_str::<Value>(json) else {
+        return Map::new();
+    };
+    state.retain(|key, value| ALLOWED.contains(&key.as_str()) && is_place(value, 0));
+    state
+}
+
 /// The state that others see: the server's `user`, and of the client's words only places.
 #[must_use]
 pub fn stamp(json: &str, identity: &Identity) -> String {
-    let mut stamped = Map::new();
-    if let Ok(Value::Object(state)) = serde_json::from_str::<Value>(json) {
-        for (key, value) in state {
-            if ALLOWED.contains(&key.as_str()) && is_place(&value, 0) {
-                stamped.insert(key, value);
-            }
-        }
-    }
+    let mut stamped = cleaned(json);
     stamped.insert(
         "user".into(),
         json!({

@@ -4,7 +4,13 @@
 //! then go to the log together. Only when the log says "durable" are they applied, broadcast and
 //! acknowledged. The index is therefore ahead of the document by what is on its way to disk.
 
+mod abroad;
+mod catch_up;
+
+use self::abroad::Abroad;
+use self::catch_up::{Base, Landing, mark_deleted, missed};
 use crate::access::{Change, Grant, Level};
+use crate::bus::{NodeId, Note, Sighting};
 use crate::frame::{Code, Frame, refusal};
 use crate::hub::{Changed, FieldAuthor, HubError, Link, Permit, Shared, View, code_of, hub_error};
 use crate::identity::{Author, Identity};
@@ -15,7 +21,7 @@ use crate::seed::{declare_roots, document as empty_document};
 use crate::shape::Shape;
 use crate::walker::{ContainerAt, Index, Refused, Trial, Writer};
 use bytes::Bytes;
-use domain::id::DocumentId;
+use domain::id::{DocumentId, MunicipalityId};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::Future;
@@ -88,6 +94,16 @@ pub(crate) enum Control {
         epoch: u64,
         seq: u64,
     },
+    /// Another node says who is present there.
+    Sighted {
+        from: NodeId,
+        states: Vec<Sighting>,
+    },
+    /// Another node asks who is present here.
+    WhoIsThere,
+    /// Words of other nodes may have been missed.
+    AfterGap,
+    NodeGone(NodeId),
     Stop(oneshot::Sender<()>),
 }
 
@@ -113,6 +129,8 @@ struct Present {
     client: u64,
     /// As the client sent it; stamped when it goes out.
     json: String,
+    /// When, ms since 1970.
+    at: u64,
 }
 
 /// A verified update on its way to the log.
@@ -129,10 +147,11 @@ struct Item {
     done: Vec<Reply<u64>>,
 }
 
+/// An append under way, or without items a look at what others appended.
 struct Flight {
     items: Vec<Item>,
     batch: u64,
-    append: Pin<Box<dyn Future<Output = Result<(), LogError>> + Send>>,
+    append: Pin<Box<dyn Future<Output = Landing> + Send>>,
 }
 
 /// What is rebuilt from the log.
@@ -147,13 +166,21 @@ struct Core {
     tail_bytes: usize,
     /// Entries of the log that could not be applied, and the check that says so.
     aside: BTreeMap<u64, &'static str>,
+    municipality: Option<MunicipalityId>,
 }
 
 pub(crate) struct Room {
     shared: Arc<Shared>,
     document: DocumentId,
+    /// The part of the bus that its hints go to.
+    municipality: Option<MunicipalityId>,
     shape: Arc<Shape>,
     core: Core,
+    base: Base,
+    /// The last sequence number that a hint named, and what it was when the log was last asked.
+    heard: u64,
+    asked: u64,
+    abroad: Abroad,
     members: BTreeMap<u64, Box<Member>>,
     pending: Vec<Item>,
     flight: Option<Flight>,
@@ -217,8 +244,13 @@ impl Room {
         let mut room = Self {
             shared,
             document,
+            municipality: core.municipality.clone(),
             shape,
+            heard: core.seq,
+            asked: core.seq,
             core,
+            base: Base::default(),
+            abroad: Abroad::default(),
             members: BTreeMap::new(),
             pending: Vec::new(),
             flight: None,
@@ -269,8 +301,12 @@ impl Room {
                     return;
                 }
             }
-            if self.flight.is_none() && !self.pending.is_empty() {
-                self.start_append();
+            if self.flight.is_none() {
+                if !self.pending.is_empty() {
+                    self.start_append();
+                } else if self.heard > self.core.seq {
+                    self.fetch_missed();
+                }
             }
             let deadline = self.deadline();
             let full = self.pending.len() >= 4096;
@@ -303,8 +339,8 @@ impl Room {
                 deadline = deadline.min(oldest + self.shared.limits.recheck);
             }
         }
-        if let Some(due) = self.presence_due {
-            deadline = deadline.min(due);
+        for due in [self.presence_due, self.abroad.deadline()] {
+            deadline = due.map_or(deadline, |due| deadline.min(due));
         }
         if self
             .members
@@ -322,6 +358,7 @@ impl Room {
         if self.presence_due.is_some_and(|due| due <= now) {
             self.send_presence();
         }
+        self.keep_abroad(now);
         let behind: Vec<u64> = self
             .members
             .iter()
@@ -433,7 +470,7 @@ impl Room {
                     self.broken = Some(Code::Gone);
                 }
                 if let Ok(epoch) = result {
-                    self.announce(epoch, self.core.seq + 1, Vec::new());
+                    self.announce(epoch, self.core.seq + 1, Vec::new(), true);
                 }
                 let _ = reply.send(result.map_err(hub_error));
             }
@@ -448,6 +485,9 @@ impl Room {
                     .iter()
                     .filter(|(_, m)| match &change {
                         Change::Documents(_) | Change::Everything => true,
+                        Change::Municipality(municipality) => {
+                            m.identity.municipality == *municipality
+                        }
                         Change::Account(account) => m.identity.account == *account,
                         Change::Membership(membership) => m.identity.membership == *membership,
                     })
@@ -479,13 +519,20 @@ impl Room {
                 }
             }
             Control::Nudge { epoch, seq } => {
-                if epoch != self.core.epoch {
-                    self.broken = Some(Code::Gone);
-                } else if seq > self.core.seq && self.flight.is_none() && self.pending.is_empty() {
-                    // With an append under way the log itself will say that we are behind.
-                    self.reload(Vec::new()).await;
+                // A hint may be older than what is known.
+                match epoch.cmp(&self.core.epoch) {
+                    std::cmp::Ordering::Greater => self.broken = Some(Code::Gone),
+                    std::cmp::Ordering::Equal => self.heard = self.heard.max(seq),
+                    std::cmp::Ordering::Less => {}
                 }
             }
+            Control::Sighted { from, states } => self.sighted(from, states),
+            Control::WhoIsThere => self.tell_all_abroad(),
+            Control::AfterGap => {
+                self.ask_abroad();
+                self.hint(self.core.epoch, self.core.seq);
+            }
+            Control::NodeGone(node) => self.node_gone(node),
             Control::Stop(reply) => self.stopping.push(reply),
         }
     }
@@ -535,6 +582,9 @@ impl Room {
         };
         let writes = member.level >= Level::Edit;
         self.members.insert(id, Box::new(member));
+        if self.members.len() == 1 {
+            self.ask_abroad();
+        }
         if self.shared.generation.load(Ordering::SeqCst) != join.generation {
             self.recheck(id);
         }
@@ -790,25 +840,33 @@ impl Room {
             .collect();
         let (shared, document) = (Arc::clone(&self.shared), self.document.clone());
         let (epoch, after) = (self.core.epoch, self.core.seq);
+        let shape = Arc::clone(&self.shape);
+        self.asked = self.heard;
         let append = Box::pin(async move {
             let give_up = Instant::now() + shared.limits.append_patience;
             let mut pause = Duration::from_millis(20);
             let trying = async {
                 loop {
                     match shared.log.append(&document, epoch, after, &entries).await {
+                        Ok(()) => return Landing::Durable,
+                        Err(LogError::Behind { .. }) => {
+                            let conflicts = &shared.abroad.conflicts;
+                            conflicts.fetch_add(1, Ordering::Relaxed);
+                            return missed(&shared, &document, &shape, epoch, after, give_up).await;
+                        }
                         Err(LogError::Unavailable(_)) if Instant::now() + pause < give_up => {
                             tokio::time::sleep(pause).await;
                             pause = (pause * 2).min(Duration::from_secs(1));
                         }
-                        result => return result,
+                        Err(error) => return Landing::Failed(error),
                     }
                 }
             };
             // A database that does not even answer must not keep the writers in the dark. Should the
             // append land after all, the next one is told that it is behind.
             match tokio::time::timeout_at(give_up + NO_ANSWER, trying).await {
-                Ok(result) => result,
-                Err(_) => Err(LogError::Unavailable("no answer".into())),
+                Ok(landing) => landing,
+                Err(_) => Landing::Failed(LogError::Unavailable("no answer".into())),
             }
         });
         self.flight = Some(Flight {
@@ -819,14 +877,21 @@ impl Room {
         self.batch += 1;
     }
 
-    async fn landed(&mut self, result: Result<(), LogError>) {
+    async fn landed(&mut self, landing: Landing) {
         let Some(flight) = self.flight.take() else {
             return;
         };
-        match result {
-            Ok(()) => self.commit(flight.items, flight.batch).await,
-            Err(LogError::Behind { .. }) => self.reload(flight.items).await,
-            Err(error) => {
+        match landing {
+            Landing::Durable => self.commit(flight.items, flight.batch).await,
+            Landing::Missed(entries) => {
+                self.take_over(flight.items, entries).await;
+                self.answer_hints();
+            }
+            Landing::Anew(core) => {
+                self.begin_again(flight.items, *core);
+                self.answer_hints();
+            }
+            Landing::Failed(error) => {
                 tracing::error!(document = %self.document, %error, "append failed");
                 for item in flight
                     .items
@@ -868,6 +933,7 @@ impl Room {
             snapshot_seq: self.core.seq,
             snapshot: Some(snapshot),
             entries: Vec::new(),
+            municipality: self.municipality.clone(),
         });
         let Some(core) = state.ok().and_then(|s| build(&self.shape, &s).ok()) else {
             self.broken = Some(Code::Overloaded);
@@ -881,6 +947,14 @@ impl Room {
             snapshot_bytes,
             ..core
         };
+        self.base.set(&self.core.index);
+    }
+
+    /// What was heard before the log was asked is answered by it, whatever the hint said.
+    fn answer_hints(&mut self) {
+        if self.heard == self.asked {
+            self.heard = self.core.seq;
+        }
     }
 
     /// Durable: apply, broadcast, acknowledge, tell the consumers.
@@ -900,25 +974,18 @@ impl Room {
             .values()
             .any(|m| m.lag.is_none() && self.would_overflow(m));
         let before = self.core.doc.transact().state_vector();
-        let (merged, sound) = {
+        let (merged, deleted, sound) = {
             let mut txn = self.core.doc.transact_mut();
             let sound = items.iter().all(|item| apply(&mut txn, &item.update))
                 && !txn.has_missing_updates();
             let merged = only.is_none().then(|| txn.encode_update_v1());
-            for (client, ranges) in txn.delete_set().iter() {
-                for range in ranges.iter() {
-                    self.core.index.mark_deleted(
-                        client.get(),
-                        range.start,
-                        range.end - range.start,
-                    );
-                }
-            }
-            (merged, sound)
+            (merged, deletions(&txn), sound)
         };
+        mark_deleted(&mut self.core.index, &deleted);
         if !sound {
             return self.recover(items, batch, before).await;
         }
+        self.base.follow(&items, &deleted);
         let first = self.core.seq + 1;
         self.core.seq += items.len() as u64;
         self.core.tail_entries += items.len();
@@ -939,20 +1006,37 @@ impl Room {
         self.durable = batch;
         self.acknowledge();
         let last_author = authors.last().cloned();
-        self.announce(self.core.epoch, self.core.seq, authors);
+        self.announce(self.core.epoch, self.core.seq, authors, true);
         self.compact_if_due();
         if let Some(author) = last_author {
             self.keep_version_if_due(author);
         }
     }
 
-    fn announce(&self, epoch: u64, seq: u64, authors: Vec<Author>) {
+    /// To the consumers of this node, and what was committed `here` to the other nodes.
+    fn announce(&self, epoch: u64, seq: u64, authors: Vec<Author>, here: bool) {
+        let document = self.document.clone();
+        if here {
+            self.hint(epoch, seq);
+        }
         let _ = self.shared.changes.send(Changed {
-            document: self.document.clone(),
+            document,
             epoch,
             seq,
             authors,
+            here,
         });
+    }
+
+    /// Tells the other nodes where the log ends.
+    fn hint(&self, epoch: u64, seq: u64) {
+        let note = Note::Changed {
+            document: self.document.clone(),
+            epoch,
+            seq,
+        };
+        let municipality = self.municipality.as_ref();
+        self.shared.abroad.publish(municipality, note);
     }
 
     fn would_overflow(&self, member: &Member) -> bool {
@@ -1051,6 +1135,7 @@ impl Room {
         {
             self.present.remove(&present.client);
             self.mark_presence(present.client);
+            self.tell_abroad(present.client, id);
         }
     }
 
@@ -1078,10 +1163,13 @@ impl Room {
             debug_assert_eq!(other.identity.account, identity.account);
             other.presence = None;
         }
+        self.abroad.came_here(client);
+        let at = self.next_presence_clock();
         if let Some(member) = self.members.get_mut(&id) {
-            member.presence = Some(Present { client, json });
+            member.presence = Some(Present { client, json, at });
         }
         self.mark_presence(client);
+        self.tell_abroad(client, id);
     }
 
     fn may_claim(&self, id: u64, client: u64) -> bool {
@@ -1095,7 +1183,8 @@ impl Room {
             .get(&client)
             .and_then(|owner| self.members.get(owner))
             .is_none_or(|owner| same(&owner.author));
-        free && self.core.index.author_of(client).is_none_or(same)
+        free && !self.abroad.is_taken(client, &me.author)
+            && self.core.index.author_of(client).is_none_or(same)
     }
 
     fn mark_presence(&mut self, client: u64) {
@@ -1120,7 +1209,11 @@ impl Room {
             Some((present, identity)) if present.json != "null" => {
                 presence::stamp(&present.json, identity)
             }
-            _ => "null".to_owned(),
+            Some(_) => "null".to_owned(),
+            None => self
+                .abroad
+                .stamped(client)
+                .unwrap_or_else(|| "null".to_owned()),
         }
     }
 
@@ -1179,6 +1272,7 @@ impl Room {
             .present
             .keys()
             .copied()
+            .chain(self.abroad.clients())
             .filter(|client| Some(*client) != own)
             .collect();
         if clients.is_empty() {
@@ -1229,15 +1323,6 @@ impl Room {
         self.judge_again(Vec::new());
     }
 
-    /// Somebody else appended, or an append may or may not have happened: start again from the log,
-    /// bring the readers up to it and judge what is on its way anew.
-    async fn reload(&mut self, flight: Vec<Item>) {
-        let before = self.core.doc.transact().state_vector();
-        if self.fetch(before).await {
-            self.judge_again(flight);
-        }
-    }
-
     /// Document and index as the log has them; the readers, who had `before`, are told what is new.
     /// `false`: the room cannot go on.
     async fn fetch(&mut self, before: StateVector) -> bool {
@@ -1257,9 +1342,11 @@ impl Room {
             }
         };
         self.core = core;
+        self.base.set(&self.core.index);
+        self.shared.abroad.reloads.fetch_add(1, Ordering::Relaxed);
         let diff = self.core.doc.transact().encode_diff_v1(&before);
         self.broadcast(&Frame::Update(&diff).encode(), None, Some(before));
-        self.announce(self.core.epoch, self.core.seq, Vec::new());
+        self.announce(self.core.epoch, self.core.seq, Vec::new(), true);
         true
     }
 
@@ -1280,6 +1367,7 @@ impl Room {
             .into_iter()
             .chain(std::mem::take(&mut self.pending))
             .collect();
+        let mut ours = false;
         for mut item in waiting {
             let server = item.connection.is_none();
             let done = std::mem::take(&mut item.done);
@@ -1295,13 +1383,30 @@ impl Room {
                     again.done = done;
                     self.push(again);
                 }
-                // It is in the log already.
-                Ok(None) => self.answer_when_durable(done),
+                // It is in the log already: the commit did happen, or the client had gone to another
+                // node and came back. Unless somebody else took the client id there first.
+                Ok(None) if self.is_by(&item) => {
+                    ours = true;
+                    self.answer_when_durable(done);
+                }
+                Ok(None) => {
+                    item.done = done;
+                    self.turn_away(
+                        item,
+                        Refused {
+                            code: Code::ForeignAuthor,
+                            check: "client id of another node",
+                        },
+                    );
+                }
                 Err(refused) => {
                     item.done = done;
                     self.turn_away(item, refused);
                 }
             }
+        }
+        if ours {
+            self.announce(self.core.epoch, self.core.seq, Vec::new(), true);
         }
         if self.pending.is_empty() {
             self.durable = self.batch;
@@ -1317,6 +1422,16 @@ impl Room {
                 barrier.0 = batch;
             }
         }
+    }
+
+    /// Whether what the log has under the item's client ids is its author's.
+    fn is_by(&self, item: &Item) -> bool {
+        item.inserted.iter().all(|span| {
+            let bound = self.core.index.author_of(span.client);
+            bound.is_some_and(|author| {
+                author.account == item.author.account && author.membership == item.author.membership
+            })
+        })
     }
 
     /// The durable state replayed into a fresh gc document.
@@ -1435,7 +1550,7 @@ fn push_frame(member: &Member, frame: Bytes) -> bool {
     sent
 }
 
-async fn landed(flight: &mut Option<Flight>) -> Result<(), LogError> {
+async fn landed(flight: &mut Option<Flight>) -> Landing {
     match flight {
         Some(flight) => flight.append.as_mut().await,
         None => std::future::pending().await,
@@ -1600,6 +1715,7 @@ fn replay(
         doc,
         index,
         journal,
+        municipality: loaded.municipality.clone(),
         epoch: loaded.epoch,
         seq,
         snapshot_bytes,
@@ -1607,6 +1723,17 @@ fn replay(
         tail_bytes,
         aside: BTreeMap::new(),
     })
+}
+
+/// What a transaction deleted: client, first clock, length.
+fn deletions(txn: &TransactionMut<'_>) -> Vec<(u64, u32, u32)> {
+    let mut deleted = Vec::new();
+    for (client, ranges) in txn.delete_set().iter() {
+        for range in ranges.iter() {
+            deleted.push((client.get(), range.start, range.end - range.start));
+        }
+    }
+    deleted
 }
 
 fn apply(txn: &mut TransactionMut<'_>, update: &[u8]) -> bool {

@@ -85,7 +85,7 @@ impl Verdict {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Client {
     author: u32,
     next: u32,
@@ -100,7 +100,7 @@ struct Run {
 }
 
 /// Where a struct stands: in the sequence of a container, or under a key of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Place {
     container: u32,
     key: Option<Box<str>>,
@@ -109,7 +109,7 @@ struct Place {
 }
 
 /// A shared type.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Container {
     rule: Option<RuleId>,
     /// Where its item stands; `NONE` for a root.
@@ -126,7 +126,7 @@ struct Container {
 }
 
 /// What the walker knows of a document.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Index {
     shape: Arc<Shape>,
     authors: Vec<Author>,
@@ -1060,7 +1060,7 @@ fn segments(runs: &[Run], from: u32, to: u32) -> impl Iterator<Item = (u32, u32,
 }
 
 /// Sets of clocks per client as sorted, disjoint, non-touching ranges.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Ranges {
     of: HashMap<u64, Vec<(u32, u32)>>,
 }

@@ -8,6 +8,7 @@ mod disclosure;
 mod exclusion;
 mod hostile;
 mod live;
+mod nodes;
 mod power;
 mod sessions;
 mod statistics;

@@ -72,8 +72,20 @@ impl Cluster {
         start()
     }
 
+    /// The loopback port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Creates an empty database and returns its URL.
     pub fn create_database(&self) -> Result<String> {
+        let name = self.create()?;
+        Ok(format!("postgres://musubi@127.0.0.1:{}/{name}", self.port))
+    }
+
+    /// Creates an empty database and returns its name. The user is `musubi`, without a password.
+    pub fn create(&self) -> Result<String> {
         let name = format!("t{}", unique());
         let port = self.port.to_string();
         self.run(
@@ -93,7 +105,7 @@ impl Cluster {
                 &name,
             ],
         )?;
-        Ok(format!("postgres://musubi@127.0.0.1:{port}/{name}"))
+        Ok(name)
     }
 
     /// As if the power of the database machine failed: `pg_ctl stop -m immediate`.

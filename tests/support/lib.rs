@@ -4,13 +4,17 @@
 pub mod database;
 pub mod dice;
 pub mod http;
+pub mod link;
+pub mod nats;
 pub mod power;
 pub mod server;
 pub mod socket;
 pub mod typing;
 
-pub use database::{Database, each_database};
+pub use database::{Cluster, Database, each_database};
 pub use dice::Dice;
 pub use http::{Client, Reply};
+pub use link::Link;
+pub use nats::Nats;
 pub use server::Server;
 pub use socket::Peer;

@@ -94,6 +94,18 @@ impl Server {
         Ok(())
     }
 
+    /// A server with these settings and a data folder of its own, not launched yet.
+    pub fn prepared(environment: Vec<(String, String)>) -> Result<Self> {
+        Ok(Self {
+            child: None,
+            url: String::new(),
+            data: tempfile::tempdir()?,
+            environment,
+            serve_environment: Vec::new(),
+            listen: "127.0.0.1:0".to_owned(),
+        })
+    }
+
     /// A server on the tests' own municipalities: 青葉市 and, to prove separation, 白波町.
     pub async fn with_fixtures(on: Database) -> Result<Self> {
         Self::start(on, &[&fixture("aoba"), &fixture("shiranami")]).await

@@ -26,6 +26,7 @@ use yrs::{
 };
 
 const SYNC: u64 = 0;
+const AWARENESS: u64 = 1;
 const BARRIER: u64 = 100;
 const REFUSAL: u64 = 101;
 
@@ -42,6 +43,8 @@ pub enum Heard {
     },
     /// The server asked for what it lacks, and was given it.
     Asked,
+    /// Who is where: the update as it came.
+    Awareness(Vec<u8>),
     Other,
     Closed,
 }
@@ -241,6 +244,7 @@ impl Peer {
                 self.sent = self.doc.transact().state_vector();
                 Ok(Heard::Content)
             }
+            AWARENESS => Ok(Heard::Awareness(cursor.read_buf()?.to_vec())),
             BARRIER => Ok(Heard::Durable(cursor.read_buf()?.to_vec())),
             REFUSAL => Ok(Heard::Refused {
                 code: cursor.read_var()?,

@@ -106,20 +106,27 @@ pub async fn caller_of_token(state: &AppState, token: &str) -> Result<Caller, Ap
         .ok_or_else(ApiError::unauthenticated)
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Source {
+impl FromRequestParts<AppState> for Source {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
         let peer = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map(|info| info.0.ip());
+        let trusted = |ip| {
+            let proxies = &state.config().trusted_proxies;
+            proxies.iter().any(|network| network.contains(ip))
+        };
         let noted = || {
             let hops = parts.headers.get("x-forwarded-for")?.to_str().ok()?;
             hops.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
         };
         let address = match peer {
-            Some(ip) if ip.is_loopback() => noted().or(Some(ip)),
+            Some(ip) if ip.is_loopback() || trusted(ip) => noted().or(Some(ip)),
             other => other,
         };
         Ok(Self(address.map_or_else(|| "unknown".to_owned(), counted)))

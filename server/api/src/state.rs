@@ -2,14 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use collab::{hub::Hub, log::UpdateLog};
-use domain::{clock::Clock, id::DocumentId};
-use store::Database;
+use collab::{access::Change, bus::Note, hub::Hub, log::UpdateLog};
+use domain::{
+    clock::Clock,
+    id::{DocumentId, MunicipalityId},
+};
+use store::{Database, Tx};
 
 use crate::{
     engines::EngineSlot,
     error::ApiError,
     events::Events,
+    nodes::Applied,
+    proxies::Network,
     scanning::SuggestionCache,
     shares::{Shares, Turn, Turns},
 };
@@ -30,6 +35,8 @@ pub struct ApiConfig {
     pub base_path: String,
     /// Cookies carry `Secure`.
     pub secure_cookies: bool,
+    /// Proxies besides this machine's whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<Network>,
     /// Origins besides the request's own host that may use cookies (the `public_url`).
     pub public_origin: Option<String>,
     /// TTF used in charts and pictures.
@@ -54,6 +61,7 @@ struct Parts {
     log: Arc<dyn UpdateLog>,
     engines: Arc<EngineSlot>,
     events: Events,
+    applied: Applied,
     scans: tokio::sync::Mutex<()>,
     suggestions: SuggestionCache,
     rescans: tokio::sync::broadcast::Sender<DocumentId>,
@@ -73,10 +81,11 @@ impl AppState {
         Self(Arc::new(Parts {
             config,
             db,
+            events: Events::new(hub.clone()),
             hub,
             log,
             engines,
-            events: Events::default(),
+            applied: Applied::default(),
             scans: tokio::sync::Mutex::new(()),
             suggestions: SuggestionCache::default(),
             rescans: tokio::sync::broadcast::Sender::new(4096),
@@ -114,6 +123,37 @@ impl AppState {
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// Commits a change of rights: the one way to do it. Whoever it covers is asked anew, here at
+    /// once and on every other node within a second.
+    ///
+    /// # Errors
+    /// As [`Tx::commit`]; then nothing has changed.
+    pub(crate) async fn commit_rights(
+        &self,
+        mut tx: Tx,
+        municipality: &MunicipalityId,
+        change: Change,
+    ) -> Result<(), ApiError> {
+        tx.rights_changed(municipality, change);
+        for recorded in tx.commit_rights().await? {
+            self.0.hub.access_changed(&recorded.change);
+            self.0
+                .hub
+                .tell_nodes(Some(&recorded.municipality), Note::Rights);
+            self.0.applied.note(recorded);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn applied(&self) -> &Applied {
+        &self.0.applied
+    }
+
+    /// This process among those that share the database.
+    pub(crate) fn holder(&self) -> String {
+        format!("{:016x}", self.0.hub.node().0)
     }
 
     #[must_use]

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use collab::{log::LogError, values};
+use collab::{Word, log::LogError, values};
 use domain::{
     id::{CaseId, DocumentId, MunicipalityId},
     section::DocumentKind,
@@ -87,6 +87,7 @@ impl Agenda {
 pub async fn run(state: AppState, stop: CancellationToken) {
     let mut changes = state.hub().subscribe();
     let mut rescans = state.rescans();
+    let mut words = state.hub().words();
     let mut agenda = Agenda::default();
     let mut sweep = interval(SWEEP);
     let models = async { state.engines().settled().await };
@@ -113,7 +114,18 @@ pub async fn run(state: AppState, stop: CancellationToken) {
                 work_off(&state, &mut agenda, &stop).await;
                 continue;
             }
-            changed = changes.recv() => changed.map(|changed| changed.document),
+            changed = changes.recv() => match changed {
+                // The node that wrote it sees to it.
+                Ok(changed) if !changed.here => continue,
+                changed => changed.map(|changed| changed.document),
+            },
+            word = words.recv() => {
+                // What it had still to do is open.
+                if matches!(word, Ok(Word::Gone(_))) && models_settled {
+                    take_up(&state, &mut agenda).await;
+                }
+                continue;
+            }
             again = rescans.recv() => again,
         };
         match changed {
@@ -273,6 +285,7 @@ pub async fn mend(state: &AppState) -> Result<usize, ApiError> {
 async fn sweep_sessions(state: &AppState) -> store::Result<()> {
     let mut tx = state.db().write().await?;
     store::sessions::sweep(&mut tx).await?;
+    store::rights::sweep(&mut tx).await?;
     tx.commit().await
 }
 
@@ -336,9 +349,11 @@ async fn derive(state: &AppState, work: &DocumentWork) -> Result<(), ApiError> {
         .map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
     let former = work.projection(&mut tx, Audience::Full).await?;
-    work.store_projection(&mut tx, Audience::Full, epoch, seq, &value)
+    let stored = work
+        .store_projection(&mut tx, Audience::Full, epoch, seq, &value)
         .await?;
-    if let Some(facts) = facts(work.info().kind, &value) {
+    // Another node may have seen more of the document already.
+    if stored && let Some(facts) = facts(work.info().kind, &value) {
         work.set_statistics(&mut tx, &facts).await?;
     }
     // A decision about masks or a rescan is no change of the sheet.

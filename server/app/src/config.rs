@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use api::proxies::Network;
 use collab::hub::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,17 @@ pub struct Config {
     pub public_url: Option<String>,
     /// `sqlite:FILE` or `postgres://…`; SQLite in the data folder by default.
     pub database_url: Option<String>,
+    /// `nats://…`: the bus between several nodes on one PostgreSQL. Without it they use
+    /// `LISTEN/NOTIFY`.
+    pub nats_url: Option<String>,
+    /// Tells installations apart that share a NATS: letters, digits, `-` and `_`.
+    pub deployment: String,
+    /// Addresses or networks (CIDR) of reverse proxies on other machines: their `X-Forwarded-For`
+    /// says whom failed sign-ins are counted by.
+    pub trusted_proxies: Vec<String>,
+    /// Folder of the municipalities' key files; `keys` in the data folder by default. Several nodes
+    /// share one.
+    pub keys: Option<PathBuf>,
     /// Command that prints a municipality's key (32 bytes, hexadecimal); key files by default.
     pub key_command: Option<String>,
     /// Folder with ONNX Runtime, dictionary, fonts and models.
@@ -80,6 +92,10 @@ impl Default for Config {
             base_path: String::new(),
             public_url: None,
             database_url: None,
+            nats_url: None,
+            deployment: "musubi".to_owned(),
+            trusted_proxies: Vec::new(),
+            keys: None,
             key_command: None,
             assets: None,
             idle_minutes: 30,
@@ -120,8 +136,41 @@ impl Config {
         if let Some(data) = &options.data {
             config.data.clone_from(data);
         }
-        if let Ok(url) = std::env::var("DATABASE_URL") {
+        if let Some(url) = secret("DATABASE_URL")? {
             config.database_url = Some(url);
+        }
+        if let Some(url) = secret("NATS_URL")? {
+            config.nats_url = Some(url);
+        }
+        if let Ok(list) = std::env::var("MUSUBI_TRUSTED_PROXIES") {
+            config.trusted_proxies = list.split(',').map(|part| part.trim().to_owned()).collect();
+        }
+        for network in &config.trusted_proxies {
+            network.parse::<Network>().map_err(|_| {
+                InputError(format!(
+                    "設定 trusted_proxies: 「{network}」はアドレスではありません"
+                ))
+            })?;
+        }
+        if let Some(folder) = std::env::var_os("MUSUBI_KEYS") {
+            config.keys = Some(folder.into());
+        }
+        if let Some(url) = &config.nats_url
+            && !["nats://", "tls://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
+        {
+            return Err(InputError(
+                "NATS_URL は nats:// または tls:// で始めてください".to_owned(),
+            )
+            .into());
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if config.deployment.is_empty() || !config.deployment.chars().all(plain) {
+            return Err(InputError(
+                "設定 deployment には英数字と - _ だけを使ってください".to_owned(),
+            )
+            .into());
         }
         if let Some(url) = &config.database_url
             && !["sqlite:", "postgres:", "postgresql:"]
@@ -156,6 +205,32 @@ impl Config {
     }
 }
 
+/// The environment variable, or the first line of the file that `NAME_FILE` names: an address may
+/// carry a password.
+fn secret(name: &str) -> anyhow::Result<Option<String>> {
+    if let Ok(value) = std::env::var(name) {
+        return Ok(Some(value));
+    }
+    let Some(path) = std::env::var_os(format!("{name}_FILE")) else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(path);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{name}_FILE {} を読めません", path.display()))?;
+    Ok(text.lines().next().map(|line| line.trim().to_owned()))
+}
+
+/// The address without user and password, for showing.
+pub fn without_secret(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://…@{host}"),
+            None => url.to_owned(),
+        },
+        None => url.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +243,15 @@ mod tests {
         config.set_base_path("/").unwrap();
         assert_eq!(config.base_path, "");
         assert!(config.set_base_path("/a\"b").is_err());
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(
+            without_secret("nats://musubi:s3cret@nats:4222"),
+            "nats://…@nats:4222"
+        );
+        assert_eq!(without_secret("sqlite:data/x"), "sqlite:data/x");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod command;
 mod config;
 mod dataset;
+mod nats;
 mod opening;
 
 use std::process::ExitCode;

@@ -8,17 +8,23 @@ use api::{
     engines::EngineSlot,
     state::{ApiConfig, AppState},
 };
-use collab::hub::{Hub, Limits};
+use collab::{
+    Pace,
+    bus::Bus,
+    hub::{Hub, Limits},
+};
 use domain::clock::{Clock, SystemClock};
 use models::Assets;
-use store::{Database, Settings, documents_log::DocumentLog, keys::KeySource};
+use store::{
+    Database, Dialect, PostgresBus, Settings, documents_log::DocumentLog, keys::KeySource,
+};
 
-use crate::config::Config;
+use crate::{config::Config, nats::NatsBus};
 
 /// Log lines go to standard error; `MUSUBI_LOG` chooses what (`info` by default).
 pub fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MUSUBI_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,async_nats=off"));
     let _already_started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -45,7 +51,10 @@ pub async fn database(config: &Config) -> anyhow::Result<Database> {
         Some(command) => {
             KeySource::Command(command.split_whitespace().map(str::to_owned).collect())
         }
-        None => KeySource::in_data_dir(&config.data),
+        None => match &config.keys {
+            Some(folder) => KeySource::Files(folder.clone()),
+            None => KeySource::in_data_dir(&config.data),
+        },
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut settings = Settings::new(url, &config.data, keys, clock);
@@ -82,6 +91,9 @@ pub fn application(config: &Config, db: &Database) -> AppState {
         },
         rand::random(),
     );
+    if db.dialect() == Dialect::Postgres {
+        hub.join_nodes(bus(config), Pace::default());
+    }
     let engines = Arc::new(EngineSlot::default());
     match assets(config) {
         Some(assets) => engines.open(assets, config.inference_sessions),
@@ -99,10 +111,29 @@ pub fn application(config: &Config, db: &Database) -> AppState {
             .public_url
             .as_deref()
             .is_some_and(|url| url.starts_with("https://")),
+        trusted_proxies: config
+            .trusted_proxies
+            .iter()
+            .filter_map(|network| network.parse().ok())
+            .collect(),
         public_origin: origin,
         font: assets(config).and_then(|assets| font(&assets)),
     };
     AppState::new(api, db.clone(), hub, log, engines)
+}
+
+/// What carries hints between the nodes on one PostgreSQL. Without any they look into the log.
+fn bus(config: &Config) -> Option<Arc<dyn Bus>> {
+    if let Some(url) = &config.nats_url {
+        return Some(NatsBus::start(url, &config.deployment));
+    }
+    match PostgresBus::start(config.database_url.as_deref()?) {
+        Ok(bus) => Some(bus),
+        Err(error) => {
+            tracing::warn!(%error, "no bus between nodes");
+            None
+        }
+    }
 }
 
 fn font(assets: &Assets) -> Option<Arc<[u8]>> {

@@ -130,8 +130,11 @@ const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FU
      PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON; \
      PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = ";
 
+// A node that is cut off must not keep its locks: the server ends what it does not hear of.
 const POSTGRES_SETTINGS: &str = "SET synchronous_commit = on; SET TIME ZONE 'UTC'; \
-     SET default_transaction_isolation = 'read committed'; SET lock_timeout = '15s';";
+     SET default_transaction_isolation = 'read committed'; SET lock_timeout = '15s'; \
+     SET idle_in_transaction_session_timeout = '15s'; SET tcp_keepalives_idle = 10; \
+     SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET tcp_user_timeout = '15s';";
 
 /// How long one waits for a connection; rooms say sooner than pages that nothing is saved.
 const ACQUIRE: Duration = Duration::from_secs(20);
@@ -406,6 +409,14 @@ impl Database {
         }
     }
 
+    pub(crate) fn reader(&self) -> &AnyPool {
+        &self.0.reader
+    }
+
+    pub(crate) fn writer(&self) -> &AnyPool {
+        &self.0.writer
+    }
+
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
         let mut out = [0; N];
         lock(&self.0.rng).fill_bytes(&mut out);
@@ -454,6 +465,7 @@ pub struct Tx {
     writes: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) changes: Vec<Change>,
+    pub(crate) rights: Vec<(MunicipalityId, collab::access::Change)>,
 }
 
 impl Tx {
@@ -466,6 +478,7 @@ impl Tx {
             writes,
             events: Vec::new(),
             changes: Vec::new(),
+            rights: Vec::new(),
         }
     }
 
@@ -514,6 +527,7 @@ impl Tx {
         let wake = !self.changes.is_empty();
         crate::audit::flush(&mut self).await?;
         crate::outbox::flush(&mut self).await?;
+        crate::rights::flush(&mut self).await?;
         self.inner.commit().await?;
         if wake {
             self.db.0.committed.send_modify(|count| *count += 1);

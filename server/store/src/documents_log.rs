@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,8 +20,11 @@ use domain::clock::instant_text;
 use domain::id::{DataKeyId, DocumentId, MunicipalityId};
 use domain::section::DocumentKind;
 use serde::{Deserialize, Serialize};
-use sqlx::{AnyConnection, Executor, Row};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use crate::crypto::{self, CryptoError, Header, Place};
 use crate::data_keys::{DataKey, Purpose};
@@ -29,6 +33,11 @@ use crate::error::StoreError;
 use crate::log_writer::{self, Append};
 use crate::marks::{End, Marks};
 
+/// Longest that PostgreSQL may take for one step before it counts as away. A connection that hangs (a
+/// network that swallows everything) says nothing by itself.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// The same for SQLite, where only the disk can hang.
+const PATIENCE_WITH_DISK: Duration = Duration::from_secs(60);
 const ENTRY: &str = "document_entries.entry";
 const SNAPSHOT: &str = "document_snapshots.snapshot";
 const VERSION: &str = "document_versions.state";
@@ -181,6 +190,36 @@ fn is_damage(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| match code.parse::<i64>() {
         Ok(number) => matches!(number & 0xff, 11 | 26) && code.len() <= 4,
         Err(_) => matches!(&*code, "XX001" | "XX002"),
+    })
+}
+
+fn hangs() -> LogError {
+    LogError::Unavailable("database does not answer".to_owned())
+}
+
+fn patience(dialect: Dialect) -> Duration {
+    match dialect {
+        Dialect::Sqlite => PATIENCE_WITH_DISK,
+        Dialect::Postgres => PATIENCE,
+    }
+}
+
+async fn connection(pool: &AnyPool, patience: Duration) -> Result<PoolConnection<Any>, LogError> {
+    timeout(patience, pool.acquire())
+        .await
+        .map_err(|_| hangs())?
+        .map_err(away)
+}
+
+/// The answer, if it came in time. A connection that gave none is closed: what it was to do is
+/// undone, or has happened without our knowing.
+fn in_time<T>(
+    mut connection: PoolConnection<Any>,
+    answered: Result<Result<T, LogError>, Elapsed>,
+) -> Result<T, LogError> {
+    answered.unwrap_or_else(|_| {
+        connection.close_on_drop();
+        Err(hangs())
     })
 }
 
@@ -345,6 +384,49 @@ impl DocumentLog {
             .map_err(|error| LogError::Corrupt(format!("record {seq}: {error}")))
     }
 
+    async fn since_on(
+        &self,
+        connection: &mut AnyConnection,
+        place: &Sealing,
+        document: &DocumentId,
+        epoch: u64,
+        after: u64,
+    ) -> Result<Vec<(u64, Entry)>, LogError> {
+        // Head, snapshot and entries of one moment.
+        let begin = match self.db.0.dialect {
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        };
+        let mut transaction = connection.begin_with(begin).await.map_err(away)?;
+        let (current, last) = head(&mut transaction, document).await?;
+        if current != epoch {
+            return Err(LogError::EpochChanged { current });
+        }
+        let covered: Option<i64> = sqlx::query_scalar(
+            "SELECT seq FROM document_snapshots WHERE document_id = $1 AND epoch = $2",
+        )
+        .bind(document.as_str())
+        .bind(signed(epoch)?)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(away)?;
+        let upto = unsigned(covered.unwrap_or(0))?;
+        if after < upto {
+            return Err(LogError::Compacted { upto });
+        }
+        let entries = self
+            .entries(&mut transaction, place, document, epoch, after)
+            .await?;
+        transaction.commit().await.map_err(away)?;
+        let reached = entries.last().map_or(after, |(seq, _)| *seq);
+        if reached < last {
+            return Err(LogError::Corrupt(format!(
+                "log ends at {reached}, head says {last}"
+            )));
+        }
+        Ok(entries)
+    }
+
     async fn older_key(
         &self,
         municipality: &MunicipalityId,
@@ -449,6 +531,30 @@ async fn head(
         unsigned(row.try_get("epoch").map_err(away)?)?,
         unsigned(row.try_get("last_seq").map_err(away)?)?,
     ))
+}
+
+async fn heads_on(
+    connection: &mut AnyConnection,
+    documents: &[DocumentId],
+) -> Result<Vec<(DocumentId, u64, u64)>, LogError> {
+    let sql = format!(
+        "SELECT document_id, epoch, last_seq FROM document_heads WHERE document_id IN ({})",
+        crate::database::placeholders(1, documents.len())
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for document in documents {
+        query = query.bind(document.as_str());
+    }
+    let rows = query.fetch_all(connection).await.map_err(away)?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                DocumentId(row.try_get("document_id").map_err(away)?),
+                unsigned(row.try_get("epoch").map_err(away)?)?,
+                unsigned(row.try_get("last_seq").map_err(away)?)?,
+            ))
+        })
+        .collect()
 }
 
 fn version_row(document: &DocumentId, label: &str) -> String {
@@ -560,6 +666,7 @@ impl UpdateLog for DocumentLog {
             .await
             .map_err(away)?;
         let mut loaded = Loaded {
+            municipality: Some(place.municipality.clone()),
             epoch,
             ..Loaded::default()
         };
@@ -608,16 +715,27 @@ impl UpdateLog for DocumentLog {
         after: u64,
     ) -> Result<Vec<(u64, Entry)>, LogError> {
         let place = self.place(document).await?;
-        let mut transaction = self.db.0.log_reader.begin().await.map_err(away)?;
-        let (current, _) = head(&mut transaction, document).await?;
-        if current != epoch {
-            return Err(LogError::EpochChanged { current });
+        let patience = patience(self.db.0.dialect);
+        let mut connection = connection(&self.db.0.log_reader, patience).await?;
+        let answered = timeout(
+            patience,
+            self.since_on(&mut connection, &place, document, epoch, after),
+        );
+        let answered = answered.await;
+        in_time(connection, answered)
+    }
+
+    async fn heads(
+        &self,
+        documents: &[DocumentId],
+    ) -> Result<Vec<(DocumentId, u64, u64)>, LogError> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
         }
-        let entries = self
-            .entries(&mut transaction, &place, document, epoch, after)
-            .await?;
-        transaction.commit().await.map_err(away)?;
-        Ok(entries)
+        let patience = patience(self.db.0.dialect);
+        let mut connection = connection(&self.db.0.log_reader, patience).await?;
+        let answered = timeout(patience, heads_on(&mut connection, documents)).await;
+        in_time(connection, answered)
     }
 
     async fn append(

@@ -99,6 +99,24 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// As [`write_private`], unless the file is there already (`false`): two nodes that share the folder
+/// must not each go on with a key of its own.
+fn create_private(path: &Path, text: &str) -> Result<bool> {
+    let own = path.with_extension(format!("{}.made", std::process::id()));
+    write_private(&own, text)?;
+    let linked = std::fs::hard_link(&own, path);
+    std::fs::remove_file(&own)?;
+    match linked {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(true)
+}
+
 fn create_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     #[cfg(unix)]
@@ -131,8 +149,12 @@ pub(crate) fn load(
                     };
                     create_folder(folder)?;
                     let generations = Generations::from([(1, Arc::new(SecretKey(fresh)))]);
-                    write_private(&path, &render(&generations))?;
-                    Ok(generations)
+                    if create_private(&path, &render(&generations))? {
+                        Ok(generations)
+                    } else {
+                        // Another node that shares the folder was faster.
+                        parse(&Zeroizing::new(std::fs::read_to_string(&path)?))
+                    }
                 }
                 Err(error) => Err(error.into()),
             }

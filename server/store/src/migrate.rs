@@ -19,6 +19,11 @@ const MAIN: &[(i64, &str, &str)] = &[
         "register and cases",
         include_str!("../migrations/main/0002_register_and_cases.sql"),
     ),
+    (
+        10,
+        "several nodes",
+        include_str!("../migrations/main/0010_several_nodes.sql"),
+    ),
 ];
 const LOG: &[(i64, &str, &str)] = &[(
     1,

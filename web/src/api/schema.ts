@@ -1204,7 +1204,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Open documents and the state of the models. */
+        /** Open documents, the state of the models, and how the nodes get on with each other. */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
@@ -1223,7 +1223,8 @@ export interface paths {
         };
         /**
          * Ready to serve. `models` is `loading`, `ready` or `failed`; the rest of the product works
-         *     without them.
+         *     without them. `bus` is `none` (one node), `ok` or `degraded`: then other nodes' changes are seen
+         *     by looking into the database, later but completely.
          */
         get: operations["get_readyz"];
         put?: never;

@@ -1,12 +1,16 @@
 //! One scan, from reading to storing.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
     form::{self, Definition},
     id::DocumentId,
 };
-use store::{documents::DocumentWork, masking::ScanState, persons::Person, projections::Audience};
+use store::{
+    claims::Claim, documents::DocumentWork, masking::ScanState, persons::Person,
+    projections::Audience,
+};
+use tokio::time::{Instant, sleep};
 
 use super::{
     cache::Basis,
@@ -24,6 +28,10 @@ use crate::{
 };
 
 /// What a scan works on.
+/// How long a scan waits for another node's, and how often it asks.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(300);
+
 struct Sheet {
     work: DocumentWork,
     definition: &'static Definition,
@@ -73,13 +81,50 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
         .await
         .ok_or_else(|| ApiError::unavailable("models_not_ready"))?;
     let _turn = state.scan_turn().await;
+    let claim = claimed(state, document).await?;
+    let pending = scan_claimed(state, document, &engines).await;
+    if let Err(error) = state.db().release(claim).await {
+        tracing::warn!(%error, "the claim on a document ends by itself");
+    }
+    pending
+}
+
+/// The claim on the document's scan, when another node has given it back. Two scans of one document
+/// would undo each other's steps.
+async fn claimed(state: &AppState, document: &DocumentId) -> Result<Claim, ApiError> {
+    let mut tx = state.db().read().await?;
+    let work = tx
+        .work_on(document)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    drop(tx);
+    let (name, holder) = (format!("scan {document}"), state.holder());
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let claim = state
+            .db()
+            .claim(&work.info().municipality, &name, &holder)
+            .await?;
+        match claim {
+            Some(claim) => return Ok(claim),
+            None if Instant::now() >= give_up => return Err(ApiError::unavailable("overloaded")),
+            None => sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn scan_claimed(
+    state: &AppState,
+    document: &DocumentId,
+    engines: &Arc<Engines>,
+) -> Result<usize, ApiError> {
     let Some(sheet) = Sheet::open(state, document).await? else {
         return Ok(0);
     };
     let decisions = Decisions::read(state, sheet.work.masks()).await?;
     let moment = Moment::look(state, document, decisions.spans.clone()).await?;
     let texts = texts(sheet.definition, &moment.values);
-    let suggested = suggest(state, &sheet, texts.clone(), &engines).await?;
+    let suggested = suggest(state, &sheet, texts.clone(), engines).await?;
 
     let decided = decisions.at;
     let (former, at) = (sheet.former.clone(), moment.at);

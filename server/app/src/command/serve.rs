@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use api::{state::AppState, worker};
+use api::{nodes, state::AppState, worker};
 use axum::serve::ListenerExt;
 use tokio::{
     net::TcpListener,
@@ -85,6 +85,7 @@ pub async fn serve(config: &Config, state: AppState, notice: Option<String>) -> 
 
     let stop = CancellationToken::new();
     let working = tokio::spawn(worker::run(state.clone(), stop.clone()));
+    let following = tokio::spawn(nodes::follow(state.clone(), stop.clone()));
     let app = api::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let closing = {
         let (state, stop) = (state.clone(), stop.clone());
@@ -110,7 +111,8 @@ pub async fn serve(config: &Config, state: AppState, notice: Option<String>) -> 
         () = deadline => {}
     }
     stop.cancel();
-    let _finished = tokio::time::timeout(Duration::from_secs(5), working).await;
+    let both = async { tokio::join!(working, following) };
+    let _finished = tokio::time::timeout(Duration::from_secs(5), both).await;
     state.db().close().await;
     Ok(())
 }

@@ -1,15 +1,12 @@
 //! `musubi config`: the settings in force, as TOML.
 
-use crate::config::{Config, Options};
+use crate::config::{Config, Options, without_secret};
 
 pub fn run(options: Options) -> anyhow::Result<()> {
     let mut config = Config::load(&options)?;
-    // A database URL may carry a password.
-    if let Some(url) = &config.database_url
-        && let Some((scheme, rest)) = url.split_once("://")
-        && let Some((_, host)) = rest.rsplit_once('@')
-    {
-        config.database_url = Some(format!("{scheme}://…@{host}"));
+    // Addresses may carry a password.
+    for url in [&mut config.database_url, &mut config.nats_url] {
+        *url = url.as_deref().map(without_secret);
     }
     print!("{}", toml::to_string_pretty(&config)?);
     Ok(())

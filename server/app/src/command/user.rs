@@ -1,5 +1,6 @@
 //! `musubi user`: accounts from the command line, for the first administrator and for emergencies.
 
+use collab::access::Change;
 use domain::{
     agency::AgencyClass,
     id::{AccountId, MunicipalityId},
@@ -274,6 +275,8 @@ async fn change(named: Named, action: &'static str, operation: Operation) -> any
         Event::system(&municipality, action, "account", account.as_str())
             .detail(json!({"by": "command"})),
     );
+    // A server that runs lets the account's open documents go.
+    tx.rights_changed(&municipality, Change::Account(account));
     tx.commit().await?;
     println!("{} を変更しました。", named.login);
     db.close().await;

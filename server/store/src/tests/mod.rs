@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod foundation;
 mod log;
+mod nodes;
 mod world;
 
 /// Each function becomes two tests, `name::sqlite` and `name::postgres`.

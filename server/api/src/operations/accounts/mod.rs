@@ -177,9 +177,13 @@ async fn finish(
         &mut tx,
         Event::by(&call.caller, action, "account", id.as_str()),
     );
-    tx.commit().await?;
-    state.hub().access_changed(&Change::Account(id.clone()));
-    Ok(())
+    state
+        .commit_rights(
+            tx,
+            &call.caller.viewer.municipality,
+            Change::Account(id.clone()),
+        )
+        .await
 }
 
 #[cfg(test)]

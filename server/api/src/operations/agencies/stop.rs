@@ -28,8 +28,9 @@ pub async fn stop(
         &mut tx,
         Event::by(&call.caller, "agency.stop", "agency", id.as_str()),
     );
-    tx.commit().await?;
     // The agency's people may have any document open.
-    state.hub().access_changed(&Change::Everything);
+    let municipality = &call.caller.viewer.municipality;
+    let change = Change::Municipality(municipality.clone());
+    state.commit_rights(tx, municipality, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -106,8 +106,7 @@ pub async fn add_member(
     let mut tx = settle(tx, &call, &access, "members", sharing).await?;
     let items = members(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
-    tx.commit().await?;
-    rights_changed(&state, &access, documents);
+    rights_changed(&state, tx, &access, documents).await?;
     Ok((StatusCode::CREATED, Json(MemberList { items })))
 }
 

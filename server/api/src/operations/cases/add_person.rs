@@ -89,8 +89,7 @@ pub async fn add_person(
         .ok_or_else(ApiError::not_found)?;
     let answer = detail(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
-    tx.commit().await?;
+    rights_changed(&state, tx, &access, documents.clone()).await?;
     state.rescan(&documents);
-    rights_changed(&state, &access, documents);
     Ok((StatusCode::CREATED, Json(answer)))
 }

@@ -27,7 +27,7 @@ use super::{Mode, event, open};
 use crate::{
     context::{COOKIE, CallContext, caller_of_token},
     error::ApiError,
-    events::CaseEvent,
+    events::{CaseEvent, Told},
     shares::Share,
     state::AppState,
 };
@@ -81,7 +81,7 @@ struct Follower {
     headers: HeaderMap,
     municipality: MunicipalityId,
     case: CaseId,
-    changes: Receiver<(MunicipalityId, CaseId, CaseEvent)>,
+    changes: Receiver<Told>,
     tick: Interval,
     /// Given back when the stream ends.
     _stream: Share,
@@ -102,8 +102,9 @@ impl Follower {
         loop {
             let change = tokio::select! {
                 received = self.changes.recv() => match received {
-                    Ok((municipality, case, change)) if municipality == self.municipality && case == self.case => Some(change),
-                    Ok(_) => continue,
+                    Ok(Some((municipality, case, change))) if municipality == self.municipality && case == self.case => Some(change),
+                    Ok(Some(_)) => continue,
+                    Ok(None) => Some(CaseEvent::Case),
                     Err(RecvError::Lagged(_)) => Some(CaseEvent::Case),
                     Err(RecvError::Closed) => return None,
                 },

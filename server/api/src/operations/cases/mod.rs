@@ -126,10 +126,18 @@ pub(crate) async fn affected(
         .await?)
 }
 
-/// Rights changed and are committed: open sockets are checked again, open screens fetch again.
-pub(crate) fn rights_changed(state: &AppState, access: &CaseAccess, documents: Vec<DocumentId>) {
-    state.hub().access_changed(&Change::Documents(documents));
+/// Commits a change of rights: open sockets are checked again, open screens fetch again.
+pub(crate) async fn rights_changed(
+    state: &AppState,
+    tx: Tx,
+    access: &CaseAccess,
+    documents: Vec<DocumentId>,
+) -> Result<(), ApiError> {
+    let municipality = &access.caller().viewer.municipality;
+    let change = Change::Documents(documents);
+    state.commit_rights(tx, municipality, change).await?;
     tell(state, access, CaseEvent::Case);
+    Ok(())
 }
 
 /// Tells open screens.

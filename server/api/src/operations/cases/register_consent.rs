@@ -215,8 +215,7 @@ pub async fn register_consent(
     let people = access.persons(&mut tx).await?;
     let consents = consent_answers(&mut tx, &access, &people).await?;
     let documents = affected(&mut tx, &access).await?;
-    tx.commit().await?;
-    rights_changed(&state, &access, documents);
+    rights_changed(&state, tx, &access, documents).await?;
     let had_access = had_access(before, &after, new.consent.status.is_agreement());
     Ok((
         StatusCode::CREATED,

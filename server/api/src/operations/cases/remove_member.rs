@@ -20,7 +20,6 @@ pub async fn remove_member(
     let (mut tx, access) = open(&state, &call, &CaseId(id), Mode::Write).await?;
     access.remove_member(&mut tx, &AgencyId(agency)).await?;
     let documents = affected(&mut tx, &access).await?;
-    tx.commit().await?;
-    rights_changed(&state, &access, documents);
+    rights_changed(&state, tx, &access, documents).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -88,8 +88,7 @@ pub async fn set_disclosures(
         .ok_or_else(ApiError::not_found)?;
     let found = matrix(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
-    tx.commit().await?;
-    rights_changed(&state, &access, documents);
+    rights_changed(&state, tx, &access, documents).await?;
     Ok(Json(found))
 }
 

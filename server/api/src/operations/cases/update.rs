@@ -123,11 +123,10 @@ pub async fn update(
         .ok_or_else(ApiError::not_found)?;
     let answer = detail(&mut tx, &access).await?;
     let documents = affected(&mut tx, &access).await?;
-    tx.commit().await?;
+    rights_changed(&state, tx, &access, documents.clone()).await?;
     if request.similar_ok.is_some() {
         // Vectors are made, or go.
         state.rescan(&documents);
     }
-    rights_changed(&state, &access, documents);
     Ok(Json(answer))
 }

@@ -94,8 +94,7 @@ pub async fn finalise(
     let mut event = Event::by(&caller, "document.finalise", "document", id.as_str());
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
-    tx.commit().await?;
-    draft_or_final(&state, &access);
+    draft_or_final(&state, tx, &access).await?;
     Ok(Json(FinalAnswer { number, seq }))
 }
 

@@ -1,10 +1,10 @@
 //! Live documents: the socket, the masked projection, mask review, versions and finals.
 
 use collab::access::Change;
-use store::documents::DocumentAccess;
+use store::{Tx, documents::DocumentAccess};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{events::CaseEvent, state::AppState};
+use crate::{error::ApiError, events::CaseEvent, state::AppState};
 
 pub mod create;
 pub mod finalise;
@@ -34,13 +34,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(history::history))
 }
 
-/// A document became final or a draft again: its sockets are asked anew who may write, and the
-/// case's readers are told.
-fn draft_or_final(state: &AppState, access: &DocumentAccess) {
+/// A document becomes final or a draft again: this is committed, its sockets are asked anew who may
+/// write, and the case's readers are told.
+async fn draft_or_final(state: &AppState, tx: Tx, access: &DocumentAccess) -> Result<(), ApiError> {
     let info = access.info();
-    state
-        .hub()
-        .access_changed(&Change::Documents(vec![info.id.clone()]));
+    let change = Change::Documents(vec![info.id.clone()]);
+    state.commit_rights(tx, &info.municipality, change).await?;
     if let Some(case) = &info.case {
         let document_id = info.id.clone();
         state.events().tell(
@@ -49,4 +48,5 @@ fn draft_or_final(state: &AppState, access: &DocumentAccess) {
             CaseEvent::Document { document_id },
         );
     }
+    Ok(())
 }

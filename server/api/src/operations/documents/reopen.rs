@@ -29,7 +29,6 @@ pub async fn reopen(
     let mut event = Event::by(&context.caller, "document.reopen", "document", id.as_str());
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
-    tx.commit().await?;
-    draft_or_final(&state, &access);
+    draft_or_final(&state, tx, &access).await?;
     Ok(StatusCode::NO_CONTENT)
 }

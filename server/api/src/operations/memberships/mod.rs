@@ -98,8 +98,9 @@ async fn finish(
     event: Event,
     id: MembershipId,
 ) -> Result<(), ApiError> {
+    let municipality = event.municipality.clone();
     audit::record(&mut tx, event);
-    tx.commit().await?;
-    state.hub().access_changed(&Change::Membership(id));
-    Ok(())
+    state
+        .commit_rights(tx, &municipality, Change::Membership(id))
+        .await
 }

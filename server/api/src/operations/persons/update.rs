@@ -179,12 +179,14 @@ pub async fn update(
     let municipality = &call.caller.viewer.municipality;
     let cases = tx.cases_with(municipality, &id).await?;
     let named = tx.documents_naming(municipality, &id).await?;
-    tx.commit().await?;
-    state.rescan(&named);
     if rights {
         // Which cases the person is in is more than the caller may know: every open document asks again.
-        state.hub().access_changed(&Change::Everything);
+        let change = Change::Municipality(municipality.clone());
+        state.commit_rights(tx, municipality, change).await?;
+    } else {
+        tx.commit().await?;
     }
+    state.rescan(&named);
     for case in cases {
         // Each screen asks for itself whether it may hear of the person.
         let event = CaseEvent::Person {

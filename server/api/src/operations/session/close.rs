@@ -29,10 +29,10 @@ pub async fn close(
         );
         event.account = Some(session.account.clone());
         audit::record(&mut tx, event);
-        tx.commit().await?;
+        let change = Change::Account(session.account);
         state
-            .hub()
-            .access_changed(&Change::Account(session.account));
+            .commit_rights(tx, &session.municipality, change)
+            .await?;
     }
     Ok((
         jar.remove(cookie(&state, String::new())),

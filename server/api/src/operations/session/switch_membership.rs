@@ -40,9 +40,14 @@ pub async fn switch_membership(
     event.account = Some(session.account.clone());
     event.membership.clone_from(&session.membership);
     audit::record(&mut tx, event.detail(json!({ "former": former })));
-    tx.commit().await?;
-    if let Some(former) = former {
-        state.hub().access_changed(&Change::Membership(former));
+    match former {
+        Some(former) => {
+            let change = Change::Membership(former);
+            state
+                .commit_rights(tx, &session.municipality, change)
+                .await?;
+        }
+        None => tx.commit().await?,
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -231,6 +231,7 @@ impl Town {
         let config = ApiConfig {
             base_path: String::new(),
             secure_cookies: false,
+            trusted_proxies: Vec::new(),
             public_origin: None,
             font: Some(font.into()),
         };
