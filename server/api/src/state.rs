@@ -7,6 +7,7 @@ use domain::{clock::Clock, id::DocumentId};
 use store::Database;
 
 use crate::{
+    channels::{self, Channels},
     engines::EngineSlot,
     error::ApiError,
     events::Events,
@@ -58,6 +59,7 @@ struct Parts {
     suggestions: SuggestionCache,
     rescans: tokio::sync::broadcast::Sender<DocumentId>,
     streams: Arc<Shares>,
+    channels: Arc<Channels>,
     inference: Turns,
 }
 
@@ -81,6 +83,7 @@ impl AppState {
             suggestions: SuggestionCache::default(),
             rescans: tokio::sync::broadcast::Sender::new(4096),
             streams: Shares::new(STREAMS),
+            channels: Channels::new(channels::Limits::default()),
             inference: Turns::new(INFERENCES, INFERENCE_QUEUE, INFERENCE_PATIENCE),
         }))
     }
@@ -143,6 +146,12 @@ impl AppState {
     /// Open streams of events, by account.
     pub(crate) fn streams(&self) -> &Arc<Shares> {
         &self.0.streams
+    }
+
+    /// Live documents over plain HTTP.
+    #[must_use]
+    pub(crate) fn channels(&self) -> &Arc<Channels> {
+        &self.0.channels
     }
 
     /// A request's turn to run a model. Hold no transaction while waiting.
