@@ -5,6 +5,7 @@ mod authorisation;
 mod commands;
 mod disclosure;
 mod exclusion;
+mod fallback;
 mod live;
 mod sessions;
 mod statistics;

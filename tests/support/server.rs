@@ -161,6 +161,14 @@ impl Server {
         Ok(())
     }
 
+    /// Waits until the process that was asked to stop has ended.
+    pub fn stopped(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.wait()?;
+        }
+        Ok(())
+    }
+
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)

@@ -1,4 +1,4 @@
-//! A Yjs peer on the socket, speaking the frames of the contract: sync, awareness, the durability
+//! A Yjs peer on the socket or on a channel, speaking the frames of the contract: sync, awareness, the durability
 //! barrier 100 and the refusal 101.
 
 use std::time::Duration;
@@ -15,6 +15,8 @@ use yrs::{
     },
     updates::{decoder::Decode, encoder::Encode},
 };
+
+use crate::channel::{Channel, Reading, Said};
 
 const SYNC: u64 = 0;
 const BARRIER: u64 = 100;
@@ -35,10 +37,17 @@ pub enum Heard {
     Closed,
 }
 
+/// What carries the frames.
+#[derive(Debug)]
+enum Line {
+    Socket(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
+    Channel(Box<Channel>),
+}
+
 #[derive(Debug)]
 pub struct Peer {
     pub doc: Doc,
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    line: Line,
     sent: StateVector,
     barriers: u64,
 }
@@ -46,7 +55,22 @@ pub struct Peer {
 impl Peer {
     /// Opens the document and waits until the server's state has arrived.
     pub async fn join(url: &str, document: &str, token: &str) -> Result<Self> {
-        let mut peer = Self::open(url, document, token).await?;
+        Self::open(url, document, token).await?.synced().await
+    }
+
+    /// As [`Peer::join`], over plain HTTP.
+    pub async fn join_channel(
+        url: &str,
+        document: &str,
+        token: &str,
+        reading: Reading,
+    ) -> Result<Self> {
+        let channel = Channel::open(url, document, token, reading).await?;
+        Self::on(Line::Channel(Box::new(channel))).synced().await
+    }
+
+    async fn synced(self) -> Result<Self> {
+        let mut peer = self;
         peer.send_step1().await?;
         loop {
             match peer.hear().await? {
@@ -64,16 +88,20 @@ impl Peer {
         let url = url.replacen("http://", "ws://", 1);
         let (socket, _) =
             connect_async(format!("{url}/api/collab/{document}?token={token}&acks=1")).await?;
+        Ok(Self::on(Line::Socket(Box::new(socket))))
+    }
+
+    fn on(line: Line) -> Self {
         let options = yrs::Options {
             offset_kind: yrs::OffsetKind::Utf16,
             ..yrs::Options::default()
         };
-        Ok(Self {
+        Self {
             doc: Doc::with_options(options),
-            socket,
+            line,
             sent: StateVector::default(),
             barriers: 0,
-        })
+        }
     }
 
     async fn send_step1(&mut self) -> Result<()> {
@@ -86,8 +114,10 @@ impl Peer {
     }
 
     pub async fn send_raw(&mut self, frame: Vec<u8>) -> Result<()> {
-        self.socket.send(Message::binary(frame)).await?;
-        Ok(())
+        match &mut self.line {
+            Line::Socket(socket) => Ok(socket.send(Message::binary(frame)).await?),
+            Line::Channel(channel) => channel.send(&frame).await,
+        }
     }
 
     /// Sends what was written to `doc` since the last time.
@@ -141,13 +171,11 @@ impl Peer {
 
     /// The next thing the server says, within 10 s. A read that fails counts as closed.
     pub async fn hear(&mut self) -> Result<Heard> {
-        let message = timeout(Duration::from_secs(10), self.socket.next())
+        let message = timeout(Duration::from_secs(10), self.line.next())
             .await
             .context("nothing heard for 10 s")?;
-        let bytes = match message {
-            Some(Ok(Message::Binary(bytes))) => bytes,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(Heard::Closed),
-            Some(Ok(_)) => return Ok(Heard::Other),
+        let Some(bytes) = message else {
+            return Ok(Heard::Closed);
         };
         let mut cursor = Cursor::new(&bytes);
         match cursor.read_var::<u64>()? {
@@ -177,6 +205,25 @@ impl Peer {
                 reason: cursor.read_string()?.to_owned(),
             }),
             _ => Ok(Heard::Other),
+        }
+    }
+}
+
+impl Line {
+    /// The next frame; `None` when there are no more.
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            match self {
+                Self::Socket(socket) => match socket.next().await {
+                    Some(Ok(Message::Binary(bytes))) => return Some(bytes.to_vec()),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                },
+                Self::Channel(channel) => match channel.next().await {
+                    Ok(Said::Frame(_, frame)) => return Some(frame),
+                    Ok(Said::End(_)) | Err(_) => return None,
+                },
+            }
         }
     }
 }

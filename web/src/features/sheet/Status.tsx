@@ -81,13 +81,19 @@ export function SaveStatus({ connection }: { connection: DocumentConnection }) {
   );
 }
 
-/** Says what to do when the gateway lets web pages through but not live editing. */
+/**
+ * Says what to do when the gateway lets web pages through but not live editing, and that all is well
+ * when only the usual way is closed.
+ */
 export function BlockedNotice({ connection }: { connection: DocumentConnection }) {
-  const { blocked, synced } = useConnectionState(connection);
-  if (!blocked) return null;
+  const { blocked, fallback, synced } = useConnectionState(connection);
+  if (!blocked)
+    return fallback && synced ? (
+      <Notice tone="info">WebSocketが使えないため、予備の通信で保存しています。</Notice>
+    ) : null;
   return (
     <Notice tone="error" live title="この回線では同時編集の通信ができません">
-      WebSocket が途中の機器で止められている可能性があります。
+      途中の機器で止められている可能性があります。
       {synced
         ? '入力した内容はまだ保存されていません。この画面を閉じずに、情報システム担当へ連絡してください。つながると自動で保存します。'
         : '情報システム担当へ連絡してください。つながると自動で開きます。'}
