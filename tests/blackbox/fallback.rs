@@ -419,6 +419,8 @@ async fn a_right_ends(world: &World, case: &str, sheet: &str) -> Result<()> {
         "the channel went on for {:?}",
         ended.elapsed()
     );
+    // Within the same second the other one ended too, with what it kept.
+    tokio::time::sleep(Duration::from_secs(1).saturating_sub(ended.elapsed())).await;
     let frames = ends_refused(&mut waiting, NO_PERMISSION).await?;
     ensure!(
         frames.len() == 1,

@@ -34,6 +34,8 @@ class FakeServer {
   status = 200;
   /** Nothing of a stream arrives, or nothing but its first event. */
   holds: 'all' | 'frames' | null = null;
+  /** What something on the way makes of a stream. */
+  instead: 'page' | 'nothing' | null = null;
   #waiting: (() => void)[] = [];
 
   say(...values: number[]) {
@@ -98,7 +100,8 @@ class FakeServer {
     return new Promise((done, fail) => {
       const aborted = () => fail(new DOMException('stopped', 'AbortError'));
       signal.addEventListener('abort', aborted);
-      if (this.holds === 'all') return;
+      if (this.instead === 'page') done(answer(403, text('<html>')));
+      if (this.holds === 'all' || this.instead === 'page') return;
       const body = new ReadableStream<Uint8Array>({
         start: (to) => {
           const stream: Stream = {
@@ -115,6 +118,10 @@ class FakeServer {
           });
           this.streams.push(stream);
           stream.say('event: open\ndata: \n\n');
+          if (this.instead === 'nothing') {
+            stream.open = false;
+            to.close();
+          }
           this.#tell(stream);
         },
       });
@@ -265,6 +272,18 @@ describe('Channel', () => {
     await next.pass(0);
     expect(next.heard).toEqual([[1]]);
     next.channel.close();
+  });
+
+  it.each(['page', 'nothing'] as const)('asks when a stream becomes a %s', async (instead) => {
+    const s = setUp();
+    s.server.instead = instead;
+    await s.pass(0);
+    s.server.say(5);
+    await s.pass(1_000);
+    expect(s.heard).toEqual([[5]]);
+    expect(s.server.count('GET', '/c1/events')).toBe(1);
+    expect(s.closed).toEqual([]);
+    s.channel.close();
   });
 
   it('notices a stream of which only the beginning arrives', async () => {

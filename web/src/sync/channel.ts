@@ -11,6 +11,8 @@ const SLOWEST = 10;
 const FIRST_EVENT = 4_000;
 /** A frame that the server has sent is on its way at most this long, ms. */
 const ON_THE_WAY = 3_000;
+/** A stream that is over so soon without a frame is no stream, ms. */
+const SHORT = 1_000;
 /** The server says something at least every 15 s, ms. */
 const SILENCE = 40_000;
 /** How long a request waits at the server for something to say: at first, and at least, s. */
@@ -43,6 +45,9 @@ const LOST = 1006;
 
 /** The channel is not there any more. */
 class Gone extends Error {}
+
+/** The server's own ways to say so: not signed in, not there, read by another request. */
+const GONE = [401, 404, 409];
 
 /** A whole answer. */
 interface Answer {
@@ -360,14 +365,13 @@ export class Channel implements Socket {
     const abort = () => stream.abort();
     this.#over.signal.addEventListener('abort', abort);
     this.#stream = stream;
-    let begun = false;
+    const [started, before] = [this.#now(), this.#last];
     let silent = false;
     let timer = setTimeout(() => {
       this.#route.heldBack = true;
       stream.abort();
     }, FIRST_EVENT);
     const heard = () => {
-      begun = true;
       this.#heard = this.#now();
       clearTimeout(timer);
       timer = setTimeout(() => {
@@ -382,10 +386,12 @@ export class Channel implements Socket {
         { after: this.#last },
         { signal: stream.signal },
       );
-      if (answer.status >= 400 && answer.status < 500) throw new Gone();
-      // A page of a proxy is no stream.
-      if (!answer.body || !answer.headers.get('Content-Type')?.startsWith('text/event-stream'))
+      if (GONE.includes(answer.status)) throw new Gone();
+      if (!answer.body || !answer.headers.get('Content-Type')?.startsWith('text/event-stream')) {
+        // A page of something on the way.
+        this.#route.heldBack = true;
         throw new Error(`status ${answer.status}`);
+      }
       for await (const event of eventsOf(answer.body, heard)) {
         if (event.name === 'end') return this.#end(Number(event.data));
         if (event.name === 'message') {
@@ -394,7 +400,7 @@ export class Channel implements Socket {
         } else if (this.#now() - this.#asked > ASK_EVERY) this.#confirm();
       }
       // A proxy's limit: the next one goes on where this one ended.
-      if (!begun) throw new Error('nothing came');
+      if (this.#now() - started < SHORT && this.#last === before) this.#route.heldBack = true;
     } catch (error) {
       // Given up on purpose.
       if (stream.signal.aborted && !silent && this.readyState === OPEN) return;
@@ -417,7 +423,7 @@ export class Channel implements Socket {
         query: { after, wait },
         within: wait * 1_000 + ANSWER_WITHIN,
       });
-      if (answer.status >= 400 && answer.status < 500 && answer.status !== 408) throw new Gone();
+      if (GONE.includes(answer.status)) throw new Gone();
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       body = answer.body;
     } catch (error) {

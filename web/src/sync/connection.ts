@@ -366,7 +366,9 @@ export class DocumentConnection {
     this.#trialDue = true;
     this.#later(this.#route.nextAttempt(this.#now(), this.#random), () => {
       this.#trialDue = false;
-      this.#trySocket();
+      // Another document of this page may have found out meanwhile.
+      if (this.#route.nextAttempt(this.#now(), () => 0) > 0) this.#trySocketLater();
+      else this.#trySocket();
     });
   }
 
