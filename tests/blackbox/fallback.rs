@@ -188,7 +188,7 @@ async fn what_comes_twice_counts_once(world: &World, sheet: &str) -> Result<()> 
     let (status, body) = send(&channel, 5, &[barrier(5)]).await?;
     let gap: serde_json::Value = serde_json::from_slice(&body)?;
     ensure!(
-        status == StatusCode::CONFLICT && gap["code"] == "gap" && gap["received"] == 3,
+        status == StatusCode::CONFLICT && gap["code"] == "out_of_turn" && gap["received"] == 3,
         "{status} {gap}"
     );
     // What was not confirmed comes again.
@@ -450,7 +450,7 @@ async fn so_many_and_no_more(world: &World, sheet: &str) -> Result<()> {
         ensure!(opened.len() <= 32, "channels without end");
     };
     ensure!(
-        refused.status == 429 && refused.code() == "too_many_channels",
+        refused.status == 429 && refused.code() == "too_many_streams",
         "{} {}",
         refused.status,
         refused.code()

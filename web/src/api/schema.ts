@@ -4215,7 +4215,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenedChannel"];
                 };
             };
-            /** @description too_many_channels */
+            /** @description too_many_streams */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4379,7 +4379,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description gap with `received`, out_of_turn */
+            /** @description out_of_turn, with `received` when frames were left out */
             409: {
                 headers: {
                     [name: string]: unknown;

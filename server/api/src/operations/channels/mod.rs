@@ -47,7 +47,8 @@ fn find(state: &AppState, caller: &Caller, place: &Place) -> Result<Arc<Channel>
         .ok_or_else(ApiError::not_found)
 }
 
-/// The client asks for frames that it confirmed already, or confirms frames that never were.
+/// The client asks for frames that it confirmed already, confirms frames that never were, or leaves
+/// some out.
 fn out_of_turn() -> ApiError {
     ApiError::conflict("out_of_turn")
 }

@@ -23,7 +23,7 @@ pub struct OpenedChannel {
 /// Open a channel to a live document. A reader without the right gets one too: it says nothing but
 /// the refusal, as the socket does.
 #[utoipa::path(post, path = "/documents/{id}/channels", tag = "documents", params(("id" = String, Path)),
-    responses((status = 201, body = OpenedChannel), (status = 429, description = "too_many_channels")))]
+    responses((status = 201, body = OpenedChannel), (status = 429, description = "too_many_streams")))]
 pub async fn open(
     State(state): State<AppState>,
     Path(document): Path<DocumentId>,
@@ -48,5 +48,5 @@ pub async fn open(
 }
 
 fn too_many() -> ApiError {
-    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_channels").with("retry_after", 30)
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams").with("retry_after", 30)
 }

@@ -48,7 +48,7 @@ pub struct ReceivedFrames {
     params(("id" = String, Path), ("channel" = String, Path), SendQuery),
     request_body(content_type = "application/octet-stream", description = "frames"),
     responses((status = 200, body = ReceivedFrames), (status = 400, description = "malformed"),
-        (status = 404, description = "not there (any more): open a new one"), (status = 409, description = "gap with `received`, out_of_turn"),
+        (status = 404, description = "not there (any more): open a new one"), (status = 409, description = "out_of_turn, with `received` when frames were left out"),
         (status = 410, description = "channel_ended: reading says why"), (status = 413, description = "too_large")))]
 pub async fn send(
     State(state): State<AppState>,
@@ -80,7 +80,7 @@ pub async fn send(
             received,
             newest: channel.newest(),
         })),
-        Err(NotSent::Gap(received)) => Err(ApiError::conflict("gap").with("received", received)),
+        Err(NotSent::Gap(received)) => Err(out_of_turn().with("received", received)),
         Err(NotSent::Ended) => Err(ApiError::new(StatusCode::GONE, "channel_ended")),
     }
 }
