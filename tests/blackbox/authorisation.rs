@@ -97,6 +97,11 @@ const TABLE: &[Row] = &[
     ("POST /cases/{id}/transcripts", Some(r#"{"text": ""}"#), [422, 422, 403, 403, 422, 422, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /cases/{id}/view-as/{agency_id}", None, [200, 200, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("POST /documents", Some(r#"{"kind": "note"}"#), [201, 201, 201, 201, 201, 201, 403, 201, 201, 403, 403, 403, 201, 403]),
+    ("POST /documents/{id}/channels", None, [201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201]), // who has no right hears the refusal in it
+    ("DELETE /documents/{id}/channels/{channel}", None, [404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]),
+    ("GET /documents/{id}/channels/{channel}/events", None, [404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]),
+    ("GET /documents/{id}/channels/{channel}/frames", None, [404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]),
+    ("POST /documents/{id}/channels/{channel}/frames", None, [404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]),
     ("GET /documents/{id}", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("POST /documents/{id}/finalise", None, [422, 422, 403, 403, 422, 422, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /documents/{id}/history", None, [200, 200, 200, 200, 200, 200, 200, 403, 404, 404, 404, 404, 404, 404]),
@@ -195,6 +200,7 @@ impl Subjects {
         let path = template
             .replace("{record_id}", &self.record)
             .replace("{agency_id}", &self.agency)
+            .replace("{channel}", "x")
             .replace("{seq}", "999999")
             .replace("{field}", "assessment.summary")
             .replace("{id}", id);

@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod disclosure;
 mod exclusion;
+mod fallback;
 mod hostile;
 mod live;
 mod nodes;

@@ -210,6 +210,14 @@ impl Server {
         Ok(())
     }
 
+    /// Waits until the process that was asked to stop has ended.
+    pub fn stopped(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.wait()?;
+        }
+        Ok(())
+    }
+
     /// Asks it to stop and waits until it has: what was received is durable and acknowledged then.
     pub fn stop(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {

@@ -1,4 +1,4 @@
-//! A Yjs peer on the socket, speaking the frames of the contract: sync, awareness, the durability
+//! A Yjs peer on the socket or on a channel, speaking the frames of the contract: sync, awareness, the durability
 //! barrier 100 and the refusal 101.
 
 use std::time::Duration;
@@ -24,6 +24,8 @@ use yrs::{
     },
     updates::{decoder::Decode, encoder::Encode},
 };
+
+use crate::channel::{Channel, Reading, Said};
 
 const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
@@ -62,10 +64,17 @@ async fn connect(url: &str, document: &str, token: &str) -> Result<Socket> {
     Ok(socket)
 }
 
+/// What carries the frames.
+#[derive(Debug)]
+enum Line {
+    Socket(Box<Socket>),
+    Channel(Box<Channel>),
+}
+
 #[derive(Debug)]
 pub struct Peer {
     pub doc: Doc,
-    socket: Socket,
+    line: Line,
     /// How long nothing may be heard.
     pub patience: Duration,
     sent: StateVector,
@@ -75,7 +84,22 @@ pub struct Peer {
 impl Peer {
     /// Opens the document and waits until the server's state has arrived.
     pub async fn join(url: &str, document: &str, token: &str) -> Result<Self> {
-        let mut peer = Self::open(url, document, token).await?;
+        Self::open(url, document, token).await?.synced().await
+    }
+
+    /// As [`Peer::join`], over plain HTTP.
+    pub async fn join_channel(
+        url: &str,
+        document: &str,
+        token: &str,
+        reading: Reading,
+    ) -> Result<Self> {
+        let channel = Channel::open(url, document, token, reading).await?;
+        Self::on(Line::Channel(Box::new(channel))).synced().await
+    }
+
+    async fn synced(self) -> Result<Self> {
+        let mut peer = self;
         peer.send_step1().await?;
         loop {
             match peer.hear().await? {
@@ -92,7 +116,7 @@ impl Peer {
     /// lacks. `connected` socket, first sync heard; like a provider it may still have to wait for
     /// its [`Self::barrier`].
     pub async fn rejoin(&mut self, url: &str, document: &str, token: &str) -> Result<()> {
-        self.socket = connect(url, document, token).await?;
+        self.line = Line::Socket(Box::new(connect(url, document, token).await?));
         self.send_step1().await?;
         // The server's step 1 asks for what it lacks; both must have come.
         let (mut told, mut asked) = (false, false);
@@ -111,17 +135,21 @@ impl Peer {
     /// Opens the socket without saying anything yet.
     pub async fn open(url: &str, document: &str, token: &str) -> Result<Self> {
         let socket = connect(url, document, token).await?;
+        Ok(Self::on(Line::Socket(Box::new(socket))))
+    }
+
+    fn on(line: Line) -> Self {
         let options = yrs::Options {
             offset_kind: yrs::OffsetKind::Utf16,
             ..yrs::Options::default()
         };
-        Ok(Self {
+        Self {
             doc: Doc::with_options(options),
-            socket,
+            line,
             patience: Duration::from_secs(10),
             sent: StateVector::default(),
             barriers: 0,
-        })
+        }
     }
 
     /// Says what this peer has and so asks for the rest.
@@ -135,8 +163,10 @@ impl Peer {
     }
 
     pub async fn send_raw(&mut self, frame: Vec<u8>) -> Result<()> {
-        self.socket.send(Message::binary(frame)).await?;
-        Ok(())
+        match &mut self.line {
+            Line::Socket(socket) => Ok(socket.send(Message::binary(frame)).await?),
+            Line::Channel(channel) => channel.send(&frame).await,
+        }
     }
 
     /// Sends one message of zeros in pieces of that size, as a client would that has more than fits.
@@ -151,7 +181,10 @@ impl Peer {
             });
             sent += length;
             let frame = WsFrame::message(vec![0; length], opcode, sent == size);
-            self.socket.send(Message::Frame(frame)).await?;
+            let Line::Socket(socket) = &mut self.line else {
+                bail!("only a socket takes a message in pieces");
+            };
+            socket.send(Message::Frame(frame)).await?;
         }
         Ok(())
     }
@@ -213,13 +246,11 @@ impl Peer {
 
     /// The next thing the server says, within [`Self::patience`]. A read that fails counts as closed.
     pub async fn hear(&mut self) -> Result<Heard> {
-        let message = timeout(self.patience, self.socket.next())
+        let message = timeout(self.patience, self.line.next())
             .await
             .with_context(|| format!("nothing heard for {:?}", self.patience))?;
-        let bytes = match message {
-            Some(Ok(Message::Binary(bytes))) => bytes,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(Heard::Closed),
-            Some(Ok(_)) => return Ok(Heard::Other),
+        let Some(bytes) = message else {
+            return Ok(Heard::Closed);
         };
         let mut cursor = Cursor::new(&bytes);
         match cursor.read_var::<u64>()? {
@@ -251,6 +282,25 @@ impl Peer {
                 reason: cursor.read_string()?.to_owned(),
             }),
             _ => Ok(Heard::Other),
+        }
+    }
+}
+
+impl Line {
+    /// The next frame; `None` when there are no more.
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            match self {
+                Self::Socket(socket) => match socket.next().await {
+                    Some(Ok(Message::Binary(bytes))) => return Some(bytes.to_vec()),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                },
+                Self::Channel(channel) => match channel.next().await {
+                    Ok(Said::Frame(_, frame)) => return Some(frame),
+                    Ok(Said::End(_)) | Err(_) => return None,
+                },
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ import {
   settled,
   signIn,
 } from './browser.mjs';
+import { startProxy } from './proxy.mjs';
 import { startServer } from './server.mjs';
 import { freshTotp } from './totp.mjs';
 
@@ -275,6 +276,53 @@ test('one sheet, two browsers, a Japanese input method', async () => {
   );
   quiet(sasaki);
   quiet(tanaka);
+});
+
+test('where no WebSocket gets through, the same sheet is written over plain HTTP', async () => {
+  const a = sasaki.page;
+  const proxy = await startProxy(server.url);
+  const browser = await openBrowser();
+  browsers.push(browser);
+  const { page: b, faults } = await openPage(browser, proxy.url);
+  const written = (page) => page.locator('#field-request_text').inputValue();
+  await signIn(b, tanaka.account);
+  await a.goto(`/cases/${caseId}/intake`);
+  await a.getByText('保存済み').first().waitFor();
+  for (const held of [false, true]) {
+    proxy.holdEvents = held;
+    await b.goto(`/cases/${caseId}/intake`);
+    await b.getByText('予備の通信で保存しています').waitFor();
+    await checkAccess(b, `over plain HTTP, events ${held ? 'held back' : 'passed on'}`);
+    const words = held ? '流れを止める機器でも届く。' : '古い機器の向こうから書く。';
+    await b.locator('#field-request_text').click();
+    await b.keyboard.press('Control+End');
+    await b.keyboard.insertText(words);
+    await b.getByText('保存済み').first().waitFor();
+    await eventually(
+      () => written(a),
+      (text) => text.endsWith(words),
+      'the other, on a WebSocket, sees it',
+    );
+    await a.locator('#field-request_text').click();
+    await a.keyboard.press('Control+End');
+    await a.keyboard.insertText('了解。');
+    await eventually(
+      () => written(b),
+      (text) => text.endsWith('了解。'),
+      'and is seen',
+    );
+  }
+  await picture(b, 'over-plain-http');
+  assert.equal(await a.getByText('予備の通信').count(), 0);
+  assert.ok(proxy.upgrades > 0, 'a WebSocket was tried');
+  assert.deepEqual(
+    faults.filter((fault) => !/WebSocket/.test(fault)),
+    [],
+    'nothing went wrong in the page',
+  );
+  await browser.close();
+  await proxy.stop();
+  quiet(sasaki);
 });
 
 test('ecomap: a person and a tie, seen by the other', async () => {

@@ -26,6 +26,11 @@ pub struct CallContext {
     pub session: Option<Session>,
 }
 
+/// A signed-in caller whose request a screen made by itself. Unlike [`CallContext`] it does not
+/// count as using the session: who went away is signed out although their screen goes on asking.
+#[derive(Debug, Clone)]
+pub struct Unattended(pub Caller);
+
 /// A session at any stage (sign-in in progress, or ready).
 #[derive(Debug)]
 pub struct AnySession(pub Session);
@@ -51,13 +56,7 @@ impl FromRequestParts<AppState> for AnySession {
         parts: &mut Parts,
         state: &AppState,
     ) -> Result<Self, Self::Rejection> {
-        let jar = CookieJar::from_headers(&parts.headers);
-        let token = jar.get(COOKIE).ok_or_else(ApiError::unauthenticated)?;
-        let mut tx = state.db().read().await?;
-        let session = sessions::find(&mut tx, token.value())
-            .await?
-            .ok_or_else(ApiError::session_expired)?;
-        drop(tx);
+        let session = session_of(state, &parts.headers).await?;
         if session.needs_touch(state.clock().now()) {
             let mut tx = state.db().write().await?;
             sessions::touch(&mut tx, &session).await?;
@@ -81,18 +80,45 @@ impl FromRequestParts<AppState> for CallContext {
             });
         }
         let AnySession(session) = AnySession::from_request_parts(parts, state).await?;
-        if session.stage != sessions::Stage::Ready {
-            return Err(ApiError::unauthenticated().with("stage", session.stage.code()));
-        }
-        let mut tx = state.db().read().await?;
-        let caller = sessions::caller(&mut tx, &session)
-            .await?
-            .ok_or_else(ApiError::no_membership)?;
         Ok(Self {
-            caller,
+            caller: caller_of_session(state, &session).await?,
             session: Some(session),
         })
     }
+}
+
+impl FromRequestParts<AppState> for Unattended {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        if let Some(token) = bearer(&parts.headers) {
+            return Ok(Self(caller_of_token(state, token).await?));
+        }
+        let session = session_of(state, &parts.headers).await?;
+        Ok(Self(caller_of_session(state, &session).await?))
+    }
+}
+
+async fn session_of(state: &AppState, headers: &HeaderMap) -> Result<Session, ApiError> {
+    let jar = CookieJar::from_headers(headers);
+    let token = jar.get(COOKIE).ok_or_else(ApiError::unauthenticated)?;
+    let mut tx = state.db().read().await?;
+    sessions::find(&mut tx, token.value())
+        .await?
+        .ok_or_else(ApiError::session_expired)
+}
+
+async fn caller_of_session(state: &AppState, session: &Session) -> Result<Caller, ApiError> {
+    if session.stage != sessions::Stage::Ready {
+        return Err(ApiError::unauthenticated().with("stage", session.stage.code()));
+    }
+    let mut tx = state.db().read().await?;
+    sessions::caller(&mut tx, session)
+        .await?
+        .ok_or_else(ApiError::no_membership)
 }
 
 /// The caller behind a token given in a header or, at the socket, in the query.

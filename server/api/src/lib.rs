@@ -2,6 +2,7 @@
 //! holds a rule of its own: they ask the store for an access value, and the store asks the policy.
 
 pub mod access;
+pub mod channels;
 pub mod context;
 pub mod drafting;
 pub mod engines;
@@ -53,6 +54,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(persons::routes())
         .merge(cases::routes())
         .merge(documents::routes())
+        .merge(operations::channels::routes())
         .merge(transcripts::routes())
         .merge(network::routes())
         .merge(forms::routes())

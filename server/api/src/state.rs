@@ -10,6 +10,7 @@ use domain::{
 use store::{Database, Tx};
 
 use crate::{
+    channels::{self, Channels},
     engines::EngineSlot,
     error::ApiError,
     events::Events,
@@ -66,6 +67,7 @@ struct Parts {
     suggestions: SuggestionCache,
     rescans: tokio::sync::broadcast::Sender<DocumentId>,
     streams: Arc<Shares>,
+    channels: Arc<Channels>,
     inference: Turns,
 }
 
@@ -90,6 +92,7 @@ impl AppState {
             suggestions: SuggestionCache::default(),
             rescans: tokio::sync::broadcast::Sender::new(4096),
             streams: Shares::new(STREAMS),
+            channels: Channels::new(channels::Limits::default()),
             inference: Turns::new(INFERENCES, INFERENCE_QUEUE, INFERENCE_PATIENCE),
         }))
     }
@@ -183,6 +186,12 @@ impl AppState {
     /// Open streams of events, by account.
     pub(crate) fn streams(&self) -> &Arc<Shares> {
         &self.0.streams
+    }
+
+    /// Live documents over plain HTTP.
+    #[must_use]
+    pub(crate) fn channels(&self) -> &Arc<Channels> {
+        &self.0.channels
     }
 
     /// A request's turn to run a model. Hold no transaction while waiting.

@@ -582,6 +582,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/documents/{id}/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open a channel to a live document. A reader without the right gets one too: it says nothing but
+         *     the refusal, as the socket does.
+         */
+        post: operations["post_documents_id_channels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{id}/channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Close a channel. What was sent before stays sent. */
+        delete: operations["delete_documents_id_channels_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{id}/channels/{channel}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a channel. The first event is `open`, so that a client notices when something on the way
+         *     holds events back. Then each frame is an event without a name: its id is the frame's number, its
+         *     data the frame in base64. The last one is `end` with the code a socket would be closed with; a
+         *     stream that ends without it can be asked for again. A second reader ends the first one's stream.
+         */
+        get: operations["get_documents_id_channels_channel_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{id}/channels/{channel}/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch frames. The body is a sequence of: length (4 bytes), number (8 bytes), frame; numbers with the
+         *     most significant byte first. A length of 0 is the end of the channel, and the number is the code
+         *     a socket would be closed with.
+         */
+        get: operations["get_documents_id_channels_channel_frames"];
+        put?: never;
+        /**
+         * Send frames. The body is a sequence of: length (4 bytes, most significant first), frame; it may be
+         *     empty, which only confirms. Frames that came before are passed over, so a request without an answer
+         *     can be sent again; a request that leaves some out is refused with what was `received`.
+         */
+        post: operations["post_documents_id_channels_channel_frames"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents/{id}/finalise": {
         parameters: {
             query?: never;
@@ -1880,6 +1965,10 @@ export interface components {
             login_id: string;
             password: string;
         };
+        OpenedChannel: {
+            /** @description Of use only to the session or token that opened it. */
+            id: string;
+        };
         /** @description 同意なし共有の記録. */
         OverrideAnswer: {
             account_id: string;
@@ -2120,6 +2209,19 @@ export interface components {
             /** @description `topic`, `issue`, `household`, `attribute`, `words` or `passage`. */
             kind: string;
             text: string;
+        };
+        ReceivedFrames: {
+            /**
+             * Format: int64
+             * @description Number of the newest frame for the client: if it does not arrive, something holds the events
+             *     back.
+             */
+            newest: number;
+            /**
+             * Format: int64
+             * @description Number of the last frame that the server has. Durable is what a barrier says, not this.
+             */
+            received: number;
         };
         Reception: {
             clients: components["schemas"]["ReceptionClient"][];
@@ -4088,6 +4190,212 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_documents_id_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedChannel"];
+                };
+            };
+            /** @description too_many_streams */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_documents_id_channels_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_documents_id_channels_channel_events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Number of the last frame that arrived; 0 or missing at the beginning. `Last-Event-ID` goes
+                 *     before it.
+                 */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description not there (any more): open a new one */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description out_of_turn */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_documents_id_channels_channel_frames: {
+        parameters: {
+            query?: {
+                /** @description Number of the last frame that arrived; 0 or missing at the beginning. */
+                after?: number;
+                /** @description How long to wait for the first frame, seconds; 25 at most. 0 or missing: what is there. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description frames; empty when there were none */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description not there (any more): open a new one */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description out_of_turn */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_documents_id_channels_channel_frames: {
+        parameters: {
+            query?: {
+                /** @description Number of the first frame in the body: 1 for the first that this client ever sent here. */
+                first?: number;
+                /** @description Number of the last frame that arrived from the server, if that is to be confirmed too. */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                channel: string;
+            };
+            cookie?: never;
+        };
+        /** @description frames */
+        requestBody?: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedFrames"];
+                };
+            };
+            /** @description malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not there (any more): open a new one */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description out_of_turn, with `received` when frames were left out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description channel_ended: reading says why */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,6 +4,7 @@ import * as Y from 'yjs';
 import * as encoding from 'lib0/encoding';
 import { DocumentConnection, type AccessAnswer, type Refusal, type Socket } from './connection';
 import * as frames from './frames';
+import { Route } from './route';
 
 /** Plays one socket of the server over a document that survives reconnects. */
 class FakeSocket implements Socket {
@@ -53,7 +54,9 @@ class FakeSocket implements Socket {
       this.push(frames.step2(Y.encodeStateAsUpdate(this.server, frame.stateVector)));
     if (frame.kind === 'update') Y.applyUpdate(this.server, frame.update);
     if (frame.kind === 'barrier') {
-      if (this.acks) this.push(frames.barrier(frame.number));
+      // The first one only asks whether anything gets through.
+      const greeting = this.got.filter(({ kind }) => kind === 'barrier').length === 1;
+      if (this.acks || greeting) this.push(frames.barrier(frame.number));
       else this.kept.push(frame.number);
     }
   }
@@ -64,6 +67,8 @@ function setUp(options: { acks?: boolean; deaf?: boolean } = {}) {
   const fields = server.getMap('fields');
   fields.set('summary', new Y.Text('初めの文'));
   const sockets: FakeSocket[] = [];
+  const channels: FakeSocket[] = [];
+  const route = new Route();
   const refusals: Refusal[] = [];
   let access: AccessAnswer = { kind: 'ok', epoch: 1, writable: true };
   const connection = new DocumentConnection('doc', {
@@ -74,6 +79,12 @@ function setUp(options: { acks?: boolean; deaf?: boolean } = {}) {
       sockets.push(socket);
       return socket;
     },
+    channel: () => {
+      const channel = new FakeSocket(server, options.acks ?? true, options.deaf ?? false);
+      channels.push(channel);
+      return channel;
+    },
+    route,
     random: () => 0,
   });
   const summary = () => connection.doc.getMap('fields').get('summary') as Y.Text;
@@ -81,12 +92,15 @@ function setUp(options: { acks?: boolean; deaf?: boolean } = {}) {
     server,
     connection,
     sockets,
+    channels,
+    route,
     refusals,
     summary,
     serverText: () => (fields.get('summary') as Y.Text).toString(),
     setAccess: (next: AccessAnswer) => (access = next),
     options,
     socket: () => sockets.at(-1)!,
+    channel: () => channels.at(-1)!,
     settle: () => vi.advanceTimersByTimeAsync(0),
   };
 }
@@ -154,8 +168,8 @@ describe('DocumentConnection', () => {
     s.socket().drop();
     await vi.advanceTimersByTimeAsync(2_000);
     s.socket().open();
-    // The first barrier had number 1; the resend got a later one.
-    s.socket().push(frames.barrier(1));
+    // The edit's first barrier had number 2; the resend got a later one.
+    s.socket().push(frames.barrier(2));
     expect(s.connection.state().save).toBe('saving');
     s.connection.destroy();
   });
@@ -294,14 +308,113 @@ describe('DocumentConnection', () => {
     s.connection.destroy();
   });
 
-  it('says so when a gateway blocks the socket but not the rest', async () => {
+  /** Two attempts at the WebSocket fail, so that the next one goes over a channel. */
+  async function blockSockets(s: ReturnType<typeof setUp>) {
+    await s.settle();
+    for (let i = 0; i < 2; i += 1) {
+      s.socket().drop();
+      await vi.advanceTimersByTimeAsync(2_000);
+    }
+    expect(s.channels).toHaveLength(1);
+  }
+
+  it('goes over plain HTTP when no WebSocket opens, and says so', async () => {
+    const s = setUp({ acks: false });
+    await blockSockets(s);
+    s.channel().open();
+    expect(s.connection.state()).toMatchObject({ save: 'saved', fallback: true, blocked: false });
+    s.summary().insert(0, '予備');
+    expect(s.connection.state().save).toBe('saving');
+    s.channel().acknowledge();
+    expect(s.connection.state().save).toBe('saved');
+    expect(s.serverText()).toBe('予備初めの文');
+    // Whoever comes next need not find out again.
+    const other = new DocumentConnection('other', {
+      access: () => Promise.resolve({ kind: 'ok', epoch: 1, writable: true }),
+      onRefused: () => undefined,
+      socket: () => expect.fail('the WebSocket is known not to work'),
+      channel: () => new FakeSocket(s.server),
+      route: s.route,
+    });
+    await s.settle();
+    other.destroy();
+    s.connection.destroy();
+  });
+
+  it('goes over plain HTTP when a WebSocket opens and brings nothing', async () => {
     const s = setUp();
     await s.settle();
-    for (let i = 0; i < 3; i += 1) {
+    for (let i = 0; i < 2; i += 1) {
+      s.socket().deaf = true;
+      s.socket().open();
+      await vi.advanceTimersByTimeAsync(11_000);
+    }
+    expect(s.sockets).toHaveLength(2);
+    s.channel().open();
+    expect(s.connection.state()).toMatchObject({ save: 'saved', fallback: true });
+    s.connection.destroy();
+  });
+
+  it('does not wait for a handshake that hangs', async () => {
+    const s = setUp();
+    await s.settle();
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect(s.sockets).toHaveLength(2);
+    expect(s.channels).toHaveLength(1);
+    s.connection.destroy();
+  });
+
+  it('leaves one WebSocket that breaks to the ordinary reconnecting', async () => {
+    const s = setUp();
+    await s.settle();
+    for (let i = 0; i < 4; i += 1) {
+      s.socket().open();
       s.socket().drop();
-      await vi.advanceTimersByTimeAsync(20_000);
+      await vi.advanceTimersByTimeAsync(5_000);
+    }
+    expect(s.channels).toHaveLength(0);
+    s.connection.destroy();
+  });
+
+  it('goes back to the WebSocket without interrupting, once one gets through', async () => {
+    const s = setUp({ acks: false });
+    await blockSockets(s);
+    const channel = s.channel();
+    channel.open();
+    // A first attempt in vain, and the next one later.
+    await vi.advanceTimersByTimeAsync(5 * 60_000);
+    expect(s.sockets).toHaveLength(3);
+    s.socket().drop();
+    expect(s.connection.state()).toMatchObject({ save: 'saved', fallback: true });
+    await vi.advanceTimersByTimeAsync(5 * 60_000);
+    expect(s.sockets).toHaveLength(3);
+    await vi.advanceTimersByTimeAsync(5 * 60_000);
+    expect(s.sockets).toHaveLength(4);
+    channel.deaf = true;
+    s.summary().insert(0, '途中');
+    expect(s.connection.state().save).toBe('saving');
+    s.socket().open();
+    expect(s.connection.state()).toMatchObject({ save: 'saving', fallback: false });
+    expect(channel.onmessage).toBeNull();
+    s.socket().acknowledge();
+    expect(s.connection.state().save).toBe('saved');
+    expect(s.serverText()).toBe('途中初めの文');
+    expect(s.route.avoidsSocket).toBe(false);
+    s.connection.destroy();
+  });
+
+  it('says so when neither gets through, and goes on trying both', async () => {
+    const s = setUp();
+    await blockSockets(s);
+    for (let i = 0; i < 2; i += 1) {
+      expect(s.connection.state().blocked).toBe(false);
+      s.channel().drop();
+      await vi.advanceTimersByTimeAsync(5_000);
     }
     expect(s.connection.state().blocked).toBe(true);
+    expect(s.sockets).toHaveLength(3);
+    s.socket().open();
+    expect(s.connection.state()).toMatchObject({ save: 'saved', blocked: false, fallback: false });
     s.connection.destroy();
   });
 });

@@ -6,7 +6,9 @@ import {
 } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { appUrl } from '../api/client';
+import { Channel } from './channel';
 import * as frames from './frames';
+import { route as wayFromHere, type Route } from './route';
 
 /** Any shared type; yjs itself writes it this way. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -36,7 +38,9 @@ export interface ConnectionState {
   synced: boolean;
   /** Someone is composing here: text that exists only in the box. */
   composing: boolean;
-  /** HTTP works, the WebSocket never opened: a gateway blocks it. */
+  /** No WebSocket gets through; the same frames go over plain HTTP, a little slower. */
+  fallback: boolean;
+  /** The server answers, but live editing gets through neither way: a gateway blocks it. */
   blocked: boolean;
   /** What the server has stored of the document is damaged; it neither shows nor saves it. */
   damaged?: boolean;
@@ -82,6 +86,9 @@ export interface ConnectionOptions {
   /** Called once when this copy must be dropped. */
   onRefused: (refusal: Refusal) => void;
   socket?: (url: string) => Socket;
+  /** The same over plain HTTP, for a document's id. */
+  channel?: (id: string) => Socket;
+  route?: Route;
   random?: () => number;
   now?: () => number;
 }
@@ -103,8 +110,16 @@ const PROBE_EVERY = 20_000;
 const PROBE_ANSWER = 10_000;
 /** Presence goes out at most this often, ms. */
 const PRESENCE_EVERY = 60;
-/** Attempts without one opening before a gateway is suspected. */
-const BLOCKED_AFTER = 3;
+/** Attempts in a row that brought no frame before a way counts as blocked. */
+const BLOCKED_AFTER = 2;
+/** With both ways blocked the WebSocket is tried every so many attempts. */
+const SOCKET_EVERY = 3;
+/** The first frame comes within this time, or something swallows them, ms: over a channel it may
+ * first have to find out that streams of events are held back. */
+const HEARD_WITHIN = { socket: 10_000, channel: 20_000 };
+
+/** What carries the frames. */
+type Way = 'socket' | 'channel';
 
 interface Pending {
   update: Uint8Array;
@@ -125,14 +140,24 @@ export class DocumentConnection {
   readonly #options: ConnectionOptions;
   readonly #now: () => number;
   readonly #random: () => number;
+  readonly #route: Route;
   readonly #listeners = new Set<() => void>();
   #socket: Socket | null = null;
+  #way: Way = 'socket';
+  /** Gives the present socket up. */
+  #drop: (() => void) | null = null;
+  /** A WebSocket being tried while the channel goes on. */
+  #trial: Socket | null = null;
+  #trialDue = false;
   #open = false;
   #pending: Pending[] = [];
   #barrier = 0;
   #acknowledged = 0;
   #attempts = 0;
-  #neverOpened = 0;
+  /** Attempts in a row that brought no frame. */
+  #mute = { socket: 0, channel: 0 };
+  /** Attempts since then while the WebSocket was to be left alone. */
+  #turn = 0;
   #epoch: number | null = null;
   #writable = true;
   #dead = false;
@@ -146,6 +171,7 @@ export class DocumentConnection {
     savedAt: null,
     synced: false,
     composing: false,
+    fallback: false,
     blocked: false,
   };
 
@@ -154,6 +180,7 @@ export class DocumentConnection {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#random = options.random ?? Math.random;
+    this.#route = options.route ?? wayFromHere;
     this.doc.on('update', this.#onUpdate);
     this.awareness.on('update', this.#onAwareness);
     if (typeof window !== 'undefined') {
@@ -217,12 +244,9 @@ export class DocumentConnection {
       window.removeEventListener('beforeunload', this.#onUnload);
       window.removeEventListener('online', this.#onOnline);
     }
-    const socket = this.#socket;
-    this.#socket = null;
-    if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
-      socket.close();
-    }
+    const sockets = [this.#socket, this.#trial];
+    this.#socket = this.#trial = null;
+    for (const socket of sockets) if (socket) discard(socket);
   }
 
   #later(ms: number, run: () => void): void {
@@ -268,32 +292,118 @@ export class DocumentConnection {
   }
 
   #dial(): void {
+    if (this.#route.avoidsSocket) this.#turn += 1;
+    if (this.#turn % SOCKET_EVERY === 0) this.#use('socket', this.#openSocket());
+    else this.#use('channel', this.#openChannel());
+  }
+
+  #openSocket(): Socket {
     const url = appUrl(`api/collab/${encodeURIComponent(this.#id)}?acks=1`);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     const open = this.#options.socket ?? ((address: string): Socket => new WebSocket(address));
-    const socket = open(url.href);
+    return open(url.href);
+  }
+
+  #openChannel(): Socket {
+    const open =
+      this.#options.channel ??
+      ((id: string): Socket =>
+        new Channel(id, { route: this.#route, random: this.#random, now: this.#now }));
+    return open(this.#id);
+  }
+
+  /** Lets a socket carry the frames from now on. */
+  #use(way: Way, socket: Socket): void {
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
-    let opened = false;
-    socket.onopen = () => {
-      opened = true;
-      this.#neverOpened = 0;
-      this.#onOpen();
-    };
-    socket.onmessage = (event: MessageEvent) => {
-      if (event.data instanceof ArrayBuffer) this.#receive(new Uint8Array(event.data));
-    };
-    socket.onclose = (event: CloseEvent) => {
+    this.#way = way;
+    let heard = false;
+    const ended = (code: number, reason: string) => {
       if (this.#socket !== socket) return;
       this.#socket = null;
       this.#open = false;
-      if (!opened) this.#neverOpened += 1;
+      discard(socket);
+      if (!heard && code < 4400) this.#wasMute(way);
       // 4400 + code is for good; 4500 + code asks to come back later.
-      const code = event.code - 4400;
-      if (code >= 1 && code <= 9) this.#refuse(code, event.reason);
+      const refused = code - 4400;
+      if (refused >= 1 && refused <= 9) this.#refuse(refused, reason);
       else this.#lost();
     };
+    socket.onopen = () => this.#onOpen();
+    socket.onmessage = (event: MessageEvent) => {
+      if (!(event.data instanceof ArrayBuffer)) return;
+      if (!heard) {
+        heard = true;
+        this.#works(way);
+      }
+      this.#receive(new Uint8Array(event.data));
+    };
+    socket.onclose = (event: CloseEvent) => ended(event.code, event.reason);
     socket.onerror = () => undefined;
+    // Who swallows frames may swallow the closing too: it is not waited for.
+    this.#drop = () => ended(1006, '');
+    this.#later(HEARD_WITHIN[way], () => {
+      if (!heard) ended(1006, '');
+    });
+  }
+
+  /** A first frame came this way. */
+  #works(way: Way): void {
+    this.#mute = { socket: 0, channel: 0 };
+    this.#turn = 0;
+    if (way === 'socket') this.#route.socketWorks();
+    else this.#trySocketLater();
+    this.#change({ fallback: way === 'channel', blocked: false });
+  }
+
+  #wasMute(way: Way): void {
+    this.#mute[way] += 1;
+    if (way === 'socket' && this.#mute.socket >= BLOCKED_AFTER) {
+      if (!this.#route.avoidsSocket) this.#attempts = 0;
+      this.#route.socketFails(this.#now());
+    }
+  }
+
+  #trySocketLater(): void {
+    if (this.#trialDue) return;
+    this.#trialDue = true;
+    this.#later(this.#route.nextAttempt(this.#now(), this.#random), () => {
+      this.#trialDue = false;
+      // Another document of this page may have found out meanwhile.
+      if (this.#route.nextAttempt(this.#now(), () => 0) > 0) this.#trySocketLater();
+      else this.#trySocket();
+    });
+  }
+
+  /** The gateway may be another one by now: looks for a WebSocket while the channel goes on. */
+  #trySocket(): void {
+    if (this.#dead || this.#way !== 'channel' || !this.#open || this.#trial) return;
+    const trial = this.#openSocket();
+    trial.binaryType = 'arraybuffer';
+    this.#trial = trial;
+    const over = (works: boolean) => {
+      if (this.#trial !== trial) return;
+      this.#trial = null;
+      if (!works || this.#way !== 'channel' || !this.#open) {
+        discard(trial);
+        if (works) return;
+        this.#route.socketFails(this.#now());
+        this.#trySocketLater();
+        return;
+      }
+      const channel = this.#socket;
+      this.#use('socket', trial);
+      this.#works('socket');
+      this.#onOpen();
+      // What it still carries arrives twice, which changes nothing.
+      if (channel) discard(channel);
+    };
+    trial.onopen = () =>
+      trial.send(frames.barrier((this.#barrier += 1)) as Uint8Array<ArrayBuffer>);
+    trial.onmessage = () => over(true);
+    trial.onclose = () => over(false);
+    trial.onerror = () => undefined;
+    this.#later(HEARD_WITHIN.socket, () => over(false));
   }
 
   #onOpen(): void {
@@ -301,12 +411,14 @@ export class DocumentConnection {
     this.#lastHeard = this.#now();
     // Nothing sent on the former socket counts: its acknowledgement can no longer come.
     for (const pending of this.#pending) pending.barrier = null;
+    // Answered at once, however large the document is: says whether frames get through at all.
+    this.#send(frames.barrier((this.#barrier += 1)));
     this.#send(frames.step1(Y.encodeStateVector(this.doc)));
     this.#flush();
     this.#sendPresence(new Set([this.doc.clientID]));
     if (this.#probe) clearInterval(this.#probe);
     this.#probe = setInterval(() => this.#checkAlive(), PROBE_EVERY / 2);
-    this.#change({ blocked: false });
+    this.#change({});
   }
 
   #lost(): void {
@@ -319,7 +431,9 @@ export class DocumentConnection {
 
   #retry(): void {
     this.#attempts += 1;
-    this.#change({ blocked: this.#neverOpened >= BLOCKED_AFTER });
+    this.#change({
+      blocked: this.#route.avoidsSocket && this.#mute.channel >= BLOCKED_AFTER,
+    });
     // Full jitter: after a restart of the server not everybody knocks at once.
     const ceiling = Math.min(RETRY_MOST, RETRY_FIRST * 2 ** Math.min(this.#attempts, 8));
     this.#later(RETRY_FIRST / 2 + this.#random() * ceiling, () => void this.#connect());
@@ -330,9 +444,10 @@ export class DocumentConnection {
   };
 
   #checkAlive(): void {
-    if (!this.#socket || !this.#open) return;
+    // A channel notices by itself: its requests fail.
+    if (!this.#socket || !this.#open || this.#way === 'channel') return;
     const silent = this.#now() - this.#lastHeard;
-    if (silent > PROBE_EVERY + PROBE_ANSWER) this.#socket.close();
+    if (silent > PROBE_EVERY + PROBE_ANSWER) this.#drop?.();
     else if (silent > PROBE_EVERY) this.#send(frames.barrier((this.#barrier += 1)));
   }
 
@@ -466,6 +581,12 @@ export class DocumentConnection {
   readonly #onUnload = (event: BeforeUnloadEvent) => {
     if (this.#pending.length > 0 || this.#state.composing) event.preventDefault();
   };
+}
+
+/** Closes a socket that nobody listens to any more. */
+function discard(socket: Socket): void {
+  socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
+  socket.close();
 }
 
 /** Paths of what a transaction changed: field ids, without the root's name when it is `fields`. */

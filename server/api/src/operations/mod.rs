@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod agencies;
 pub mod audit;
 pub mod cases;
+pub mod channels;
 pub mod documents;
 pub mod forms;
 pub mod memberships;

@@ -82,11 +82,11 @@ export function SaveStatus({ connection }: { connection: DocumentConnection }) {
 }
 
 /**
- * Says what to do when the gateway lets web pages through but not live editing, or when what the
- * server has stored of the document is damaged.
+ * Says what to do when the gateway lets web pages through but not live editing, that all is well when
+ * only the usual way is closed, or that what the server has stored of the document is damaged.
  */
 export function BlockedNotice({ connection }: { connection: DocumentConnection }) {
-  const { blocked, damaged, synced } = useConnectionState(connection);
+  const { blocked, damaged, fallback, synced } = useConnectionState(connection);
   if (damaged)
     return (
       <Notice tone="error" live title="この文書の記録に壊れた箇所が見つかりました">
@@ -95,10 +95,13 @@ export function BlockedNotice({ connection }: { connection: DocumentConnection }
         システム管理者に連絡してください。
       </Notice>
     );
-  if (!blocked) return null;
+  if (!blocked)
+    return fallback && synced ? (
+      <Notice tone="info">WebSocketが使えないため、予備の通信で保存しています。</Notice>
+    ) : null;
   return (
     <Notice tone="error" live title="この回線では同時編集の通信ができません">
-      WebSocket が途中の機器で止められている可能性があります。
+      途中の機器で止められている可能性があります。
       {synced
         ? '入力した内容はまだ保存されていません。この画面を閉じずに、情報システム担当へ連絡してください。つながると自動で保存します。'
         : '情報システム担当へ連絡してください。つながると自動で開きます。'}

@@ -44,7 +44,15 @@ function show(children: React.ReactNode) {
 function button(save: 'saved' | 'saving', day: string | null) {
   const doc = new Y.Doc();
   if (day) doc.getMap('fields').set('day', day);
-  const state = { save, unsaved: 0, savedAt: null, synced: true, composing: false, blocked: false };
+  const state = {
+    save,
+    unsaved: 0,
+    savedAt: null,
+    synced: true,
+    composing: false,
+    fallback: false,
+    blocked: false,
+  };
   const connection = {
     doc,
     subscribe: () => () => undefined,

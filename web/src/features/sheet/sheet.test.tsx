@@ -36,6 +36,7 @@ const saved = {
   savedAt: null,
   synced: true,
   composing: false,
+  fallback: false,
   blocked: false,
 } as const;
 

@@ -101,6 +101,7 @@ describe('sheet values', () => {
       savedAt: 0,
       synced: true,
       composing: false,
+      fallback: false,
       blocked: false,
     } as const;
     expect(saveWords(state).text).toBe('保存済み');

@@ -38,7 +38,7 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 /// How long a client that was told the end has to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 /// One update of 1 MiB and its frame; more is refused before it is buffered.
-const LARGEST_MESSAGE: usize = (1 << 20) + 4096;
+pub(crate) const LARGEST_MESSAGE: usize = (1 << 20) + 4096;
 
 #[derive(Deserialize)]
 pub struct SocketQuery {
@@ -93,7 +93,8 @@ pub async fn socket(
         }))
 }
 
-async fn record<T>(
+/// Notes in the audit log that a live document was opened, or was not.
+pub(crate) async fn record<T>(
     state: &AppState,
     caller: &Caller,
     document: &domain::id::DocumentId,

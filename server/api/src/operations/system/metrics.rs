@@ -19,6 +19,8 @@ pub async fn metrics(State(state): State<AppState>) -> Response {
     let mut text = String::new();
     let rooms = state.hub().rooms();
     text.push_str(&format!("# HELP musubi_rooms Documents that are open.\n# TYPE musubi_rooms gauge\nmusubi_rooms {rooms}\n"));
+    let channels = state.channels().count();
+    text.push_str(&format!("# HELP musubi_channels Live connections over plain HTTP.\n# TYPE musubi_channels gauge\nmusubi_channels {channels}\n"));
     text.push_str(&format!("# HELP musubi_models_ready 1 when the models can be used.\n# TYPE musubi_models_ready gauge\nmusubi_models_ready {models}\n"));
     let figures = state.hub().figures();
     let mut number = |name: &str, kind: &str, help: &str, value: u64| {
