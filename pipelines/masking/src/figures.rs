@@ -31,6 +31,20 @@ const SPOKEN: [(&str, char); 20] = [
     ("ク", '9'),
 ];
 
+/// What a speaker says while looking for the next digits.
+const FILLERS: [&str; 10] = [
+    "えーっと",
+    "えーと",
+    "えっと",
+    "ええと",
+    "あのー",
+    "あの",
+    "えー",
+    "ええ",
+    "んー",
+    "そのー",
+];
+
 /// One character of the view.
 #[derive(Debug, Clone, Copy)]
 struct Unit {
@@ -182,7 +196,9 @@ fn read(text: &Text) -> (Vec<Unit>, bool) {
             let wrong = chars[at..end].iter().filter(|&&c| is_misread(c)).count();
             let digits = end - at - wrong;
             let beside = beside_digit(chars, at, end);
-            let mend = wrong > 0 && alone && (digits > 0 || end - at >= 3 && beside);
+            let mend = wrong > 0
+                && alone
+                && (digits > 0 || end - at >= 3 && beside || spaced_out(chars, at));
             misread += usize::from(mend);
             for (index, &c) in chars.iter().enumerate().take(end).skip(at) {
                 let c = match c {
@@ -218,6 +234,49 @@ fn beside_digit(chars: &[char], start: usize, end: usize) -> bool {
     left.is_some_and(char::is_ascii_digit) || right.is_some_and(char::is_ascii_digit)
 }
 
+/// Whether the character stands in a number that is set letter by letter: 「O 2 4 1-8 2-3 O 5 7」.
+fn spaced_out(chars: &[char], at: usize) -> bool {
+    const LETTERS: usize = 6;
+    const DIGITS: usize = 4;
+    let mut seen = (0, 0);
+    let mut count = |places: &mut dyn Iterator<Item = &char>| {
+        // A letter must follow one or more marks, a mark at most two others.
+        let mut marks = 3;
+        for &c in places {
+            if c == ' ' || is_hyphen(c) {
+                marks += 1;
+                if marks > 3 {
+                    break;
+                }
+            } else if (c.is_ascii_digit() || is_misread(c)) && marks > 0 {
+                marks = 0;
+                seen.0 += 1;
+                seen.1 += usize::from(c.is_ascii_digit());
+            } else {
+                break;
+            }
+        }
+    };
+    count(&mut chars[at..].iter());
+    count(&mut chars[..=at].iter().rev());
+    seen.0 > LETTERS && seen.1 >= DIGITS
+}
+
+/// How many characters of `chars` from `at` on are fillers and the marks after them.
+fn filler(text: &Text, mut at: usize) -> usize {
+    let start = at;
+    while let Some(length) = FILLERS.iter().find_map(|filler| {
+        let length = filler.chars().count();
+        (text.chars.get(at..at + length)? == filler.chars().collect::<Vec<_>>()).then_some(length)
+    }) {
+        at += length;
+        while matches!(text.chars.get(at), Some(' ' | '、')) {
+            at += 1;
+        }
+    }
+    at - start
+}
+
 /// A run of at least three spoken digits that begins at `at`.
 fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
     let first = to_katakana(chars[at]);
@@ -250,16 +309,23 @@ fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
     }
     let mut found = Vec::new();
     let mut end = at;
-    while let Some((word, digit)) = SPOKEN.iter().find(|(word, _)| {
-        word.chars().enumerate().all(|(offset, wanted)| {
-            chars
-                .get(end + offset)
-                .is_some_and(|&c| is_katakana(c) == katakana && to_katakana(c) == wanted)
-        })
-    }) {
-        let length = word.chars().count();
+    loop {
+        let word = SPOKEN.iter().find(|(word, _)| {
+            word.chars().enumerate().all(|(offset, wanted)| {
+                chars
+                    .get(end + offset)
+                    .is_some_and(|&c| is_katakana(c) == katakana && to_katakana(c) == wanted)
+            })
+        });
+        // 「ゼロ九ゼロ」
+        let written = chars.get(end).copied().and_then(kanji_digit);
+        let (length, digit) = match (word, written) {
+            (Some((word, digit)), _) => (word.chars().count(), *digit),
+            (None, Some(digit)) if katakana => (1, char::from_digit(digit, 10).unwrap_or('0')),
+            _ => break,
+        };
         found.push(Unit {
-            c: *digit,
+            c: digit,
             start: end,
             end: end + length,
             said: true,
@@ -319,6 +385,16 @@ fn join(text: &Text, units: &[Unit], scanned: bool) -> Vec<Unit> {
             let from = after;
             while after - from < 2 && blank(after) {
                 after += 1;
+            }
+            if matches!(joint, 'の' | '、')
+                && let Some(unit) = units.get(after)
+            {
+                let skipped = filler(text, unit.start);
+                let behind = unit.start + skipped;
+                after += units[after..]
+                    .iter()
+                    .take_while(|unit| unit.start < behind)
+                    .count();
             }
             let spoken = at.checked_sub(1).is_some_and(said) && said(after);
             let takes = digit(after)
@@ -416,6 +492,12 @@ mod tests {
             ("口座 1 2 3 4 5 6 7 です", "口座 1234567 です"),
             ("045 - 123 - 4567", "045-123-4567"),
             ("082・123・4567", "082-123-4567"),
+            ("ゼロ九ゼロ 三三五一 二零六八", "090 3351 2068"),
+            ("0123の 45の えー 6789", "0123-45-6789"),
+            ("0123の45の、えっと、6789です", "0123-45-6789です"),
+            ("O 1 2 3-4 5-6 7 O l", "0123-45-6701"),
+            ("血液型 O 5 人", "血液型 O 5 人"),
+            ("3のあの人", "3のあの人"),
             ("イチゴとサンゴ", "イチゴとサンゴ"),
             ("IDとOLが12人", "IDとOLが12人"),
             ("5 月 1 日", "5 月 1 日"),
