@@ -230,6 +230,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// What was read since, by a later state of the same reader.
+    pub(crate) fn until(self, later: &Self) -> &'a [u8] {
+        &self.rest[..self.rest.len() - later.rest.len()]
+    }
+
     pub(crate) fn byte(&mut self) -> Result<u8, FrameError> {
         let (&first, rest) = self.rest.split_first().ok_or(FrameError::Truncated)?;
         self.rest = rest;

@@ -293,9 +293,14 @@ impl Room {
     }
 
     fn deadline(&self) -> Instant {
-        let mut deadline = self.last_use + self.shared.limits.idle;
+        let idle = self.members.is_empty() && self.flight.is_none() && self.pending.is_empty();
+        // With an append under way its end is what wakes the room.
+        let mut deadline = if idle {
+            self.last_use + self.shared.limits.idle
+        } else {
+            Instant::now() + Duration::from_secs(3600)
+        };
         if !self.members.is_empty() {
-            deadline = Instant::now() + Duration::from_secs(3600);
             if let Some(oldest) = self.members.values().map(|m| m.checked).min() {
                 deadline = deadline.min(oldest + self.shared.limits.recheck);
             }
@@ -476,9 +481,14 @@ impl Room {
                 }
             }
             Control::Nudge { epoch, seq } => {
-                if epoch != self.core.epoch {
+                // One of an epoch that is over is merely late.
+                if epoch > self.core.epoch {
                     self.broken = Some(Code::Gone);
-                } else if seq > self.core.seq && self.flight.is_none() && self.pending.is_empty() {
+                } else if epoch == self.core.epoch
+                    && seq > self.core.seq
+                    && self.flight.is_none()
+                    && self.pending.is_empty()
+                {
                     // With an append under way the log itself will say that we are behind.
                     self.reload(Vec::new()).await;
                 }

@@ -5,6 +5,7 @@
 mod anchors;
 mod converge;
 mod measure;
+mod peers;
 mod rooms;
 mod structs;
 mod support;
