@@ -12,6 +12,7 @@
 //! Decoding borrows from the input, checks every bound and never panics.
 
 use bytes::Bytes;
+use yrs::StateVector;
 
 /// Why the server refuses. The numbers are part of the contract with clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -193,6 +194,25 @@ pub fn refusal(code: Code) -> Bytes {
         reason: code.reason(),
     }
     .encode()
+}
+
+/// Decodes a peer's state vector.
+///
+/// # Errors
+/// [`FrameError`] when it is truncated, out of range or has bytes left over.
+pub fn decode_state(bytes: &[u8]) -> Result<StateVector, FrameError> {
+    let mut input = Reader::new(bytes);
+    let mut state = StateVector::default();
+    for _ in 0..input.number()? {
+        let client = input.number()?;
+        let clock = input.number32()?;
+        state.set_max(yrs::ClientID::new(client), clock);
+    }
+    if input.is_empty() {
+        Ok(state)
+    } else {
+        Err(FrameError::Trailing)
+    }
 }
 
 fn tagged(out: &mut Vec<u8>, tag: &[u8], block: &[u8]) {

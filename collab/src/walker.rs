@@ -746,6 +746,11 @@ impl Index {
                 return refuse(Code::ShapeNotAllowed, "server's root");
             }
             let in_map = at.key.is_some();
+            if in_map && item.right_origin.is_some() {
+                // A value comes after all others of its key. Before one, or the wrong way round
+                // between two, replicas would differ in which of them is the last.
+                return refuse(Code::Malformed, "before a value");
+            }
             let seeded = in_map
                 && !writer.server
                 && container.rule.is_some_and(
