@@ -10,7 +10,16 @@ export MUSUBI_ASSETS := $(abspath $(ASSETS))
 
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/package-lock.json web/vite.config.ts web/tsconfig.json -type f 2>/dev/null)
 
-.PHONY: help run test build check bench clean setup setup-test web openapi generated unit e2e
+# Removes one check of the collaboration engine after the other; each must be noticed by a test.
+mutations:
+	tests/mutations/run.py
+
+# Fuzzes the socket's decoders and the update checker.
+MINUTES ?= 2
+fuzz:
+	tests/fuzz/run.sh $(MINUTES)
+
+.PHONY: mutations fuzz help run test build check bench clean setup setup-test web openapi generated unit e2e
 
 # Rebuilding the masking model: models-data, models-train, models-eval (needs hours, not CI).
 include pipelines/training/Makefile

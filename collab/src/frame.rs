@@ -12,6 +12,7 @@
 //! Decoding borrows from the input, checks every bound and never panics.
 
 use bytes::Bytes;
+use yrs::StateVector;
 
 /// Why the server refuses. The numbers are part of the contract with clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,6 +202,25 @@ pub fn refusal(code: Code) -> Bytes {
     .encode()
 }
 
+/// Decodes a peer's state vector.
+///
+/// # Errors
+/// [`FrameError`] when it is truncated, out of range or has bytes left over.
+pub fn decode_state(bytes: &[u8]) -> Result<StateVector, FrameError> {
+    let mut input = Reader::new(bytes);
+    let mut state = StateVector::default();
+    for _ in 0..input.number()? {
+        let client = input.number()?;
+        let clock = input.number32()?;
+        state.set_max(yrs::ClientID::new(client), clock);
+    }
+    if input.is_empty() {
+        Ok(state)
+    } else {
+        Err(FrameError::Trailing)
+    }
+}
+
 fn tagged(out: &mut Vec<u8>, tag: &[u8], block: &[u8]) {
     out.extend_from_slice(tag);
     write_block(out, block);
@@ -234,6 +254,11 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// What was read since, by a later state of the same reader.
+    pub(crate) fn until(self, later: &Self) -> &'a [u8] {
+        &self.rest[..self.rest.len() - later.rest.len()]
     }
 
     pub(crate) fn byte(&mut self) -> Result<u8, FrameError> {

@@ -22,6 +22,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use yrs::TransactionMut;
 
+/// How long a join waits for what other nodes committed before it.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(2);
+
 /// Bounds on everything a client can make grow.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -109,6 +112,14 @@ pub enum HubError {
     Gone,
     #[error("document unavailable: {0}")]
     Unavailable(String),
+}
+
+/// An entry of the log that could not be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aside {
+    pub seq: u64,
+    /// Which check says so; never content.
+    pub check: &'static str,
 }
 
 /// A document as [`Hub::read`] shows it: durable state only.
@@ -250,6 +261,7 @@ impl Hub {
             .check(&identity, document)
             .await
             .map_err(code_of)?;
+        self.catch_up(document).await?;
         let id = self.shared.connections.fetch_add(1, Ordering::Relaxed);
         let (frames, waiting) = mpsc::channel(self.shared.limits.outbox_frames);
         let link = Arc::new(Link {
@@ -301,6 +313,38 @@ impl Hub {
                 Err(_) => return Err(Code::Overloaded),
             }
         }
+    }
+
+    /// Waits until the room has what is in the log now.
+    ///
+    /// A client that comes from another node may hold what that node committed and this one has not
+    /// heard of yet. It would answer with other people's changes and be refused as a forger.
+    async fn catch_up(&self, document: &DocumentId) -> Result<(), Code> {
+        let give_up = Instant::now() + PATIENCE_WITH_OTHERS;
+        // The epoch and sequence number to wait for.
+        let mut head = None;
+        while Instant::now() < give_up {
+            let here = match self.read(document, |view| (view.epoch, view.seq)).await {
+                Ok(here) => here,
+                Err(HubError::Gone) => return Err(Code::Gone),
+                Err(_) => return Err(Code::Overloaded),
+            };
+            let head = match head {
+                Some(head) => head,
+                None => match self.shared.log.since(document, here.0, here.1).await {
+                    Ok(entries) => *head.insert((here.0, entries.last().map_or(here.1, |e| e.0))),
+                    Err(LogError::EpochChanged { current }) => *head.insert((current, 0)),
+                    // Nothing new can be seen; what is here is true.
+                    Err(_) => return Ok(()),
+                },
+            };
+            if here >= head {
+                return Ok(());
+            }
+            self.nudge(document, head.0, head.1);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err(Code::Overloaded)
     }
 
     /// Looks at the durable state of a document, loading it if necessary. `look` runs on the room's
@@ -406,6 +450,30 @@ impl Hub {
         let (reply, answer) = oneshot::channel();
         self.send(document, Command::Replace { snapshot, reply })
             .await?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Entries of the log that could not be applied and were set aside when the document was loaded.
+    /// Such a document works, but is not compacted.
+    ///
+    /// # Errors
+    /// [`HubError`].
+    pub async fn set_aside(&self, document: &DocumentId) -> Result<Vec<Aside>, HubError> {
+        self.aside(document, false).await
+    }
+
+    /// Drops those entries for good, by a snapshot of the good state under the same epoch. Returns
+    /// what was dropped. Keep a backup of the log for whoever wants to know where they came from.
+    ///
+    /// # Errors
+    /// [`HubError`]; nothing is dropped then.
+    pub async fn clear_aside(&self, document: &DocumentId) -> Result<Vec<Aside>, HubError> {
+        self.aside(document, true).await
+    }
+
+    async fn aside(&self, document: &DocumentId, clear: bool) -> Result<Vec<Aside>, HubError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(document, Command::Aside { clear, reply }).await?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 

@@ -33,7 +33,8 @@ pub mod walker;
 pub use access::{Access, Change, Denial, Grant, Level};
 pub use frame::{Code, refusal};
 pub use hub::{
-    Changed, Closed, Connection, FieldAuthor, Hub, HubError, Incoming, Limits, Outgoing, View,
+    Aside, Changed, Closed, Connection, FieldAuthor, Hub, HubError, Incoming, Limits, Outgoing,
+    View,
 };
 pub use identity::{Author, Identity};
 pub use log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version};

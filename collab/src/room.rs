@@ -11,14 +11,16 @@ use self::abroad::Abroad;
 use self::catch_up::{Base, Landing, mark_deleted, missed};
 use crate::access::{Change, Grant, Level};
 use crate::bus::{NodeId, Note, Sighting};
-use crate::frame::{Code, Frame, refusal};
-use crate::hub::{Changed, FieldAuthor, HubError, Link, Permit, Shared, View, code_of, hub_error};
+use crate::frame::{Code, Frame, decode_state, refusal};
+use crate::hub::{
+    Aside, Changed, FieldAuthor, HubError, Link, Permit, Shared, View, code_of, hub_error,
+};
 use crate::identity::{Author, Identity};
 use crate::journal::Journal;
 use crate::log::{Entry, Loaded, LogError, Snapshot, Span, Version};
 use crate::presence;
 use crate::seed::{declare_roots, document as empty_document};
-use crate::shape::Shape;
+use crate::shape::{PersonalNumberCheck, Shape};
 use crate::walker::{ContainerAt, Index, Refused, Trial, Writer};
 use bytes::Bytes;
 use domain::id::{DocumentId, MunicipalityId};
@@ -65,6 +67,11 @@ pub(crate) enum Command {
     Replace {
         snapshot: Snapshot,
         reply: Reply<u64>,
+    },
+    /// Entries set aside; with `clear` the log goes on without them.
+    Aside {
+        clear: bool,
+        reply: Reply<Vec<Aside>>,
     },
 }
 
@@ -154,6 +161,16 @@ struct Flight {
     append: Pin<Box<dyn Future<Output = Landing> + Send>>,
 }
 
+/// A copy of the document with everything that was judged good, on its way to disk or there: what
+/// texts would say is read from it. Made when it is first needed, and dropped when it was not needed
+/// for [`AHEAD_KEPT`].
+struct Ahead {
+    doc: Doc,
+    used: Instant,
+}
+
+const AHEAD_KEPT: Duration = Duration::from_secs(20);
+
 /// What is rebuilt from the log.
 struct Core {
     doc: Doc,
@@ -181,6 +198,7 @@ pub(crate) struct Room {
     heard: u64,
     asked: u64,
     abroad: Abroad,
+    ahead: Option<Ahead>,
     members: BTreeMap<u64, Box<Member>>,
     pending: Vec<Item>,
     flight: Option<Flight>,
@@ -251,6 +269,7 @@ impl Room {
             core,
             base: Base::default(),
             abroad: Abroad::default(),
+            ahead: None,
             members: BTreeMap::new(),
             pending: Vec::new(),
             flight: None,
@@ -332,15 +351,21 @@ impl Room {
     }
 
     fn deadline(&self) -> Instant {
-        let mut deadline = self.last_use + self.shared.limits.idle;
-        if !self.members.is_empty() {
-            deadline = Instant::now() + Duration::from_secs(3600);
-            if let Some(oldest) = self.members.values().map(|m| m.checked).min() {
-                deadline = deadline.min(oldest + self.shared.limits.recheck);
-            }
+        let idle = self.members.is_empty() && self.flight.is_none() && self.pending.is_empty();
+        // With an append under way its end is what wakes the room.
+        let mut deadline = if idle {
+            self.last_use + self.shared.limits.idle
+        } else {
+            Instant::now() + Duration::from_secs(3600)
+        };
+        if let Some(oldest) = self.members.values().map(|m| m.checked).min() {
+            deadline = deadline.min(oldest + self.shared.limits.recheck);
         }
         for due in [self.presence_due, self.abroad.deadline()] {
             deadline = due.map_or(deadline, |due| deadline.min(due));
+        }
+        if let Some(ahead) = &self.ahead {
+            deadline = deadline.min(ahead.used + AHEAD_KEPT);
         }
         if self
             .members
@@ -359,6 +384,7 @@ impl Room {
             self.send_presence();
         }
         self.keep_abroad(now);
+        self.ahead.take_if(|ahead| ahead.used + AHEAD_KEPT <= now);
         let behind: Vec<u64> = self
             .members
             .iter()
@@ -474,7 +500,36 @@ impl Room {
                 }
                 let _ = reply.send(result.map_err(hub_error));
             }
+            Command::Aside { clear, reply } => {
+                let aside = self.core.aside.iter();
+                let aside = aside.map(|(&seq, &check)| Aside { seq, check }).collect();
+                let cleared = if clear {
+                    self.clear_aside().await
+                } else {
+                    Ok(())
+                };
+                let _ = reply.send(cleared.map(|()| aside));
+            }
         }
+    }
+
+    /// Writes the good state over everything durable, the entries set aside included. Nobody ever
+    /// saw those, so the epoch stays.
+    async fn clear_aside(&mut self) -> Result<(), HubError> {
+        if self.core.aside.is_empty() {
+            return Ok(());
+        }
+        let snapshot = self.snapshot()?;
+        let (epoch, upto) = (self.core.epoch, self.core.seq);
+        let log = &self.shared.log;
+        log.compact(&self.document, epoch, upto, &snapshot)
+            .await
+            .map_err(hub_error)?;
+        self.core.aside.clear();
+        self.core.snapshot_bytes = snapshot.state.len();
+        self.core.tail_entries = 0;
+        self.core.tail_bytes = 0;
+        Ok(())
     }
 
     async fn signal(&mut self, signal: Control) {
@@ -624,7 +679,7 @@ impl Room {
 
     /// Sync step 2: what the peer misses of the durable state.
     fn answer(&mut self, id: u64, state: &[u8]) {
-        let Some(state) = decode_state(state) else {
+        let Ok(state) = decode_state(state) else {
             return self.end(id, Code::Malformed, false);
         };
         let diff = self.core.doc.transact().encode_diff_v1(&state);
@@ -728,6 +783,9 @@ impl Room {
         let bytes = &update;
         let in_flight = self.flight.as_ref().map_or(&[][..], |f| &f.items);
         let pending = &self.pending;
+        let ahead = &mut self.ahead;
+        // It went into the copy that is ahead to see what it does.
+        let mut tried = false;
         let mut trial = |trial: Trial<'_>| match trial {
             Trial::Fails => {
                 let scratch = copy(doc, shape, in_flight.iter().map(|item| &item.update), 0);
@@ -741,21 +799,34 @@ impl Room {
                 let Some(check) = shape.personal_number() else {
                     return false;
                 };
-                let on_their_way = in_flight.iter().chain(pending);
-                let scratch = copy(doc, shape, on_their_way.map(|item| &item.update), 0);
-                let read =
-                    |at: &ContainerAt| text_of(&scratch, at).is_some_and(|text| check(&text));
-                let before: Vec<bool> = texts.iter().map(read).collect();
-                apply_to(&scratch, bytes);
+                let ahead = ahead.get_or_insert_with(|| {
+                    let on_their_way = in_flight.iter().chain(pending);
+                    Ahead {
+                        doc: copy(doc, shape, on_their_way.map(|item| &item.update), 0),
+                        used: Instant::now(),
+                    }
+                });
+                ahead.used = Instant::now();
+                let read = |at: &ContainerAt| text_of(&ahead.doc, at).unwrap_or_default();
+                let before: Vec<String> = texts.iter().map(read).collect();
+                apply_to(&ahead.doc, bytes);
+                tried = true;
                 texts
                     .iter()
                     .zip(before)
-                    .any(|(at, before)| !before && read(at))
+                    .any(|(at, before)| leaves_number(check, &before, &read(at)))
             }
         };
-        let verdict = self.core.index.verify(&update, writer, &mut trial)?;
+        let verdict = self.core.index.verify(&update, writer, &mut trial);
+        if verdict.is_err() && tried {
+            self.ahead = None;
+        }
+        let verdict = verdict?;
         if verdict.is_empty() {
             return Ok(None);
+        }
+        if let Some(ahead) = self.ahead.as_ref().filter(|_| !tried) {
+            apply_to(&ahead.doc, &update);
         }
         let at = self.shared.clock.now();
         let frame = frame.filter(|_| !verdict.repeats);
@@ -941,6 +1012,7 @@ impl Room {
         };
         let aside = std::mem::take(&mut self.core.aside);
         let (tail_entries, snapshot_bytes) = (self.core.tail_entries, core.snapshot_bytes);
+        self.ahead = None;
         self.core = Core {
             aside,
             tail_entries,
@@ -1342,6 +1414,7 @@ impl Room {
             }
         };
         self.core = core;
+        self.ahead = None;
         self.base.set(&self.core.index);
         self.shared.abroad.reloads.fetch_add(1, Ordering::Relaxed);
         let diff = self.core.doc.transact().encode_diff_v1(&before);
@@ -1584,6 +1657,7 @@ fn fail(command: Command, code: Code, error: &HubError) {
         Command::Authors(reply) => drop(reply.send(Err(error.clone()))),
         Command::KeepVersion { reply, .. } => drop(reply.send(Err(error.clone()))),
         Command::Replace { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Command::Aside { reply, .. } => drop(reply.send(Err(error.clone()))),
         Command::Message { .. } | Command::Leave(_) => {}
     }
 }
@@ -1778,6 +1852,48 @@ fn replayed(shape: &Shape, state: &[u8]) -> Option<Vec<u8>> {
     (!txn.has_missing_updates()).then(|| txn.encode_state_as_update_v1(&StateVector::default()))
 }
 
+/// Whether a number stands where the text changed that did not stand there before.
+///
+/// Looked at is what changed and what is around it up to the next letter that no number and no
+/// identifier holds, on both sides: the check says the same of that piece as of the whole text.
+fn leaves_number(check: &PersonalNumberCheck, before: &str, after: &str) -> bool {
+    let (old, new) = (before.as_bytes(), after.as_bytes());
+    let mut head = longest(old.len().min(new.len()), |from, to| {
+        old[from..to] == new[from..to]
+    });
+    while !before.is_char_boundary(head) {
+        head -= 1;
+    }
+    let mut tail = longest((old.len() - head).min(new.len() - head), |from, to| {
+        old[old.len() - to..old.len() - from] == new[new.len() - to..new.len() - from]
+    });
+    while !before.is_char_boundary(before.len() - tail) {
+        tail -= 1;
+    }
+    let ends = |c: char| !c.is_ascii() && c.is_alphabetic();
+    let start = before[..head].rfind(ends).unwrap_or(0);
+    let piece = |text: &str| {
+        let end = text.len() - tail;
+        let end = text[end..].find(ends).map_or(text.len(), |more| end + more);
+        check(&text[start..end])
+    };
+    piece(after) && !piece(before)
+}
+
+/// The greatest length up to `most` for which all pieces are the same, by comparing halves.
+fn longest(most: usize, same: impl Fn(usize, usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, most);
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if same(low, middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
 fn text_of(doc: &Doc, at: &ContainerAt) -> Option<String> {
     let txn = doc.transact();
     let branch = match at {
@@ -1787,15 +1903,39 @@ fn text_of(doc: &Doc, at: &ContainerAt) -> Option<String> {
     Some(TextRef::from(branch.get_branch(&txn)?).get_string(&txn))
 }
 
-/// A peer's state vector, with our bounds.
-fn decode_state(bytes: &[u8]) -> Option<StateVector> {
-    let mut input = crate::frame::Reader::new(bytes);
-    let count = input.number().ok()?;
-    let mut state = StateVector::default();
-    for _ in 0..count {
-        let client = input.number().ok()?;
-        let clock = input.number32().ok()?;
-        state.set_max(yrs::ClientID::new(client), clock);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> bool {
+        !domain::my_number::find(text).is_empty()
     }
-    input.is_empty().then_some(state)
+
+    #[test]
+    fn a_new_number_is_found_wherever_it_comes_from() {
+        let check: PersonalNumberCheck = Arc::new(check);
+        let leaves = |before: &str, after: &str| leaves_number(&check, before, after);
+        // Typed, joined by a deletion, completed in front, with full width digits.
+        assert!(leaves("番号は12345678901です", "番号は123456789018です"));
+        assert!(leaves("番号は1234あ56789018", "番号は123456789018"));
+        assert!(leaves("番号は23456789018", "番号は123456789018"));
+        assert!(leaves("１２３４５６７８９０１", "１２３４５６７８９０１８"));
+        // Beside another one that was let in long ago.
+        let old = "旧123456789018と";
+        assert!(leaves(
+            &format!("{old}12345678901"),
+            &format!("{old}123456789018")
+        ));
+        // Nothing new: text before and behind it, or less of it.
+        assert!(!leaves("旧123456789018", "旧い123456789018"));
+        assert!(!leaves("旧123456789018です", "旧123456789018でした"));
+        assert!(!leaves("旧123456789018", "旧12345678901"));
+        // An identifier stays one, also when it is typed on.
+        let id = "abcdefabcdefabcdefab123456789018";
+        assert!(!leaves(&id[..31], id));
+        assert!(!leaves("", ""));
+        // Letters of which the first bytes are the same.
+        assert!(leaves("あ12345678901い", "あ123456789018う"));
+        assert!(!leaves("い", "あ"));
+    }
 }

@@ -11,7 +11,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Says whether a text contains a valid 12-digit マイナンバー. The room hands in the text around
-/// what changed, so it is also found when typed digit by digit.
+/// what changed, so it is also found when typed digit by digit. What it says of a piece must not
+/// depend on what stands beyond a letter outside ASCII on either side.
 pub type PersonalNumberCheck = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Longest long-text field, in UTF-16 code units.

@@ -74,6 +74,9 @@ pub enum Content<'a> {
     Text(&'a str),
     /// Exactly one scalar.
     Scalar(Scalar<'a>),
+    /// Several scalars: values of one key that were overwritten one after the other, where an undo
+    /// manager keeps them.
+    Scalars(Scalars<'a>),
     Map,
     SharedText,
     /// Everything else: JSON, binary, embed, format, array, XML, subdocument, several or nested
@@ -84,6 +87,17 @@ pub enum Content<'a> {
 /// A scalar as it stands in an update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scalar<'a>(pub(crate) Plain<'a>);
+
+/// Two scalars or more as they stand in an update; parsed once already, without nested values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scalars<'a>(&'a [u8]);
+
+impl<'a> Scalars<'a> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = Plain<'a>> {
+        let mut input = Reader::new(self.0);
+        std::iter::from_fn(move || parse_any(&mut input, 0).ok().flatten())
+    }
+}
 
 const MAX_DEPTH: usize = 32;
 
@@ -237,13 +251,17 @@ fn parse_content<'a>(input: &mut Reader<'a>, kind: u8) -> Result<(Content<'a>, u
         }
         8 => {
             let count = input.number32()?;
+            let begins = *input;
             let mut first = None;
+            let mut plain = true;
             for _ in 0..count {
                 let value = parse_any(input, 0)?;
+                plain &= value.is_some();
                 first.get_or_insert(value);
             }
             match first {
                 Some(Some(value)) if count == 1 => (Content::Scalar(Scalar(value)), 1),
+                Some(_) if plain => (Content::Scalars(Scalars(begins.until(input))), count),
                 _ => (Content::Other("values"), count),
             }
         }

@@ -746,6 +746,11 @@ impl Index {
                 return refuse(Code::ShapeNotAllowed, "server's root");
             }
             let in_map = at.key.is_some();
+            if in_map && item.right_origin.is_some() {
+                // A value comes after all others of its key. Before one, or the wrong way round
+                // between two, replicas would differ in which of them is the last.
+                return refuse(Code::Malformed, "before a value");
+            }
             let seeded = in_map
                 && !writer.server
                 && container.rule.is_some_and(
@@ -763,7 +768,8 @@ impl Index {
                 (Content::Deleted, Some(Rule::Text { .. } | Rule::Map(_))) if seeded => {
                     return refuse(Code::ShapeNotAllowed, "seeded container");
                 }
-                (Content::Deleted, Some(_)) if in_map && part.of.len == 1 => {}
+                // Values that were overwritten before they were sent come as one run.
+                (Content::Deleted, Some(_)) if in_map => {}
                 (Content::SharedText, Some(Rule::Text { .. }))
                 | (Content::Map, Some(Rule::Map(_)))
                     if in_map =>
@@ -773,14 +779,11 @@ impl Index {
                     }
                 }
                 (Content::Scalar(value), Some(Rule::Scalar(rule))) if in_map => {
-                    if !rule.allows(value.0, account) {
-                        return refuse(Code::ShapeNotAllowed, "value");
-                    }
-                    if let Some(check) = self.shape.personal_number()
-                        && !is_generated_id(rule, value.0)
-                        && holds_personal_number(value.0, check)
-                    {
-                        return refuse(Code::PersonalNumber, "value");
+                    self.check_value(rule, value.0, account)?;
+                }
+                (Content::Scalars(values), Some(Rule::Scalar(rule))) if in_map => {
+                    for value in values.iter() {
+                        self.check_value(rule, value, account)?;
                     }
                 }
                 _ => return refuse(Code::ShapeNotAllowed, "content"),
@@ -791,6 +794,24 @@ impl Index {
             let id = part.of.id;
             let number = self.add_container(rule, place, ContainerAt::Item(id), server_only);
             self.nested.insert(id, number);
+        }
+        Ok(())
+    }
+
+    fn check_value(
+        &self,
+        rule: &Scalar,
+        value: Plain<'_>,
+        account: Option<&str>,
+    ) -> Result<(), Refused> {
+        if !rule.allows(value, account) {
+            return refuse(Code::ShapeNotAllowed, "value");
+        }
+        if let Some(check) = self.shape.personal_number()
+            && !is_generated_id(rule, value)
+            && holds_personal_number(value, check)
+        {
+            return refuse(Code::PersonalNumber, "value");
         }
         Ok(())
     }

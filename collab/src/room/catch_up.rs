@@ -171,8 +171,10 @@ impl Room {
             }
             return;
         }
-        let ahead = !items.is_empty() || !self.pending.is_empty();
-        if ahead {
+        // What is in it is judged again.
+        self.ahead = None;
+        let unsaved = !items.is_empty() || !self.pending.is_empty();
+        if unsaved {
             match self.base.index.take() {
                 Some(durable) => self.core.index = durable,
                 None => return self.reload(items),
@@ -230,7 +232,7 @@ impl Room {
             overflow.then_some(before),
         );
         self.announce(self.core.epoch, self.core.seq, Vec::new(), false);
-        if ahead {
+        if unsaved {
             self.judge_again(items);
         }
     }
@@ -239,6 +241,7 @@ impl Room {
     pub(super) fn begin_again(&mut self, items: Vec<Item>, core: Core) {
         let before = self.core.doc.transact().state_vector();
         self.core = core;
+        self.ahead = None;
         self.base.set(&self.core.index);
         self.shared.abroad.reloads.fetch_add(1, Ordering::Relaxed);
         let diff = self.core.doc.transact().encode_diff_v1(&before);

@@ -6,6 +6,7 @@ mod anchors;
 mod converge;
 mod measure;
 mod nodes;
+mod peers;
 mod rooms;
 mod structs;
 mod support;

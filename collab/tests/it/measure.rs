@@ -5,7 +5,8 @@ use collab::walker::{Index, Writer};
 use collab::{Limits, Shape};
 use std::sync::Arc;
 use std::time::Instant;
-use yrs::{Text, Transact};
+use yrs::updates::decoder::Decode;
+use yrs::{ReadTxn, StateVector, Text, Transact};
 
 #[test]
 #[ignore = "measures"]
@@ -71,4 +72,69 @@ async fn a_room_with_one_writer() {
         "room, one at a time, edit to acknowledgement (client included): {:.2} µs",
         began.elapsed().as_secs_f64() * 1e3
     );
+}
+
+/// What the look for personal numbers costs: in a text with many digits every deletion and every
+/// digit is looked at.
+#[tokio::test]
+#[ignore = "measures"]
+async fn typing_where_numbers_are_looked_for() {
+    const N: u32 = 1_000;
+    for size in [1_000_usize, 20_000, 100_000] {
+        for checked in [false, true] {
+            let w = world(Limits::default());
+            let note = w.note().await;
+            if checked {
+                let check = Arc::new(|text: &str| !domain::my_number::find(text).is_empty());
+                let shape = Shape::note().with_personal_number_check(check);
+                w.policy
+                    .shapes
+                    .lock()
+                    .unwrap()
+                    .insert("note1".into(), Arc::new(shape));
+            }
+            let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+            let line = "令和8年4月1日 10時30分に電話。次回は5月20日。";
+            a.insert(0, &line.repeat(size / line.chars().count())).await;
+            assert!(a.barrier(b"").await);
+            let began = Instant::now();
+            for _ in 0..20 {
+                let state = a
+                    .doc
+                    .transact()
+                    .encode_state_as_update_v1(&StateVector::default());
+                let update = yrs::Update::decode_v1(&state).unwrap();
+                doc(1).transact_mut().apply_update(update).unwrap();
+            }
+            let took = began.elapsed().as_secs_f64() * 1e6 / 20.0;
+            println!("{size} letters, a copy of the document: {took:.1} µs");
+            let content = a.doc.get_or_insert_text("content");
+            for (kind, letter) in [("letters", "あ"), ("digits", "5"), ("deletions", "")] {
+                let mut frames = Vec::new();
+                for i in 0..N {
+                    let mut txn = a.doc.transact_mut();
+                    if letter.is_empty() {
+                        content.remove_range(&mut txn, size as u32 / 2, 1);
+                    } else {
+                        content.insert(&mut txn, size as u32 / 2 + i % 7, letter);
+                    }
+                    frames.push(collab::frame::Frame::Update(&txn.encode_update_v1()).encode());
+                }
+                let began = Instant::now();
+                for frame in frames {
+                    a.send(frame).await;
+                }
+                assert!(a.barrier(b"").await);
+                println!(
+                    "{size} letters, {kind}, {}: {:.1} µs per update",
+                    if checked {
+                        "looked at"
+                    } else {
+                        "not looked at"
+                    },
+                    began.elapsed().as_secs_f64() * 1e6 / f64::from(N)
+                );
+            }
+        }
+    }
 }

@@ -814,6 +814,118 @@ async fn an_entry_that_cannot_be_applied_is_set_aside_and_the_rest_stays_readabl
 }
 
 #[tokio::test]
+async fn what_was_set_aside_can_be_cleared() {
+    let compacting = || Limits {
+        compact_entries: 4,
+        ..quick()
+    };
+    let w = world(compacting());
+    let note = w.note().await;
+    assert_eq!(w.hub.clear_aside(&note).await, Ok(Vec::new()));
+    let w = world_on(w.log.after_crash(), compacting());
+    let good = Wire::of(3, 0, vec![item(CONTENT, None, text("x"))]).encode();
+    append(&w, &note, "c", &[good, unloadable(66)]).await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "kept").await;
+    assert!(a.barrier(b"").await);
+    let aside = w.hub.set_aside(&note).await.unwrap();
+    assert_eq!(aside.len(), 1);
+    assert_eq!(aside[0].seq, 2);
+    assert_eq!(w.log.tail(&note), 3);
+    assert_eq!(w.hub.clear_aside(&note).await, Ok(aside));
+    assert_eq!(w.hub.set_aside(&note).await, Ok(Vec::new()));
+    assert_eq!(w.log.tail(&note), 0);
+    // Everybody goes on, under the same epoch, with the same authors, and it is compacted again.
+    for i in 0..10 {
+        a.insert(i, "a").await;
+        assert!(a.barrier(b"").await);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(w.log.tail(&note) < 10, "not compacted");
+    assert_eq!(w.hub.read(&note, |view| view.epoch).await, Ok(1));
+    let content = w.content(&note).await;
+    assert_eq!(content.len(), 15);
+    let after = world_on(w.log.after_crash(), quick());
+    assert_eq!(after.content(&note).await, content);
+    assert_eq!(after.hub.set_aside(&note).await, Ok(Vec::new()));
+    let who = after.hub.authors_of(&note).await.unwrap();
+    assert!(who.iter().any(|f| f.authored.author == author("a")));
+}
+
+/// A room that waits for an append and has nobody any more must not spin.
+#[test]
+fn a_room_that_only_waits_for_the_log_rests() {
+    let (done, over) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let w = world(Limits {
+                idle: Duration::from_millis(80),
+                ..quick()
+            });
+            let note = w.note().await;
+            let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+            w.log.take(Duration::from_secs(60), Duration::ZERO);
+            a.insert(0, "x").await;
+            drop(a);
+            // Virtual time passes only while everybody rests.
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            assert_eq!(w.log.tail(&note), 1);
+        });
+        done.send(()).unwrap();
+    });
+    over.recv_timeout(Duration::from_secs(20))
+        .expect("it spins");
+}
+
+#[tokio::test]
+async fn who_comes_from_another_node_is_not_taken_for_a_forger() {
+    let one = world(quick());
+    let note = one.note().await;
+    let two = world_on(one.log.clone(), quick());
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&one.hub, "b", &note, 12).await.unwrap();
+    // The second node has the document open and hears of nothing.
+    let mut c = Peer::join(&two.hub, "c", &note, 13).await.unwrap();
+    a.insert(0, "of a").await;
+    assert!(a.barrier(b"").await);
+    b.settle().await;
+    b.insert(4, ", of b").await;
+    assert!(b.barrier(b"").await);
+    // The first node dies. What b holds is a's, and unknown over there.
+    let mut b = Peer::rejoin(&two.hub, "b", &note, b.doc).await.unwrap();
+    b.insert(0, "! ").await;
+    assert!(b.barrier(b"").await, "{:?}", b.refused);
+    c.settle().await;
+    assert_eq!(c.content(), "! of a, of b");
+}
+
+#[tokio::test]
+async fn a_late_hint_of_an_epoch_that_is_over_does_no_harm() {
+    let w = world(quick());
+    let note = w.note().await;
+    let state = w
+        .hub
+        .keep_version(&author("a"), &note, "")
+        .await
+        .unwrap()
+        .state;
+    let authors = Vec::new();
+    let snapshot = collab::Snapshot { state, authors };
+    w.hub.replace(&note, snapshot).await.unwrap();
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    w.hub.nudge(&note, 1, 50);
+    a.insert(0, "x").await;
+    assert!(a.barrier(b"").await, "{:?}", a.refused);
+    w.hub.nudge(&note, 3, 0);
+    assert_eq!(a.read_to_end().await, Some(Code::Gone as u64));
+}
+
+#[tokio::test]
 async fn another_node_s_bad_entry_does_not_stop_this_one() {
     let w = world(quick());
     let note = w.note().await;

@@ -521,6 +521,50 @@ fn one_neighbour_cannot_be_garbage_and_the_other_alive() {
 }
 
 #[test]
+fn a_value_stands_behind_all_others_of_its_key() {
+    let first = || item(Parent::Root("fields"), Some("remark"), Held::Value("one"));
+    let behind = |left| between(Some(left), None, Held::Value("two"));
+    for (left, right) in [
+        (Some((9, 0)), Some((9, 1))),
+        (Some((9, 1)), Some((9, 0))),
+        (None, Some((9, 0))),
+    ] {
+        let mut bench = Bench::new(sheet());
+        bench.take(
+            &Wire::of(9, 0, vec![first(), behind((9, 0))]).encode(),
+            "me",
+        );
+        let wire = Wire::of(8, 0, vec![between(left, right, Held::Value("three"))]);
+        assert_eq!(
+            refused(bench.judge(&wire.encode(), "you")),
+            (Code::Malformed, "before a value")
+        );
+        bench.take(&Wire::of(8, 0, vec![behind((9, 1))]).encode(), "you");
+        assert_eq!(bench.values()["remark"], "\"two\"");
+    }
+}
+
+#[test]
+fn a_map_takes_so_many_entries() {
+    let mut bench = Bench::new(Shape::network());
+    let node = |i: u32| {
+        let id: &'static str = Box::leak(format!("node{i:08}").into_boxed_str());
+        item(Parent::Root("nodes"), Some(id), Held::Map)
+    };
+    let most = collab::shape::MAX_ENTRIES as u32;
+    let wire = Wire::of(9, 0, (0..most).map(node).collect());
+    assert!(bench.judge(&wire.encode(), "me").is_ok());
+    let one_more = Wire::of(9, most, vec![node(most)]);
+    assert_eq!(
+        refused(bench.judge(&one_more.encode(), "me")),
+        (Code::TooLarge, "entries")
+    );
+    // Another value under a known key is no new entry.
+    let again = Wire::of(9, most, vec![between(Some((9, 0)), None, Held::Map)]);
+    assert!(bench.judge(&again.encode(), "me").is_ok());
+}
+
+#[test]
 fn a_known_beginning_cannot_move_what_follows() {
     // Two letters of the summary are known; the same struct with one more names another parent.
     let bench = used_sheet();

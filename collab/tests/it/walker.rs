@@ -4,7 +4,7 @@ use crate::support::{NUMBER, author, doc, sheet};
 use crate::vectors::corpus;
 use collab::frame::Code;
 use collab::seed::seed;
-use collab::update::Update;
+use collab::update::{Body, Content, Item, Update};
 use collab::walker::{Index, Verdict, Writer};
 use collab::{Author, Shape};
 use proptest::prelude::*;
@@ -135,6 +135,75 @@ fn what_the_sheet_allows_goes_in() {
     assert_eq!(
         b.index.path(5, clock - 1).as_deref(),
         Some("household/row123456789/needs/care")
+    );
+}
+
+#[test]
+fn values_overwritten_before_they_were_sent_go_in() {
+    let mut b = Bench::new(sheet(), 5);
+    let before = b.doc.transact().state_vector();
+    for route in ["self", "family", "self", "family"] {
+        b.edit(on_fields(|t, f| {
+            f.insert(t, "route", route);
+        }));
+    }
+    // The three that are gone are one run of deleted units now.
+    let update = b.doc.transact().encode_diff_v1(&before);
+    let parsed = Update::parse(&update).unwrap();
+    assert_eq!(parsed.structs.len(), 2, "{parsed:?}");
+    let me = author("me");
+    let writer = Writer {
+        author: &me,
+        may_edit: true,
+        server: false,
+    };
+    b.index.verify(&update, writer, &mut |_| false).unwrap();
+    assert_eq!(b.index.path(5, 3).as_deref(), Some("route"));
+}
+
+#[test]
+fn values_that_an_undo_manager_keeps_are_looked_at_each() {
+    let overwritten = |values: &[&str]| {
+        let mut b = Bench::new(sheet(), 5);
+        let before = b.doc.transact().state_vector();
+        let fields = b.doc.get_or_insert_map("fields");
+        let mut undo: yrs::undo::UndoManager<()> = yrs::undo::UndoManager::new();
+        undo.expand_scope(&b.doc, &fields);
+        for value in values {
+            let _ = b.edit(|t| drop(fields.insert(t, "remark", *value)));
+        }
+        let update = b.doc.transact().encode_diff_v1(&before);
+        let parsed = Update::parse(&update).unwrap();
+        assert!(
+            matches!(
+                parsed.structs[0].body,
+                Body::Item(Item {
+                    content: Content::Scalars(_),
+                    ..
+                })
+            ),
+            "{parsed:?}"
+        );
+        let verdict = b.judge(&update, "me");
+        (verdict.map(|verdict| verdict.inserted), b.index.path(5, 1))
+    };
+    let run = collab::Span {
+        client: 5,
+        clock: 0,
+        len: 3,
+    };
+    assert_eq!(
+        overwritten(&["a", "b", "c"]),
+        (Ok(vec![run]), Some("remark".into()))
+    );
+    let long = "長".repeat(51);
+    assert_eq!(
+        overwritten(&["a", &long, "c"]).0,
+        Err(Code::ShapeNotAllowed)
+    );
+    assert_eq!(
+        overwritten(&["a", NUMBER, "c"]).0,
+        Err(Code::PersonalNumber)
     );
 }
 
