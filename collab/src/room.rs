@@ -319,10 +319,8 @@ impl Room {
         } else {
             Instant::now() + Duration::from_secs(3600)
         };
-        if !self.members.is_empty() {
-            if let Some(oldest) = self.members.values().map(|m| m.checked).min() {
-                deadline = deadline.min(oldest + self.shared.limits.recheck);
-            }
+        if let Some(oldest) = self.members.values().map(|m| m.checked).min() {
+            deadline = deadline.min(oldest + self.shared.limits.recheck);
         }
         if let Some(due) = self.presence_due {
             deadline = deadline.min(due);
@@ -1686,7 +1684,9 @@ fn replayed(shape: &Shape, state: &[u8]) -> Option<Vec<u8>> {
 /// identifier holds, on both sides: the check says the same of that piece as of the whole text.
 fn leaves_number(check: &PersonalNumberCheck, before: &str, after: &str) -> bool {
     let (old, new) = (before.as_bytes(), after.as_bytes());
-    let mut head = longest(old.len().min(new.len()), |from, to| old[from..to] == new[from..to]);
+    let mut head = longest(old.len().min(new.len()), |from, to| {
+        old[from..to] == new[from..to]
+    });
     while !before.is_char_boundary(head) {
         head -= 1;
     }

@@ -99,7 +99,10 @@ async fn typing_where_numbers_are_looked_for() {
             assert!(a.barrier(b"").await);
             let began = Instant::now();
             for _ in 0..20 {
-                let state = a.doc.transact().encode_state_as_update_v1(&StateVector::default());
+                let state = a
+                    .doc
+                    .transact()
+                    .encode_state_as_update_v1(&StateVector::default());
                 let update = yrs::Update::decode_v1(&state).unwrap();
                 doc(1).transact_mut().apply_update(update).unwrap();
             }

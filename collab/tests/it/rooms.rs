@@ -899,7 +899,12 @@ async fn who_comes_from_another_node_is_not_taken_for_a_forger() {
 async fn a_late_hint_of_an_epoch_that_is_over_does_no_harm() {
     let w = world(quick());
     let note = w.note().await;
-    let state = w.hub.keep_version(&author("a"), &note, "").await.unwrap().state;
+    let state = w
+        .hub
+        .keep_version(&author("a"), &note, "")
+        .await
+        .unwrap()
+        .state;
     let authors = Vec::new();
     let snapshot = collab::Snapshot { state, authors };
     w.hub.replace(&note, snapshot).await.unwrap();
