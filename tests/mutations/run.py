@@ -36,7 +36,8 @@ def copy_tree():
     for name in names:
         if (ROOT / name).exists():
             (TREE / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / COPIED, TREE / COPIED)
+    # New times of change: cargo must not take the last mutation for this source.
+    shutil.copytree(ROOT / COPIED, TREE / COPIED, copy_function=shutil.copy)
 
 
 # Groups of tests, the likeliest to notice first; a name is a filter of the test binary.
