@@ -331,12 +331,15 @@ impl Hub {
             };
             let head = match head {
                 Some(head) => head,
-                None => match self.shared.log.since(document, here.0, here.1).await {
-                    Ok(entries) => *head.insert((here.0, entries.last().map_or(here.1, |e| e.0))),
-                    Err(LogError::EpochChanged { current }) => *head.insert((current, 0)),
-                    // Nothing new can be seen; what is here is true.
-                    Err(_) => return Ok(()),
-                },
+                None => {
+                    let since = self.shared.log.since(document, here.0, here.1);
+                    match tokio::time::timeout_at(give_up, since).await {
+                        Ok(Ok(new)) => *head.insert((here.0, new.last().map_or(here.1, |e| e.0))),
+                        Ok(Err(LogError::EpochChanged { current })) => *head.insert((current, 0)),
+                        // Nothing new can be seen; what is here is true.
+                        _ => return Ok(()),
+                    }
+                }
             };
             if here >= head {
                 return Ok(());

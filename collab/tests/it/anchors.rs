@@ -131,9 +131,10 @@ fn covers(acts: Vec<Act>, from: usize, len: usize) -> Result<(), TestCaseError> 
         manager.expand_scope(person, &person.get_or_insert_text("content"));
         undo.push(manager);
     }
+    let first = text(0);
     let (start, end) = anchor(
         &people[0].transact(),
-        &text(0),
+        &first,
         Utf16(from)..Utf16(from + len),
     )
     .unwrap();
@@ -143,9 +144,10 @@ fn covers(acts: Vec<Act>, from: usize, len: usize) -> Result<(), TestCaseError> 
         match act {
             Act::Insert { who, at, len } => {
                 let words: String = letters.by_ref().take(len as usize).collect();
+                let content = text(who);
                 let mut txn = people[who].transact_mut();
-                let size = text(who).len(&txn);
-                text(who).insert(&mut txn, at % (size + 1), &words);
+                let size = content.len(&txn);
+                content.insert(&mut txn, at % (size + 1), &words);
             }
             Act::Delete { who, at, len } => {
                 let now = text(who).get_string(&people[who].transact());
@@ -155,13 +157,14 @@ fn covers(acts: Vec<Act>, from: usize, len: usize) -> Result<(), TestCaseError> 
                 }
                 let at = at % size;
                 let len = len.min(size - at);
+                let content = text(who);
                 let gone: String = now.chars().skip(at as usize).take(len as usize).collect();
                 let mut txn = if borders.iter().any(|border| gone.contains(border)) {
                     people[who].transact_mut_with("for good")
                 } else {
                     people[who].transact_mut()
                 };
-                text(who).remove_range(&mut txn, at, len);
+                content.remove_range(&mut txn, at, len);
             }
             Act::Undo(who) => drop(undo[who].undo_blocking()),
             Act::Redo(who) => drop(undo[who].redo_blocking()),

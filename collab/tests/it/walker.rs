@@ -170,7 +170,9 @@ fn values_that_an_undo_manager_keeps_are_looked_at_each() {
         let mut undo: yrs::undo::UndoManager<()> = yrs::undo::UndoManager::new();
         undo.expand_scope(&b.doc, &fields);
         for value in values {
-            let _ = b.edit(|t| drop(fields.insert(t, "remark", *value)));
+            b.edit(|t| {
+                fields.insert(t, "remark", *value);
+            });
         }
         let update = b.doc.transact().encode_diff_v1(&before);
         let parsed = Update::parse(&update).unwrap();
@@ -414,6 +416,34 @@ fn a_client_id_belongs_to_one_person_and_hat() {
         f.insert(t, "route", "self");
     }));
     assert_eq!(sheet_bench.judge(&update, "me"), Err(Code::ForeignAuthor));
+}
+
+#[test]
+fn a_client_id_of_one_membership_is_not_another_s_of_the_same_person() {
+    let mut b = Bench::new(Shape::note(), 5);
+    let text = b.doc.get_or_insert_text("content");
+    assert!(b.try_edit(|t| text.insert(t, 0, "as a clerk")).is_ok());
+    let more = b.edit(|t| text.insert(t, 0, "as a volunteer "));
+    let same_person = Author {
+        membership: "mem-other".into(),
+        ..author("me")
+    };
+    // The agency of a membership may be renamed or merged; it stays the same hat.
+    let moved = Author {
+        agency: "ag2".into(),
+        ..author("me")
+    };
+    let mut judge = |author: &Author| {
+        let writer = Writer {
+            author,
+            may_edit: true,
+            server: false,
+        };
+        let verdict = b.index.verify(&more, writer, &mut |_| false);
+        verdict.map_err(|refused| refused.code)
+    };
+    assert_eq!(judge(&same_person), Err(Code::ForeignAuthor));
+    assert!(judge(&moved).is_ok());
 }
 
 #[test]

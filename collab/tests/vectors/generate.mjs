@@ -110,6 +110,11 @@ record('a name as row id', 'sheet', false, [215], d => { fields(d).get('househol
 record('a column that is not there', 'sheet', false, [216], d => { const r = row('a1', 'x'); r.set('secret', 'y'); fields(d).get('household').set('roweeeee5', r) }, base)
 record('text instead of a choice', 'sheet', false, [217], d => { fields(d).set('route', new Y.Text('x')) }, base)
 record('the server\'s root', 'sheet', false, [218], d => { d.getMap('meta').set('form', 'other') }, base)
+// Set again and again before it could be sent: the values that are gone come as one struct, deleted,
+// or kept by an undo manager.
+const again = (d) => { for (const route of ['self', 'family', 'self', 'family']) fields(d).set('route', route); return { updates: [{ client: d.clientID, update: b64(Y.encodeStateAsUpdate(d, Y.encodeStateVectorFromUpdate(base[0]))) }] } }
+record('a value set again and again off line', 'sheet', true, [219], again, base)
+record('a value set again and again off line, with undo', 'sheet', true, [220], (d) => { new Y.UndoManager(fields(d)); return again(d) }, base)
 record('anchors', 'note', true, [301], d => {
   const t = text(d); t.insert(0, '田中さんは𠮷田さんの隣'); t.delete(2, 1)
   const updates = [{ client: 301, update: b64(Y.encodeStateAsUpdate(d)) }]

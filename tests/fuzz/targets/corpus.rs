@@ -16,9 +16,17 @@ fn main() {
     let mut updates = Vec::new();
     for vector in vectors.as_array().expect("a list") {
         let base = vector["base"].as_array().into_iter().flatten();
-        let sent = vector["updates"].as_array().into_iter().flatten().map(|sent| &sent["update"]);
+        let sent = vector["updates"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|sent| &sent["update"]);
         for update in base.chain(sent).chain([&vector["full"]]) {
-            updates.push(STANDARD.decode(update.as_str().expect("base64")).expect("base64"));
+            updates.push(
+                STANDARD
+                    .decode(update.as_str().expect("base64"))
+                    .expect("base64"),
+            );
         }
     }
     let save = |target: &str, name: String, bytes: &[u8]| {
@@ -27,9 +35,15 @@ fn main() {
         std::fs::write(folder.join(name), bytes).expect("a file");
     };
     for (at, update) in updates.iter().enumerate() {
-        save("socket", format!("update-{at}"), &Frame::Update(update).encode());
+        save(
+            "socket",
+            format!("update-{at}"),
+            &Frame::Update(update).encode(),
+        );
         for first in [0_u8, 1] {
-            let bytes: Vec<u8> = std::iter::once(first).chain(update.iter().copied()).collect();
+            let bytes: Vec<u8> = std::iter::once(first)
+                .chain(update.iter().copied())
+                .collect();
             save("updates", format!("update-{at}-{first}"), &bytes);
         }
     }
@@ -39,7 +53,15 @@ fn main() {
         json: r#"{"cursor":{"anchor":3},"typing":true}"#,
     };
     let awareness = collab::presence::encode([state].into_iter());
-    save("socket", "awareness".into(), &Frame::Awareness(&awareness).encode());
-    save("socket", "state".into(), &Frame::SyncStep1(&[1, 5, 9]).encode());
+    save(
+        "socket",
+        "awareness".into(),
+        &Frame::Awareness(&awareness).encode(),
+    );
+    save(
+        "socket",
+        "state".into(),
+        &Frame::SyncStep1(&[1, 5, 9]).encode(),
+    );
     save("socket", "barrier".into(), &Frame::Barrier(b"abc").encode());
 }

@@ -55,8 +55,18 @@ struct Case {
 
 const CLIENTS: [u64; 6] = [1, 5, 6, 8, 9, 10];
 const KEYS: [&str; 12] = [
-    "summary", "route", "remark", "household", "money", "row3aaaaaaaa", "name", "age", "order",
-    "choices", "form", "x",
+    "summary",
+    "route",
+    "remark",
+    "household",
+    "money",
+    "row3aaaaaaaa",
+    "name",
+    "age",
+    "order",
+    "choices",
+    "form",
+    "x",
 ];
 
 fn number(out: &mut Vec<u8>, mut number: u64) {
@@ -107,7 +117,10 @@ fn write_piece(out: &mut Vec<u8>, piece: &Piece) {
         match piece.parent.0 % 8 {
             0 => {
                 out.push(1);
-                string(out, ["content", "fields", "meta", "y"][piece.parent.1 as usize % 4]);
+                string(
+                    out,
+                    ["content", "fields", "meta", "y"][piece.parent.1 as usize % 4],
+                );
             }
             _ => {
                 out.push(0);
@@ -173,7 +186,10 @@ fn sheet() -> Shape {
         content,
     };
     let name = field("name", FieldContent::LiveText { max: 100 });
-    let age = field("age", FieldContent::Scalar(Scalar::Integer { min: 0, max: 130 }));
+    let age = field(
+        "age",
+        FieldContent::Scalar(Scalar::Integer { min: 0, max: 130 }),
+    );
     Shape::sheet(
         "intake",
         "intake_application",
@@ -182,7 +198,10 @@ fn sheet() -> Shape {
             field("summary", FieldContent::LiveText { max: 1000 }),
             field("route", FieldContent::Scalar(one_of(&["self", "family"]))),
             field("remark", FieldContent::Scalar(Scalar::Text { max: 50 })),
-            field("choices", FieldContent::Options(vec!["money".into(), "health".into()])),
+            field(
+                "choices",
+                FieldContent::Options(vec!["money".into(), "health".into()]),
+            ),
             field("household", FieldContent::Table(vec![name, age])),
         ],
     )
@@ -220,15 +239,18 @@ fn empty(client: u64, note: bool) -> Doc {
 
 fn apply(txn: &mut TransactionMut<'_>, update: &[u8]) {
     let update = yrs::Update::decode_v1(update).expect("yrs reads what the walker passed");
-    txn.apply_update(update).expect("yrs takes what the walker passed");
+    txn.apply_update(update)
+        .expect("yrs takes what the walker passed");
 }
 
 fn whole(doc: &Doc) -> Vec<u8> {
-    doc.transact().encode_state_as_update_v1(&StateVector::default())
+    doc.transact()
+        .encode_state_as_update_v1(&StateVector::default())
 }
 
 /// What came before: (whose, update).
-static BEFORE: LazyLock<[Vec<(&'static str, Vec<u8>)>; 2]> = LazyLock::new(|| [used_sheet(), used_note()]);
+static BEFORE: LazyLock<[Vec<(&'static str, Vec<u8>)>; 2]> =
+    LazyLock::new(|| [used_sheet(), used_note()]);
 
 fn used_note() -> Vec<(&'static str, Vec<u8>)> {
     let (mine, yours) = (empty(5, true), empty(6, true));
@@ -256,38 +278,59 @@ fn used_sheet() -> Vec<(&'static str, Vec<u8>)> {
         act(&mut txn, fields);
         txn.encode_update_v1()
     };
-    let in_text = |t: &mut TransactionMut<'_>, f: &yrs::MapRef, act: &dyn Fn(&mut TransactionMut<'_>, yrs::TextRef)| {
+    let in_text = |t: &mut TransactionMut<'_>,
+                   f: &yrs::MapRef,
+                   act: &dyn Fn(&mut TransactionMut<'_>, yrs::TextRef)| {
         if let Some(Out::YText(text)) = f.get(t, "summary") {
             act(t, text);
         }
     };
-    let in_table = |t: &mut TransactionMut<'_>, f: &yrs::MapRef, act: &dyn Fn(&mut TransactionMut<'_>, yrs::MapRef)| {
+    let in_table = |t: &mut TransactionMut<'_>,
+                    f: &yrs::MapRef,
+                    act: &dyn Fn(&mut TransactionMut<'_>, yrs::MapRef)| {
         if let Some(Out::YMap(table)) = f.get(t, "household") {
             act(t, table);
         }
     };
     vec![
         ("system", seed),
-        ("me", write(&mine, &|t, f| in_text(t, &f, &|t, text| text.insert(t, 0, "ab😀cd")))),
-        ("me", write(&mine, &|t, f| drop(f.insert(t, "remark", "old")))),
-        ("me", write(&mine, &|t, f| {
-            f.insert(t, "remark", "new");
-            in_table(t, &f, &|t, table| {
-                for id in ["row1aaaaaaaa", "row2aaaaaaaa"] {
-                    let row = table.insert(t, id, MapPrelim::default());
-                    row.insert(t, "name", TextPrelim::new("xy"));
-                    row.insert(t, "age", 5);
-                }
-            });
-        })),
-        ("me", write(&mine, &|t, f| {
-            in_table(t, &f, &|t, table| drop(table.remove(t, "row1aaaaaaaa")));
-            in_text(t, &f, &|t, text| text.remove_range(t, 4, 1));
-        })),
-        ("you", write(&yours, &|t, f| {
-            in_text(t, &f, &|t, text| text.insert(t, 0, "you"));
-            f.insert(t, "route", "self");
-        })),
+        (
+            "me",
+            write(&mine, &|t, f| {
+                in_text(t, &f, &|t, text| text.insert(t, 0, "ab😀cd"))
+            }),
+        ),
+        (
+            "me",
+            write(&mine, &|t, f| drop(f.insert(t, "remark", "old"))),
+        ),
+        (
+            "me",
+            write(&mine, &|t, f| {
+                f.insert(t, "remark", "new");
+                in_table(t, &f, &|t, table| {
+                    for id in ["row1aaaaaaaa", "row2aaaaaaaa"] {
+                        let row = table.insert(t, id, MapPrelim::default());
+                        row.insert(t, "name", TextPrelim::new("xy"));
+                        row.insert(t, "age", 5);
+                    }
+                });
+            }),
+        ),
+        (
+            "me",
+            write(&mine, &|t, f| {
+                in_table(t, &f, &|t, table| drop(table.remove(t, "row1aaaaaaaa")));
+                in_text(t, &f, &|t, text| text.remove_range(t, 4, 1));
+            }),
+        ),
+        (
+            "you",
+            write(&yours, &|t, f| {
+                in_text(t, &f, &|t, text| text.insert(t, 0, "you"));
+                f.insert(t, "route", "self");
+            }),
+        ),
     ]
 }
 
@@ -307,7 +350,10 @@ impl Bench {
             doc: empty(4000, note),
         };
         for (who, update) in &BEFORE[usize::from(note)] {
-            bench.index.replay(update, &author(who)).expect("what came before");
+            bench
+                .index
+                .replay(update, &author(who))
+                .expect("what came before");
             apply(&mut bench.doc.transact_mut(), update);
             bench.collect();
         }
@@ -335,7 +381,10 @@ impl Bench {
             let author = self.index.author_of(client.get()).expect("an author");
             again.index.bind(client.get(), author);
         }
-        again.index.replay(&state, &Author::system()).expect("a state");
+        again
+            .index
+            .replay(&state, &Author::system())
+            .expect("a state");
         apply(&mut again.doc.transact_mut(), &state);
         again.collect();
         again.index.recount();
@@ -346,7 +395,11 @@ impl Bench {
         let txn = self.doc.transact();
         assert!(!txn.has_missing_updates(), "the walker let a hole pass");
         for (client, clock) in txn.state_vector().iter() {
-            assert_eq!(self.index.clock(client.get()), *clock, "clock of {client:?}");
+            assert_eq!(
+                self.index.clock(client.get()),
+                *clock,
+                "clock of {client:?}"
+            );
         }
     }
 
@@ -411,7 +464,10 @@ fn run(case: &Case) {
         }
         for span in verdict.inserted.iter().chain(&verdict.deleted) {
             assert!(
-                verdict.inserted.iter().all(|s| bench.index.author_of(s.client) == Some(&me)),
+                verdict
+                    .inserted
+                    .iter()
+                    .all(|s| bench.index.author_of(s.client) == Some(&me)),
                 "written under a foreign id"
             );
             for (_, path) in bench.index.paths(*span) {

@@ -56,7 +56,7 @@ pub struct Actor {
     pub link: Option<Link>,
     /// The copy was refused: the next connection begins with a new one.
     pub spoilt: bool,
-    caught: Arc<Mutex<Vec<Vec<u8>>>>,
+    caught: Caught,
     undo: UndoManager<()>,
 }
 
@@ -72,9 +72,12 @@ pub fn letters(number: usize, at: usize, len: usize) -> String {
     (0..len).map(letter).collect()
 }
 
-fn watched(sheet: bool, client: u64) -> (Doc, Arc<Mutex<Vec<Vec<u8>>>>, UndoManager<()>) {
+/// Updates that a copy wrote itself.
+type Caught = Arc<Mutex<Vec<Vec<u8>>>>;
+
+fn watched(sheet: bool, client: u64) -> (Doc, Caught, UndoManager<()>) {
     let doc = doc(client);
-    let caught: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let caught = Caught::default();
     let catch = Arc::clone(&caught);
     doc.observe_update_v1("own", move |txn, event| {
         if txn.origin() != Some(&ELSEWHERE.into()) {

@@ -916,9 +916,9 @@ impl Town {
 
     /// Notes for every open connection what the change means for it.
     fn touch(&mut self, before: &[Right]) {
-        for who in 0..self.actors.len() {
+        for (who, &before) in before.iter().enumerate() {
             let after = self.right(who);
-            if before[who] == after {
+            if before == after {
                 continue;
             }
             let level = |right| match right {
@@ -932,7 +932,7 @@ impl Town {
             }
             if let Some(link) = &mut self.actors[who].link {
                 link.touched = true;
-                if level(after) < level(before[who]) {
+                if level(after) < level(before) {
                     link.lowered.get_or_insert_with(Instant::now);
                 } else if link.lowered.is_some_and(|at| at.elapsed() < SECOND) {
                     // Back before anybody may have noticed.
@@ -1027,7 +1027,7 @@ impl Town {
             let mine = me.identity.membership == other.identity.membership;
             (!mine && clock > 0).then_some((other.client, clock))
         };
-        let kind = match reader && kind % 2 == 0 {
+        let kind = match reader && kind.is_multiple_of(2) {
             true => 24 + kind / 2 % 2,
             false => kind,
         };
@@ -1231,10 +1231,10 @@ impl Town {
             .iter()
             .map(|actor| actor.link.is_some())
             .collect();
-        for who in 0..self.actors.len() {
+        for (who, connected) in connected.into_iter().enumerate() {
             self.read(who, 10_000).await?;
             ensure!(
-                !connected[who] || self.actors[who].link.is_none(),
+                !connected || self.actors[who].link.is_none(),
                 "peer {who} stays in an erased document"
             );
         }
