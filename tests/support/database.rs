@@ -113,11 +113,12 @@ impl Cluster {
         )
     }
 
-    /// Process ids of the backends that serve clients.
-    pub fn backends(&self) -> Result<Vec<u32>> {
+    /// Process ids of the postmaster, who takes new connections, and of the backends that serve the
+    /// present ones.
+    pub fn serving(&self) -> Result<Vec<u32>> {
         let first = std::fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
         let postmaster: u32 = first.lines().next().context("postmaster.pid")?.parse()?;
-        let mut found = Vec::new();
+        let mut found = vec![postmaster];
         for entry in std::fs::read_dir("/proc")? {
             let path = entry?.path();
             let Some(pid) = path.file_name().and_then(|n| n.to_str()?.parse().ok()) else {
