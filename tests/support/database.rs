@@ -8,6 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
+
+use crate::server::signal;
 
 /// Where a server under test keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,23 @@ pub fn fresh_postgres() -> Result<String> {
         Err(message) => bail!("PostgreSQL を起動できません: {message}"),
     };
     cluster.create_database()
+}
+
+fn children(parent: u32) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let Some(pid) = path.file_name().and_then(|n| n.to_str()?.parse().ok()) else {
+            continue;
+        };
+        // Gone meanwhile: no child any more.
+        let stat = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        if after_name.split_whitespace().nth(1) == Some(&parent.to_string()) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
 }
 
 fn unique() -> String {
@@ -125,26 +145,26 @@ impl Cluster {
         )
     }
 
-    /// Process ids of the backends that serve clients.
-    pub fn backends(&self) -> Result<Vec<u32>> {
+    /// Stops every process of it with SIGSTOP, as if the machine hung; returns them. Continue them
+    /// before anything else is asked of the cluster.
+    pub fn hang(&self) -> Result<Vec<u32>> {
         let first = std::fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
         let postmaster: u32 = first.lines().next().context("postmaster.pid")?.parse()?;
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc")? {
-            let path = entry?.path();
-            let Some(pid) = path.file_name().and_then(|n| n.to_str()?.parse().ok()) else {
-                continue;
-            };
-            // Gone meanwhile: no backend any more.
-            let stat = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
-            let title = std::fs::read_to_string(path.join("cmdline")).unwrap_or_default();
-            let after_name = stat.rsplit(')').next().unwrap_or_default();
-            let parent = after_name.split_whitespace().nth(1);
-            if parent == Some(&postmaster.to_string()) && title.contains("127.0.0.1(") {
-                found.push(pid);
+        let mut stopped = vec![postmaster];
+        signal(postmaster, Signal::STOP)?;
+        // The postmaster starts no more; what it had started just now is found the second time.
+        loop {
+            let mut more = children(postmaster)?;
+            more.retain(|child| !stopped.contains(child));
+            if more.is_empty() {
+                return Ok(stopped);
+            }
+            for child in more {
+                // It may have ended meanwhile.
+                let _gone = signal(child, Signal::STOP);
+                stopped.push(child);
             }
         }
-        Ok(found)
     }
 
     fn data(&self) -> Result<String> {
