@@ -14,13 +14,16 @@
 
 pub mod access;
 pub mod anchor;
+pub mod difference;
 pub mod frame;
+pub mod history;
 pub mod hub;
 pub mod identity;
 mod journal;
 pub mod log;
 pub mod memory;
 pub mod presence;
+pub mod restore;
 mod room;
 pub mod seed;
 pub mod shape;
@@ -31,9 +34,11 @@ pub mod walker;
 pub use access::{Access, Change, Denial, Grant, Level};
 pub use frame::{Code, refusal};
 pub use hub::{
-    Changed, Closed, Connection, FieldAuthor, Hub, HubError, Incoming, Limits, Outgoing, View,
+    Changed, Closed, Connection, FieldAuthor, Hub, HubError, Incoming, Limits, Outgoing, Restored,
+    View,
 };
 pub use identity::{Author, Identity};
 pub use log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version};
 pub use memory::MemoryLog;
+pub use restore::Past;
 pub use shape::Shape;

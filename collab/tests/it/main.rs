@@ -4,7 +4,9 @@
 
 mod anchors;
 mod converge;
+mod history;
 mod measure;
+mod restore;
 mod rooms;
 mod structs;
 mod support;
