@@ -5,6 +5,7 @@ mod authorisation;
 mod commands;
 mod disclosure;
 mod exclusion;
+mod history;
 mod live;
 mod sessions;
 mod statistics;

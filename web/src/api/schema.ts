@@ -582,6 +582,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/documents/{id}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Compare two moments, field by field. For readers of the original. */
+        get: operations["get_documents_id_comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents/{id}/finalise": {
         parameters: {
             query?: never;
@@ -606,7 +623,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Contributions joined per field, author and minute, newest first. For readers of the original. */
+        /** Contributions, the newest first. For readers of the original; nobody else learns that there are any. */
         get: operations["get_documents_id_history"];
         put?: never;
         post?: never;
@@ -707,6 +724,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/documents/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go back to a version. It is written as the caller's change through the live document: open screens
+         *     follow at once, simultaneous typing survives, and the state before is kept as a version.
+         */
+        post: operations["post_documents_id_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents/{id}/versions": {
         parameters: {
             query?: never;
@@ -717,7 +754,11 @@ export interface paths {
         /** Versions, oldest first. For readers of the original. */
         get: operations["get_documents_id_versions"];
         put?: never;
-        post?: never;
+        /**
+         * Keep the present state. A label with a name of the case's persons or a personal number is refused:
+         *     versions are listed where names do not stand.
+         */
+        post: operations["post_documents_id_versions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1497,6 +1538,12 @@ export interface components {
             updated_at: string;
             urgency?: string | null;
         };
+        CellDifference: components["schemas"]["Difference"] & {
+            column: string;
+            label: string;
+        };
+        /** @enum {string} */
+        ChangeKind: "same" | "added" | "removed" | "changed" | "moved";
         ChangeStage: {
             /** @description With `closed`; today when missing. */
             closed_on?: string | null;
@@ -1527,6 +1574,13 @@ export interface components {
         /** @description A code as typed; full-width digits and spaces are fine. */
         CodeRequest: {
             code: string;
+        };
+        ComparisonAnswer: {
+            /** @description Only fields that differ, in the order of the screen. */
+            fields: components["schemas"]["FieldDifference"][];
+            from: components["schemas"]["VersionItem"];
+            section?: string | null;
+            to: components["schemas"]["VersionItem"];
         };
         /** @description The answer to `409 consent_confirmation_required`. */
         ConfirmationInput: {
@@ -1638,6 +1692,12 @@ export interface components {
             /** @description Compared with the ministry's own form. `false` = 未検証. */
             verified: boolean;
         };
+        /** @description Of a text its pieces, of anything else the two values. */
+        Difference: {
+            after?: unknown;
+            before?: unknown;
+            pieces?: components["schemas"]["TextPiece"][] | null;
+        };
         DisclosureEntry: {
             agency_id: string;
             comment?: boolean;
@@ -1691,6 +1751,15 @@ export interface components {
             /** @description Base32, for typing. */
             secret: string;
         };
+        FieldDifference: components["schemas"]["Difference"] & {
+            field: string;
+            /** @description Heading of the form under which the field stands. */
+            heading?: string | null;
+            label: string;
+            last?: components["schemas"]["LastChange"] | null;
+            /** @description Rows of a table that differ: as they stand now, then those that are gone. */
+            rows?: components["schemas"]["RowDifference"][] | null;
+        };
         FinalAnswer: {
             /** Format: int64 */
             number: number;
@@ -1741,27 +1810,65 @@ export interface components {
             valid_to?: string | null;
             value: string;
         };
-        HistoryItem: {
-            agency?: string | null;
-            at: string;
-            by?: string | null;
-            /**
-             * Format: int32
-             * @description Units deleted.
-             */
-            deleted: number;
-            /** @description `summary`, `table/row/column`; null for what is deleted by now. */
-            field?: string | null;
-            /**
-             * Format: int32
-             * @description Units inserted.
-             */
-            inserted: number;
+        HistoryField: {
+            id: string;
+            label: string;
         };
+        /** @description What one person did in one field, or in one row of a table, with pauses of some minutes at most. */
+        HistoryItem: {
+            by?: components["schemas"]["Person"] | null;
+            /** @description Null for what was in a row that is gone. */
+            field?: string | null;
+            id: string;
+            label?: string | null;
+            parts: components["schemas"]["HistoryPart"][];
+            /** @description Id of the row of a table. */
+            row?: string | null;
+            /** @description What it is called, where rows have names (世帯・関係). */
+            row_name?: string | null;
+            /** @description Its present place, from 1; null when it is gone. */
+            row_number?: number | null;
+            /** @description Beginning, exact to the minute. */
+            since: string;
+            until: string;
+        };
+        /**
+         * @description What was done.
+         * @enum {string}
+         */
+        HistoryKind: "text" | "value" | "cleared" | "row_added" | "row_removed" | "moved";
         HistoryList: {
+            /** @description Every field that was written in, in the order of the screen. */
+            fields: components["schemas"]["HistoryField"][];
             items: components["schemas"]["HistoryItem"][];
+            next_cursor?: string | null;
+            /** @description Everybody who wrote in the document, whatever was asked for. */
+            people: components["schemas"]["Person"][];
             /** @description The section of the case that the document is. */
             section?: string | null;
+        };
+        HistoryPart: {
+            /**
+             * Format: int32
+             * @description Characters taken away: own ones and others'. The words are gone for good.
+             */
+            deleted: number;
+            /**
+             * Format: int32
+             * @description Characters (UTF-16 units) put in, of a text.
+             */
+            inserted: number;
+            kind: components["schemas"]["HistoryKind"];
+            /** @description Label of the column, where the field is a table. */
+            label?: string | null;
+            /** @description There are more words than are given here. */
+            more: boolean;
+            /** @description `summary`, `table/row/column`, `choices/money`. */
+            path: string;
+            /** @description The value, as long as nobody wrote another. */
+            value?: unknown;
+            /** @description The words that are still there, in the order of writing. */
+            words: string[];
         };
         HouseholdAnswer: {
             id: string;
@@ -1777,6 +1884,11 @@ export interface components {
         Instance: {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
             demo: boolean;
+        };
+        /** @description Who changed something last, and when. */
+        LastChange: {
+            at: string;
+            by?: components["schemas"]["Person"] | null;
         };
         LayoutAnswer: {
             /**
@@ -1840,6 +1952,11 @@ export interface components {
          * @enum {string}
          */
         Mode: "fill_empty" | "replace" | "append";
+        /**
+         * @description Why a moment was kept.
+         * @enum {string}
+         */
+        MomentKind: "automatic" | "final" | "kept" | "before_restore" | "restored" | "now";
         MonthAnswer: {
             /** Format: int32 */
             cases: number;
@@ -1871,6 +1988,10 @@ export interface components {
             flag: string;
             review_on?: string | null;
         };
+        NewVersion: {
+            /** @description What the version is for: 「会議の前」. Up to 40 characters, nothing personal. */
+            label: string;
+        };
         /** @description A password that works once; shown this one time and kept nowhere. */
         OneTimePassword: {
             one_time_password: string;
@@ -1901,6 +2022,15 @@ export interface components {
             /** @description `auto` (default), `vtt`, `srt`, `json`, `txt` or `csv`. */
             format?: string | null;
             text: string;
+        };
+        /** @description Who somebody is, for the screen. */
+        Person: {
+            account_id: string;
+            /** @description The agency they wrote for. */
+            agency?: string | null;
+            agency_id: string;
+            /** @description Null for an account that is known no more. */
+            name?: string | null;
         };
         /** @description A person with everything the caller may see. */
         PersonAnswer: components["schemas"]["PersonSummary"] & {
@@ -2173,6 +2303,20 @@ export interface components {
             had_access: components["schemas"]["FormerAccess"][];
             id: string;
         };
+        RestoreAnswer: {
+            /** @description The version that holds the state before; going back to it undoes this. */
+            before: string;
+            /** @description Fields that are as they were. */
+            changed: string[];
+            /** @description Places whose former value may not stand in the sheet any more; they were left as they are. */
+            left_out: string[];
+            /** Format: int64 */
+            seq: number;
+        };
+        RestoreRequest: {
+            /** @description Id of a version. */
+            version: string;
+        };
         ReviewItem: {
             case_id: string;
             case_no: string;
@@ -2185,6 +2329,17 @@ export interface components {
         };
         ReviewList: {
             items: components["schemas"]["ReviewItem"][];
+        };
+        RowDifference: {
+            cells: components["schemas"]["CellDifference"][];
+            id: string;
+            kind: components["schemas"]["ChangeKind"];
+            last?: components["schemas"]["LastChange"] | null;
+            /** @description What it is called, where rows have names (世帯・関係). */
+            name?: string | null;
+            number_after?: number | null;
+            /** @description Place in the table, from 1. */
+            number_before?: number | null;
         };
         ScanAnswer: {
             /** @description Suggestions nobody has decided on. */
@@ -2285,6 +2440,10 @@ export interface components {
         };
         SwitchRequest: {
             membership_id: string;
+        };
+        TextPiece: {
+            kind: components["schemas"]["ChangeKind"];
+            text: string;
         };
         /** @description A transcript with its draft. */
         TranscriptAnswer: {
@@ -2425,11 +2584,17 @@ export interface components {
             start?: number | null;
             text: string;
         };
+        /** @description A moment of a document. */
         VersionItem: {
             at: string;
-            by?: string | null;
-            /** @description `final`, or empty for the automatic ones. */
-            label: string;
+            by?: components["schemas"]["Person"] | null;
+            /** @description For `comparison` and `restore`. Versions of one moment share it. */
+            id: string;
+            kind: components["schemas"]["MomentKind"];
+            /** @description Words of whoever kept it. */
+            label?: string | null;
+            /** @description The version that was gone back to. */
+            restored_from?: string | null;
             /** Format: int64 */
             seq: number;
         };
@@ -4094,6 +4259,38 @@ export interface operations {
             };
         };
     };
+    get_documents_id_comparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description Id of a version. */
+                from: string;
+                /** @description Id of a version, or `now`. */
+                to: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonAnswer"];
+                };
+            };
+            /** @description also a version that is none (any more) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_documents_id_finalise: {
         parameters: {
             query?: never;
@@ -4146,6 +4343,13 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description A field, or `table/row`. */
+                field: string | null;
+                account_id: string | null;
+                agency_id: string | null;
+                cursor: string | null;
+                /** @description At most 200; 50 when missing. */
+                limit: number | null;
             };
             cookie?: never;
         };
@@ -4159,13 +4363,14 @@ export interface operations {
                     "application/json": components["schemas"]["HistoryList"];
                 };
             };
-            403: {
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            404: {
+            /** @description invalid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4364,6 +4569,65 @@ export interface operations {
             };
         };
     };
+    post_documents_id_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoreAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description also a version that is none (any more) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description final */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_documents_id_versions: {
         parameters: {
             query?: never;
@@ -4383,6 +4647,37 @@ export interface operations {
                     "application/json": components["schemas"]["VersionList"];
                 };
             };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_documents_id_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionItem"];
+                };
+            };
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4390,6 +4685,20 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_many_versions */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
