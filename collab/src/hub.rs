@@ -768,3 +768,52 @@ impl Bucket {
 
 /// Held while a message waits in the inbox.
 pub(crate) type Permit = OwnedSemaphorePermit;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Grant;
+    use crate::memory::MemoryLog;
+    use async_trait::async_trait;
+    use domain::clock::SystemClock;
+    use yrs::{Text, WriteTxn};
+
+    struct Notes;
+
+    #[async_trait]
+    impl Access for Notes {
+        async fn check(&self, _: &Identity, _: &DocumentId) -> Result<Grant, Denial> {
+            Err(Denial::NoPermission)
+        }
+
+        async fn shape(&self, _: &DocumentId) -> Result<Arc<Shape>, Denial> {
+            Ok(Arc::new(Shape::note()))
+        }
+    }
+
+    /// A restore that began before an erasure and comes after it: the room itself says no.
+    #[tokio::test]
+    async fn a_write_meant_for_another_epoch_writes_nothing() {
+        let log = MemoryLog::new();
+        let hub = Hub::new(
+            Arc::new(log.clone()),
+            Arc::new(Notes),
+            Arc::new(SystemClock),
+            Limits::default(),
+            1,
+        );
+        let note: DocumentId = "note1".into();
+        hub.create(&note, &Shape::note()).await.unwrap();
+        let write = |epoch| {
+            hub.write(&Author::system(), &note, epoch, |txn| {
+                let text = txn.get_or_insert_text("content");
+                text.insert(txn, 0, "文");
+            })
+        };
+        assert!(write(Some(1)).await.is_ok());
+        let appends = log.calls().1;
+        assert_eq!(write(Some(2)).await.unwrap_err(), HubError::Gone);
+        assert_eq!(log.calls().1, appends);
+        assert!(write(None).await.is_ok());
+    }
+}

@@ -109,7 +109,7 @@ export function ComparisonView({
             />
           )}
           {groups(answer.fields).map(({ heading, fields }) => (
-            <Card key={heading} title={heading === '' ? undefined : heading} level={3} flush>
+            <Card key={heading} title={heading === '' ? '変わったところ' : heading} level={3} flush>
               {fields.map((field) => (
                 <Field
                   key={field.field}
@@ -235,6 +235,7 @@ function Row({
                   difference={cell}
                   layout={layout}
                   words={words}
+                  alone={row.kind === 'added' || row.kind === 'removed'}
                 />
               </dd>
             </div>
@@ -250,11 +251,14 @@ function Difference({
   difference,
   layout,
   words,
+  alone = false,
 }: {
   path: string;
   difference: { pieces?: TextPiece[] | null; before?: unknown; after?: unknown };
   layout: Layout;
   words: Words;
+  /** In a row that came or went there is no other side. */
+  alone?: boolean;
 }) {
   const values = {
     before: words(path, difference.before),
@@ -266,7 +270,7 @@ function Difference({
         { kind: 'removed' as const, text: values.before },
         { kind: 'added' as const, text: values.after },
       ].filter(({ text }) => text !== '');
-  if (layout === 'columns')
+  if (layout === 'columns' && !alone)
     return (
       <div className="compare__columns">
         {(['before', 'after'] as const).map((which) => (
@@ -281,7 +285,7 @@ function Difference({
     );
   return (
     <p className="compare__text">
-      {difference.pieces ? (
+      {difference.pieces || alone ? (
         <Pieces pieces={pieces} />
       ) : (
         <>

@@ -5,15 +5,18 @@ import { fieldAt, optionLabel, type FormDefinition } from '../../forms/definitio
 import { Button, Card, Empty, Icon, Progress, Select, Tag } from '../../ui';
 import { QueryState } from '../cases/parts';
 import {
+  NOW,
   useContributions,
+  useKept,
   type Filter,
   type HistoryItem,
   type HistoryPart,
   type HistoryPerson,
+  type Version,
 } from './api';
 import type { HistoryProps } from './DocumentHistory';
 import { valueWords } from './values';
-import { byDay, spanWords } from './words';
+import { byDay, personWords, spanWords, timeWords, versionWords, withMarks } from './words';
 
 /** 「だれが・いつ・何を」: contributions by day, the newest first. */
 export function Timeline({
@@ -34,6 +37,7 @@ export function Timeline({
   const pages = query.data?.pages ?? [];
   const first = pages[0];
   const items = pages.flatMap((page) => page.items);
+  const versions = useKept(documentId).data ?? [];
   const filtered = filter.field !== '' || filter.who !== '';
   return (
     <>
@@ -78,22 +82,34 @@ export function Timeline({
           title={filtered ? 'この条件の記入はありません' : 'まだだれも記入していません'}
         />
       )}
-      {byDay(items, zone).map(({ day, items }) => (
-        <Card key={day} title={day} icon="calendar" level={3} flush>
-          <ol className="timeline">
-            {items.map((item) => (
-              <Entry
-                key={item.id}
-                item={item}
-                zone={zone}
-                base={base}
-                definition={definition}
-                references={references}
-              />
-            ))}
-          </ol>
-        </Card>
-      ))}
+      {byDay(withMarks(items, filtered ? [] : versions, query.hasNextPage), zone).map(
+        ({ day, items }) => (
+          <Card key={day} title={day} icon="calendar" level={3} flush>
+            <ol className="timeline">
+              {items.map((item) =>
+                'version' in item ? (
+                  <Kept
+                    key={`${item.version.id}-${item.version.kind}-${item.version.label ?? ''}`}
+                    version={item.version}
+                    versions={versions}
+                    zone={zone}
+                    base={base}
+                  />
+                ) : (
+                  <Entry
+                    key={item.id}
+                    item={item}
+                    zone={zone}
+                    base={base}
+                    definition={definition}
+                    references={references}
+                  />
+                ),
+              )}
+            </ol>
+          </Card>
+        ),
+      )}
       {query.hasNextPage && (
         <div className="row">
           <Button busy={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
@@ -174,6 +190,39 @@ function Entry({ item, zone, base, ...shared }: Shared & { item: HistoryItem; zo
           </li>
         ))}
       </ul>
+    </li>
+  );
+}
+
+/** A moment that somebody kept, finalised or went back to, in its place among what was written. */
+function Kept({
+  version,
+  versions,
+  zone,
+  base,
+}: {
+  version: Version;
+  versions: readonly Version[];
+  zone: string;
+  base: string;
+}) {
+  const words = versionWords(version, zone, versions);
+  return (
+    <li className="timeline__entry timeline__entry--kept">
+      <div className="timeline__head">
+        <span className="timeline__time number">{timeWords(version.at, zone)}</span>
+        <span className="timeline__who">
+          <Icon
+            name={version.kind === 'final' ? 'lock' : version.kind === 'restored' ? 'undo' : 'list'}
+            size="s"
+          />
+          <strong>{version.kind === 'kept' ? `版「${words}」を残した` : words}</strong>
+          <span className="soft">{personWords(version.by)}</span>
+        </span>
+        <Link className="timeline__field" href={`${base}/compare?from=${version.id}&to=${NOW}`}>
+          いまとくらべる
+        </Link>
+      </div>
     </li>
   );
 }

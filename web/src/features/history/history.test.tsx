@@ -11,13 +11,18 @@ import { ComparisonView } from './ComparisonView';
 import { Timeline, whoOptions } from './Timeline';
 import { fold, side } from './pieces';
 import { Versions } from './Versions';
-import { byDay, rowWords, spanWords, versionWords } from './words';
+import { byDay, rowWords, spanWords, versionWords, withMarks } from './words';
 
 vi.mock('../../app/session', () => ({
   useSession: () => ({ session: { municipality: { zone: 'Asia/Tokyo' } } }),
 }));
 
 const get = vi.spyOn(api, 'get');
+/** Answers the timeline with a page, and the question for versions with none. */
+const answer = (page: HistoryList) =>
+  get.mockImplementation((path, query) =>
+    Promise.resolve(path.endsWith('/versions') ? { items: [] } : query?.cursor ? list([]) : page),
+  );
 const post = vi.spyOn(api, 'post');
 
 beforeEach(() => {
@@ -131,6 +136,26 @@ describe('words', () => {
     ]);
   });
 
+  it('puts kept moments among what was written, as far back as that is loaded', () => {
+    const items = [
+      item({ id: '2.0', since: '2026-11-30T02:00:00.000Z' }),
+      item({ id: '1.0', since: '2026-11-30T01:00:00.000Z' }),
+    ];
+    const at = (time: string, kind: Version['kind']) =>
+      version({ id: time, kind, at: `2026-11-30T${time}:00.000Z` });
+    const versions = [
+      at('03:00', 'restored'),
+      at('02:59', 'before_restore'),
+      at('01:30', 'kept'),
+      at('01:20', 'automatic'),
+      at('00:10', 'final'),
+    ];
+    const order = (open: boolean) =>
+      withMarks(items, versions, open).map((one) => ('version' in one ? one.version.id : one.id));
+    expect(order(false)).toEqual(['03:00', '2.0', '01:30', '1.0', '00:10']);
+    expect(order(true)).toEqual(['03:00', '2.0', '01:30', '1.0']);
+  });
+
   it('says how long a contribution took only when it took a while', () => {
     expect(spanWords(item({}), 'Asia/Tokyo')).toBe('10:02');
     expect(spanWords(item({ until: '2026-11-30T01:31:00.000Z' }), 'Asia/Tokyo')).toBe(
@@ -222,7 +247,7 @@ describe('だれが・いつ・何を', () => {
     );
 
   it('tells words that are there, the number of those that are gone, and values by name', async () => {
-    get.mockResolvedValue(
+    answer(
       list([
         item({
           id: '3.0',
@@ -256,7 +281,7 @@ describe('だれが・いつ・何を', () => {
   });
 
   it('asks the server for one field and one agency, and for older pages', async () => {
-    get.mockResolvedValue(list([item({ parts: [part({ deleted: 1 })] })], '1.0'));
+    answer(list([item({ parts: [part({ deleted: 1 })] })], '1.0'));
     const onFilter = vi.fn();
     show(
       <Timeline
@@ -267,7 +292,7 @@ describe('だれが・いつ・何を', () => {
       />,
     );
     await screen.findByText('削除（1字）');
-    const asked = () => get.mock.calls.at(-1)?.[1];
+    const asked = () => get.mock.calls.findLast(([path]) => path.endsWith('/history'))?.[1];
     expect(asked()).toMatchObject({
       field: 'summary',
       agency_id: 'ag-東包括',

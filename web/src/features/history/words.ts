@@ -49,12 +49,41 @@ export function spanWords(item: { since: string; until: string }, zone: string):
   return from === to ? from : `${from}〜${to}`;
 }
 
-/** Contributions by the day they began on, in their order. */
-export function byDay(
+/** A moment that somebody kept, among the contributions. */
+export interface Mark {
+  since: string;
+  version: Version;
+}
+
+/**
+ * Contributions and kept moments, the newest first. `open`: older contributions are not loaded yet, so
+ * moments before the oldest one have no place yet.
+ */
+export function withMarks(
   items: readonly HistoryItem[],
+  versions: readonly Version[],
+  open: boolean,
+): (HistoryItem | Mark)[] {
+  const oldest = items.at(-1)?.since ?? '';
+  const marks = versions
+    .filter((version) => isNamed(version) && version.kind !== 'before_restore')
+    .filter((version) => !open || version.at >= oldest)
+    .map((version): Mark => ({ since: version.at, version }));
+  return [...items, ...marks].sort((a, b) =>
+    a.since < b.since
+      ? 1
+      : a.since > b.since
+        ? -1
+        : Number('version' in b) - Number('version' in a),
+  );
+}
+
+/** By the day they began on, in their order. */
+export function byDay<T extends { since: string }>(
+  items: readonly T[],
   zone: string,
-): { day: string; items: HistoryItem[] }[] {
-  const days: { key: string; day: string; items: HistoryItem[] }[] = [];
+): { day: string; items: T[] }[] {
+  const days: { key: string; day: string; items: T[] }[] = [];
   for (const item of items) {
     const key = day(new Date(item.since), zone);
     const last = days.at(-1);

@@ -249,7 +249,17 @@ impl Told<'_> {
             Some((at + 1, past::row_name(field, &rows[at])))
         });
         let mut parts: Vec<HistoryPart> = Vec::new();
-        for part in c.parts.iter().filter_map(|part| self.part(part, place)) {
+        // In the order of the table's columns; what was done to the row as a whole comes first.
+        let mut told: Vec<&collab::history::Part> = c.parts.iter().collect();
+        told.sort_by_key(|part| match place.map(|place| &place.kind) {
+            Some(Kind::Table(columns)) => {
+                part.path.split('/').nth(2).and_then(|column| {
+                    Some(columns.iter().position(|known| known.0 == column)? + 1)
+                })
+            }
+            _ => None,
+        });
+        for part in told.into_iter().filter_map(|part| self.part(part, place)) {
             // Both coordinates of a node are one place.
             let again = part.kind == HistoryKind::Moved
                 && parts.iter().any(|known| known.kind == HistoryKind::Moved);
