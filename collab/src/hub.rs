@@ -804,8 +804,9 @@ mod tests {
         );
         let note: DocumentId = "note1".into();
         hub.create(&note, &Shape::note()).await.unwrap();
+        let author = Author::system();
         let write = |epoch| {
-            hub.write(&Author::system(), &note, epoch, |txn| {
+            hub.write(&author, &note, epoch, |txn| {
                 let text = txn.get_or_insert_text("content");
                 text.insert(txn, 0, "文");
             })

@@ -177,12 +177,21 @@ mod tests {
             journal.add(&author("a"), second(i64::from(n)), &[span(5, n, 1)], &[]);
         }
         assert_eq!(journal.all().len(), 60);
+        // The same person for another agency is told apart, however finely time is told.
+        let moved = Author {
+            agency: "other".into(),
+            ..author("a")
+        };
+        journal.add(&moved, second(3_600), &[span(5, 3_600, 1)], &[]);
+        assert_eq!(journal.all().len(), 61);
         // A reload joins nothing more and loses nothing.
         let mut again = Journal::default();
         for run in journal.all() {
             again.add_one(&run);
         }
         assert_eq!(again.all(), journal.all());
+        journal.join(i64::MAX);
+        assert_eq!(journal.all().len(), 2);
     }
 
     #[test]

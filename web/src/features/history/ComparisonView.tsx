@@ -20,7 +20,15 @@ import {
 import type { HistoryProps } from './DocumentHistory';
 import { fold, side, size, type Shown } from './pieces';
 import { valueWords } from './values';
-import { fieldList, momentWords, personWords, ROW_KINDS, rowWords, versionWords } from './words';
+import {
+  fieldList,
+  momentWords,
+  personWords,
+  ROW_KINDS,
+  rowWords,
+  shortMoment,
+  versionWords,
+} from './words';
 
 type Layout = 'inline' | 'columns';
 
@@ -48,13 +56,13 @@ export function ComparisonView({
   const [layout, setLayout] = useState<Layout>('inline');
   const moment = (version: (typeof versions)[number]) => ({
     code: version.id,
-    label: `${versionWords(version, zone, versions)}（${momentWords(version.at, zone)}）`,
+    label: `${versionWords(version, zone, versions)}（${shortMoment(version.at, zone)}）`,
   });
   const options = [...new Map(versions.map((version) => [version.id, moment(version)])).values()];
   const answer = query.data;
   return (
     <>
-      <div className="history__filter">
+      <div className="history__filter history__filter--moments">
         <Select
           label="前"
           empty={from === '' ? '選んでください' : null}

@@ -43,6 +43,11 @@ export function momentWords(instant: string, zone: string): string {
   return `${dayWords(instant, zone)}${timeWords(instant, zone)}`;
 }
 
+/** 「令和8年11月30日10:02」, where there is little room. */
+export function shortMoment(instant: string, zone: string): string {
+  return `${wareki(day(new Date(instant), zone))}${timeWords(instant, zone)}`;
+}
+
 /** 「10:02」, or 「10:02〜10:31」 when it took longer. */
 export function spanWords(item: { since: string; until: string }, zone: string): string {
   const [from, to] = [timeWords(item.since, zone), timeWords(item.until, zone)];
