@@ -6,6 +6,7 @@ use crate::frame::{Code, refusal};
 use crate::identity::{Author, Identity};
 use crate::log::{Authored, Entry, LogError, Snapshot, Span, UpdateLog, Version};
 use crate::nodes::Abroad;
+use crate::restore::{Outcome, Past};
 use crate::room::{Command, Control, Join, Room};
 use crate::shape::Shape;
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use yrs::TransactionMut;
+use yrs::{ReadTxn, StateVector, TransactionMut};
 
 /// How long a join waits for what other nodes committed before it.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(2);
@@ -136,7 +137,19 @@ pub struct View<'t> {
 pub struct FieldAuthor {
     /// `name`, `table/row/column`, `nodes/<id>/label` …; `None` when it is garbage by now.
     pub field: Option<String>,
+    /// It is a container itself (a text, a row), no content.
+    pub container: bool,
     pub authored: Authored,
+}
+
+/// What [`Hub::restore_as`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Where it is durable.
+    pub seq: u64,
+    /// The state before, as it was kept (without its bytes).
+    pub before: Version,
+    pub outcome: Outcome,
 }
 
 pub(crate) struct Shared {
@@ -383,6 +396,85 @@ impl Hub {
         document: &DocumentId,
         edit: impl FnOnce(&mut TransactionMut<'_>) -> R + Send + 'static,
     ) -> Result<(u64, R), HubError> {
+        self.write(author, document, None, edit).await
+    }
+
+    /// Takes a document back to a version, as a new change of `author`: minimal, verified, visible to
+    /// everybody at once, itself undone by another restore. The state before is kept as a version
+    /// with the label `before`, the state after with the label `after`. What cannot stand in the
+    /// document any more is left as it is and named.
+    ///
+    /// `version`: with its state, of the document's present epoch. The caller has checked that the
+    /// author may do this.
+    ///
+    /// # Errors
+    /// [`HubError::Gone`] when the version is of an earlier epoch (the document was erased
+    /// meanwhile); otherwise as [`Hub::write_as`].
+    pub async fn restore_as(
+        &self,
+        author: &Author,
+        document: &DocumentId,
+        version: Version,
+        before: &str,
+        after: &str,
+    ) -> Result<Restored, HubError> {
+        let shape = self.read(document, |view| Arc::clone(&view.shape)).await?;
+        let kept = self.keep_version(author, document, before).await?;
+        if kept.epoch != version.epoch {
+            return Err(HubError::Gone);
+        }
+        let state = kept.state.clone();
+        let (past, present) = tokio::task::spawn_blocking(move || {
+            Past::open(&shape, &version.state).zip(Past::open(&shape, &state))
+        })
+        .await
+        .ok()
+        .flatten()
+        .ok_or_else(|| HubError::Unavailable("version not readable".into()))?;
+        let (seq, (missed, outcome)) = self
+            .write(author, document, Some(kept.epoch), move |txn| {
+                // Typed in between: what is taken back must stand in a version.
+                let missed = (!present.is_seen_by(txn))
+                    .then(|| txn.encode_state_as_update_v1(&StateVector::default()));
+                (missed, past.restore(txn))
+            })
+            .await?;
+        let mut kept = Version {
+            state: Vec::new(),
+            ..kept
+        };
+        if let Some(state) = missed
+            && !outcome.changed.is_empty()
+        {
+            kept.seq = kept.seq.max(seq.saturating_sub(1));
+            kept.at = self.shared.clock.now();
+            let exact = Version {
+                state,
+                ..kept.clone()
+            };
+            self.shared
+                .log
+                .keep_version(document, &exact)
+                .await
+                .map_err(hub_error)?;
+        }
+        if !outcome.changed.is_empty() {
+            self.keep_version(author, document, after).await?;
+        }
+        Ok(Restored {
+            seq,
+            before: kept,
+            outcome,
+        })
+    }
+
+    async fn write<R: Send + 'static>(
+        &self,
+        author: &Author,
+        document: &DocumentId,
+        epoch: Option<u64>,
+        edit: impl FnOnce(&mut TransactionMut<'_>) -> R + Send + 'static,
+    ) -> Result<(u64, R), HubError> {
         let (reply, durable) = oneshot::channel();
         let (give, result) = oneshot::channel();
         let edit = Box::new(move |txn: &mut TransactionMut<'_>| {
@@ -392,6 +484,7 @@ impl Hub {
             document,
             Command::Write {
                 author: author.clone(),
+                epoch,
                 edit,
                 reply,
             },
@@ -787,3 +880,53 @@ impl Bucket {
 
 /// Held while a message waits in the inbox.
 pub(crate) type Permit = OwnedSemaphorePermit;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Grant;
+    use crate::memory::MemoryLog;
+    use async_trait::async_trait;
+    use domain::clock::SystemClock;
+    use yrs::{Text, WriteTxn};
+
+    struct Notes;
+
+    #[async_trait]
+    impl Access for Notes {
+        async fn check(&self, _: &Identity, _: &DocumentId) -> Result<Grant, Denial> {
+            Err(Denial::NoPermission)
+        }
+
+        async fn shape(&self, _: &DocumentId) -> Result<Arc<Shape>, Denial> {
+            Ok(Arc::new(Shape::note()))
+        }
+    }
+
+    /// A restore that began before an erasure and comes after it: the room itself says no.
+    #[tokio::test]
+    async fn a_write_meant_for_another_epoch_writes_nothing() {
+        let log = MemoryLog::new();
+        let hub = Hub::new(
+            Arc::new(log.clone()),
+            Arc::new(Notes),
+            Arc::new(SystemClock),
+            Limits::default(),
+            1,
+        );
+        let note: DocumentId = "note1".into();
+        hub.create(&note, &Shape::note()).await.unwrap();
+        let author = Author::system();
+        let write = |epoch| {
+            hub.write(&author, &note, epoch, |txn| {
+                let text = txn.get_or_insert_text("content");
+                text.insert(txn, 0, "文");
+            })
+        };
+        assert!(write(Some(1)).await.is_ok());
+        let appends = log.calls().1;
+        assert_eq!(write(Some(2)).await.unwrap_err(), HubError::Gone);
+        assert_eq!(log.calls().1, appends);
+        assert!(write(None).await.is_ok());
+    }
+}

@@ -15,7 +15,9 @@
 pub mod access;
 pub mod anchor;
 pub mod bus;
+pub mod difference;
 pub mod frame;
+pub mod history;
 pub mod hub;
 pub mod identity;
 mod journal;
@@ -23,6 +25,7 @@ pub mod log;
 pub mod memory;
 pub mod nodes;
 pub mod presence;
+pub mod restore;
 mod room;
 pub mod seed;
 pub mod shape;
@@ -34,10 +37,11 @@ pub use access::{Access, Change, Denial, Grant, Level};
 pub use frame::{Code, refusal};
 pub use hub::{
     Aside, Changed, Closed, Connection, FieldAuthor, Hub, HubError, Incoming, Limits, Outgoing,
-    View,
+    Restored, View,
 };
 pub use identity::{Author, Identity};
 pub use log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version};
 pub use memory::MemoryLog;
 pub use nodes::{Figures, Pace, Word};
+pub use restore::Past;
 pub use shape::Shape;

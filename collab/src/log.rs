@@ -72,10 +72,49 @@ pub struct Version {
     pub seq: u64,
     pub at: Timestamp,
     pub author: Author,
-    /// Shown to users; empty for the automatic ones. Never personal data.
+    /// What the version is for; empty for the automatic ones. A code (`[a-z0-9_:-]*`), or words of a
+    /// user, which a store seals like content.
     pub label: String,
     /// Yjs update, v1 encoding, of a gc document.
     pub state: Vec<u8>,
+}
+
+/// Automatic versions (without a label) that have become too many, as positions in `versions`: of
+/// the last two days all stay, of the last ninety the last of each day, of the time before the last
+/// of each thirty days. Named ones always stay. Days are those of UTC+9.
+#[must_use]
+pub fn surplus<'v>(
+    versions: impl IntoIterator<Item = (Timestamp, &'v str)>,
+    now: Timestamp,
+) -> Vec<usize> {
+    const DAY: i64 = 86_400;
+    let day = |at: Timestamp| (at.as_second() + 9 * 3600).div_euclid(DAY);
+    let mut latest: std::collections::HashMap<(bool, i64), (Timestamp, usize)> =
+        std::collections::HashMap::new();
+    let mut drop = Vec::new();
+    for (n, (at, label)) in versions.into_iter().enumerate() {
+        let age = now.as_second() - at.as_second();
+        if !label.is_empty() || age < 2 * DAY {
+            continue;
+        }
+        let bucket = if age < 90 * DAY {
+            (true, day(at))
+        } else {
+            (false, day(at).div_euclid(30))
+        };
+        match latest.get_mut(&bucket) {
+            Some((known, kept)) if at >= *known => {
+                drop.push(std::mem::replace(kept, n));
+                *known = at;
+            }
+            Some(_) => drop.push(n),
+            None => {
+                latest.insert(bucket, (at, n));
+            }
+        }
+    }
+    drop.sort_unstable();
+    drop
 }
 
 /// Failures of a log.
@@ -164,7 +203,8 @@ pub trait UpdateLog: Send + Sync + 'static {
         snapshot: &Snapshot,
     ) -> Result<u64, LogError>;
 
-    /// Keeps a full state. Idempotent per (epoch, seq, label).
+    /// Keeps a full state. Idempotent per (epoch, seq, label). Automatic ones that have become too
+    /// many go (see [`surplus`]).
     async fn keep_version(&self, document: &DocumentId, version: &Version) -> Result<(), LogError>;
 
     /// All versions, oldest first, without their state (`state` empty).

@@ -1,6 +1,6 @@
 //! The log in memory, for tests: the same contract as the store's, with faults on demand.
 
-use crate::log::{Entry, Loaded, LogError, Snapshot, UpdateLog, Version};
+use crate::log::{Entry, Loaded, LogError, Snapshot, UpdateLog, Version, surplus};
 use async_trait::async_trait;
 use domain::id::DocumentId;
 use parking_lot::Mutex;
@@ -268,6 +268,11 @@ impl UpdateLog for MemoryLog {
         };
         if !stored.versions.iter().any(same) {
             stored.versions.push(version.clone());
+        }
+        let all = stored.versions.iter().map(|v| (v.at, v.label.as_str()));
+        let surplus = surplus(all, version.at);
+        for at in surplus.into_iter().rev() {
+            stored.versions.remove(at);
         }
         Ok(())
     }

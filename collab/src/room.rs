@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Read(Look),
     Write {
         author: Author,
+        /// Only in this generation of the document.
+        epoch: Option<u64>,
         edit: Edit,
         reply: Reply<u64>,
     },
@@ -216,6 +218,8 @@ pub(crate) struct Room {
     control: mpsc::UnboundedSender<Control>,
     compacting: bool,
     last_version: Timestamp,
+    /// Who last changed what no version holds yet.
+    unkept: Option<Author>,
     last_use: Instant,
     stopping: Vec<oneshot::Sender<()>>,
     /// The room cannot go on; everybody is told this.
@@ -283,6 +287,7 @@ impl Room {
             control,
             compacting: false,
             last_version: now,
+            unkept: None,
             last_use: Instant::now(),
             stopping: Vec::new(),
             broken: None,
@@ -429,6 +434,12 @@ impl Room {
                 self.core.tail_entries = 0;
             }
         }
+        // How an afternoon's work ended is worth keeping, however short it was.
+        if let Some(version) = self.automatic_version()
+            && let Err(error) = self.shared.log.keep_version(&self.document, &version).await
+        {
+            tracing::warn!(document = %self.document, %error, "version not kept");
+        }
         let mut rooms = self.shared.rooms.lock();
         if !commands.is_empty() {
             return false;
@@ -464,9 +475,15 @@ impl Room {
                 look(Ok(&view));
             }
             Command::Write {
+                epoch: Some(epoch),
+                reply,
+                ..
+            } if epoch != self.core.epoch => drop(reply.send(Err(HubError::Gone))),
+            Command::Write {
                 author,
                 edit,
                 reply,
+                ..
             } => self.write(author, edit, reply),
             Command::Authors(reply) => {
                 let _ = reply.send(Ok(self.authors()));
@@ -1080,8 +1097,9 @@ impl Room {
         let last_author = authors.last().cloned();
         self.announce(self.core.epoch, self.core.seq, authors, true);
         self.compact_if_due();
-        if let Some(author) = last_author {
-            self.keep_version_if_due(author);
+        if last_author.is_some() {
+            self.unkept = last_author;
+            self.keep_version_if_due();
         }
     }
 
@@ -1567,25 +1585,15 @@ impl Room {
         });
     }
 
-    fn keep_version_if_due(&mut self, author: Author) {
+    fn keep_version_if_due(&mut self) {
         let now = self.shared.clock.now();
         let every = self.shared.limits.version_every;
         if now.duration_since(self.last_version).unsigned_abs() < every {
             return;
         }
         self.last_version = now;
-        let state = self
-            .core
-            .doc
-            .transact()
-            .encode_state_as_update_v1(&StateVector::default());
-        let version = Version {
-            epoch: self.core.epoch,
-            seq: self.core.seq,
-            at: now,
-            author,
-            label: String::new(),
-            state,
+        let Some(version) = self.automatic_version() else {
+            return;
         };
         let (shared, document) = (Arc::clone(&self.shared), self.document.clone());
         tokio::spawn(async move {
@@ -1595,12 +1603,31 @@ impl Room {
         });
     }
 
+    /// The present state for an automatic version; `None` when nothing changed since the last.
+    fn automatic_version(&mut self) -> Option<Version> {
+        let author = self.unkept.take()?;
+        let state = self
+            .core
+            .doc
+            .transact()
+            .encode_state_as_update_v1(&StateVector::default());
+        Some(Version {
+            epoch: self.core.epoch,
+            seq: self.core.seq,
+            at: self.shared.clock.now(),
+            author,
+            label: String::new(),
+            state,
+        })
+    }
+
     fn authors(&self) -> Vec<FieldAuthor> {
         let mut found = Vec::new();
         for authored in self.core.journal.all() {
-            for (span, field) in self.core.index.paths(authored.span) {
+            for (span, field, container) in self.core.index.paths(authored.span) {
                 found.push(FieldAuthor {
                     field,
+                    container,
                     authored: crate::log::Authored {
                         span,
                         ..authored.clone()

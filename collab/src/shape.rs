@@ -331,6 +331,24 @@ impl Shape {
         &self.kind
     }
 
+    /// The rule at a field path (`summary`, `table/row/column`, `nodes/<id>/label`, `content`);
+    /// `None` when nothing of that name may stand in the document.
+    pub(crate) fn rule_at(&self, path: &str) -> Option<&Rule> {
+        let mut parts = path.split('/').peekable();
+        let first = *parts.peek()?;
+        let root = match self.roots.get(first) {
+            Some(root) => {
+                parts.next();
+                root
+            }
+            None => self.roots.get("fields")?,
+        };
+        parts.try_fold(self.rule(root.rule), |rule, part| match rule {
+            Rule::Map(map) => Some(self.rule(map.rule_of(part)?)),
+            Rule::Text { .. } | Rule::Scalar(_) => None,
+        })
+    }
+
     pub(crate) fn rule(&self, id: RuleId) -> &Rule {
         &self.rules[id.0 as usize]
     }

@@ -1,11 +1,11 @@
 //! Reading values out of a document, for projection, statistics and CSV.
 
-use crate::shape::{Rule, RuleId, Shape};
+use crate::shape::{Rule, RuleId, Scalar, Shape};
 use serde_json::{Map as Object, Number, Value};
 use yrs::{Any, GetString, Map, Out, ReadTxn};
 
 /// The `fields` of a sheet as JSON: long text → string; scalar → as it is; multi-choice → sorted
-/// array of the chosen codes; table → array of rows `{"id", <column>…}` in their order (`order`,
+/// array of the chosen codes, also of ids with flags; table → array of rows `{"id", <column>…}` in their order (`order`,
 /// then id). Empty fields and fields that the form does not know are left out.
 #[must_use]
 pub fn fields<T: ReadTxn>(txn: &T, shape: &Shape) -> Value {
@@ -48,6 +48,16 @@ fn value<T: ReadTxn>(txn: &T, shape: &Shape, rule: Option<RuleId>, out: Out) -> 
                     .collect();
                 chosen.sort();
                 return Some(chosen.into());
+            }
+            if let Some(Rule::Scalar(Scalar::Bool)) = rules.entries.map(|rule| shape.rule(rule)) {
+                // Ids with flags: who belongs to it.
+                let mut ids: Vec<String> = map
+                    .iter(txn)
+                    .filter(|(_, out)| matches!(out, Out::Any(Any::Bool(true))))
+                    .map(|(key, _)| key.to_owned())
+                    .collect();
+                ids.sort();
+                return Some(ids.into());
             }
             let mut members: Vec<(String, Value)> = map
                 .iter(txn)

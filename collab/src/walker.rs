@@ -288,14 +288,15 @@ impl Index {
         Some(parts.join("/"))
     }
 
-    /// Splits a span where its place changes: (first clock, length, path).
+    /// Splits a span where its place changes: the part, its path as [`Index::path`] gives it, and
+    /// whether it is a container itself (a text, a row) instead of content.
     #[must_use]
-    pub fn paths(&self, span: Span) -> Vec<(Span, Option<String>)> {
+    pub fn paths(&self, span: Span) -> Vec<(Span, Option<String>, bool)> {
         let mut found = Vec::new();
         let Some(client) = self.clients.get(&span.client) else {
             return found;
         };
-        for (clock, len, _) in segments(
+        for (clock, len, place) in segments(
             &client.runs,
             span.clock,
             span.clock.saturating_add(span.len),
@@ -307,6 +308,10 @@ impl Index {
                     len,
                 },
                 self.path(span.client, clock),
+                self.places.get(place as usize).is_some_and(|at| {
+                    let rule = at.rule.map(|rule| self.shape.rule(rule));
+                    at.key.is_some() && matches!(rule, Some(Rule::Text { .. } | Rule::Map(_)))
+                }),
             ));
         }
         found
@@ -390,12 +395,25 @@ impl Index {
             if places.contains(&GONE) && trial(Trial::Fails) {
                 return refuse(Code::Malformed, "not applicable");
             }
+            // What the same update takes away makes room: a text that is replaced as a whole.
+            let mut removed: HashMap<u32, u32> = HashMap::new();
+            for span in &deleted {
+                let runs = self.clients.get(&span.client).map_or(&[][..], |c| &c.runs);
+                for (_, len, place) in segments(runs, span.clock, span.clock + span.len) {
+                    if let Some(at) = self.places.get(place as usize).filter(|p| p.key.is_none()) {
+                        *removed.entry(at.container).or_default() += len;
+                    }
+                }
+            }
             let mut suspects = Vec::new();
             for (&container, &(units, digits)) in &added {
                 let container_now = &self.containers[container as usize];
+                let left = container_now
+                    .len
+                    .saturating_sub(removed.get(&container).copied().unwrap_or(0));
                 if let Some(Rule::Text { max }) =
                     container_now.rule.map(|rule| self.shape.rule(rule))
-                    && container_now.len.saturating_add(units) > *max
+                    && left.saturating_add(units) > *max
                 {
                     return refuse(Code::TooLarge, "text length");
                 }

@@ -104,13 +104,16 @@ const TABLE: &[Row] = &[
     ("POST /documents/{id}/channels/{channel}/frames", None, [404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]),
     ("GET /documents/{id}", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("POST /documents/{id}/finalise", None, [422, 422, 403, 403, 422, 422, 403, 403, 404, 404, 404, 404, 404, 404]),
-    ("GET /documents/{id}/history", None, [200, 200, 200, 200, 200, 200, 200, 403, 404, 404, 404, 404, 404, 404]),
+    ("GET /documents/{id}/comparison", None, [404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]),
+    ("GET /documents/{id}/history", None, [200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 404]),
     ("POST /documents/{id}/masks/finish", Some(r#"{}"#), [200, 200, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /documents/{id}/masks/preview", None, [200, 200, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("POST /documents/{id}/masks/scan", None, [200, 200, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /documents/{id}/projection", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("POST /documents/{id}/reopen", None, [409, 409, 403, 403, 409, 409, 403, 403, 404, 404, 404, 404, 404, 404]),
-    ("GET /documents/{id}/versions", None, [200, 200, 200, 200, 200, 200, 200, 403, 404, 404, 404, 404, 404, 404]),
+    ("POST /documents/{id}/restore", Some(r#"{"version": "1-999999"}"#), [404, 404, 403, 403, 404, 404, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("GET /documents/{id}/versions", None, [200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 404]),
+    ("POST /documents/{id}/versions", Some(r#"{"label": ""}"#), [422, 422, 403, 403, 422, 422, 403, 404, 404, 404, 404, 404, 404, 404]),
     ("GET /forms", None, [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("GET /forms/{id}", None, [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("GET /mask-reviews", None, [200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200, 403]),
@@ -205,6 +208,7 @@ impl Subjects {
             .replace("{field}", "assessment.summary")
             .replace("{id}", id);
         match template {
+            "/documents/{id}/comparison" => format!("{path}?from=1-999999"),
             "/documents/{id}/masks/preview" => format!("{path}?agency_id={}", self.agency),
             _ if folder == "statistics" => format!("{path}?from=2026-04&to=2026-11"),
             _ => path,

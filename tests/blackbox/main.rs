@@ -7,6 +7,7 @@ mod crash;
 mod disclosure;
 mod exclusion;
 mod fallback;
+mod history;
 mod hostile;
 mod live;
 mod nodes;

@@ -278,6 +278,94 @@ test('one sheet, two browsers, a Japanese input method', async () => {
   quiet(tanaka);
 });
 
+test('history: who wrote what, compare with a kept version, and back', async () => {
+  const [a, b] = [sasaki.page, tanaka.page];
+  const text = (page) => page.locator('#field-request_text').inputValue();
+  for (const page of [a, b]) {
+    await page.goto(`/cases/${caseId}/intake`);
+    await page.locator('#field-request_text').waitFor();
+    await page.getByText('保存済み').first().waitFor();
+  }
+  const before = await text(a);
+  // From a field, by keyboard: the link stands before the box while one is in it.
+  await a.locator('#field-request_text').focus();
+  await a.keyboard.press('Shift+Tab');
+  assert.match(await a.evaluate(() => document.activeElement.textContent), /この欄の履歴$/);
+  await a.keyboard.press('Enter');
+  await a.waitForURL(/intake\/history\?field=request_text$/);
+  await a.locator('.timeline__entry').first().waitFor();
+  await a.getByRole('link', { name: '版（くらべる・戻す）' }).click();
+  await a.getByRole('button', { name: 'いまの版を残す' }).click();
+  await checkAccess(a, 'keeping a version');
+  await a.fill('#version-label', '会議の前');
+  await a.getByRole('button', { name: 'この名前で残す' }).click();
+  await a.getByRole('cell', { name: '会議の前' }).waitFor();
+  await checkAccess(a, 'versions');
+
+  await b.locator('#field-request_text').press('Control+End');
+  await b.keyboard.type('追記した文。');
+  await b.getByText('保存済み').first().waitFor();
+  await a.goto(`/cases/${caseId}/intake/history?field=request_text`);
+  const entry = a.locator('.timeline__entry', { hasText: '追記した文。' });
+  await entry.waitFor();
+  assert.match(await entry.innerText(), /田中[\s\S]*東地域包括/);
+  const width = a.viewportSize();
+  // 200 % of a small screen, a tablet held upright, and the usual ones.
+  for (const [wide, high] of [
+    [640, 400],
+    [768, 1024],
+    [1280, 800],
+    [1920, 1080],
+  ]) {
+    await a.setViewportSize({ width: wide, height: high });
+    await picture(a, `history-${wide}`);
+    const over = await a.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    assert.equal(over, 0, `nothing beside the screen at ${wide}`);
+  }
+  await a.setViewportSize(width);
+  await checkAccess(a, 'history');
+
+  await a.getByRole('link', { name: '版（くらべる・戻す）' }).click();
+  await a
+    .getByRole('link', { name: /^いまとくらべる/ })
+    .first()
+    .click();
+  await a.getByText('1欄が違います。').waitFor();
+  assert.match(await a.locator('ins.diff-added', { hasText: '追記' }).innerText(), /追記した文。/);
+  await picture(a, 'compare', { fullPage: true });
+  await checkAccess(a, 'comparison');
+  await a.getByRole('button', { name: '左右に並べて' }).click();
+  await picture(a, 'compare-columns');
+  await a.getByRole('button', { name: /^前の版.*に戻す$/ }).click();
+  await a.getByRole('alertdialog').waitFor();
+  await eventually(
+    () => a.evaluate(() => document.activeElement.textContent),
+    (words) => words === 'やめる',
+    'the first answer is やめる',
+  );
+  await picture(a, 'restore-question');
+  await checkAccess(a, 'restore question');
+  await a.getByRole('button', { name: '1欄を戻す' }).click();
+  await a.getByText('1欄を、前の版の内容に戻しました。').first().waitFor();
+  await eventually(
+    async () => [await text(a), await text(b)],
+    ([one, two]) => one === before && two === before,
+    'both screens show what was kept',
+  );
+  await a.goto(`/cases/${caseId}/intake/versions`);
+  await a.getByText('戻す前').first().waitFor();
+  // A masked reader has no such pages.
+  const { status } = await fetchJson(
+    yoshioka.page,
+    `/api/v1/documents/${documents.intake}/history`,
+  );
+  assert.equal(status, 404);
+  quiet(sasaki);
+  quiet(tanaka);
+});
+
 test('where no WebSocket gets through, the same sheet is written over plain HTTP', async () => {
   const a = sasaki.page;
   const proxy = await startProxy(server.url);

@@ -4,9 +4,11 @@
 
 mod anchors;
 mod converge;
+mod history;
 mod measure;
 mod nodes;
 mod peers;
+mod restore;
 mod rooms;
 mod structs;
 mod support;

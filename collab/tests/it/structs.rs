@@ -950,7 +950,7 @@ proptest! {
         let mut said = BTreeSet::new();
         for (_, verdict) in &passed {
             for span in verdict.inserted.iter().chain(&verdict.deleted) {
-                for (_, path) in bench.index.paths(*span) {
+                for (_, path, _) in bench.index.paths(*span) {
                     let path = path.unwrap_or_default();
                     said.insert(path.split('/').next().unwrap().to_owned());
                 }

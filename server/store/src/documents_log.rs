@@ -13,9 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use collab::identity::Author;
-use collab::log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version};
+use collab::log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version, surplus};
 use domain::clock::instant_text;
 use domain::id::{DataKeyId, DocumentId, MunicipalityId};
 use domain::section::DocumentKind;
@@ -41,6 +43,9 @@ const PATIENCE_WITH_DISK: Duration = Duration::from_secs(60);
 const ENTRY: &str = "document_entries.entry";
 const SNAPSHOT: &str = "document_snapshots.snapshot";
 const VERSION: &str = "document_versions.state";
+const LABEL: &str = "document_versions.label";
+/// Before the base64 of a sealed label; no code has it.
+const SEALED: &str = "sealed.";
 
 /// The log. Clones share the queue; the writing task ends with the last clone.
 #[derive(Debug, Clone)]
@@ -425,6 +430,44 @@ impl DocumentLog {
             )));
         }
         Ok(entries)
+    }
+
+    /// The label as it goes into the table.
+    fn sealed_label(
+        &self,
+        place: &Sealing,
+        document: &DocumentId,
+        version: &Version,
+    ) -> Result<String, LogError> {
+        if is_code(&version.label) {
+            return Ok(version.label.clone());
+        }
+        let record = self.seal(
+            place,
+            LABEL,
+            document.as_str(),
+            version.epoch,
+            version.seq,
+            version.label.as_bytes(),
+        )?;
+        Ok(format!("{SEALED}{}", BASE64.encode(record)))
+    }
+
+    async fn label(
+        &self,
+        place: &Sealing,
+        document: &DocumentId,
+        epoch: u64,
+        row: &StoredLabel,
+    ) -> Result<String, LogError> {
+        let Some(sealed) = row.stored.strip_prefix(SEALED) else {
+            return Ok(row.stored.clone());
+        };
+        let record = BASE64.decode(sealed).map_err(|_| corrupt("label"))?;
+        let plain = self
+            .open(place, LABEL, document.as_str(), epoch, row.seq, &record)
+            .await?;
+        String::from_utf8(plain).map_err(|_| corrupt("label"))
     }
 
     async fn older_key(
@@ -897,7 +940,8 @@ impl UpdateLog for DocumentLog {
 
     async fn keep_version(&self, document: &DocumentId, version: &Version) -> Result<(), LogError> {
         let place = self.place(document).await?;
-        let row = version_row(document, &version.label);
+        let label = self.sealed_label(&place, document, version)?;
+        let row = version_row(document, &label);
         let record = self.seal(
             &place,
             VERSION,
@@ -912,6 +956,16 @@ impl UpdateLog for DocumentLog {
         if current != version.epoch {
             return Err(LogError::EpochChanged { current });
         }
+        if label != version.label {
+            // Sealed anew it would not be found by its key.
+            for row in label_rows(transaction.conn(), document, version.epoch).await? {
+                if row.seq == version.seq
+                    && self.label(&place, document, version.epoch, &row).await? == version.label
+                {
+                    return transaction.commit().await;
+                }
+            }
+        }
         sqlx::query(
             "INSERT INTO document_versions (document_id, epoch, seq, label, at, author, state_sealed) VALUES ($1, $2, $3, $4, $5, $6, $7) \
              ON CONFLICT (document_id, epoch, seq, label) DO NOTHING",
@@ -919,13 +973,26 @@ impl UpdateLog for DocumentLog {
         .bind(document.as_str())
         .bind(signed(version.epoch)?)
         .bind(signed(version.seq)?)
-        .bind(version.label.as_str())
+        .bind(label)
         .bind(instant_text(version.at))
         .bind(author)
         .bind(record)
         .execute(transaction.conn())
         .await
         .map_err(away)?;
+        if version.label.is_empty() {
+            let rows = label_rows(transaction.conn(), document, version.epoch).await?;
+            let all = rows.iter().map(|row| (row.at, row.stored.as_str()));
+            for at in surplus(all, version.at) {
+                sqlx::query("DELETE FROM document_versions WHERE document_id = $1 AND epoch = $2 AND seq = $3 AND label = ''")
+                    .bind(document.as_str())
+                    .bind(signed(version.epoch)?)
+                    .bind(signed(rows[at].seq)?)
+                    .execute(transaction.conn())
+                    .await
+                    .map_err(away)?;
+            }
+        }
         transaction.commit().await
     }
 
@@ -935,7 +1002,19 @@ impl UpdateLog for DocumentLog {
             .fetch_all(&self.db.0.log_reader)
             .await
             .map_err(away)?;
-        rows.iter().map(|row| version(row, Vec::new())).collect()
+        let place = self.place(document).await?;
+        let mut versions = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut version = version(row, Vec::new())?;
+            let stored = StoredLabel {
+                seq: version.seq,
+                at: version.at,
+                stored: version.label,
+            };
+            version.label = self.label(&place, document, version.epoch, &stored).await?;
+            versions.push(version);
+        }
+        Ok(versions)
     }
 
     async fn version(
@@ -965,8 +1044,54 @@ impl UpdateLog for DocumentLog {
                 &record,
             )
             .await?;
-        version(&row, state).map(Some)
+        let mut version = version(&row, state)?;
+        let stored = StoredLabel {
+            seq,
+            at: version.at,
+            stored: label,
+        };
+        version.label = self.label(&place, document, epoch, &stored).await?;
+        Ok(Some(version))
     }
+}
+
+/// A version's label as it stands in the table.
+struct StoredLabel {
+    seq: u64,
+    at: jiff::Timestamp,
+    stored: String,
+}
+
+/// Labels of a document's versions.
+async fn label_rows(
+    connection: &mut AnyConnection,
+    document: &DocumentId,
+    epoch: u64,
+) -> Result<Vec<StoredLabel>, LogError> {
+    let rows = sqlx::query("SELECT seq, at, label FROM document_versions WHERE document_id = $1 AND epoch = $2 ORDER BY seq, at, label")
+        .bind(document.as_str())
+        .bind(signed(epoch)?)
+        .fetch_all(connection)
+        .await
+        .map_err(away)?;
+    rows.iter()
+        .map(|row| {
+            let at: String = row.try_get("at").map_err(away)?;
+            Ok(StoredLabel {
+                seq: unsigned(row.try_get("seq").map_err(away)?)?,
+                at: at.parse().map_err(|_| corrupt("instant"))?,
+                stored: row.try_get("label").map_err(away)?,
+            })
+        })
+        .collect()
+}
+
+/// Codes stand plain; whatever a user wrote is sealed.
+fn is_code(label: &str) -> bool {
+    label.len() <= 64
+        && label.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b':' | b'-')
+        })
 }
 
 fn version(row: &sqlx::any::AnyRow, state: Vec<u8>) -> Result<Version, LogError> {

@@ -582,85 +582,17 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/documents/{id}/channels": {
+    "/api/v1/documents/{id}/comparison": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
-        /**
-         * Open a channel to a live document. A reader without the right gets one too: it says nothing but
-         *     the refusal, as the socket does.
-         */
-        post: operations["post_documents_id_channels"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/documents/{id}/channels/{channel}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
+        /** Compare two moments, field by field. For readers of the original. */
+        get: operations["get_documents_id_comparison"];
         put?: never;
         post?: never;
-        /** Close a channel. What was sent before stays sent. */
-        delete: operations["delete_documents_id_channels_channel"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/documents/{id}/channels/{channel}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Follow a channel. The first event is `open`, so that a client notices when something on the way
-         *     holds events back. Then each frame is an event without a name: its id is the frame's number, its
-         *     data the frame in base64. The last one is `end` with the code a socket would be closed with; a
-         *     stream that ends without it can be asked for again. A second reader ends the first one's stream.
-         */
-        get: operations["get_documents_id_channels_channel_events"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/documents/{id}/channels/{channel}/frames": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Fetch frames. The body is a sequence of: length (4 bytes), number (8 bytes), frame; numbers with the
-         *     most significant byte first. A length of 0 is the end of the channel, and the number is the code
-         *     a socket would be closed with.
-         */
-        get: operations["get_documents_id_channels_channel_frames"];
-        put?: never;
-        /**
-         * Send frames. The body is a sequence of: length (4 bytes, most significant first), frame; it may be
-         *     empty, which only confirms. Frames that came before are passed over, so a request without an answer
-         *     can be sent again; a request that leaves some out is refused with what was `received`.
-         */
-        post: operations["post_documents_id_channels_channel_frames"];
         delete?: never;
         options?: never;
         head?: never;
@@ -691,7 +623,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Contributions joined per field, author and minute, newest first. For readers of the original. */
+        /** Contributions, the newest first. For readers of the original; nobody else learns that there are any. */
         get: operations["get_documents_id_history"];
         put?: never;
         post?: never;
@@ -792,6 +724,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/documents/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go back to a version. It is written as the caller's change through the live document: open screens
+         *     follow at once, simultaneous typing survives, and the state before is kept as a version.
+         */
+        post: operations["post_documents_id_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents/{id}/versions": {
         parameters: {
             query?: never;
@@ -802,7 +754,11 @@ export interface paths {
         /** Versions, oldest first. For readers of the original. */
         get: operations["get_documents_id_versions"];
         put?: never;
-        post?: never;
+        /**
+         * Keep the present state. A label with a name of the case's persons or a personal number is refused:
+         *     versions are listed where names do not stand.
+         */
+        post: operations["post_documents_id_versions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1289,7 +1245,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Open documents, the state of the models, and how the nodes get on with each other. */
+        /** Open documents and the state of the models. */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
@@ -1308,8 +1264,7 @@ export interface paths {
         };
         /**
          * Ready to serve. `models` is `loading`, `ready` or `failed`; the rest of the product works
-         *     without them. `bus` is `none` (one node), `ok` or `degraded`: then other nodes' changes are seen
-         *     by looking into the database, later but completely.
+         *     without them.
          */
         get: operations["get_readyz"];
         put?: never;
@@ -1583,6 +1538,12 @@ export interface components {
             updated_at: string;
             urgency?: string | null;
         };
+        CellDifference: components["schemas"]["Difference"] & {
+            column: string;
+            label: string;
+        };
+        /** @enum {string} */
+        ChangeKind: "same" | "added" | "removed" | "changed" | "moved";
         ChangeStage: {
             /** @description With `closed`; today when missing. */
             closed_on?: string | null;
@@ -1613,6 +1574,13 @@ export interface components {
         /** @description A code as typed; full-width digits and spaces are fine. */
         CodeRequest: {
             code: string;
+        };
+        ComparisonAnswer: {
+            /** @description Only fields that differ, in the order of the screen. */
+            fields: components["schemas"]["FieldDifference"][];
+            from: components["schemas"]["VersionItem"];
+            section?: string | null;
+            to: components["schemas"]["VersionItem"];
         };
         /** @description The answer to `409 consent_confirmation_required`. */
         ConfirmationInput: {
@@ -1724,6 +1692,12 @@ export interface components {
             /** @description Compared with the ministry's own form. `false` = 未検証. */
             verified: boolean;
         };
+        /** @description Of a text its pieces, of anything else the two values. */
+        Difference: {
+            after?: unknown;
+            before?: unknown;
+            pieces?: components["schemas"]["TextPiece"][] | null;
+        };
         DisclosureEntry: {
             agency_id: string;
             comment?: boolean;
@@ -1777,6 +1751,15 @@ export interface components {
             /** @description Base32, for typing. */
             secret: string;
         };
+        FieldDifference: components["schemas"]["Difference"] & {
+            field: string;
+            /** @description Heading of the form under which the field stands. */
+            heading?: string | null;
+            label: string;
+            last?: components["schemas"]["LastChange"] | null;
+            /** @description Rows of a table that differ: as they stand now, then those that are gone. */
+            rows?: components["schemas"]["RowDifference"][] | null;
+        };
         FinalAnswer: {
             /** Format: int64 */
             number: number;
@@ -1827,27 +1810,65 @@ export interface components {
             valid_to?: string | null;
             value: string;
         };
-        HistoryItem: {
-            agency?: string | null;
-            at: string;
-            by?: string | null;
-            /**
-             * Format: int32
-             * @description Units deleted.
-             */
-            deleted: number;
-            /** @description `summary`, `table/row/column`; null for what is deleted by now. */
-            field?: string | null;
-            /**
-             * Format: int32
-             * @description Units inserted.
-             */
-            inserted: number;
+        HistoryField: {
+            id: string;
+            label: string;
         };
+        /** @description What one person did in one field, or in one row of a table, with pauses of some minutes at most. */
+        HistoryItem: {
+            by?: components["schemas"]["Person"] | null;
+            /** @description Null for what was in a row that is gone. */
+            field?: string | null;
+            id: string;
+            label?: string | null;
+            parts: components["schemas"]["HistoryPart"][];
+            /** @description Id of the row of a table. */
+            row?: string | null;
+            /** @description What it is called, where rows have names (世帯・関係). */
+            row_name?: string | null;
+            /** @description Its present place, from 1; null when it is gone. */
+            row_number?: number | null;
+            /** @description Beginning, exact to the minute. */
+            since: string;
+            until: string;
+        };
+        /**
+         * @description What was done.
+         * @enum {string}
+         */
+        HistoryKind: "text" | "value" | "cleared" | "row_added" | "row_removed" | "moved";
         HistoryList: {
+            /** @description Every field that was written in, in the order of the screen. */
+            fields: components["schemas"]["HistoryField"][];
             items: components["schemas"]["HistoryItem"][];
+            next_cursor?: string | null;
+            /** @description Everybody who wrote in the document, whatever was asked for. */
+            people: components["schemas"]["Person"][];
             /** @description The section of the case that the document is. */
             section?: string | null;
+        };
+        HistoryPart: {
+            /**
+             * Format: int32
+             * @description Characters taken away: own ones and others'. The words are gone for good.
+             */
+            deleted: number;
+            /**
+             * Format: int32
+             * @description Characters (UTF-16 units) put in, of a text.
+             */
+            inserted: number;
+            kind: components["schemas"]["HistoryKind"];
+            /** @description Label of the column, where the field is a table. */
+            label?: string | null;
+            /** @description There are more words than are given here. */
+            more: boolean;
+            /** @description `summary`, `table/row/column`, `choices/money`. */
+            path: string;
+            /** @description The value, as long as nobody wrote another. */
+            value?: unknown;
+            /** @description The words that are still there, in the order of writing. */
+            words: string[];
         };
         HouseholdAnswer: {
             id: string;
@@ -1863,6 +1884,11 @@ export interface components {
         Instance: {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
             demo: boolean;
+        };
+        /** @description Who changed something last, and when. */
+        LastChange: {
+            at: string;
+            by?: components["schemas"]["Person"] | null;
         };
         LayoutAnswer: {
             /**
@@ -1926,6 +1952,11 @@ export interface components {
          * @enum {string}
          */
         Mode: "fill_empty" | "replace" | "append";
+        /**
+         * @description Why a moment was kept.
+         * @enum {string}
+         */
+        MomentKind: "automatic" | "final" | "kept" | "before_restore" | "restored" | "now";
         MonthAnswer: {
             /** Format: int32 */
             cases: number;
@@ -1957,6 +1988,10 @@ export interface components {
             flag: string;
             review_on?: string | null;
         };
+        NewVersion: {
+            /** @description What the version is for: 「会議の前」. Up to 40 characters, nothing personal. */
+            label: string;
+        };
         /** @description A password that works once; shown this one time and kept nowhere. */
         OneTimePassword: {
             one_time_password: string;
@@ -1964,10 +1999,6 @@ export interface components {
         OpenRequest: {
             login_id: string;
             password: string;
-        };
-        OpenedChannel: {
-            /** @description Of use only to the session or token that opened it. */
-            id: string;
         };
         /** @description 同意なし共有の記録. */
         OverrideAnswer: {
@@ -1991,6 +2022,15 @@ export interface components {
             /** @description `auto` (default), `vtt`, `srt`, `json`, `txt` or `csv`. */
             format?: string | null;
             text: string;
+        };
+        /** @description Who somebody is, for the screen. */
+        Person: {
+            account_id: string;
+            /** @description The agency they wrote for. */
+            agency?: string | null;
+            agency_id: string;
+            /** @description Null for an account that is known no more. */
+            name?: string | null;
         };
         /** @description A person with everything the caller may see. */
         PersonAnswer: components["schemas"]["PersonSummary"] & {
@@ -2210,19 +2250,6 @@ export interface components {
             kind: string;
             text: string;
         };
-        ReceivedFrames: {
-            /**
-             * Format: int64
-             * @description Number of the newest frame for the client: if it does not arrive, something holds the events
-             *     back.
-             */
-            newest: number;
-            /**
-             * Format: int64
-             * @description Number of the last frame that the server has. Durable is what a barrier says, not this.
-             */
-            received: number;
-        };
         Reception: {
             clients: components["schemas"]["ReceptionClient"][];
             lead_agency_id?: string | null;
@@ -2276,6 +2303,20 @@ export interface components {
             had_access: components["schemas"]["FormerAccess"][];
             id: string;
         };
+        RestoreAnswer: {
+            /** @description The version that holds the state before; going back to it undoes this. */
+            before: string;
+            /** @description Fields that are as they were. */
+            changed: string[];
+            /** @description Places whose former value may not stand in the sheet any more; they were left as they are. */
+            left_out: string[];
+            /** Format: int64 */
+            seq: number;
+        };
+        RestoreRequest: {
+            /** @description Id of a version. */
+            version: string;
+        };
         ReviewItem: {
             case_id: string;
             case_no: string;
@@ -2288,6 +2329,17 @@ export interface components {
         };
         ReviewList: {
             items: components["schemas"]["ReviewItem"][];
+        };
+        RowDifference: {
+            cells: components["schemas"]["CellDifference"][];
+            id: string;
+            kind: components["schemas"]["ChangeKind"];
+            last?: components["schemas"]["LastChange"] | null;
+            /** @description What it is called, where rows have names (世帯・関係). */
+            name?: string | null;
+            number_after?: number | null;
+            /** @description Place in the table, from 1. */
+            number_before?: number | null;
         };
         ScanAnswer: {
             /** @description Suggestions nobody has decided on. */
@@ -2388,6 +2440,10 @@ export interface components {
         };
         SwitchRequest: {
             membership_id: string;
+        };
+        TextPiece: {
+            kind: components["schemas"]["ChangeKind"];
+            text: string;
         };
         /** @description A transcript with its draft. */
         TranscriptAnswer: {
@@ -2528,11 +2584,17 @@ export interface components {
             start?: number | null;
             text: string;
         };
+        /** @description A moment of a document. */
         VersionItem: {
             at: string;
-            by?: string | null;
-            /** @description `final`, or empty for the automatic ones. */
-            label: string;
+            by?: components["schemas"]["Person"] | null;
+            /** @description For `comparison` and `restore`. Versions of one moment share it. */
+            id: string;
+            kind: components["schemas"]["MomentKind"];
+            /** @description Words of whoever kept it. */
+            label?: string | null;
+            /** @description The version that was gone back to. */
+            restored_from?: string | null;
             /** Format: int64 */
             seq: number;
         };
@@ -4197,205 +4259,31 @@ export interface operations {
             };
         };
     };
-    post_documents_id_channels: {
+    get_documents_id_comparison: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 id: string;
+                /** @description Id of a version. */
+                from: string;
+                /** @description Id of a version, or `now`. */
+                to: string;
             };
             cookie?: never;
         };
         requestBody?: never;
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenedChannel"];
-                };
-            };
-            /** @description too_many_streams */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    delete_documents_id_channels_channel: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-                channel: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    get_documents_id_channels_channel_events: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Number of the last frame that arrived; 0 or missing at the beginning. `Last-Event-ID` goes
-                 *     before it.
-                 */
-                after?: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-                channel: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description events */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
-                };
-            };
-            /** @description not there (any more): open a new one */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description out_of_turn */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    get_documents_id_channels_channel_frames: {
-        parameters: {
-            query?: {
-                /** @description Number of the last frame that arrived; 0 or missing at the beginning. */
-                after?: number;
-                /** @description How long to wait for the first frame, seconds; 25 at most. 0 or missing: what is there. */
-                wait?: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-                channel: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description frames; empty when there were none */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/octet-stream": unknown;
-                };
-            };
-            /** @description not there (any more): open a new one */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description out_of_turn */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    post_documents_id_channels_channel_frames: {
-        parameters: {
-            query?: {
-                /** @description Number of the first frame in the body: 1 for the first that this client ever sent here. */
-                first?: number;
-                /** @description Number of the last frame that arrived from the server, if that is to be confirmed too. */
-                after?: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-                channel: string;
-            };
-            cookie?: never;
-        };
-        /** @description frames */
-        requestBody?: {
-            content: {
-                "application/octet-stream": unknown;
-            };
-        };
         responses: {
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReceivedFrames"];
+                    "application/json": components["schemas"]["ComparisonAnswer"];
                 };
             };
-            /** @description malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description not there (any more): open a new one */
+            /** @description also a version that is none (any more) */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description out_of_turn, with `received` when frames were left out */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description channel_ended: reading says why */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description too_large */
-            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4455,6 +4343,13 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description A field, or `table/row`. */
+                field: string | null;
+                account_id: string | null;
+                agency_id: string | null;
+                cursor: string | null;
+                /** @description At most 200; 50 when missing. */
+                limit: number | null;
             };
             cookie?: never;
         };
@@ -4468,13 +4363,14 @@ export interface operations {
                     "application/json": components["schemas"]["HistoryList"];
                 };
             };
-            403: {
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            404: {
+            /** @description invalid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4673,6 +4569,65 @@ export interface operations {
             };
         };
     };
+    post_documents_id_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoreAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description also a version that is none (any more) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description final */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_documents_id_versions: {
         parameters: {
             query?: never;
@@ -4692,6 +4647,37 @@ export interface operations {
                     "application/json": components["schemas"]["VersionList"];
                 };
             };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_documents_id_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionItem"];
+                };
+            };
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4699,6 +4685,20 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_many_versions */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

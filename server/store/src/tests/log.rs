@@ -203,6 +203,53 @@ on_both! {
         log.append(&id, 2, loaded.snapshot_seq, &[entry("new")]).await.unwrap();
     }
 
+    async fn words_in_a_label_are_sealed_and_codes_are_not(world: &World) {
+        let id = document(world).await;
+        let log = DocumentLog::start(&world.db);
+        log.create(&id, None).await.unwrap();
+        log.append(&id, 1, 0, &[entry("a"), entry("b")]).await.unwrap();
+        let version = |seq, label: &str| Version {
+            epoch: 1, seq, at: noon(), author: author(), label: label.into(), state: seq.to_string().into_bytes(),
+        };
+        let words = format!("kept:{CANARY}の会議の前");
+        for kept in [version(1, "final"), version(1, &words), version(1, &words), version(2, "restored:1-1")] {
+            log.keep_version(&id, &kept).await.unwrap();
+        }
+        let stored: Vec<String> = sqlx::query_scalar("SELECT label FROM document_versions WHERE document_id = $1 ORDER BY seq, label")
+            .bind(id.as_str()).fetch_all(&world.db.0.log_reader).await.unwrap();
+        assert_eq!(stored.len(), 3, "kept once: {stored:?}");
+        assert!(stored.iter().all(|label| label.is_ascii() && !label.contains(CANARY)), "{stored:?}");
+        assert!(stored.contains(&"final".to_owned()) && stored.contains(&"restored:1-1".to_owned()));
+        let mut told: Vec<String> = log.versions(&id).await.unwrap().into_iter().map(|v| v.label).collect();
+        told.sort();
+        assert_eq!(told, ["final".to_owned(), words, "restored:1-1".to_owned()]);
+        assert_eq!(log.version(&id, 1, 1).await.unwrap().unwrap().state, b"1");
+        // A label does not open in another's place.
+        sqlx::query("UPDATE document_versions SET seq = 7 WHERE document_id = $1 AND label LIKE 'sealed.%'")
+            .bind(id.as_str()).execute(&world.db.0.log_writer).await.unwrap();
+        assert!(matches!(log.versions(&id).await, Err(LogError::Corrupt(_))));
+    }
+
+    async fn automatic_versions_thin_out(world: &World) {
+        let id = document(world).await;
+        let log = DocumentLog::start(&world.db);
+        log.create(&id, None).await.unwrap();
+        let entries: Vec<Entry> = (0..40).map(|n| entry(&n.to_string())).collect();
+        log.append(&id, 1, 0, &entries).await.unwrap();
+        // Every six hours, the ninth with a name.
+        for n in 0..40_u64 {
+            let at = noon() + jiff::SignedDuration::from_hours(6 * i64::try_from(n).unwrap());
+            let label = if n == 9 { "final" } else { "" };
+            let version = Version { epoch: 1, seq: n + 1, at, author: author(), label: label.into(), state: b"s".to_vec() };
+            log.keep_version(&id, &version).await.unwrap();
+        }
+        let left = log.versions(&id).await.unwrap();
+        assert!((16..=20).contains(&left.len()), "{}", left.len());
+        assert!(left.iter().any(|version| version.label == "final"));
+        assert_eq!(left.last().unwrap().seq, 40);
+        assert_eq!(left.iter().filter(|version| version.seq > 32).count(), 8, "two days are whole");
+    }
+
     async fn a_torn_moved_or_missing_record_is_noticed(world: &World) {
         for (spoil, what) in [
             ("UPDATE document_entries SET entry_sealed = SUBSTR(entry_sealed, 1, LENGTH(entry_sealed) - 3) WHERE seq = 2 AND document_id = $1", "checksum"),

@@ -11,6 +11,7 @@ import { TranscriptsTab } from '../transcript/TranscriptsTab';
 import { personName, useCase, useCaseEvents, type CaseDetail, type SectionInfo } from './api';
 import { ageText } from './dates';
 import { HistoryTab } from './HistoryTab';
+import { DocumentHistory, isHistoryView, type HistoryView } from '../history';
 import { OverviewTab } from './OverviewTab';
 import { ConsentChip, FlagChip, MaskedWords, QueryState, StageSteps, UrgencyChip } from './parts';
 import { ProgressTab } from './ProgressTab';
@@ -151,6 +152,16 @@ function TabContent({
 }) {
   if (tab.section && levelOf(section?.level) === 'none')
     return <NotDisclosed section={tab.section} />;
+  if (isHistoryView(item) && section?.document_id && WITH_HISTORY.has(tab.id))
+    return (
+      <SheetHistory
+        detail={detail}
+        section={section}
+        tab={tab}
+        documentId={section.document_id}
+        view={item}
+      />
+    );
   switch (tab.id) {
     case 'intake':
     case 'assessment':
@@ -158,15 +169,21 @@ function TabContent({
         <SheetTab
           detail={detail}
           section={section}
+          tab={tab.id}
           documentId={section.document_id}
-          form={tab.id === 'intake' ? 'intake_application' : 'intake_assessment'}
+          form={FORMS[tab.id] ?? ''}
         />
       ) : (
         <NotDisclosed section={tab.id} />
       );
     case 'network':
       return section?.document_id ? (
-        <NetworkSection detail={detail} section={section} documentId={section.document_id} />
+        <NetworkSection
+          detail={detail}
+          section={section}
+          documentId={section.document_id}
+          history={historyOf(detail, section, 'network')}
+        />
       ) : (
         <NotDisclosed section={tab.id} />
       );
@@ -187,6 +204,69 @@ function TabContent({
         <OverviewTab detail={detail} />
       );
   }
+}
+
+const FORMS: Readonly<Record<string, string>> = {
+  intake: 'intake_application',
+  assessment: 'intake_assessment',
+};
+
+/** Tabs that are one document with a past. */
+const WITH_HISTORY = new Set(['intake', 'assessment', 'network']);
+
+/** Address of a document's history; masked readers have none. */
+function historyOf(detail: CaseDetail, section: SectionInfo, tab: string): string | undefined {
+  const level = levelOf(section.level);
+  return level === 'read' || level === 'edit' ? `/cases/${detail.id}/${tab}/history` : undefined;
+}
+
+/** Names for the people and agencies that fields refer to. */
+function useReferences(detail: CaseDetail) {
+  const { session } = useSession();
+  return useMemo(() => {
+    const users = new Map([[session.account.id, session.account.name]]);
+    if (detail.owner?.id) users.set(detail.owner.id, detail.owner.name);
+    return {
+      users: [...users].map(([code, label]) => ({ code, label })),
+      orgs: detail.members.map((member) => ({ code: member.agency.id, label: member.agency.name })),
+      persons: detail.persons.map((person) => ({
+        code: person.person_id,
+        label: personName(person),
+      })),
+    };
+  }, [detail, session.account]);
+}
+
+function SheetHistory({
+  detail,
+  section,
+  tab,
+  documentId,
+  view,
+}: {
+  detail: CaseDetail;
+  section: SectionInfo;
+  tab: Tab;
+  documentId: string;
+  view: HistoryView;
+}) {
+  const { can } = useSession();
+  const references = useReferences(detail);
+  const info = useDocumentInfo(documentId);
+  if (!historyOf(detail, section, tab.id)) return <NotDisclosed section={tab.id} />;
+  if (!info.data) return <QueryState query={info} what="記録" />;
+  return (
+    <DocumentHistory
+      view={view}
+      title={`「${tab.label}」`}
+      documentId={documentId}
+      base={`/cases/${detail.id}/${tab.id}`}
+      formId={FORMS[tab.id]}
+      references={references}
+      mayEdit={section.level === 'edit' && can('edit_case')}
+      final={info.data.state === 'final'}
+    />
+  );
 }
 
 function NotDisclosed({ section }: { section: string }) {
@@ -296,29 +376,21 @@ function CaseHead({
 function SheetTab({
   detail,
   section,
+  tab,
   documentId,
   form,
 }: {
   detail: CaseDetail;
   section: SectionInfo;
+  tab: string;
   documentId: string;
   form: string;
 }) {
-  const { session, can } = useSession();
+  const { can } = useSession();
   const root = useRef<HTMLDivElement>(null);
   useFieldOfAddress(root);
-  const references = useMemo(() => {
-    const users = new Map([[session.account.id, session.account.name]]);
-    if (detail.owner?.id) users.set(detail.owner.id, detail.owner.name);
-    return {
-      users: [...users].map(([code, label]) => ({ code, label })),
-      orgs: detail.members.map((member) => ({ code: member.agency.id, label: member.agency.name })),
-      persons: detail.persons.map((person) => ({
-        code: person.person_id,
-        label: personName(person),
-      })),
-    };
-  }, [detail, session.account]);
+  const references = useReferences(detail);
+  const history = historyOf(detail, section, tab);
   const outside = useMemo(
     () => ({
       'case.received_on': detail.received_on,
@@ -340,6 +412,7 @@ function SheetTab({
         seenBy={section.seen_by}
         references={references}
         outside={outside}
+        {...(history ? { history } : {})}
         aside={(connection, definition) => (
           <>
             {mayEdit && (

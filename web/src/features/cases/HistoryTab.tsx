@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
-import { Card, Empty, Table } from '../../ui';
+import { Card, Empty, LinkButton, Table } from '../../ui';
 import type { Schema } from '../../api/types';
 import { actionLabel } from '../admin/api';
 import { caseKeys, type CaseDetail } from './api';
@@ -10,9 +10,37 @@ import { dateTime } from './dates';
 import { Pager, QueryState } from './parts';
 import { sectionLabel } from './vocabulary';
 
-/** 「履歴」: who opened and changed this case. */
+/** Sections that are one document with a history of its own. */
+const SHEETS = ['intake', 'assessment', 'network'] as const;
+
+/** 「履歴」: ways to the history of each sheet; who opened and changed this case. */
 export function HistoryTab({ detail }: { detail: CaseDetail }) {
-  return <AccessLog detail={detail} />;
+  const open = SHEETS.filter((id) =>
+    detail.sections.some(
+      ({ section, level }) => section === id && (level === 'read' || level === 'edit'),
+    ),
+  );
+  return (
+    <>
+      {open.length > 0 && (
+        <Card title="記録に書かれたことの履歴" icon="pencil">
+          <div className="stack">
+            <p className="soft">
+              だれが・いつ・何を書いたかを見て、前の版とくらべたり戻したりできます。
+            </p>
+            <div className="row">
+              {open.map((id) => (
+                <LinkButton key={id} href={`/cases/${detail.id}/${id}/history`} size="s">
+                  {sectionLabel(id)}の履歴
+                </LinkButton>
+              ))}
+            </div>
+          </div>
+        </Card>
+      )}
+      <AccessLog detail={detail} />
+    </>
+  );
 }
 
 /** 閲覧履歴: every reading and change of the case, newest first. */

@@ -7,10 +7,13 @@ export function NetworkSection({
   detail,
   section,
   documentId,
+  history,
 }: {
   detail: CaseDetail;
   section: SectionInfo;
   documentId: string;
+  /** Address of the map's history, for readers of the original. */
+  history: string | undefined;
 }) {
   const candidates = useMemo<Candidate[]>(
     () => [
@@ -39,6 +42,7 @@ export function NetworkSection({
       caseId={detail.id}
       documentId={documentId}
       seenBy={section.seen_by}
+      {...(history ? { history } : {})}
       candidates={candidates}
     />
   );

@@ -17,6 +17,7 @@ import {
   Count,
   Empty,
   IconButton,
+  LinkButton,
   Notice,
   Progress,
   Table,
@@ -55,12 +56,15 @@ export function LiveNetwork({
   documentId,
   seenBy = [],
   candidates = [],
+  history,
 }: {
   caseId: string;
   documentId: string;
   seenBy?: readonly SeenBy[];
   /** People and agencies of the case, offered when adding. */
   candidates?: readonly Candidate[];
+  /** Address of the map's history. */
+  history?: string;
 }) {
   const { live } = useDocument(documentId);
   return (
@@ -78,6 +82,7 @@ export function LiveNetwork({
           connection={live.connection}
           seenBy={seenBy}
           candidates={candidates}
+          history={history}
         />
       )}
     </>
@@ -151,11 +156,13 @@ function Board({
   connection,
   seenBy,
   candidates,
+  history,
 }: {
   caseId: string;
   connection: DocumentConnection;
   seenBy: readonly SeenBy[];
   candidates: readonly Candidate[];
+  history: string | undefined;
 }) {
   const { session } = useSession();
   const showToast = useToast();
@@ -312,6 +319,11 @@ function Board({
           <SeenBadge seenBy={seenBy} />
           <OnlineMembers connection={connection} compact />
           <SaveStatus connection={connection} />
+          {history && (
+            <LinkButton href={history} size="s" variant="quiet" icon="clock">
+              履歴
+            </LinkButton>
+          )}
           <SaveLink
             size="s"
             variant="quiet"

@@ -44,7 +44,7 @@ function useVersions(id: string) {
 /** The finals among the kept versions, numbered from the first, newest first. */
 export function finalsOf(versions: readonly Version[]): (Version & { number: number })[] {
   return versions
-    .filter((version) => version.label === 'final')
+    .filter((version) => version.kind === 'final')
     .map((version, index) => ({ ...version, number: index + 1 }))
     .reverse();
 }
@@ -268,7 +268,7 @@ export function Finals({ info, mayEdit }: { info: DocumentInfo; mayEdit: boolean
                   timeStyle: 'short',
                 }),
             },
-            { key: 'by', head: '確定した人', cell: (version) => version.by ?? '—' },
+            { key: 'by', head: '確定した人', cell: (version) => version.by?.name ?? '—' },
           ]}
         />
       )}

@@ -10,6 +10,7 @@ import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
 import { useConnectionState, useDocument, useShared, type LiveDocument } from '../../sync/hooks';
 import { Card, Empty, Notice, Progress } from '../../ui';
+import { HistoryLink } from './HistoryLink';
 import type { References } from './FieldEditor';
 import { SheetEditor } from './SheetEditor';
 import { SheetView } from './SheetView';
@@ -24,6 +25,8 @@ interface LiveSheetProps {
   seenBy: readonly SeenBy[];
   references?: Partial<References>;
   outside?: Values;
+  /** Address of the sheet's history, for readers of the original. */
+  history?: string;
   /** Right end of the sheet's head line, while it can be written. */
   aside?: (connection: DocumentConnection, definition: FormDefinition) => ReactNode;
 }
@@ -66,6 +69,7 @@ function Content({
   seenBy,
   outside,
   aside,
+  history,
   documentId,
 }: LiveSheetProps & { live: LiveDocument; definition: FormDefinition; references: References }) {
   switch (live.kind) {
@@ -88,10 +92,16 @@ function Content({
               references={references}
               seenBy={seenBy}
               {...(outside ? { outside } : {})}
+              {...(history ? { history } : {})}
               aside={aside?.(live.connection, definition)}
             />
           ) : (
-            <LiveReading live={live} definition={definition} references={references} />
+            <LiveReading
+              live={live}
+              definition={definition}
+              references={references}
+              history={history}
+            />
           )}
         </WhenSynced>
       );
@@ -142,10 +152,12 @@ function LiveReading({
   live,
   definition,
   references,
+  history,
 }: {
   live: { connection: Extract<LiveDocument, { kind: 'live' }>['connection']; info: DocumentInfo };
   definition: FormDefinition;
   references: References;
+  history: string | undefined;
 }) {
   const fields = useMemo(() => fieldsMap(live.connection.doc), [live.connection]);
   const values = useShared(fields, () => readValues(definition, fields));
@@ -158,6 +170,7 @@ function LiveReading({
         <span className="row">
           <OnlineMembers connection={live.connection} compact />
           <SaveStatus connection={live.connection} />
+          {history && <HistoryLink href={history} />}
         </span>
       }
     >

@@ -2,7 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } fro
 import * as Y from 'yjs';
 import { useSession } from '../../app/session';
 import type { SeenBy } from '../../api/types';
-import type { Field, FormDefinition } from '../../forms/definition';
+import { fieldsOf, type Field, type FormDefinition } from '../../forms/definition';
 import {
   calculate,
   issueText,
@@ -28,6 +28,7 @@ import {
 } from '../../ui';
 import { localDate } from '../cases/dates';
 import { controlId, FieldEditor, type References } from './FieldEditor';
+import { FieldHistoryLink, HistoryLink } from './HistoryLink';
 import { SeenBadge } from './SeenBadge';
 import { BlockedNotice, OnlineMembers, SaveStatus } from './Status';
 import { TableEditor } from './TableEditor';
@@ -75,6 +76,7 @@ export function SheetEditor({
   references,
   seenBy,
   outside = {},
+  history,
   aside,
 }: {
   connection: DocumentConnection;
@@ -84,6 +86,8 @@ export function SheetEditor({
   seenBy: readonly SeenBy[];
   /** Values from elsewhere that conditions and checks read: `case.status` and the like. */
   outside?: Values;
+  /** Address of the sheet's history. */
+  history?: string;
   /** Right end of the head line. */
   aside?: ReactNode;
 }) {
@@ -134,9 +138,9 @@ export function SheetEditor({
       }),
     [fields],
   );
-  const [history, setHistory] = useState({ undo: 0, redo: 0 });
+  const [steps, setSteps] = useState({ undo: 0, redo: 0 });
   useEffect(() => {
-    const update = () => setHistory({ undo: undo.undoStack.length, redo: undo.redoStack.length });
+    const update = () => setSteps({ undo: undo.undoStack.length, redo: undo.redoStack.length });
     const popped = ({ changedParentTypes }: { changedParentTypes: Map<unknown, unknown> }) => {
       update();
       // Show where it happened when that is not where one is.
@@ -195,7 +199,19 @@ export function SheetEditor({
     heading?.scrollIntoView({ block: 'start' });
     heading?.focus({ preventScroll: true });
   }, []);
-  const seen = useMemo(() => <SeenBadge seenBy={seenBy} inField />, [seenBy]);
+  const besides = useMemo(() => {
+    const seen = <SeenBadge seenBy={seenBy} inField />;
+    const beside = ({ id, label }: Field) =>
+      history ? (
+        <>
+          <FieldHistoryLink history={history} field={id} label={label} />
+          {seen}
+        </>
+      ) : (
+        seen
+      );
+    return new Map(fieldsOf(definition).map((field) => [field.id, beside(field)]));
+  }, [seenBy, history, definition]);
   const lookup = lookupIn(values, outside);
 
   const editor = (field: Field) => {
@@ -213,7 +229,7 @@ export function SheetEditor({
       error: errors.get(field.id),
       peers: peersAt.get(field.id) ?? NO_PEERS,
       references,
-      seen,
+      seen: besides.get(field.id),
       today,
     };
     return (
@@ -298,18 +314,19 @@ export function SheetEditor({
               <IconButton
                 icon="undo"
                 label="元に戻す（Ctrl+Z）"
-                aria-disabled={history.undo === 0}
+                aria-disabled={steps.undo === 0}
                 onClick={() => undo.undo()}
               />
               <IconButton
                 icon="redo"
                 label="やり直す（Ctrl+Y）"
-                aria-disabled={history.redo === 0}
+                aria-disabled={steps.redo === 0}
                 onClick={() => undo.redo()}
               />
               <Button size="s" icon="check" onClick={check}>
                 内容を確認
               </Button>
+              {history && <HistoryLink href={history} />}
               {aside}
             </div>
           </header>

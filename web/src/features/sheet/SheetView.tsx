@@ -158,7 +158,8 @@ function Cell({
   );
 }
 
-function plainText(
+/** A value in words, with names for the people and agencies that are known here. */
+export function plainText(
   definition: FormDefinition,
   field: Field,
   value: unknown,

@@ -25,11 +25,14 @@ const definition = {
   ],
 } as unknown as FormDefinition;
 
-const version = (seq: number, label: string) => ({
+const version = (seq: number, kind: 'automatic' | 'final') => ({
+  id: `1-${seq}`,
   seq,
-  label,
+  kind,
+  label: null,
+  restored_from: null,
   at: `2026-11-0${seq}T01:00:00Z`,
-  by: '佐々木',
+  by: { account_id: 'a', name: '佐々木', agency_id: 'g', agency: '市社協' },
 });
 
 function show(children: React.ReactNode) {
@@ -98,9 +101,9 @@ describe('確定する', () => {
 describe('finals', () => {
   it('are numbered from the first and listed from the last', () => {
     const list = finalsOf([
-      version(1, ''),
+      version(1, 'automatic'),
       version(2, 'final'),
-      version(3, ''),
+      version(3, 'automatic'),
       version(4, 'final'),
     ]);
     expect(list.map((final) => [final.number, final.seq])).toEqual([

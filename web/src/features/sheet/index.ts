@@ -2,7 +2,7 @@
 export { FinaliseButton, Finals, useDocumentInfo } from './Finals';
 export { LiveSheet } from './LiveSheet';
 export { useForm } from '../../forms/use-form';
-export { MaskedText, SheetView, Withheld } from './SheetView';
+export { MaskedText, plainText, SheetView, Withheld } from './SheetView';
 export { SeenBadge } from './SeenBadge';
 export { BlockedNotice, OnlineMembers, SaveStatus } from './Status';
-export { controlId } from './FieldEditor';
+export { controlId, type References } from './FieldEditor';

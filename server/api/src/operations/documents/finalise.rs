@@ -23,7 +23,7 @@ use crate::{
     access::{ROOM, identity_of},
     context::CallContext,
     error::{ApiError, FieldProblem},
-    operations::documents::draft_or_final,
+    operations::documents::{draft_or_final, past::FINAL},
     state::AppState,
 };
 
@@ -82,7 +82,7 @@ pub async fn finalise(
         let (value, seq) = acceptable(&state, &id, definition, today).await?;
         state
             .hub()
-            .keep_version(&author, &id, "final")
+            .keep_version(&author, &id, FINAL)
             .await
             .map_err(ApiError::internal)?;
         Ok::<_, ApiError>((value, seq))

@@ -6,14 +6,18 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{error::ApiError, events::CaseEvent, state::AppState};
 
+pub mod compare;
 pub mod create;
 pub mod finalise;
 pub mod finish_masks;
 pub mod history;
+pub mod keep_version;
 pub mod mask_reviews;
+pub mod past;
 pub mod preview_masks;
 pub mod projection;
 pub mod reopen;
+pub mod restore;
 pub mod scan_masks;
 pub mod show;
 pub mod socket;
@@ -30,8 +34,10 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(mask_reviews::mask_reviews))
         .routes(routes!(finalise::finalise))
         .routes(routes!(reopen::reopen))
-        .routes(routes!(versions::versions))
+        .routes(routes!(versions::versions, keep_version::keep_version))
         .routes(routes!(history::history))
+        .routes(routes!(compare::compare))
+        .routes(routes!(restore::restore))
 }
 
 /// A document becomes final or a draft again: this is committed, its sockets are asked anew who may

@@ -1,0 +1,2 @@
+/** The past of a sheet. Other features import from here. */
+export { DocumentHistory, isHistoryView, type HistoryView } from './DocumentHistory';
