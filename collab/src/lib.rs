@@ -14,6 +14,7 @@
 
 pub mod access;
 pub mod anchor;
+pub mod erasure;
 pub mod frame;
 pub mod hub;
 pub mod identity;

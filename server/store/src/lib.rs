@@ -19,6 +19,7 @@ pub mod data_keys;
 mod database;
 pub mod documents;
 pub mod documents_log;
+pub mod erasure;
 mod error;
 pub mod keys;
 pub mod masking;
@@ -29,6 +30,7 @@ pub mod outbox;
 pub mod persons;
 pub mod progress;
 pub mod projections;
+pub mod sealed;
 pub mod sessions;
 pub mod statistics;
 #[cfg(any(test, feature = "testing"))]

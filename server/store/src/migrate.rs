@@ -19,6 +19,11 @@ const MAIN: &[(i64, &str, &str)] = &[
         "register and cases",
         include_str!("../migrations/main/0002_register_and_cases.sql"),
     ),
+    (
+        3,
+        "erasure",
+        include_str!("../migrations/main/0003_erasure.sql"),
+    ),
 ];
 const LOG: &[(i64, &str, &str)] = &[(
     1,
