@@ -5,6 +5,7 @@ pub mod access;
 pub mod context;
 pub mod drafting;
 pub mod engines;
+pub mod erasing;
 pub mod error;
 pub mod events;
 pub mod filling;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use operations::{
-    accounts, agencies, audit, cases, documents, forms, memberships, network, persons, session,
+    accounts, agencies, audit, cases, documents, erasures, forms, memberships, network, persons, session,
     similar, statistics, system, transcripts,
 };
 use tower_http::{
@@ -56,7 +57,8 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(forms::routes())
         .merge(statistics::routes())
         .merge(similar::routes())
-        .merge(audit::routes());
+        .merge(audit::routes())
+        .merge(erasures::routes());
     OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
         .nest("/api/v1", v1)
         .merge(system::routes())

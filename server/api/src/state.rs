@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use collab::{hub::Hub, log::UpdateLog};
 use domain::{clock::Clock, id::DocumentId};
-use store::Database;
+use store::{Database, DocumentLog};
 
 use crate::{
     engines::EngineSlot,
@@ -51,7 +51,7 @@ struct Parts {
     config: ApiConfig,
     db: Database,
     hub: Hub,
-    log: Arc<dyn UpdateLog>,
+    log: Arc<DocumentLog>,
     engines: Arc<EngineSlot>,
     events: Events,
     scans: tokio::sync::Mutex<()>,
@@ -67,7 +67,7 @@ impl AppState {
         config: ApiConfig,
         db: Database,
         hub: Hub,
-        log: Arc<dyn UpdateLog>,
+        log: Arc<DocumentLog>,
         engines: Arc<EngineSlot>,
     ) -> Self {
         Self(Arc::new(Parts {
@@ -104,6 +104,12 @@ impl AppState {
     #[must_use]
     pub fn log(&self) -> &dyn UpdateLog {
         &*self.0.log
+    }
+
+    /// The same, as the store has it: for erasure.
+    #[must_use]
+    pub fn document_log(&self) -> &DocumentLog {
+        &self.0.log
     }
 
     #[must_use]

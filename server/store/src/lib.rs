@@ -21,6 +21,7 @@ pub mod documents;
 pub mod documents_log;
 pub mod erasure;
 mod error;
+pub mod finding;
 pub mod keys;
 pub mod masking;
 pub mod memberships;

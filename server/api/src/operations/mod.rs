@@ -5,6 +5,7 @@ pub mod agencies;
 pub mod audit;
 pub mod cases;
 pub mod documents;
+pub mod erasures;
 pub mod forms;
 pub mod memberships;
 pub mod network;
