@@ -4,6 +4,7 @@ mod architecture;
 mod authorisation;
 mod commands;
 mod disclosure;
+mod erasure;
 mod exclusion;
 mod live;
 mod sessions;

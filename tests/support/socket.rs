@@ -61,9 +61,17 @@ impl Peer {
 
     /// Opens the socket without saying anything yet.
     pub async fn open(url: &str, document: &str, token: &str) -> Result<Self> {
+        Self::open_with(url, document, &format!("token={token}&acks=1")).await
+    }
+
+    /// Opens it as a client that holds a copy of that epoch.
+    pub async fn open_at(url: &str, document: &str, token: &str, epoch: u64) -> Result<Self> {
+        Self::open_with(url, document, &format!("token={token}&acks=1&epoch={epoch}")).await
+    }
+
+    async fn open_with(url: &str, document: &str, query: &str) -> Result<Self> {
         let url = url.replacen("http://", "ws://", 1);
-        let (socket, _) =
-            connect_async(format!("{url}/api/collab/{document}?token={token}&acks=1")).await?;
+        let (socket, _) = connect_async(format!("{url}/api/collab/{document}?{query}")).await?;
         let options = yrs::Options {
             offset_kind: yrs::OffsetKind::Utf16,
             ..yrs::Options::default()
