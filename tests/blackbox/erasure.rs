@@ -12,16 +12,16 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
-use musubi_tests::{Client, Database, Peer, database, each_database, server::binary, socket::Heard};
+use musubi_tests::{
+    Client, Database, Peer, database, each_database, server::binary, socket::Heard,
+};
 use serde_json::{Value, json};
 use yrs::{
-    Any, Assoc, Doc, GetString, IndexScope, IndexedSequence, Map, MapPrelim, Out, ReadTxn, Text,
-    TextRef, Transact,
+    Any, Assoc, Doc, GetString, IndexScope, IndexedSequence, Map, MapPrelim, Out, Text, TextRef,
+    Transact,
 };
 
-use crate::world::{
-    Case, EXCLUDED_CASE, OPEN_CASE, World, add_row, field_text, step, type_field,
-};
+use crate::world::{Case, EXCLUDED_CASE, OPEN_CASE, World, add_row, field_text, step, type_field};
 
 /// In the passage that is deleted and then erased. No name, so that masking leaves it alone.
 const GONE: &str = "昨夜は納屋の裏で泣いていた";
@@ -139,10 +139,7 @@ fn no_raw_bytes(folder: &Path, text: &str) -> Result<()> {
 }
 
 fn text_at(doc: &Doc, field: &str) -> Result<TextRef> {
-    match doc
-        .get_or_insert_map("fields")
-        .get(&doc.transact(), field)
-    {
+    match doc.get_or_insert_map("fields").get(&doc.transact(), field) {
         Some(Out::YText(text)) => Ok(text),
         _ => bail!("{field} is no text"),
     }
@@ -226,9 +223,13 @@ async fn plant(world: &World, case: &Case) -> Result<(Value, String, String)> {
     peer.barrier().await?;
 
     // Marked by hand: the scan keeps the words of what was accepted and then deleted.
-    let mut masks = Peer::join(&world.server.url, &masks_document(world, sheet).await?, &token)
-        .await
-        .context("masks")?;
+    let mut masks = Peer::join(
+        &world.server.url,
+        &masks_document(world, sheet).await?,
+        &token,
+    )
+    .await
+    .context("masks")?;
     {
         let text = text_at(&peer.doc, "summary")?;
         let whole = text.get_string(&peer.doc.transact());
@@ -287,14 +288,22 @@ async fn plant(world: &World, case: &Case) -> Result<(Value, String, String)> {
 
 async fn release(world: &World, sheet: &str) -> Result<()> {
     let coordinator = world.as_user("aoba-coord")?;
-    coordinator
-        .post(&format!("/documents/{sheet}/masks/scan"), json!({}))
-        .await?
-        .ok()?;
+    let started = Instant::now();
+    loop {
+        let reply = coordinator
+            .post(&format!("/documents/{sheet}/masks/scan"), json!({}))
+            .await?;
+        // The models are loaded after the server has begun to listen.
+        if reply.status != 503 || started.elapsed() > Duration::from_secs(60) {
+            reply.ok().context("scan")?;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
     coordinator
         .post(
             &format!("/documents/{sheet}/masks/finish"),
-            json!({"reason": "確認済み"}),
+            json!({"override_reason": "確認済み"}),
         )
         .await?
         .ok()
@@ -362,7 +371,10 @@ async fn two_persons_are_needed(world: &World, request: &Value) -> Result<String
     for (change, code) in [
         (json!({"ground": "retention_expired"}), "ground"),
         (json!({"reason": "　"}), "reason"),
-        (json!({"objects": [{"kind": "transcript", "id": "nobody"}]}), "objects"),
+        (
+            json!({"objects": [{"kind": "transcript", "id": "nobody"}]}),
+            "objects",
+        ),
     ] {
         let mut wrong = request.clone();
         for (key, value) in change.as_object().context("change")? {
@@ -510,7 +522,11 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
     found_in(
         world,
         GONE,
-        &["document_log", "document_versions", "document_finals.value_sealed"],
+        &[
+            "document_log",
+            "document_versions",
+            "document_finals.value_sealed",
+        ],
     )
     .await?;
 
@@ -528,7 +544,9 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
             .status
             == 202
     );
-    gone_with_code_6(&mut peer).await.context("who had it open")?;
+    gone_with_code_6(&mut peer)
+        .await
+        .context("who had it open")?;
     gone_with_code_6(&mut neighbour)
         .await
         .context("sheets of the same case are loaded anew")?;
@@ -597,7 +615,10 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
     let (data, environment, _) = restored(&after, &keys, on)?;
     for text in [GONE, CELL] {
         let left = places(data.path(), &environment, text)?;
-        ensure!(left.is_empty(), "the backup made afterwards has it in {left:?}");
+        ensure!(
+            left.is_empty(),
+            "the backup made afterwards has it in {left:?}"
+        );
     }
     ensure!(places(data.path(), &environment, KEPT)?.contains("document_log"));
 
@@ -674,8 +695,16 @@ async fn a_whole_sheet(world: &World) -> Result<()> {
     // By the command line too it takes two.
     let asked = world.server.command_in(
         &[
-            "erase", "request", "--user", "aoba-staff", "--scope", "document", "--ground",
-            "correction", "--document", &sheet,
+            "erase",
+            "request",
+            "--user",
+            "aoba-staff",
+            "--scope",
+            "document",
+            "--ground",
+            "correction",
+            "--document",
+            &sheet,
         ],
         "利用停止\n".as_bytes(),
     )?;
@@ -697,7 +726,13 @@ async fn a_whole_sheet(world: &World) -> Result<()> {
     let done = carried_out(&coordinator, &id).await?;
     ensure!(done["document_kind"] == "intake", "{done}");
     ensure!(here(world, word)?.is_empty());
-    ensure!(coordinator.get(&format!("/documents/{sheet}")).await?.status == 404);
+    ensure!(
+        coordinator
+            .get(&format!("/documents/{sheet}"))
+            .await?
+            .status
+            == 404
+    );
     // The section goes on with an empty sheet.
     let again = world.case(OPEN_CASE).await?;
     let new = again.document("intake");
@@ -756,8 +791,7 @@ async fn a_whole_case(world: &World) -> Result<()> {
     for name in names {
         ensure!(!here(world, name)?.is_empty(), "{name} is not there at all");
     }
-    let mut request =
-        json!({"scope": "case", "ground": "retention_expired", "case_id": case.id, "reason": "満了"});
+    let mut request = json!({"scope": "case", "ground": "retention_expired", "case_id": case.id, "reason": "満了"});
     let open = coordinator.post("/erasures", request.clone()).await?;
     ensure!(
         open.status == 422 && open.text().contains("retention"),
@@ -773,14 +807,22 @@ async fn a_whole_case(world: &World) -> Result<()> {
         .ok()?;
     let done = carried_out(&coordinator, &id).await?;
     ensure!(
-        done["case_no"] == OPEN_CASE && done["counts"]["persons"] == 1 && done["counts"]["cases"] == 1,
+        done["case_no"] == OPEN_CASE
+            && done["counts"]["persons"] == 1
+            && done["counts"]["cases"] == 1,
         "{done}"
     );
     for name in names {
         let left = here(world, name)?;
         ensure!(left.is_empty(), "{name} still in {left:?}");
     }
-    ensure!(coordinator.get(&format!("/cases/{}", case.id)).await?.status == 404);
+    ensure!(
+        coordinator
+            .get(&format!("/cases/{}", case.id))
+            .await?
+            .status
+            == 404
+    );
     let others = coordinator.get("/cases").await?.ok()?;
     ensure!(
         others["items"]

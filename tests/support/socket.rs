@@ -66,7 +66,12 @@ impl Peer {
 
     /// Opens it as a client that holds a copy of that epoch.
     pub async fn open_at(url: &str, document: &str, token: &str, epoch: u64) -> Result<Self> {
-        Self::open_with(url, document, &format!("token={token}&acks=1&epoch={epoch}")).await
+        Self::open_with(
+            url,
+            document,
+            &format!("token={token}&acks=1&epoch={epoch}"),
+        )
+        .await
     }
 
     async fn open_with(url: &str, document: &str, query: &str) -> Result<Self> {

@@ -40,7 +40,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
             // Mostly something else was committed; the look is one indexed query.
-            _ = committed.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
+            _ = committed.changed() => tokio::time::sleep(Duration::from_millis(300)).await,
         }
     }
 }

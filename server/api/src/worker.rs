@@ -18,7 +18,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{erasing, error::ApiError, events::CaseEvent, scanning, shapes, state::AppState, vectors};
+use crate::{
+    erasing, error::ApiError, events::CaseEvent, scanning, shapes, state::AppState, vectors,
+};
 
 /// Nothing was typed for so long.
 const QUIET: Duration = Duration::from_millis(1200);

@@ -221,8 +221,7 @@ mod tests {
     fn finals_stay_only_for_a_mistaken_entry_in_the_past() {
         for scope in ErasureScope::ALL {
             for ground in ErasureGround::ALL {
-                let stays =
-                    *scope == ErasureScope::Past && *ground == ErasureGround::MistakenEntry;
+                let stays = *scope == ErasureScope::Past && *ground == ErasureGround::MistakenEntry;
                 assert_eq!(takes_finals(*scope, *ground), !stays);
             }
         }

@@ -165,7 +165,9 @@ impl Tx {
         // Held until the commit: the generation cannot be changed under this transaction.
         let current = self.hold_generation(municipality).await?;
         let newest = |generations: &Generations| {
-            generations.last_key_value().map_or(0, |(n, _)| i64::from(*n))
+            generations
+                .last_key_value()
+                .map_or(0, |(n, _)| i64::from(*n))
         };
         if newest(&generations) < current {
             // Another node changed it.
@@ -441,8 +443,8 @@ impl Tx {
         municipality: &MunicipalityId,
         purpose: &Purpose,
     ) -> Result<u64> {
-        self.destroy(municipality, purpose, "active").await?;
-        self.destroy(municipality, purpose, "retired").await
+        let active = self.destroy(municipality, purpose, "active").await?;
+        Ok(active + self.destroy(municipality, purpose, "retired").await?)
     }
 
     /// Destroys the keys of a purpose that only open.
@@ -617,12 +619,18 @@ pub async fn adopt_ring(db: &Database, municipality: &MunicipalityId) -> Result<
                 "person" => lost.push(Purpose::Person(PersonId(owner))),
                 "household" => lost.push(Purpose::Household(owner)),
                 "note" => lost.push(Purpose::Note(DocumentId(owner))),
-                _ => return Err(StoreError::Key(
-                    "the key file and the key ring do not belong to this backup".into(),
-                )),
+                _ => {
+                    return Err(StoreError::Key(
+                        "the key file and the key ring do not belong to this backup".into(),
+                    ));
+                }
             }
         }
-        let state = if living.is_some() { "active" } else { "destroyed" };
+        let state = if living.is_some() {
+            "active"
+        } else {
+            "destroyed"
+        };
         sqlx::query(
             "UPDATE data_keys SET wrapped = $3, state = CASE WHEN $4 = 'destroyed' THEN 'destroyed' ELSE state END, \
              destroyed_at = CASE WHEN $4 = 'destroyed' THEN $5 ELSE destroyed_at END WHERE municipality_id = $1 AND id = $2",

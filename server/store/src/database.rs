@@ -424,7 +424,10 @@ impl Database {
         ] {
             let path = folder.join(name);
             let path = path.to_str().ok_or(StoreError::Invalid("folder"))?;
-            sqlx::query("VACUUM INTO $1").bind(path).execute(pool).await?;
+            sqlx::query("VACUUM INTO $1")
+                .bind(path)
+                .execute(pool)
+                .await?;
             std::fs::File::open(path)?.sync_all()?;
             names.push(name);
         }

@@ -207,7 +207,10 @@ impl DocumentLog {
         let municipality = MunicipalityId(row.try_get("municipality_id").map_err(away)?);
         let case: Option<String> = row.try_get("case_id").map_err(away)?;
         let key = match case {
-            Some(case) => tx.data_key(&municipality, &Purpose::Case(case.into())).await,
+            Some(case) => {
+                tx.data_key(&municipality, &Purpose::Case(case.into()))
+                    .await
+            }
             None => {
                 let own = Purpose::Note(document.clone());
                 match tx.data_key(&municipality, &own).await {
@@ -532,12 +535,16 @@ impl DocumentLog {
                 .map_or(loaded.snapshot_seq, |(seq, _)| *seq);
             let epoch = loaded.epoch;
             let shape = Arc::clone(shape);
-            let snapshot =
-                tokio::task::spawn_blocking(move || collab::erasure::present(&shape, &loaded, past))
-                    .await
-                    .map_err(|_| corrupt("rewriting stopped"))??;
+            let snapshot = tokio::task::spawn_blocking(move || {
+                collab::erasure::present(&shape, &loaded, past)
+            })
+            .await
+            .map_err(|_| corrupt("rewriting stopped"))??;
             raised(epoch + 1).await?;
-            match self.put_in_place(document, epoch, last, past, &snapshot).await {
+            match self
+                .put_in_place(document, epoch, last, past, &snapshot)
+                .await
+            {
                 Err(LogError::Behind { .. } | LogError::EpochChanged { .. }) => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
@@ -612,7 +619,10 @@ impl DocumentLog {
                     .await
                     .map_err(away)?;
             }
-            Past::Keep => self.seal_versions(&mut transaction, &place, document).await?,
+            Past::Keep => {
+                self.seal_versions(&mut transaction, &place, document)
+                    .await?
+            }
         }
         transaction.commit().await.map_err(away)
     }
@@ -624,11 +634,13 @@ impl DocumentLog {
         place: &Sealing,
         document: &DocumentId,
     ) -> Result<(), LogError> {
-        let rows = sqlx::query("SELECT epoch, seq, label, state_sealed FROM document_versions WHERE document_id = $1")
-            .bind(document.as_str())
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(away)?;
+        let rows = sqlx::query(
+            "SELECT epoch, seq, label, state_sealed FROM document_versions WHERE document_id = $1",
+        )
+        .bind(document.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(away)?;
         for row in &rows {
             let (epoch, seq): (i64, i64) = (
                 row.try_get("epoch").map_err(away)?,
@@ -723,9 +735,18 @@ impl DocumentLog {
         let mut out = Contents::default();
         let mut tx = self.db.read().await.map_err(store_error)?;
         for (sql, column) in [
-            ("SELECT snapshot_sealed AS record, '' AS label FROM document_snapshots WHERE document_id = $1", SNAPSHOT),
-            ("SELECT entry_sealed AS record, '' AS label FROM document_entries WHERE document_id = $1 ORDER BY epoch, seq", ENTRY),
-            ("SELECT state_sealed AS record, label FROM document_versions WHERE document_id = $1 ORDER BY epoch, seq, label", VERSION),
+            (
+                "SELECT snapshot_sealed AS record, '' AS label FROM document_snapshots WHERE document_id = $1",
+                SNAPSHOT,
+            ),
+            (
+                "SELECT entry_sealed AS record, '' AS label FROM document_entries WHERE document_id = $1 ORDER BY epoch, seq",
+                ENTRY,
+            ),
+            (
+                "SELECT state_sealed AS record, label FROM document_versions WHERE document_id = $1 ORDER BY epoch, seq, label",
+                VERSION,
+            ),
         ] {
             let rows = sqlx::query(sql)
                 .bind(document.as_str())

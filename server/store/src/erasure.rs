@@ -14,9 +14,7 @@ use collab::log::LogError;
 use collab::shape::Shape;
 use domain::clock::instant_text;
 use domain::disclosure::Level;
-use domain::erasure::{
-    self, ErasedObject, ErasureGround, ErasureScope, ErasureState, ErasureStep,
-};
+use domain::erasure::{self, ErasedObject, ErasureGround, ErasureScope, ErasureState, ErasureStep};
 use domain::id::{AccountId, CaseId, DocumentId, ErasureId, MunicipalityId, PersonId};
 use domain::role::{Capability, Role};
 use domain::section::DocumentKind;
@@ -115,7 +113,11 @@ fn from_row(row: &AnyRow) -> Result<Erasure> {
     Ok(Erasure {
         id: ErasureId(text("id")?),
         scope: code(&text("scope")?, ErasureScope::from_code, "erasures.scope")?,
-        ground: code(&text("ground")?, ErasureGround::from_code, "erasures.ground")?,
+        ground: code(
+            &text("ground")?,
+            ErasureGround::from_code,
+            "erasures.ground",
+        )?,
         case: optional("case_id")?.map(CaseId),
         case_no: optional("case_no")?,
         document: optional("document_id")?.map(DocumentId),
@@ -149,8 +151,11 @@ fn purpose_of(case: Option<&CaseId>, document: Option<&DocumentId>) -> Result<Pu
 }
 
 fn day(text: Option<String>) -> Result<Option<Date>> {
-    text.map(|text| text.parse().map_err(|_| StoreError::Corrupt("cases.closed_on")))
-        .transpose()
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| StoreError::Corrupt("cases.closed_on"))
+    })
+    .transpose()
 }
 
 /// Asks for an erasure. Whoever asks reads the original of what is to go; of a whole case it is the
@@ -209,7 +214,13 @@ pub async fn request(tx: &mut Tx, caller: &Caller, new: &NewErasure) -> Result<E
     let id: ErasureId = tx.database().fresh();
     let purpose = purpose_of(case.as_ref(), document.as_ref())?;
     let sealed = tx
-        .seal(&municipality, &purpose, REASON, id.as_str(), reason.as_bytes())
+        .seal(
+            &municipality,
+            &purpose,
+            REASON,
+            id.as_str(),
+            reason.as_bytes(),
+        )
         .await?;
     let now = tx.now_text();
     sqlx::query(
@@ -597,11 +608,10 @@ impl Job {
     /// Writes down how far it is, in the transaction of what was done.
     async fn reached(&mut self, tx: &mut Tx, step: ErasureStep) -> Result<()> {
         self.hold(tx, LEASE).await?;
-        let counts = String::from_utf8_lossy(&crate::database::encode(&self.erasure.counts)?)
+        let counts =
+            String::from_utf8_lossy(&crate::database::encode(&self.erasure.counts)?).into_owned();
+        let documents = String::from_utf8_lossy(&crate::database::encode(&self.erasure.documents)?)
             .into_owned();
-        let documents =
-            String::from_utf8_lossy(&crate::database::encode(&self.erasure.documents)?)
-                .into_owned();
         sqlx::query("UPDATE erasures SET step = $3, counts = $4, documents = $5 WHERE municipality_id = $1 AND id = $2")
             .bind(self.municipality.as_str())
             .bind(self.erasure.id.as_str())
@@ -806,9 +816,10 @@ async fn documents(
         }
     }
     let number = job.erasure.documents.len();
-    job.erasure
-        .counts
-        .insert("documents".into(), i64::try_from(number).unwrap_or(i64::MAX));
+    job.erasure.counts.insert(
+        "documents".into(),
+        i64::try_from(number).unwrap_or(i64::MAX),
+    );
     advance(db, job, ErasureStep::Remove).await
 }
 
@@ -1055,12 +1066,14 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
             job.count("finals", gone);
         }
         if scope == ErasureScope::Document {
-            execute(                tx,
+            execute(
+                tx,
                 "DELETE FROM document_shares WHERE municipality_id = $1 AND document_id = $2",
                 &[&m, d],
             )
             .await?;
-            execute(                tx,
+            execute(
+                tx,
                 "DELETE FROM document_subjects WHERE municipality_id = $1 AND document_id = $2",
                 &[&m, d],
             )
@@ -1071,7 +1084,8 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
         return Ok(());
     };
     let c = case.as_str();
-    let gone = execute(        tx,
+    let gone = execute(
+        tx,
         "DELETE FROM vectors WHERE municipality_id = $1 AND case_id = $2",
         &[&m, c],
     )
@@ -1080,7 +1094,8 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
     if scope == ErasureScope::Document {
         match job.erasure.document_kind {
             Some(DocumentKind::Assessment) => {
-                execute(                    tx,
+                execute(
+                    tx,
                     "DELETE FROM case_issue_facts WHERE municipality_id = $1 AND case_id = $2",
                     &[&m, c],
                 )
@@ -1114,7 +1129,9 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
                 "progress_records",
             ),
             ErasedObject::Transcript => (
-                &["DELETE FROM transcripts WHERE municipality_id = $1 AND case_id = $2 AND id = $3"],
+                &[
+                    "DELETE FROM transcripts WHERE municipality_id = $1 AND case_id = $2 AND id = $3",
+                ],
                 "transcripts",
             ),
             _ => (
@@ -1150,36 +1167,120 @@ async fn purge_case(
     .await?;
     let mut counts = Vec::new();
     for (name, sql) in [
-        ("", "DELETE FROM progress_amendments WHERE municipality_id = $1 AND record_id IN (SELECT id FROM progress_records WHERE municipality_id = $1 AND case_id = $2)"),
-        ("", "DELETE FROM progress_agencies WHERE municipality_id = $1 AND record_id IN (SELECT id FROM progress_records WHERE municipality_id = $1 AND case_id = $2)"),
-        ("", "DELETE FROM progress_persons WHERE municipality_id = $1 AND record_id IN (SELECT id FROM progress_records WHERE municipality_id = $1 AND case_id = $2)"),
-        ("progress_records", "DELETE FROM progress_records WHERE municipality_id = $1 AND case_id = $2"),
-        ("transcripts", "DELETE FROM transcripts WHERE municipality_id = $1 AND case_id = $2"),
-        ("vectors", "DELETE FROM vectors WHERE municipality_id = $1 AND case_id = $2"),
-        ("", "DELETE FROM case_issue_facts WHERE municipality_id = $1 AND case_id = $2"),
-        ("", "DELETE FROM case_facts WHERE municipality_id = $1 AND case_id = $2"),
-        ("attachments", "DELETE FROM blobs WHERE municipality_id = $1 AND case_id = $2"),
-        ("derived", "DELETE FROM mask_scans WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)"),
-        ("releases", "DELETE FROM mask_releases WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)"),
-        ("derived", "DELETE FROM document_projections WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)"),
-        ("finals", "DELETE FROM document_finals WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)"),
-        ("", "DELETE FROM document_subjects WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)"),
-        ("", "DELETE FROM document_shares WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)"),
-        ("", "DELETE FROM consumer_positions WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)"),
-        ("", "DELETE FROM documents WHERE municipality_id = $1 AND case_id = $2 AND parent_id IS NOT NULL"),
-        ("", "DELETE FROM documents WHERE municipality_id = $1 AND case_id = $2"),
-        ("", "DELETE FROM sharing_basis_members WHERE municipality_id = $1 AND basis_id IN (SELECT id FROM sharing_bases WHERE municipality_id = $1 AND case_id = $2)"),
-        ("", "DELETE FROM sharing_bases WHERE municipality_id = $1 AND case_id = $2"),
-        ("", "DELETE FROM consent_overrides WHERE municipality_id = $1 AND case_id = $2"),
-        ("consents", "DELETE FROM consents WHERE municipality_id = $1 AND case_id = $2"),
-        ("", "DELETE FROM disclosures WHERE municipality_id = $1 AND case_id = $2"),
-        ("", "DELETE FROM case_exclusions WHERE municipality_id = $1 AND case_id = $2"),
-        ("", "DELETE FROM case_members WHERE municipality_id = $1 AND case_id = $2"),
-        ("", "DELETE FROM case_persons WHERE municipality_id = $1 AND case_id = $2"),
+        (
+            "",
+            "DELETE FROM progress_amendments WHERE municipality_id = $1 AND record_id IN (SELECT id FROM progress_records WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "",
+            "DELETE FROM progress_agencies WHERE municipality_id = $1 AND record_id IN (SELECT id FROM progress_records WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "",
+            "DELETE FROM progress_persons WHERE municipality_id = $1 AND record_id IN (SELECT id FROM progress_records WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "progress_records",
+            "DELETE FROM progress_records WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "transcripts",
+            "DELETE FROM transcripts WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "vectors",
+            "DELETE FROM vectors WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM case_issue_facts WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM case_facts WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "attachments",
+            "DELETE FROM blobs WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "derived",
+            "DELETE FROM mask_scans WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "releases",
+            "DELETE FROM mask_releases WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "derived",
+            "DELETE FROM document_projections WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "finals",
+            "DELETE FROM document_finals WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "",
+            "DELETE FROM document_subjects WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "",
+            "DELETE FROM document_shares WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "",
+            "DELETE FROM consumer_positions WHERE municipality_id = $1 AND document_id IN (SELECT id FROM documents WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "",
+            "DELETE FROM documents WHERE municipality_id = $1 AND case_id = $2 AND parent_id IS NOT NULL",
+        ),
+        (
+            "",
+            "DELETE FROM documents WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM sharing_basis_members WHERE municipality_id = $1 AND basis_id IN (SELECT id FROM sharing_bases WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
+            "",
+            "DELETE FROM sharing_bases WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM consent_overrides WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "consents",
+            "DELETE FROM consents WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM disclosures WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM case_exclusions WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM case_members WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM case_persons WHERE municipality_id = $1 AND case_id = $2",
+        ),
         // What else was asked for in this case has no object any more.
-        ("", "UPDATE erasures SET reason_sealed = NULL, state = CASE WHEN scope <> 'case' AND state IN ('requested', 'approved') THEN 'rejected' ELSE state END \
-              WHERE municipality_id = $1 AND case_id = $2"),
-        ("cases", "DELETE FROM cases WHERE municipality_id = $1 AND id = $2"),
+        (
+            "",
+            "UPDATE erasures SET reason_sealed = NULL, state = CASE WHEN scope <> 'case' AND state IN ('requested', 'approved') THEN 'rejected' ELSE state END \
+              WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "cases",
+            "DELETE FROM cases WHERE municipality_id = $1 AND id = $2",
+        ),
     ] {
         let gone = execute(tx, sql, &[m, c]).await?;
         if !name.is_empty() {
@@ -1224,7 +1325,8 @@ async fn purge_person(tx: &mut Tx, municipality: &MunicipalityId, person: &Perso
         .fetch_one(tx.conn())
         .await?;
         if left == 0 {
-            execute(                tx,
+            execute(
+                tx,
                 "DELETE FROM households WHERE municipality_id = $1 AND id = $2",
                 &[m, &household],
             )
@@ -1453,7 +1555,8 @@ async fn forget_lost(
             restored.erased_cases.extend(number);
         }
         Purpose::Note(note) => {
-            execute(                &mut tx,
+            execute(
+                &mut tx,
                 "UPDATE documents SET state = 'erased' WHERE municipality_id = $1 AND id = $2",
                 &[municipality.as_str(), note.as_str()],
             )
@@ -1466,12 +1569,14 @@ async fn forget_lost(
             if cases.is_empty() {
                 purge_person(&mut tx, municipality, person).await?;
             } else {
-                execute(                    &mut tx,
+                execute(
+                    &mut tx,
                     "DELETE FROM person_facts WHERE municipality_id = $1 AND person_id = $2",
                     &[municipality.as_str(), person.as_str()],
                 )
                 .await?;
-                execute(                    &mut tx,
+                execute(
+                    &mut tx,
                     "DELETE FROM person_flags WHERE municipality_id = $1 AND person_id = $2",
                     &[municipality.as_str(), person.as_str()],
                 )

@@ -134,9 +134,7 @@ pub async fn find_text(
 }
 
 /// Every document that has a log, with its kind where the registry knows it.
-async fn logs(
-    db: &Database,
-) -> Result<Vec<(MunicipalityId, DocumentId, Option<DocumentKind>)>> {
+async fn logs(db: &Database) -> Result<Vec<(MunicipalityId, DocumentId, Option<DocumentKind>)>> {
     let mut tx = db.read().await?;
     let rows = sqlx::query("SELECT id, kind FROM documents")
         .fetch_all(tx.conn())

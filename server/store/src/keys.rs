@@ -301,7 +301,10 @@ mod tests {
         let source = KeySource::in_data_dir(folder.path());
         let town = MunicipalityId::from("town");
         load(&source, &town, Some([5; 32])).unwrap();
-        let (key, old) = (folder.path().join("keys/town.key"), folder.path().join("keys/town.old"));
+        let (key, old) = (
+            folder.path().join("keys/town.key"),
+            folder.path().join("keys/town.old"),
+        );
         // Killed after the second name was made, before the new file took the first.
         std::fs::hard_link(&key, &old).unwrap();
         std::fs::write(folder.path().join("keys/town.new"), "half").unwrap();

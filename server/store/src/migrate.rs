@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 use crate::database::Dialect;
 use crate::error::Result;
 
-const MAIN: &[(i64, &str, &str)] = &[
+pub(crate) const MAIN: &[(i64, &str, &str)] = &[
     (
         1,
         "foundation",

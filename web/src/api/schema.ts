@@ -724,6 +724,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest first, up to 500. For those who may ask for an erasure, and for auditors. */
+        get: operations["get_erasures"];
+        put?: never;
+        /** Ask. Somebody else must approve it before anything happens. */
+        post: operations["post_erasures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve somebody else's request. It is carried out at once and cannot be taken back. */
+        post: operations["post_erasures_id_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turn a request down, or take the own one back. */
+        post: operations["post_erasures_id_reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forms": {
         parameters: {
             query?: never;
@@ -1691,6 +1743,71 @@ export interface components {
             /** @description Base32, for typing. */
             secret: string;
         };
+        /**
+         * @description A request or, once done, the 廃棄記録. Ids, codes, counts and instants; the reason only while it is
+         *     open.
+         */
+        ErasureAnswer: {
+            case_id?: string | null;
+            case_no?: string | null;
+            /** @description How many of what went, for example `documents`, `finals`, `persons`. */
+            counts: {
+                [key: string]: number;
+            };
+            decided_at?: string | null;
+            decided_by?: string | null;
+            document_id?: string | null;
+            /** @description Kind of the document, for example `intake`. */
+            document_kind?: string | null;
+            document_label?: string | null;
+            /** @description Ids of the documents that were rewritten or removed. */
+            documents: string[];
+            done_at?: string | null;
+            /** @description `mistaken_entry`, `retention_expired` or `correction`. */
+            ground: string;
+            ground_label: string;
+            id: string;
+            /** @description Whether the caller asked for it: then somebody else must approve it. */
+            mine: boolean;
+            /** @description Erased along with the document, as numbers by kind: `progress_record`, `transcript`, `attachment`. */
+            objects: {
+                [key: string]: number;
+            };
+            /** @description Until it is carried out; not for auditors. */
+            reason?: string | null;
+            requested_at: string;
+            requested_by: string;
+            /** @description `past`, `document` or `case`. */
+            scope: string;
+            scope_label: string;
+            /** @description `requested`, `approved` (being carried out), `done` or `rejected`. */
+            state: string;
+            state_label: string;
+            /** @description What is done next, while it is carried out. */
+            step_label?: string | null;
+        };
+        ErasureList: {
+            items: components["schemas"]["ErasureAnswer"][];
+        };
+        ErasureObject: {
+            id: string;
+            /** @description `progress_record`, `transcript` or `attachment`. */
+            kind: string;
+        };
+        ErasureRequest: {
+            /** @description For `case`. */
+            case_id?: string | null;
+            /** @description For `past` and `document`. */
+            document_id?: string | null;
+            /** @description `mistaken_entry`, `retention_expired` (closed cases only) or `correction`. */
+            ground: string;
+            /** @description Erased along with a document of a case. */
+            objects?: components["schemas"]["ErasureObject"][];
+            /** @description Why; 1,000 characters at most. Sealed, and gone with the erasure. */
+            reason: string;
+            /** @description `past` (the present text stays), `document` or `case`. */
+            scope: string;
+        };
         FinalAnswer: {
             /** Format: int64 */
             number: number;
@@ -2171,6 +2288,9 @@ export interface components {
              *     refused: whom to tell.
              */
             had_access: components["schemas"]["FormerAccess"][];
+            id: string;
+        };
+        RequestedErasure: {
             id: string;
         };
         ReviewItem: {
@@ -4390,6 +4510,165 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_erasures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_erasures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestedErasure"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: asked for already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_erasures_id_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: decided already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description same_person */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_erasures_id_reject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: decided already */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

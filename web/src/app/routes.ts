@@ -169,7 +169,7 @@ export const NAV: readonly NavItem[] = [
     path: '/admin/erasures',
     label: '消去',
     icon: 'lock',
-    needs: ['erase_request'],
+    needs: ['erase_request', 'read_audit'],
   },
   { id: 'audit', path: '/admin/audit', label: '監査', icon: 'shield', needs: ['read_audit'] },
 ];

@@ -221,7 +221,14 @@ fn dump(config: &Config, folder: &Path) -> anyhow::Result<()> {
     postgres_program(
         config,
         "pg_dump",
-        &["--format=custom", "--compress=0", "--no-owner", "--no-privileges", "--file", path],
+        &[
+            "--format=custom",
+            "--compress=0",
+            "--no-owner",
+            "--no-privileges",
+            "--file",
+            path,
+        ],
     )
 }
 

@@ -234,7 +234,9 @@ fn told(error: StoreError) -> anyhow::Error {
         StoreError::Forbidden => "この利用者の役割ではできません",
         StoreError::NotFound => "見つかりません（権限のないものも見つかりません）",
         StoreError::Conflict => "同じ申請があるか、もう決まっています",
-        StoreError::Invalid("same_person") => "申請した人は承認できません。別の人が承認してください",
+        StoreError::Invalid("same_person") => {
+            "申請した人は承認できません。別の人が承認してください"
+        }
         StoreError::Invalid("ground") => "保存期限の満了は、事案全体の消去だけの根拠です",
         StoreError::Invalid("retention") => "終結していないか、保存期限が過ぎていません",
         StoreError::Invalid("reason") => "理由を標準入力から渡してください（1,000 字まで）",

@@ -2,7 +2,11 @@ import { useSession } from '../../app/session';
 import { NavTabs } from '../../ui';
 
 /** 利用者／機関／消去／監査ログ: only those one may open. */
-export function AdminTabs({ current }: { current: 'accounts' | 'agencies' | 'erasures' | 'audit' }) {
+export function AdminTabs({
+  current,
+}: {
+  current: 'accounts' | 'agencies' | 'erasures' | 'audit';
+}) {
   const { can } = useSession();
   const items = [
     {

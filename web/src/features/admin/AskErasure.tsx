@@ -32,6 +32,13 @@ const WORDS = {
   conflict: '同じ対象の申請が、すでに承認待ちか実行中です。一覧を確かめてください。',
 };
 
+function toggled(set: ReadonlySet<string>, code: string, checked: boolean): ReadonlySet<string> {
+  const next = new Set(set);
+  if (checked) next.add(code);
+  else next.delete(code);
+  return next;
+}
+
 /** Asks for an erasure: which case, what of it, on which ground, why. */
 export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
   const [number, setNumber] = useState('');
@@ -40,8 +47,8 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
   const [scope, setScope] = useState('past');
   const [ground, setGround] = useState('mistaken_entry');
   const [document, setDocument] = useState('');
-  const [transcripts, setTranscripts] = useState<readonly string[]>([]);
-  const [records, setRecords] = useState<readonly string[]>([]);
+  const [transcripts, setTranscripts] = useState<ReadonlySet<string>>(new Set());
+  const [records, setRecords] = useState<ReadonlySet<string>>(new Set());
   const [reason, setReason] = useState('');
 
   const look = async (): Promise<void> => {
@@ -51,8 +58,8 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
     setFound(hit);
     setMissing(hit === null);
     setDocument('');
-    setTranscripts([]);
-    setRecords([]);
+    setTranscripts(new Set());
+    setRecords(new Set());
   };
   const id = found?.id ?? '';
   const detail = useQuery({
@@ -123,8 +130,8 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
             scope === 'case'
               ? []
               : [
-                  ...transcripts.map((one) => ({ kind: 'transcript', id: one })),
-                  ...records.map((one) => ({ kind: 'progress_record', id: one })),
+                  ...[...transcripts].map((one) => ({ kind: 'transcript', id: one })),
+                  ...[...records].map((one) => ({ kind: 'progress_record', id: one })),
                 ],
           reason: reason.trim(),
         });
@@ -185,8 +192,8 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
                 code: one.id,
                 label: `${dateTime(one.created_at)} の文字起こし`,
               }))}
-              value={transcripts}
-              onChange={setTranscripts}
+              values={transcripts}
+              onToggle={(code, checked) => setTranscripts(toggled(transcripts, code, checked))}
             />
           )}
           {along.data && along.data.written.length > 0 && (
@@ -196,8 +203,8 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
                 code: one.id,
                 label: `${one.performed_on} ${one.method_label ?? ''}（${one.agency.name}）`,
               }))}
-              value={records}
-              onChange={setRecords}
+              values={records}
+              onToggle={(code, checked) => setRecords(toggled(records, code, checked))}
             />
           )}
           <RadioGroup

@@ -258,13 +258,7 @@ export default function ErasuresPage() {
 }
 
 /** What this person may do with an open request, or why nothing. */
-function Decision({
-  item,
-  onAsk,
-}: {
-  item: Erasure;
-  onAsk: (act: 'approve' | 'reject') => void;
-}) {
+function Decision({ item, onAsk }: { item: Erasure; onAsk: (act: 'approve' | 'reject') => void }) {
   const { can } = useSession();
   if (item.state !== 'requested') return <span className="soft">実行中は変えられません</span>;
   const name = targetText(item);
