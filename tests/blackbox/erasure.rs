@@ -416,12 +416,22 @@ async fn two_persons_are_needed(world: &World, request: &Value) -> Result<String
     Ok(id)
 }
 
-/// Another data folder with a backup restored into it, and the keys of `keys`.
-fn restored(
-    backup: &Path,
-    keys: &Path,
-    on: Database,
-) -> Result<(tempfile::TempDir, Vec<(String, String)>, String)> {
+/// Another data folder with a backup restored into it.
+struct Restored {
+    data: tempfile::TempDir,
+    environment: Vec<(String, String)>,
+    /// What the command printed.
+    said: String,
+}
+
+impl Restored {
+    fn places(&self, text: &str) -> Result<BTreeSet<String>> {
+        places(self.data.path(), &self.environment, text)
+    }
+}
+
+/// Restores a backup beside the keys of `keys`.
+fn restored(backup: &Path, keys: &Path, on: Database) -> Result<Restored> {
     let data = tempfile::tempdir()?;
     copy(keys, &data.path().join("keys"))?;
     let mut environment = Vec::new();
@@ -440,7 +450,11 @@ fn restored(
         "restore: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok((data, environment, String::from_utf8(output.stdout)?))
+    Ok(Restored {
+        data,
+        environment,
+        said: String::from_utf8(output.stdout)?,
+    })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -612,25 +626,27 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
     world
         .server
         .command(&["backup", after.to_str().context("path")?])?;
-    let (data, environment, _) = restored(&after, &keys, on)?;
+    let new = restored(&after, &keys, on)?;
     for text in [GONE, CELL] {
-        let left = places(data.path(), &environment, text)?;
+        let left = new.places(text)?;
         ensure!(
             left.is_empty(),
             "the backup made afterwards has it in {left:?}"
         );
     }
-    ensure!(places(data.path(), &environment, KEPT)?.contains("document_log"));
+    ensure!(new.places(KEPT)?.contains("document_log"));
 
-    let (data, environment, said) = restored(&before, &keys, on)?;
-    ensure!(said.contains(OPEN_CASE), "{said}");
-    let left = places(data.path(), &environment, GONE)?;
+    let old = restored(&before, &keys, on)?;
+    ensure!(old.said.contains(OPEN_CASE), "{}", old.said);
+    let left = old.places(GONE)?;
     ensure!(left.is_empty(), "the old backup opens: {left:?}");
-    let other = places(data.path(), &environment, ELSEWHERE)?;
-    ensure!(!other.is_empty(), "other cases must come back");
+    ensure!(
+        !old.places(ELSEWHERE)?.is_empty(),
+        "other cases must come back"
+    );
     // What makes it so is the key: with the key file of then it is all there. The test can fail.
-    let (data, environment, _) = restored(&before, &keys_before, on)?;
-    ensure!(places(data.path(), &environment, GONE)?.contains("document_log"));
+    let with_old_keys = restored(&before, &keys_before, on)?;
+    ensure!(with_old_keys.places(GONE)?.contains("document_log"));
     Ok(())
 }
 

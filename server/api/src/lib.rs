@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use operations::{
-    accounts, agencies, audit, cases, documents, erasures, forms, memberships, network, persons, session,
-    similar, statistics, system, transcripts,
+    accounts, agencies, audit, cases, documents, erasures, forms, memberships, network, persons,
+    session, similar, statistics, system, transcripts,
 };
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
