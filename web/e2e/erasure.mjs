@@ -61,10 +61,7 @@ test('one person asks for an erasure, another approves it, the record stays', as
   await approver.page.keyboard.press('Enter');
   const question = approver.page.getByRole('alertdialog');
   await question.waitFor();
-  assert.equal(
-    await approver.page.evaluate(() => document.activeElement?.textContent),
-    'やめる',
-  );
+  assert.equal(await approver.page.evaluate(() => document.activeElement?.textContent), 'やめる');
   await checkAccess(approver.page, 'approval');
   await picture(approver.page, 'erasure-approval');
   await approver.page.keyboard.press('Escape');

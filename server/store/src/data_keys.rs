@@ -154,7 +154,7 @@ impl Tx {
     ) -> Result<DataKey> {
         // Only a municipality without any key may get a new key file.
         let first: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM data_keys WHERE municipality_id = $1")
+            sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT 1 FROM data_keys WHERE municipality_id = $1 LIMIT 1) AS any_key")
                 .bind(municipality.as_str())
                 .fetch_one(self.conn())
                 .await?;
@@ -547,40 +547,73 @@ async fn wrap_all(
     generations: Generations,
 ) -> Result<u64> {
     lock(&db.0.generations).insert(municipality.clone(), generations.clone());
+    let newest = generations.last_key_value().map_or(0, |(n, _)| *n);
+    // First, so that no key is made under an older generation from here on.
     let mut tx = db.write().await?;
     tx.hold_generation(municipality).await?;
-    let newest = generations.last_key_value().map_or(0, |(n, _)| *n);
     sqlx::query("UPDATE key_generations SET generation = $2 WHERE municipality_id = $1")
         .bind(municipality.as_str())
         .bind(i64::from(newest))
         .execute(tx.conn())
         .await?;
+    tx.commit().await?;
+    while wrap_some(db, municipality, &generations, newest).await? {
+        // Whoever waits for the writer goes first.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let mut tx = db.read().await?;
     let rows = sqlx::query(
         "SELECT id, wrapped FROM data_keys WHERE municipality_id = $1 AND wrapped IS NOT NULL",
     )
     .bind(municipality.as_str())
     .fetch_all(tx.conn())
     .await?;
+    drop(tx);
     let mut ring = keys::Ring::new();
     for row in &rows {
-        let key_id = DataKeyId(row.try_get("id")?);
-        let wrapped: Vec<u8> = row.try_get("wrapped")?;
-        let key = Database::unwrap_key(municipality, &key_id, &generations, &wrapped)?;
-        let wrapped = db.wrap(municipality, &key_id, &generations, &key)?;
-        ring.insert(key_id.0.clone(), wrapped.clone());
-        sqlx::query("UPDATE data_keys SET wrapped = $3 WHERE municipality_id = $1 AND id = $2")
-            .bind(municipality.as_str())
-            .bind(key_id.as_str())
-            .bind(wrapped)
-            .execute(tx.conn())
-            .await?;
+        ring.insert(row.try_get("id")?, row.try_get("wrapped")?);
     }
-    tx.commit().await?;
     let (folder, id) = (db.0.data_dir.join("keys"), municipality.clone());
     tokio::task::spawn_blocking(move || keys::write_ring(&folder, &id, &ring))
         .await
         .map_err(stopped)??;
     Ok(rows.len() as u64)
+}
+
+/// Wraps some of the keys that another generation wraps; `false` when there is none left.
+async fn wrap_some(
+    db: &Database,
+    municipality: &MunicipalityId,
+    generations: &Generations,
+    newest: u32,
+) -> Result<bool> {
+    const BATCH: i64 = 500;
+    let mut tx = db.write().await?;
+    // The generation stands in the record's header, after version and key id.
+    let rows = sqlx::query(
+        "SELECT id, wrapped FROM data_keys WHERE municipality_id = $1 AND wrapped IS NOT NULL AND substr(wrapped, 18, 8) <> $2 LIMIT $3",
+    )
+    .bind(municipality.as_str())
+    .bind(u64::from(newest).to_be_bytes().to_vec())
+    .bind(BATCH)
+    .fetch_all(tx.conn())
+    .await?;
+    for row in &rows {
+        let key_id = DataKeyId(row.try_get("id")?);
+        let wrapped: Vec<u8> = row.try_get("wrapped")?;
+        let key = Database::unwrap_key(municipality, &key_id, generations, &wrapped)?;
+        let again = db.wrap(municipality, &key_id, generations, &key)?;
+        // What was destroyed meanwhile stays so.
+        sqlx::query("UPDATE data_keys SET wrapped = $3 WHERE municipality_id = $1 AND id = $2 AND wrapped = $4")
+            .bind(municipality.as_str())
+            .bind(key_id.as_str())
+            .bind(again)
+            .bind(wrapped)
+            .execute(tx.conn())
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(!rows.is_empty())
 }
 
 /// After a backup was restored: data keys whose generation is gone are taken from the ring, and those
