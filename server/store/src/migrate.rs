@@ -25,7 +25,7 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         include_str!("../migrations/main/0003_erasure.sql"),
     ),
 ];
-const LOG: &[(i64, &str, &str)] = &[(
+pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,
     "document log",
     include_str!("../migrations/log/0001_document_log.sql"),
