@@ -61,158 +61,163 @@ export default function ErasuresPage() {
         }
       />
       <AdminTabs current="erasures" />
-      <div className="card">
-        {!query.data && (
-          <div className="card__body">
-            <QueryState query={query} what="消去の申請" />
-          </div>
-        )}
-        {query.data && (
-          <Table
-            caption="承認待ちと実行中"
-            rows={open}
-            rowKey={(item) => item.id}
-            empty={
-              <Empty icon="check" title="承認待ちの申請はありません">
-                消去するものがあるときは「消去を申請する」から始めます。
-              </Empty>
-            }
-            columns={[
-              {
-                key: 'target',
-                head: '対象',
-                header: true,
-                cell: (item) => (
-                  <>
-                    <strong>{targetText(item)}</strong>
-                    <br />
-                    <span className="soft">{item.scope_label}</span>
-                  </>
-                ),
-              },
-              {
-                key: 'ground',
-                head: '根拠と理由',
-                cell: (item) => (
-                  <>
-                    {item.ground_label}
-                    {item.reason && <p className="soft erasure-reason">{item.reason}</p>}
-                  </>
-                ),
-              },
-              {
-                key: 'by',
-                head: '申請',
-                cell: (item) => (
-                  <>
-                    {item.requested_by}
-                    <br />
-                    <span className="number">{dateTime(item.requested_at)}</span>
-                  </>
-                ),
-              },
-              {
-                key: 'state',
-                head: '状態',
-                cell: (item) =>
-                  item.state === 'approved' ? (
-                    <Tag tone="blue" icon="refresh" small>
-                      実行中{item.step_label ? `：${item.step_label}` : ''}
-                    </Tag>
-                  ) : (
-                    <Tag tone="orange" icon="warning" small>
-                      承認待ち
-                    </Tag>
-                  ),
-              },
-              {
-                key: 'act',
-                head: '操作',
-                cell: (item) => (
-                  <Decision item={item} onAsk={(step) => setAsked({ erasure: item, act: step })} />
-                ),
-              },
-            ]}
-          />
-        )}
-      </div>
-      {query.data && (
+      <div className="erasures">
         <div className="card">
-          <Table
-            caption="廃棄記録"
-            rows={closed}
-            rowKey={(item) => item.id}
-            empty={
-              <Empty icon="folder" title="廃棄記録はまだありません">
-                消去が終わると、何を・いつ・だれが・どの根拠で消したかがここに残ります。消した内容は残りません。
-              </Empty>
-            }
-            columns={[
-              {
-                key: 'target',
-                head: '対象',
-                header: true,
-                cell: (item) => (
-                  <>
-                    <strong>{targetText(item)}</strong>
-                    <br />
-                    <span className="soft">{item.scope_label}</span>
-                  </>
-                ),
-              },
-              { key: 'ground', head: '根拠', cell: (item) => item.ground_label },
-              {
-                key: 'requested',
-                head: '申請',
-                cell: (item) => (
-                  <>
-                    {item.requested_by}
-                    <br />
-                    <span className="number">{dateTime(item.requested_at)}</span>
-                  </>
-                ),
-              },
-              {
-                key: 'decided',
-                head: '承認・却下',
-                cell: (item) => (
-                  <>
-                    {item.decided_by ?? '—'}
-                    <br />
-                    <span className="number">{dateTime(item.decided_at)}</span>
-                  </>
-                ),
-              },
-              {
-                key: 'done',
-                head: '結果',
-                cell: (item) =>
-                  item.state === 'done' ? (
-                    <>
-                      <span className="number">{dateTime(item.done_at)}</span> 消去済み
-                      <br />
-                      <span className="soft">{countsText(item.counts)}</span>
-                    </>
-                  ) : (
-                    '却下'
-                  ),
-              },
-              {
-                key: 'id',
-                head: '記録番号',
-                cell: (item) => <code className="erasure-id">{item.id}</code>,
-              },
-            ]}
-          />
-          {closed.length > 0 && (
-            <div className="card__body no-print">
-              <Button icon="print" onClick={() => window.print()}>
-                廃棄記録を印刷する
-              </Button>
+          {!query.data && (
+            <div className="card__body">
+              <QueryState query={query} what="消去の申請" />
             </div>
           )}
+          {query.data && (
+            <Table
+              caption="承認待ちと実行中"
+              rows={open}
+              rowKey={(item) => item.id}
+              empty={
+                <Empty icon="check" title="承認待ちの申請はありません">
+                  消去するものがあるときは「消去を申請する」から始めます。
+                </Empty>
+              }
+              columns={[
+                {
+                  key: 'target',
+                  head: '対象',
+                  header: true,
+                  cell: (item) => (
+                    <>
+                      <strong>{targetText(item)}</strong>
+                      <br />
+                      <span className="soft">{item.scope_label}</span>
+                    </>
+                  ),
+                },
+                {
+                  key: 'ground',
+                  head: '根拠と理由',
+                  cell: (item) => (
+                    <>
+                      {item.ground_label}
+                      {item.reason && <p className="soft erasure-reason">{item.reason}</p>}
+                    </>
+                  ),
+                },
+                {
+                  key: 'by',
+                  head: '申請',
+                  cell: (item) => (
+                    <>
+                      {item.requested_by}
+                      <br />
+                      <span className="number">{dateTime(item.requested_at)}</span>
+                    </>
+                  ),
+                },
+                {
+                  key: 'state',
+                  head: '状態',
+                  cell: (item) =>
+                    item.state === 'approved' ? (
+                      <Tag tone="blue" icon="refresh" small>
+                        実行中{item.step_label ? `：${item.step_label}` : ''}
+                      </Tag>
+                    ) : (
+                      <Tag tone="orange" icon="warning" small>
+                        承認待ち
+                      </Tag>
+                    ),
+                },
+                {
+                  key: 'act',
+                  head: '操作',
+                  cell: (item) => (
+                    <Decision
+                      item={item}
+                      onAsk={(step) => setAsked({ erasure: item, act: step })}
+                    />
+                  ),
+                },
+              ]}
+            />
+          )}
         </div>
-      )}
+        {query.data && (
+          <div className="card">
+            <Table
+              caption="廃棄記録"
+              rows={closed}
+              rowKey={(item) => item.id}
+              empty={
+                <Empty icon="folder" title="廃棄記録はまだありません">
+                  消去が終わると、何を・いつ・だれが・どの根拠で消したかがここに残ります。消した内容は残りません。
+                </Empty>
+              }
+              columns={[
+                {
+                  key: 'target',
+                  head: '対象',
+                  header: true,
+                  cell: (item) => (
+                    <>
+                      <strong>{targetText(item)}</strong>
+                      <br />
+                      <span className="soft">{item.scope_label}</span>
+                    </>
+                  ),
+                },
+                { key: 'ground', head: '根拠', cell: (item) => item.ground_label },
+                {
+                  key: 'requested',
+                  head: '申請',
+                  cell: (item) => (
+                    <>
+                      {item.requested_by}
+                      <br />
+                      <span className="number">{dateTime(item.requested_at)}</span>
+                    </>
+                  ),
+                },
+                {
+                  key: 'decided',
+                  head: '承認・却下',
+                  cell: (item) => (
+                    <>
+                      {item.decided_by ?? '—'}
+                      <br />
+                      <span className="number">{dateTime(item.decided_at)}</span>
+                    </>
+                  ),
+                },
+                {
+                  key: 'done',
+                  head: '結果',
+                  cell: (item) =>
+                    item.state === 'done' ? (
+                      <>
+                        <span className="number">{dateTime(item.done_at)}</span> 消去済み
+                        <br />
+                        <span className="soft">{countsText(item.counts)}</span>
+                      </>
+                    ) : (
+                      '却下'
+                    ),
+                },
+                {
+                  key: 'id',
+                  head: '記録番号',
+                  cell: (item) => <code className="erasure-id">{item.id}</code>,
+                },
+              ]}
+            />
+            {closed.length > 0 && (
+              <div className="card__body no-print">
+                <Button icon="print" onClick={() => window.print()}>
+                  廃棄記録を印刷する
+                </Button>
+              </div>
+            )}
+          </div>
+        )}
+      </div>
       {asking && (
         <AskErasure
           onClose={() => setAsking(false)}
