@@ -264,6 +264,21 @@ impl Hub {
         identity: Identity,
         document: &DocumentId,
     ) -> Result<Connection, Code> {
+        self.connect_at(identity, document, None).await
+    }
+
+    /// As [`Hub::connect`], for a client that holds a copy of a certain epoch: when the document has
+    /// another one by now (it was erased in part, or a backup restored), it is refused with
+    /// [`Code::Gone`] and nothing of its copy is taken.
+    ///
+    /// # Errors
+    /// As [`Hub::connect`].
+    pub async fn connect_at(
+        &self,
+        identity: Identity,
+        document: &DocumentId,
+        epoch: Option<u64>,
+    ) -> Result<Connection, Code> {
         if self.shared.closing.load(Ordering::Relaxed) {
             return Err(Code::Overloaded);
         }
@@ -287,6 +302,7 @@ impl Hub {
             id,
             identity: Arc::new(identity),
             level: grant.level,
+            epoch,
             generation,
             frames,
             link: Arc::clone(&link),
@@ -600,6 +616,14 @@ impl Hub {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// The document was erased: whoever has it open is told that it is gone (code 6), and what is held
+    /// of it in memory goes.
+    pub fn gone(&self, document: &DocumentId) {
+        if let Some(handle) = self.shared.rooms.lock().get(document) {
+            let _ = handle.control.send(Control::Gone);
+        }
     }
 
     /// Stops: no new connections, everything received is made durable and acknowledged, then all

@@ -16,6 +16,7 @@ pub mod access;
 pub mod anchor;
 pub mod bus;
 pub mod difference;
+pub mod erasure;
 pub mod frame;
 pub mod history;
 pub mod hub;

@@ -11,6 +11,7 @@ use self::abroad::Abroad;
 use self::catch_up::{Base, Landing, mark_deleted, missed};
 use crate::access::{Change, Grant, Level};
 use crate::bus::{NodeId, Note, Sighting};
+use crate::erasure::{Past, standing};
 use crate::frame::{Code, Frame, decode_state, refusal};
 use crate::hub::{
     Aside, Changed, FieldAuthor, HubError, Link, Permit, Shared, View, code_of, hub_error,
@@ -81,6 +82,8 @@ pub(crate) struct Join {
     pub(crate) id: u64,
     pub(crate) identity: Arc<Identity>,
     pub(crate) level: Level,
+    /// The epoch of the copy that the client has; another one is refused.
+    pub(crate) epoch: Option<u64>,
     pub(crate) generation: u64,
     pub(crate) frames: mpsc::Sender<Bytes>,
     pub(crate) link: Arc<Link>,
@@ -94,6 +97,8 @@ pub(crate) enum Control {
         result: Result<Grant, Code>,
     },
     Refuse(u64, Code),
+    /// The document was erased: everybody is told that it is gone.
+    Gone,
     Compacted {
         upto: u64,
         bytes: usize,
@@ -581,6 +586,7 @@ impl Room {
                 }
             }
             Control::Refuse(connection, code) => self.end(connection, code, false),
+            Control::Gone => self.broken = Some(Code::Gone),
             Control::Compacted { upto, bytes, done } => {
                 self.compacting = false;
                 if done {
@@ -636,6 +642,9 @@ impl Room {
             || !self.stopping.is_empty()
         {
             return Err(Code::Overloaded);
+        }
+        if join.epoch.is_some_and(|epoch| epoch != self.core.epoch) {
+            return Err(Code::Gone);
         }
         let id = join.id;
         let author = join.identity.author();
@@ -1708,6 +1717,38 @@ async fn load(
         );
     }
     Ok(core)
+}
+
+/// The present state of what the log holds, as a snapshot of a gc document. With [`Past::Erase`]
+/// nothing is left that speaks of former text: of the journal only who wrote what still stands.
+pub(crate) fn present(
+    shape: &Arc<Shape>,
+    loaded: &Loaded,
+    past: Past,
+) -> Result<Snapshot, LogError> {
+    let core = build(shape, loaded)?;
+    let state = core
+        .doc
+        .transact()
+        .encode_state_as_update_v1(&StateVector::default());
+    let state = replayed(shape, &state)
+        .ok_or_else(|| LogError::Corrupt("replay of the present state differs".into()))?;
+    let authors = core.journal.all();
+    let authors = match past {
+        Past::Keep => authors,
+        Past::Erase => {
+            let deleted = core.doc.transact().snapshot().delete_set;
+            let ranges: HashMap<u64, Vec<(u32, u32)>> = deleted
+                .iter()
+                .map(|(client, ranges)| {
+                    let ranges = ranges.iter().map(|range| (range.start, range.end));
+                    (client.get(), ranges.collect())
+                })
+                .collect();
+            standing(authors, &ranges)
+        }
+    };
+    Ok(Snapshot { state, authors })
 }
 
 /// Why a replay stops.

@@ -5,6 +5,7 @@ mod authorisation;
 mod commands;
 mod crash;
 mod disclosure;
+mod erasure;
 mod exclusion;
 mod fallback;
 mod history;

@@ -141,6 +141,21 @@ impl Server {
         Ok((output.status.success(), said))
     }
 
+    /// Variables that every process of this server gets: which database it works on.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    /// Runs a subcommand on this server's data with something on standard input.
+    pub fn command_in(&self, arguments: &[&str], input: &[u8]) -> Result<String> {
+        let data = self.data.path().to_str().context("path")?;
+        let all: Vec<&str> = arguments.iter().copied().chain(["--data", data]).collect();
+        let (code, output, errors) = self.command_with_input(&all, input)?;
+        ensure!(code == Some(0), "musubi {arguments:?}: {errors}");
+        Ok(output)
+    }
+
     /// Runs a subcommand that reads standard input; returns exit code, output and errors.
     pub fn command_with_input(
         &self,

@@ -53,9 +53,9 @@ pub enum Heard {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(url: &str, document: &str, token: &str) -> Result<Socket> {
+async fn connect(url: &str, document: &str, query: &str) -> Result<Socket> {
     let url = url.replacen("http://", "ws://", 1);
-    let address = format!("{url}/api/collab/{document}?token={token}&acks=1");
+    let address = format!("{url}/api/collab/{document}?{query}");
     let opened = timeout(Duration::from_secs(30), connect_async(address)).await;
     let (mut socket, _) = opened.context("no connection within 30 s")??;
     if let MaybeTlsStream::Plain(stream) = socket.get_mut() {
@@ -116,7 +116,9 @@ impl Peer {
     /// lacks. `connected` socket, first sync heard; like a provider it may still have to wait for
     /// its [`Self::barrier`].
     pub async fn rejoin(&mut self, url: &str, document: &str, token: &str) -> Result<()> {
-        self.line = Line::Socket(Box::new(connect(url, document, token).await?));
+        self.line = Line::Socket(Box::new(
+            connect(url, document, &format!("token={token}&acks=1")).await?,
+        ));
         self.send_step1().await?;
         // The server's step 1 asks for what it lacks; both must have come.
         let (mut told, mut asked) = (false, false);
@@ -134,7 +136,21 @@ impl Peer {
 
     /// Opens the socket without saying anything yet.
     pub async fn open(url: &str, document: &str, token: &str) -> Result<Self> {
-        let socket = connect(url, document, token).await?;
+        Self::open_with(url, document, &format!("token={token}&acks=1")).await
+    }
+
+    /// Opens it as a client that holds a copy of that epoch.
+    pub async fn open_at(url: &str, document: &str, token: &str, epoch: u64) -> Result<Self> {
+        Self::open_with(
+            url,
+            document,
+            &format!("token={token}&acks=1&epoch={epoch}"),
+        )
+        .await
+    }
+
+    async fn open_with(url: &str, document: &str, query: &str) -> Result<Self> {
+        let socket = connect(url, document, query).await?;
         Ok(Self::on(Line::Socket(Box::new(socket))))
     }
 

@@ -6,6 +6,7 @@ pub mod channels;
 pub mod context;
 pub mod drafting;
 pub mod engines;
+pub mod erasing;
 pub mod error;
 pub mod events;
 pub mod filling;
@@ -26,8 +27,8 @@ use std::time::Duration;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use operations::{
-    accounts, agencies, audit, cases, documents, forms, memberships, network, persons, session,
-    similar, statistics, system, transcripts,
+    accounts, agencies, audit, cases, documents, erasures, forms, memberships, network, persons,
+    session, similar, statistics, system, transcripts,
 };
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
@@ -60,7 +61,8 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(forms::routes())
         .merge(statistics::routes())
         .merge(similar::routes())
-        .merge(audit::routes());
+        .merge(audit::routes())
+        .merge(erasures::routes());
     OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
         .nest("/api/v1", v1)
         .merge(system::routes())

@@ -7,7 +7,7 @@ use domain::{
     clock::Clock,
     id::{DocumentId, MunicipalityId},
 };
-use store::{Database, Tx};
+use store::{Database, DocumentLog, Tx};
 
 use crate::{
     channels::{self, Channels},
@@ -59,7 +59,7 @@ struct Parts {
     config: ApiConfig,
     db: Database,
     hub: Hub,
-    log: Arc<dyn UpdateLog>,
+    log: Arc<DocumentLog>,
     engines: Arc<EngineSlot>,
     events: Events,
     applied: Applied,
@@ -77,7 +77,7 @@ impl AppState {
         config: ApiConfig,
         db: Database,
         hub: Hub,
-        log: Arc<dyn UpdateLog>,
+        log: Arc<DocumentLog>,
         engines: Arc<EngineSlot>,
     ) -> Self {
         Self(Arc::new(Parts {
@@ -116,6 +116,12 @@ impl AppState {
     #[must_use]
     pub fn log(&self) -> &dyn UpdateLog {
         &*self.0.log
+    }
+
+    /// The same, as the store has it: for erasure.
+    #[must_use]
+    pub fn document_log(&self) -> &DocumentLog {
+        &self.0.log
     }
 
     #[must_use]

@@ -18,7 +18,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{error::ApiError, events::CaseEvent, scanning, shapes, state::AppState, vectors};
+use crate::{
+    erasing, error::ApiError, events::CaseEvent, scanning, shapes, state::AppState, vectors,
+};
 
 /// Nothing was typed for so long.
 const QUIET: Duration = Duration::from_millis(1200);
@@ -95,6 +97,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     let mut models_settled = false;
     // Ends with the worker.
     let mut beside = JoinSet::new();
+    beside.spawn(erasing::run(state.clone(), stop.clone()));
 
     loop {
         let next = agenda.next();

@@ -31,12 +31,18 @@ enum Command {
     User(command::user::Arguments),
     /// 連携用トークンの発行
     Token(command::token::Arguments),
+    /// 動かしたまま、データの控えをフォルダに作ります（鍵は含みません）
+    Backup(command::backup::BackupArguments),
+    /// 控えを空のデータフォルダに戻します
+    Restore(command::backup::RestoreArguments),
+    /// 消去の申請・承認・実行と廃棄記録の一覧
+    Erase(command::erase::Arguments),
     /// データベースを新しい版に移行します
     Migrate(Options),
     /// 様式の一覧・出力
     Forms(command::forms::Arguments),
     /// 設定・データ・監査記録の健全性を調べ、直し方を示します
-    Doctor(Options),
+    Doctor(command::doctor::Arguments),
     /// 有効な設定を表示します
     Config(Options),
     /// 標準入力の JSONL をマスキングします
@@ -82,9 +88,12 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(arguments) => command::demo::run(arguments),
         Command::User(arguments) => command::user::run(arguments),
         Command::Token(arguments) => command::token::run(arguments),
+        Command::Backup(arguments) => command::backup::backup(arguments),
+        Command::Restore(arguments) => command::backup::restore(arguments),
+        Command::Erase(arguments) => command::erase::run(arguments),
         Command::Migrate(options) => command::migrate::run(options),
         Command::Forms(arguments) => command::forms::run(arguments),
-        Command::Doctor(options) => command::doctor::run(options),
+        Command::Doctor(arguments) => command::doctor::run(arguments),
         Command::Config(options) => command::show_config::run(options),
         Command::Mask(arguments) => command::lines::mask(arguments),
         Command::Embed(arguments) => command::lines::embed(arguments),

@@ -68,6 +68,8 @@ ids! {
     TranscriptId,
     /// A data key of the envelope encryption.
     DataKeyId,
+    /// 消去の申請 and, once carried out, its 廃棄記録.
+    ErasureId,
 }
 
 fn fresh(now: jiff::Timestamp, rng: &mut impl rand::Rng) -> String {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod code;
 pub mod consent;
 pub mod disclosure;
+pub mod erasure;
 pub mod form;
 pub mod id;
 pub mod kinship;

@@ -49,6 +49,8 @@ coded! {
         ReadStatistics = "read_statistics", "統計の閲覧";
         ReadAudit = "read_audit", "監査ログの閲覧";
         EraseRequest = "erase_request", "消去の申請";
+        /// Of somebody else's request; never of the own.
+        EraseApprove = "erase_approve", "消去の承認";
     }
 }
 
@@ -89,6 +91,7 @@ impl Role {
                 C::ReadSimilar,
                 C::ReadStatistics,
                 C::EraseRequest,
+                C::EraseApprove,
             ],
             Self::Coordinator => &[
                 C::ReadPersons,
@@ -123,6 +126,7 @@ impl Role {
                 C::ReadSimilar,
                 C::ReadStatistics,
                 C::EraseRequest,
+                C::EraseApprove,
             ],
             Self::Agency => &[C::ReadCases, C::CreateCase, C::EditCase, C::CommentCase],
             Self::AgencyMgr => &[
@@ -211,5 +215,12 @@ mod tests {
             with(Capability::ManageDisclosure),
             [Role::Coordinator, Role::CoordMgr]
         );
+        assert_eq!(
+            with(Capability::EraseApprove),
+            [Role::DepartmentApprover, Role::CoordMgr]
+        );
+        for role in with(Capability::EraseApprove) {
+            assert!(role.has(Capability::EraseRequest), "{role}");
+        }
     }
 }

@@ -1,28 +1,38 @@
-//! Data keys: one per case, one for the register, one for the blind index, one for the rest of a
-//! municipality; each wrapped by the municipality key.
+//! Data keys: one per case, per person, per household and per note, one for the blind index, one for
+//! the rest of a municipality; each wrapped by the municipality key.
 //!
 //! **Erasure:** [`Tx::destroy_key`] removes a wrapped key here. Old backups still hold it, wrapped
-//! by the municipality key of then; [`rewrap`] moves every living key to a new generation and drops
-//! the old one, after which a backup opens only what the *newest* `data_keys` table still knows.
-//! A restore therefore takes that table from the newest backup.
+//! by the municipality key of then; [`rewrap`] moves every living key to a new generation, writes
+//! them to the *ring* beside the key file, and drops the old generation. From then on a backup from
+//! before opens only what the ring still knows ([`adopt_ring`]).
+//!
+//! **Invariant:** a key is destroyed only when no row is sealed under it. Whoever seals in a writing
+//! transaction holds the active key's row until the commit, so that a key cannot be taken out of use
+//! under an open transaction.
 
 use std::sync::Arc;
 
-use domain::id::{CaseId, DataKeyId, MunicipalityId};
+use domain::id::{CaseId, DataKeyId, DocumentId, MunicipalityId, PersonId};
 use sqlx::Row;
 
 use crate::crypto::{self, CryptoError, Header, Place, SecretKey};
-use crate::database::{Database, Tx, lock};
+use crate::database::{Database, Dialect, Tx, lock};
 use crate::error::{Result, StoreError};
-use crate::keys::{self, Generations};
+use crate::keys::{self, Generations, KeySource};
 
 /// What a data key seals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// Everything that belongs to no case and no person.
     Municipality,
-    /// Persons and households.
+    /// What the register holds beside persons and households.
     Register,
+    /// One person of the register.
+    Person(PersonId),
+    /// One household of the register.
+    Household(String),
+    /// One note outside cases.
+    Note(DocumentId),
     /// Blind index of the register (never seals).
     Index,
     /// Everything of one case.
@@ -34,9 +44,17 @@ impl Purpose {
         match self {
             Self::Municipality => ("municipality", ""),
             Self::Register => ("register", ""),
+            Self::Person(person) => ("person", person.as_str()),
+            Self::Household(household) => ("household", household.as_str()),
+            Self::Note(note) => ("note", note.as_str()),
             Self::Index => ("index", ""),
             Self::Case(case) => ("case", case.as_str()),
         }
+    }
+
+    /// Made with the first value sealed under it, not beforehand.
+    const fn made_at_first_use(&self) -> bool {
+        matches!(self, Self::Person(_) | Self::Household(_) | Self::Note(_))
     }
 }
 
@@ -91,6 +109,18 @@ impl Database {
         Ok(crypto::seal(kek, &header, &place, self.random(), &key.0)?)
     }
 
+    /// As [`Database::generations`], read from their source again.
+    async fn generations_again(&self, municipality: &MunicipalityId) -> Result<Generations> {
+        lock(&self.0.generations).remove(municipality);
+        self.generations(municipality, false).await
+    }
+
+    /// Forgets every key held in memory; what is needed is unwrapped again.
+    pub fn forget_keys(&self) {
+        lock(&self.0.unwrapped).clear();
+        lock(&self.0.generations).clear();
+    }
+
     fn unwrap_key(
         municipality: &MunicipalityId,
         id: &DataKeyId,
@@ -124,14 +154,30 @@ impl Tx {
     ) -> Result<DataKey> {
         // Only a municipality without any key may get a new key file.
         let first: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM data_keys WHERE municipality_id = $1")
+            sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT 1 FROM data_keys WHERE municipality_id = $1 LIMIT 1) AS any_key")
                 .bind(municipality.as_str())
                 .fetch_one(self.conn())
                 .await?;
-        let generations = self
+        let mut generations = self
             .database()
             .generations(municipality, first == 0)
             .await?;
+        // Held until the commit: the generation cannot be changed under this transaction.
+        let current = self.hold_generation(municipality).await?;
+        let newest = |generations: &Generations| {
+            generations
+                .last_key_value()
+                .map_or(0, |(n, _)| i64::from(*n))
+        };
+        if newest(&generations) < current {
+            // Another node changed it.
+            generations = self.database().generations_again(municipality).await?;
+            if newest(&generations) < current {
+                return Err(StoreError::Key(
+                    "the key source is older than the data keys".into(),
+                ));
+            }
+        }
         let id: DataKeyId = self.database().fresh();
         let key = SecretKey(self.database().random());
         let wrapped = self
@@ -158,26 +204,62 @@ impl Tx {
         })
     }
 
+    /// The generation that wraps, its row held until the end of a writing transaction.
+    async fn hold_generation(&mut self, municipality: &MunicipalityId) -> Result<i64> {
+        sqlx::query("INSERT INTO key_generations (municipality_id, generation) VALUES ($1, 0) ON CONFLICT (municipality_id) DO NOTHING")
+            .bind(municipality.as_str())
+            .execute(self.conn())
+            .await?;
+        Ok(sqlx::query_scalar(
+            "UPDATE key_generations SET generation = generation WHERE municipality_id = $1 RETURNING generation",
+        )
+        .bind(municipality.as_str())
+        .fetch_one(self.conn())
+        .await?)
+    }
+
+    async fn active_key(
+        &mut self,
+        municipality: &MunicipalityId,
+        purpose: &Purpose,
+    ) -> Result<Option<(DataKeyId, Option<Vec<u8>>)>> {
+        let (kind, owner) = purpose.columns();
+        // SQLite has one writer: there nothing can change under a writing transaction.
+        let sql = if self.writes() && self.database().dialect() == Dialect::Postgres {
+            "SELECT id, wrapped FROM data_keys \
+             WHERE municipality_id = $1 AND purpose = $2 AND owner_id = $3 AND state = 'active' FOR SHARE"
+        } else {
+            "SELECT id, wrapped FROM data_keys \
+             WHERE municipality_id = $1 AND purpose = $2 AND owner_id = $3 AND state = 'active'"
+        };
+        let row = sqlx::query(sql)
+            .bind(municipality.as_str())
+            .bind(kind)
+            .bind(owner)
+            .fetch_optional(self.conn())
+            .await?;
+        row.map(|row| Ok((DataKeyId(row.try_get("id")?), row.try_get("wrapped")?)))
+            .transpose()
+    }
+
     /// The active key of a purpose.
     pub(crate) async fn data_key(
         &mut self,
         municipality: &MunicipalityId,
         purpose: &Purpose,
     ) -> Result<DataKey> {
-        let (kind, owner) = purpose.columns();
-        let row = sqlx::query(
-            "SELECT id, wrapped FROM data_keys \
-             WHERE municipality_id = $1 AND purpose = $2 AND owner_id = $3 AND state = 'active'",
-        )
-        .bind(municipality.as_str())
-        .bind(kind)
-        .bind(owner)
-        .fetch_optional(self.conn())
-        .await?
-        .ok_or(CryptoError::KeyMissing)?;
-        let id = DataKeyId(row.try_get("id")?);
-        let wrapped: Option<Vec<u8>> = row.try_get("wrapped")?;
-        self.unwrapped(municipality, id, wrapped).await
+        let mut found = self.active_key(municipality, purpose).await?;
+        if found.is_none() {
+            // Waited for a change of the key: its new row is seen by the next statement only.
+            found = self.active_key(municipality, purpose).await?;
+        }
+        match found {
+            Some((id, wrapped)) => self.unwrapped(municipality, id, wrapped).await,
+            None if purpose.made_at_first_use() && self.writes() => {
+                self.create_key(municipality, purpose).await
+            }
+            None => Err(CryptoError::KeyMissing.into()),
+        }
     }
 
     /// A key by the id in a record's header (also retired ones).
@@ -215,12 +297,15 @@ impl Tx {
         }
         let wrapped = wrapped.ok_or(CryptoError::KeyMissing)?;
         let generations = db.generations(municipality, false).await?;
-        let key = Arc::new(Database::unwrap_key(
-            municipality,
-            &id,
-            &generations,
-            &wrapped,
-        )?);
+        let key = match Database::unwrap_key(municipality, &id, &generations, &wrapped) {
+            // Another node may have changed the generation.
+            Err(StoreError::Crypto(CryptoError::KeyMissing)) => {
+                let generations = db.generations_again(municipality).await?;
+                Database::unwrap_key(municipality, &id, &generations, &wrapped)?
+            }
+            other => other?,
+        };
+        let key = Arc::new(key);
         db.0.cache_key(municipality, &id, key.clone());
         Ok(DataKey { id, key })
     }
@@ -306,6 +391,48 @@ impl Tx {
         String::from_utf8(plain).map_err(|_| StoreError::Crypto(CryptoError::Content))
     }
 
+    /// Takes the active key of a purpose out of use: from now on it only opens. What is sealed after the
+    /// commit is sealed under a new one.
+    ///
+    /// # Errors
+    /// Database away, keys not writable.
+    pub(crate) async fn replace_key(
+        &mut self,
+        municipality: &MunicipalityId,
+        purpose: &Purpose,
+    ) -> Result<DataKey> {
+        let (kind, owner) = purpose.columns();
+        sqlx::query(
+            "UPDATE data_keys SET state = 'retired' \
+             WHERE municipality_id = $1 AND purpose = $2 AND owner_id = $3 AND state = 'active'",
+        )
+        .bind(municipality.as_str())
+        .bind(kind)
+        .bind(owner)
+        .execute(self.conn())
+        .await?;
+        self.create_key(municipality, purpose).await
+    }
+
+    /// Keys of a purpose that only open.
+    pub(crate) async fn retired_keys(
+        &mut self,
+        municipality: &MunicipalityId,
+        purpose: &Purpose,
+    ) -> Result<Vec<DataKeyId>> {
+        let (kind, owner) = purpose.columns();
+        let found: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM data_keys \
+             WHERE municipality_id = $1 AND purpose = $2 AND owner_id = $3 AND state = 'retired' ORDER BY id",
+        )
+        .bind(municipality.as_str())
+        .bind(kind)
+        .bind(owner)
+        .fetch_all(self.conn())
+        .await?;
+        Ok(found.into_iter().map(DataKeyId).collect())
+    }
+
     /// Destroys every data key of a purpose: what it sealed can no longer be read here. See the
     /// module's text for old backups. Returns how many keys went.
     ///
@@ -316,16 +443,36 @@ impl Tx {
         municipality: &MunicipalityId,
         purpose: &Purpose,
     ) -> Result<u64> {
+        let active = self.destroy(municipality, purpose, "active").await?;
+        Ok(active + self.destroy(municipality, purpose, "retired").await?)
+    }
+
+    /// Destroys the keys of a purpose that only open.
+    pub(crate) async fn destroy_retired(
+        &mut self,
+        municipality: &MunicipalityId,
+        purpose: &Purpose,
+    ) -> Result<u64> {
+        self.destroy(municipality, purpose, "retired").await
+    }
+
+    async fn destroy(
+        &mut self,
+        municipality: &MunicipalityId,
+        purpose: &Purpose,
+        state: &'static str,
+    ) -> Result<u64> {
         let (kind, owner) = purpose.columns();
         let now = self.now_text();
         let rows = sqlx::query(
             "UPDATE data_keys SET wrapped = NULL, state = 'destroyed', destroyed_at = $4 \
-             WHERE municipality_id = $1 AND purpose = $2 AND owner_id = $3 AND state <> 'destroyed' RETURNING id",
+             WHERE municipality_id = $1 AND purpose = $2 AND owner_id = $3 AND state = $5 RETURNING id",
         )
         .bind(municipality.as_str())
         .bind(kind)
         .bind(owner)
         .bind(now)
+        .bind(state)
         .fetch_all(self.conn())
         .await?;
         for row in &rows {
@@ -336,45 +483,207 @@ impl Tx {
     }
 }
 
+fn stopped(error: tokio::task::JoinError) -> StoreError {
+    StoreError::Key(format!("key source stopped: {}", error.is_panic()))
+}
+
+/// The generation that a municipality's newest key has at its source.
+///
+/// # Errors
+/// Source away.
+pub async fn generation(db: &Database, municipality: &MunicipalityId) -> Result<u32> {
+    let generations = db.generations_again(municipality).await?;
+    Ok(generations.last_key_value().map_or(0, |(n, _)| *n))
+}
+
 /// Moves every living data key of a municipality to a new generation of its key, then drops the
 /// older generations. A crash in between leaves both generations, and this can simply run again.
+/// Returns how many keys there are.
 ///
 /// # Errors
 /// Keys that come from a command are rotated at their source; database or files away.
 pub async fn rewrap(db: &Database, municipality: &MunicipalityId) -> Result<u64> {
     let (source, id, fresh) = (db.0.keys.clone(), municipality.clone(), db.random::<32>());
-    let blocking = |error: tokio::task::JoinError| {
-        StoreError::Key(format!("key source stopped: {}", error.is_panic()))
-    };
     let generations =
         tokio::task::spawn_blocking(move || keys::add_generation(&source, &id, fresh))
             .await
-            .map_err(blocking)??;
+            .map_err(stopped)??;
+    let count = wrap_all(db, municipality, generations).await?;
+    let (source, id) = (db.0.keys.clone(), municipality.clone());
+    let left = tokio::task::spawn_blocking(move || keys::drop_old_generations(&source, &id))
+        .await
+        .map_err(stopped)??;
+    lock(&db.0.generations).insert(municipality.clone(), left);
+    Ok(count)
+}
+
+/// Makes sure that nothing wrapped by generation `above` or an older one opens any more. `false`: the
+/// keys come from a command, and whoever keeps them must first add a generation there, or take the
+/// older ones away; ask again later.
+///
+/// # Errors
+/// Source or database away.
+pub async fn rotate(db: &Database, municipality: &MunicipalityId, above: u32) -> Result<bool> {
+    if matches!(db.0.keys, KeySource::Files(_)) {
+        rewrap(db, municipality).await?;
+        return Ok(true);
+    }
+    let generations = db.generations_again(municipality).await?;
+    let (newest, oldest) = (generations.last_key_value(), generations.first_key_value());
+    if newest.is_none_or(|(n, _)| *n <= above) {
+        return Ok(false);
+    }
+    let gone = oldest.is_some_and(|(n, _)| *n > above);
+    if !gone {
+        wrap_all(db, municipality, generations).await?;
+    }
+    Ok(gone)
+}
+
+/// Wraps every living data key by the newest of `generations` and writes the ring.
+async fn wrap_all(
+    db: &Database,
+    municipality: &MunicipalityId,
+    generations: Generations,
+) -> Result<u64> {
     lock(&db.0.generations).insert(municipality.clone(), generations.clone());
+    let newest = generations.last_key_value().map_or(0, |(n, _)| *n);
+    // First, so that no key is made under an older generation from here on.
     let mut tx = db.write().await?;
+    tx.hold_generation(municipality).await?;
+    sqlx::query("UPDATE key_generations SET generation = $2 WHERE municipality_id = $1")
+        .bind(municipality.as_str())
+        .bind(i64::from(newest))
+        .execute(tx.conn())
+        .await?;
+    tx.commit().await?;
+    while wrap_some(db, municipality, &generations, newest).await? {
+        // Whoever waits for the writer goes first.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let mut tx = db.read().await?;
     let rows = sqlx::query(
         "SELECT id, wrapped FROM data_keys WHERE municipality_id = $1 AND wrapped IS NOT NULL",
     )
     .bind(municipality.as_str())
     .fetch_all(tx.conn())
     .await?;
+    drop(tx);
+    let mut ring = keys::Ring::new();
+    for row in &rows {
+        ring.insert(row.try_get("id")?, row.try_get("wrapped")?);
+    }
+    let (folder, id) = (db.0.data_dir.join("keys"), municipality.clone());
+    tokio::task::spawn_blocking(move || keys::write_ring(&folder, &id, &ring))
+        .await
+        .map_err(stopped)??;
+    Ok(rows.len() as u64)
+}
+
+/// Wraps some of the keys that another generation wraps; `false` when there is none left.
+async fn wrap_some(
+    db: &Database,
+    municipality: &MunicipalityId,
+    generations: &Generations,
+    newest: u32,
+) -> Result<bool> {
+    const BATCH: i64 = 500;
+    let mut tx = db.write().await?;
+    // The generation stands in the record's header, after version and key id.
+    let rows = sqlx::query(
+        "SELECT id, wrapped FROM data_keys WHERE municipality_id = $1 AND wrapped IS NOT NULL AND substr(wrapped, 18, 8) <> $2 LIMIT $3",
+    )
+    .bind(municipality.as_str())
+    .bind(u64::from(newest).to_be_bytes().to_vec())
+    .bind(BATCH)
+    .fetch_all(tx.conn())
+    .await?;
     for row in &rows {
         let key_id = DataKeyId(row.try_get("id")?);
         let wrapped: Vec<u8> = row.try_get("wrapped")?;
-        let key = Database::unwrap_key(municipality, &key_id, &generations, &wrapped)?;
-        let wrapped = db.wrap(municipality, &key_id, &generations, &key)?;
-        sqlx::query("UPDATE data_keys SET wrapped = $3 WHERE municipality_id = $1 AND id = $2")
+        let key = Database::unwrap_key(municipality, &key_id, generations, &wrapped)?;
+        let again = db.wrap(municipality, &key_id, generations, &key)?;
+        // What was destroyed meanwhile stays so.
+        sqlx::query("UPDATE data_keys SET wrapped = $3 WHERE municipality_id = $1 AND id = $2 AND wrapped = $4")
             .bind(municipality.as_str())
             .bind(key_id.as_str())
+            .bind(again)
             .bind(wrapped)
             .execute(tx.conn())
             .await?;
     }
     tx.commit().await?;
-    let (source, id) = (db.0.keys.clone(), municipality.clone());
-    let left = tokio::task::spawn_blocking(move || keys::drop_old_generations(&source, &id))
+    Ok(!rows.is_empty())
+}
+
+/// After a backup was restored: data keys whose generation is gone are taken from the ring, and those
+/// the ring does not know were destroyed since; that is noted, and they are returned by purpose: cases
+/// first, so that persons are looked at when the erased cases are gone.
+///
+/// # Errors
+/// Key source or database away.
+pub async fn adopt_ring(db: &Database, municipality: &MunicipalityId) -> Result<Vec<Purpose>> {
+    let generations = db.generations_again(municipality).await?;
+    let (folder, id) = (db.0.data_dir.join("keys"), municipality.clone());
+    let ring = tokio::task::spawn_blocking(move || keys::read_ring(&folder, &id))
         .await
-        .map_err(blocking)??;
-    lock(&db.0.generations).insert(municipality.clone(), left);
-    Ok(rows.len() as u64)
+        .map_err(stopped)??;
+    let mut tx = db.write().await?;
+    let rows = sqlx::query(
+        "SELECT id, purpose, owner_id, wrapped FROM data_keys WHERE municipality_id = $1 AND wrapped IS NOT NULL ORDER BY id",
+    )
+    .bind(municipality.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    let now = tx.now_text();
+    let mut lost = Vec::new();
+    for row in &rows {
+        let id: String = row.try_get("id")?;
+        let wrapped: Vec<u8> = row.try_get("wrapped")?;
+        let generation = crypto::header(&wrapped)?.epoch;
+        if u32::try_from(generation).is_ok_and(|n| generations.contains_key(&n)) {
+            continue;
+        }
+        let living = ring.get(&id).cloned();
+        if living.is_none() {
+            let owner: String = row.try_get("owner_id")?;
+            match row.try_get::<String, _>("purpose")?.as_str() {
+                "case" => lost.push(Purpose::Case(CaseId(owner))),
+                "person" => lost.push(Purpose::Person(PersonId(owner))),
+                "household" => lost.push(Purpose::Household(owner)),
+                "note" => lost.push(Purpose::Note(DocumentId(owner))),
+                _ => {
+                    return Err(StoreError::Key(
+                        "the key file and the key ring do not belong to this backup".into(),
+                    ));
+                }
+            }
+        }
+        let state = if living.is_some() {
+            "active"
+        } else {
+            "destroyed"
+        };
+        sqlx::query(
+            "UPDATE data_keys SET wrapped = $3, state = CASE WHEN $4 = 'destroyed' THEN 'destroyed' ELSE state END, \
+             destroyed_at = CASE WHEN $4 = 'destroyed' THEN $5 ELSE destroyed_at END WHERE municipality_id = $1 AND id = $2",
+        )
+        .bind(municipality.as_str())
+        .bind(id)
+        .bind(living)
+        .bind(state)
+        .bind(now.as_str())
+        .execute(tx.conn())
+        .await?;
+    }
+    let newest = generations.last_key_value().map_or(0, |(n, _)| *n);
+    tx.hold_generation(municipality).await?;
+    sqlx::query("UPDATE key_generations SET generation = $2 WHERE municipality_id = $1")
+        .bind(municipality.as_str())
+        .bind(i64::from(newest))
+        .execute(tx.conn())
+        .await?;
+    tx.commit().await?;
+    lost.sort_by_key(|purpose| !matches!(purpose, Purpose::Case(_)));
+    Ok(lost)
 }

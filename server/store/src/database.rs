@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{
-    Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, Transaction,
+    Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, Row,
+    Transaction,
 };
 
 use crate::accounts::Hashing;
@@ -417,6 +418,102 @@ impl Database {
         &self.0.writer
     }
 
+    /// The pools to read from: both databases, each once.
+    pub(crate) fn pools(&self) -> Vec<&AnyPool> {
+        match self.0.dialect {
+            Dialect::Sqlite => vec![&self.0.reader, &self.0.log_reader],
+            // Both schemas live in one database.
+            Dialect::Postgres => vec![&self.0.reader],
+        }
+    }
+
+    /// Gives freed space back. SQLite: what was deleted is overwritten already (`secure_delete`); small
+    /// files are written anew as well, and the write-ahead logs are emptied. PostgreSQL: dead rows go;
+    /// what archived WAL segments hold of them stays sealed under a destroyed key.
+    ///
+    /// # Errors
+    /// Database away; [`StoreError::Conflict`] while somebody reads an old state for long.
+    pub async fn compact(&self) -> Result<()> {
+        /// Writing a file of this size anew holds writers up for about a second.
+        const SMALL: i64 = 128 << 20;
+        match self.0.dialect {
+            Dialect::Sqlite => {
+                for pool in [&self.0.writer, &self.0.log_writer] {
+                    let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+                        .fetch_one(pool)
+                        .await?;
+                    let size: i64 = sqlx::query_scalar("PRAGMA page_size")
+                        .fetch_one(pool)
+                        .await?;
+                    if pages.saturating_mul(size) <= SMALL {
+                        pool.execute("VACUUM").await?;
+                    }
+                    empty_wal(pool).await?;
+                }
+            }
+            Dialect::Postgres => {
+                let rows = sqlx::query(
+                    "SELECT CAST(tablename AS TEXT) AS name FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1",
+                )
+                .fetch_all(&self.0.writer)
+                .await?;
+                for row in &rows {
+                    let name: String = row.try_get("name")?;
+                    let sql = format!("VACUUM \"{}\"", name.replace('"', "\"\""));
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+                        .execute(&self.0.writer)
+                        .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Held while a backup is made, and while an erasure replaces a key: a backup is of one side of that
+    /// or of the other. `None` when somebody else has it. Ends with the file.
+    ///
+    /// # Errors
+    /// Data folder not writable.
+    pub fn erasure_lock(&self) -> Result<Option<std::fs::File>> {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.0.data_dir.join("erasure.lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+
+    /// Copies both SQLite databases as they are at one moment each into an existing folder, while others
+    /// go on working: first the registry, then the log, so that every document of the copy has its log.
+    /// Returns the names of the files.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] on PostgreSQL; database away; a file of that name is there.
+    pub async fn copy_to(&self, folder: &Path) -> Result<Vec<&'static str>> {
+        if self.0.dialect != Dialect::Sqlite {
+            return Err(StoreError::Invalid("database_url"));
+        }
+        let mut names = Vec::new();
+        for (pool, name) in [
+            (&self.0.reader, "musubi.sqlite"),
+            (&self.0.log_reader, "documents.sqlite"),
+        ] {
+            let path = folder.join(name);
+            let path = path.to_str().ok_or(StoreError::Invalid("folder"))?;
+            sqlx::query("VACUUM INTO $1")
+                .bind(path)
+                .execute(pool)
+                .await?;
+            std::fs::File::open(path)?.sync_all()?;
+            names.push(name);
+        }
+        Ok(names)
+    }
+
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
         let mut out = [0; N];
         lock(&self.0.rng).fill_bytes(&mut out);
@@ -441,6 +538,20 @@ impl Database {
         use base64::Engine;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.random::<32>())
     }
+}
+
+/// Writes the write-ahead log back and cuts it to nothing.
+async fn empty_wal(pool: &AnyPool) -> Result<()> {
+    for _ in 0..100 {
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(pool)
+            .await?;
+        if row.try_get::<i64, _>(0)? == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(StoreError::Conflict)
 }
 
 async fn migration_lock(path: PathBuf) -> Result<std::fs::File> {
@@ -490,6 +601,10 @@ impl Tx {
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.db
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        self.writes
     }
 
     /// The instant the transaction began: one for all it writes.
@@ -554,7 +669,8 @@ impl Inner {
         key: Arc<SecretKey>,
     ) {
         let mut cache = lock(&self.unwrapped);
-        if cache.len() >= 4096 {
+        // Persons have a key each: a list of cases touches hundreds.
+        if cache.len() >= 16_384 {
             cache.clear();
         }
         cache.insert((municipality.clone(), id.clone()), key);

@@ -158,7 +158,10 @@ pub async fn create_note(tx: &mut Tx, caller: &Caller) -> Result<DocumentId> {
         return Err(StoreError::Forbidden);
     }
     let agency = caller.viewer.agency.clone();
-    insert(tx, caller, None, DocumentKind::Note, None, &agency).await
+    let id = insert(tx, caller, None, DocumentKind::Note, None, &agency).await?;
+    tx.create_key(&caller.viewer.municipality, &Purpose::Note(id.clone()))
+        .await?;
+    Ok(id)
 }
 
 async fn subjects(
@@ -775,7 +778,7 @@ impl CaseAccess {
 pub(crate) fn purpose(info: &DocumentInfo) -> Purpose {
     match &info.case {
         Some(case) => Purpose::Case(case.clone()),
-        None => Purpose::Municipality,
+        None => Purpose::Note(info.id.clone()),
     }
 }
 

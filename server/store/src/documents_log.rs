@@ -16,8 +16,10 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use collab::erasure::Past;
 use collab::identity::Author;
 use collab::log::{Authored, Entry, Loaded, LogError, Snapshot, Span, UpdateLog, Version, surplus};
+use collab::shape::Shape;
 use domain::clock::instant_text;
 use domain::id::{DataKeyId, DocumentId, MunicipalityId};
 use domain::section::DocumentKind;
@@ -319,14 +321,24 @@ impl DocumentLog {
         .map_err(away)?
         .ok_or(LogError::NotFound)?;
         let municipality = MunicipalityId(row.try_get("municipality_id").map_err(away)?);
-        let purpose = match row.try_get::<Option<String>, _>("case_id").map_err(away)? {
-            Some(case) => Purpose::Case(case.into()),
-            None => Purpose::Municipality,
-        };
-        let key = tx
-            .data_key(&municipality, &purpose)
-            .await
-            .map_err(store_error)?;
+        let case: Option<String> = row.try_get("case_id").map_err(away)?;
+        let key = match case {
+            Some(case) => {
+                tx.data_key(&municipality, &Purpose::Case(case.into()))
+                    .await
+            }
+            None => {
+                let own = Purpose::Note(document.clone());
+                match tx.data_key(&municipality, &own).await {
+                    // Notes had no key of their own at first.
+                    Err(StoreError::Crypto(CryptoError::KeyMissing)) => {
+                        tx.data_key(&municipality, &Purpose::Municipality).await
+                    }
+                    other => other,
+                }
+            }
+        }
+        .map_err(store_error)?;
         tx.commit().await.map_err(store_error)?;
         let place = Sealing { municipality, key };
         let mut keys = lock(&self.keys);
@@ -437,18 +449,20 @@ impl DocumentLog {
         &self,
         place: &Sealing,
         document: &DocumentId,
-        version: &Version,
+        epoch: u64,
+        seq: u64,
+        label: &str,
     ) -> Result<String, LogError> {
-        if is_code(&version.label) {
-            return Ok(version.label.clone());
+        if is_code(label) {
+            return Ok(label.to_owned());
         }
         let record = self.seal(
             place,
             LABEL,
             document.as_str(),
-            version.epoch,
-            version.seq,
-            version.label.as_bytes(),
+            epoch,
+            seq,
+            label.as_bytes(),
         )?;
         Ok(format!("{SEALED}{}", BASE64.encode(record)))
     }
@@ -564,15 +578,27 @@ async fn head(
     connection: &mut AnyConnection,
     document: &DocumentId,
 ) -> Result<(u64, u64), LogError> {
-    let row = sqlx::query("SELECT epoch, last_seq FROM document_heads WHERE document_id = $1")
-        .bind(document.as_str())
-        .fetch_optional(connection)
-        .await
-        .map_err(away)?
-        .ok_or(LogError::NotFound)?;
+    let (epoch, last, _) = head_and_key(connection, document).await?;
+    Ok((epoch, last))
+}
+
+/// As [`head`], with the data key that the log was last rewritten under.
+async fn head_and_key(
+    connection: &mut AnyConnection,
+    document: &DocumentId,
+) -> Result<(u64, u64, DataKeyId), LogError> {
+    let row = sqlx::query(
+        "SELECT epoch, last_seq, data_key_id FROM document_heads WHERE document_id = $1",
+    )
+    .bind(document.as_str())
+    .fetch_optional(connection)
+    .await
+    .map_err(away)?
+    .ok_or(LogError::NotFound)?;
     Ok((
         unsigned(row.try_get("epoch").map_err(away)?)?,
         unsigned(row.try_get("last_seq").map_err(away)?)?,
+        DataKeyId(row.try_get("data_key_id").map_err(away)?),
     ))
 }
 
@@ -598,6 +624,336 @@ async fn heads_on(
             ))
         })
         .collect()
+}
+
+/// What [`DocumentLog::rewrite`] left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The epoch before and the one it has now.
+    pub from: u64,
+    pub epoch: u64,
+    /// The sequence number of the snapshot that everything stands in now.
+    pub seq: u64,
+}
+
+impl DocumentLog {
+    /// Where the log stands: epoch, last sequence number and the data key it was last rewritten under.
+    ///
+    /// # Errors
+    /// [`LogError::NotFound`], database away.
+    pub async fn head(&self, document: &DocumentId) -> Result<(u64, u64, DataKeyId), LogError> {
+        let mut connection = self.db.0.log_reader.acquire().await.map_err(away)?;
+        head_and_key(&mut connection, document).await
+    }
+
+    /// Replaces the log by a snapshot of its present state, under a new epoch and under the key that is
+    /// active now. With [`Past::Erase`] nothing that was deleted stays, and no version; with
+    /// [`Past::Keep`] the versions are sealed anew and the journal stays. Everything durable is in it:
+    /// an append that comes meanwhile makes it start again, one that comes after is refused for its
+    /// epoch. `raised` is told the new epoch before anything is written.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn rewrite<F: Future<Output = Result<(), LogError>>>(
+        &self,
+        document: &DocumentId,
+        shape: &Arc<Shape>,
+        past: Past,
+        raised: impl Fn(u64) -> F,
+    ) -> Result<Rewritten, LogError> {
+        loop {
+            self.forget(document);
+            let loaded = self.load(document).await?;
+            let last = loaded
+                .entries
+                .last()
+                .map_or(loaded.snapshot_seq, |(seq, _)| *seq);
+            let epoch = loaded.epoch;
+            let shape = Arc::clone(shape);
+            let snapshot = tokio::task::spawn_blocking(move || {
+                collab::erasure::present(&shape, &loaded, past)
+            })
+            .await
+            .map_err(|_| corrupt("rewriting stopped"))??;
+            raised(epoch + 1).await?;
+            match self
+                .put_in_place(document, epoch, last, past, &snapshot)
+                .await
+            {
+                Err(LogError::Behind { .. } | LogError::EpochChanged { .. }) => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    return Ok(Rewritten {
+                        from: epoch,
+                        epoch: epoch + 1,
+                        seq: last + 1,
+                    });
+                }
+            }
+        }
+    }
+
+    async fn put_in_place(
+        &self,
+        document: &DocumentId,
+        epoch: u64,
+        last: u64,
+        past: Past,
+        snapshot: &Snapshot,
+    ) -> Result<(), LogError> {
+        let place = self.place(document).await?;
+        let (next, seq) = (epoch + 1, last + 1);
+        let plain = encode_snapshot(snapshot)?;
+        let record = self.seal(&place, SNAPSHOT, document.as_str(), next, seq, &plain)?;
+        let mut transaction = self.begin().await?;
+        let moved = sqlx::query(
+            "UPDATE document_heads SET epoch = $2, last_seq = $3, data_key_id = $4, updated_at = $5 \
+             WHERE document_id = $1 AND epoch = $6 AND last_seq = $7",
+        )
+        .bind(document.as_str())
+        .bind(signed(next)?)
+        .bind(signed(seq)?)
+        .bind(place.key.id.as_str())
+        .bind(self.now())
+        .bind(signed(epoch)?)
+        .bind(signed(last)?)
+        .execute(transaction.conn())
+        .await
+        .map_err(away)?;
+        if moved.rows_affected() == 0 {
+            let (current, last) = head(transaction.conn(), document).await?;
+            return Err(if current == epoch {
+                LogError::Behind { last }
+            } else {
+                LogError::EpochChanged { current }
+            });
+        }
+        for sql in [
+            "DELETE FROM document_entries WHERE document_id = $1",
+            "DELETE FROM document_snapshots WHERE document_id = $1",
+        ] {
+            sqlx::query(sql)
+                .bind(document.as_str())
+                .execute(transaction.conn())
+                .await
+                .map_err(away)?;
+        }
+        sqlx::query("INSERT INTO document_snapshots (document_id, epoch, seq, snapshot_sealed) VALUES ($1, $2, $3, $4)")
+            .bind(document.as_str())
+            .bind(signed(next)?)
+            .bind(signed(seq)?)
+            .bind(record)
+            .execute(transaction.conn())
+            .await
+            .map_err(away)?;
+        match past {
+            Past::Erase => {
+                sqlx::query("DELETE FROM document_versions WHERE document_id = $1")
+                    .bind(document.as_str())
+                    .execute(transaction.conn())
+                    .await
+                    .map_err(away)?;
+            }
+            Past::Keep => {
+                self.seal_versions(transaction.conn(), &place, document)
+                    .await?
+            }
+        }
+        transaction.commit().await?;
+        self.note(document, (next, seq));
+        Ok(())
+    }
+
+    /// Seals the versions of a document under its present key.
+    async fn seal_versions(
+        &self,
+        connection: &mut AnyConnection,
+        place: &Sealing,
+        document: &DocumentId,
+    ) -> Result<(), LogError> {
+        let rows = sqlx::query(
+            "SELECT epoch, seq, label, state_sealed FROM document_versions WHERE document_id = $1",
+        )
+        .bind(document.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(away)?;
+        for row in &rows {
+            let (epoch, seq): (i64, i64) = (
+                row.try_get("epoch").map_err(away)?,
+                row.try_get("seq").map_err(away)?,
+            );
+            let label: String = row.try_get("label").map_err(away)?;
+            let record: Vec<u8> = row.try_get("state_sealed").map_err(away)?;
+            let (number, place_of) = (unsigned(seq)?, unsigned(epoch)?);
+            let plain = self
+                .open(
+                    place,
+                    VERSION,
+                    &version_row(document, &label),
+                    place_of,
+                    number,
+                    &record,
+                )
+                .await?;
+            let words = StoredLabel {
+                seq: number,
+                at: jiff::Timestamp::UNIX_EPOCH,
+                stored: label.clone(),
+            };
+            let words = self.label(place, document, place_of, &words).await?;
+            let renewed = self.sealed_label(place, document, place_of, number, &words)?;
+            let at = version_row(document, &renewed);
+            let sealed = self.seal(place, VERSION, &at, place_of, number, &plain)?;
+            sqlx::query(
+                "UPDATE document_versions SET state_sealed = $5, label = $6 WHERE document_id = $1 AND epoch = $2 AND seq = $3 AND label = $4",
+            )
+            .bind(document.as_str())
+            .bind(epoch)
+            .bind(seq)
+            .bind(label)
+            .bind(sealed)
+            .bind(renewed)
+            .execute(&mut *connection)
+            .await
+            .map_err(away)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the log of a document altogether. Doing it again does nothing.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn remove(&self, document: &DocumentId) -> Result<(), LogError> {
+        let mut transaction = self.begin().await?;
+        for sql in [
+            "DELETE FROM document_heads WHERE document_id = $1",
+            "DELETE FROM document_entries WHERE document_id = $1",
+            "DELETE FROM document_snapshots WHERE document_id = $1",
+            "DELETE FROM document_versions WHERE document_id = $1",
+        ] {
+            sqlx::query(sql)
+                .bind(document.as_str())
+                .execute(transaction.conn())
+                .await
+                .map_err(away)?;
+        }
+        transaction.commit().await?;
+        self.forget(document);
+        Ok(())
+    }
+
+    /// How many records of these documents are sealed under a key: 0 before it may be destroyed.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn sealed_under(
+        &self,
+        documents: &[DocumentId],
+        key: &DataKeyId,
+    ) -> Result<u64, LogError> {
+        let id = hex::decode(key.as_str()).map_err(|_| corrupt("key id"))?;
+        let mut found = 0_u64;
+        for document in documents {
+            for sql in [
+                "SELECT COUNT(*) FROM document_entries WHERE document_id = $1 AND substr(entry_sealed, 2, 16) = $2",
+                "SELECT COUNT(*) FROM document_snapshots WHERE document_id = $1 AND substr(snapshot_sealed, 2, 16) = $2",
+                "SELECT COUNT(*) FROM document_versions WHERE document_id = $1 AND substr(state_sealed, 2, 16) = $2",
+            ] {
+                let count: i64 = sqlx::query_scalar(sql)
+                    .bind(document.as_str())
+                    .bind(id.clone())
+                    .fetch_one(&self.db.0.log_reader)
+                    .await
+                    .map_err(away)?;
+                found += unsigned(count)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Everything the log holds of a document, opened: updates in the order of the log, then the states
+    /// of its versions. The second part counts records that no key here opens. For looking whether a
+    /// text is still there; nobody is shown it.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn contents(
+        &self,
+        municipality: &MunicipalityId,
+        document: &DocumentId,
+    ) -> Result<Contents, LogError> {
+        let mut out = Contents::default();
+        let mut tx = self.db.read().await.map_err(store_error)?;
+        for (sql, column) in [
+            (
+                "SELECT snapshot_sealed AS record, '' AS label FROM document_snapshots WHERE document_id = $1",
+                SNAPSHOT,
+            ),
+            (
+                "SELECT entry_sealed AS record, '' AS label FROM document_entries WHERE document_id = $1 ORDER BY epoch, seq",
+                ENTRY,
+            ),
+            (
+                "SELECT state_sealed AS record, label FROM document_versions WHERE document_id = $1 ORDER BY epoch, seq, label",
+                VERSION,
+            ),
+        ] {
+            let rows = sqlx::query(sql)
+                .bind(document.as_str())
+                .fetch_all(&self.db.0.log_reader)
+                .await
+                .map_err(away)?;
+            for row in &rows {
+                let record: Vec<u8> = row.try_get("record").map_err(away)?;
+                let label: String = row.try_get("label").map_err(away)?;
+                let at = if column == VERSION {
+                    version_row(document, &label)
+                } else {
+                    document.as_str().to_owned()
+                };
+                let plain = match tx.open(municipality, column, &at, &record).await {
+                    Ok(plain) => plain,
+                    Err(StoreError::Crypto(_)) => {
+                        out.unreadable += 1;
+                        continue;
+                    }
+                    Err(error) => return Err(store_error(error)),
+                };
+                if let Some(sealed) = label.strip_prefix(SEALED) {
+                    let sealed = BASE64.decode(sealed).map_err(|_| corrupt("label"))?;
+                    match tx
+                        .open(municipality, LABEL, document.as_str(), &sealed)
+                        .await
+                    {
+                        Ok(words) => out.labels.push(words),
+                        Err(StoreError::Crypto(_)) => out.unreadable += 1,
+                        Err(error) => return Err(store_error(error)),
+                    }
+                }
+                match column {
+                    VERSION => out.versions.push(plain),
+                    SNAPSHOT => out.updates.push(decode_snapshot(&plain)?.state),
+                    _ => out.updates.push(decode_entry(&plain)?.update.to_vec()),
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// What a log holds, see [`DocumentLog::contents`].
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Snapshot and entries: Yjs updates, v1 encoding.
+    pub updates: Vec<Vec<u8>>,
+    /// States of versions: Yjs updates, v1 encoding.
+    pub versions: Vec<Vec<u8>>,
+    /// Names that users gave to versions.
+    pub labels: Vec<Vec<u8>>,
+    /// Records whose key is gone.
+    pub unreadable: u64,
 }
 
 fn version_row(document: &DocumentId, label: &str) -> String {
@@ -688,13 +1044,13 @@ impl UpdateLog for DocumentLog {
     }
 
     async fn load(&self, document: &DocumentId) -> Result<Loaded, LogError> {
-        let place = self.place(document).await?;
+        let mut place = self.place(document).await?;
         let begin = match self.db.0.dialect {
             Dialect::Sqlite => "BEGIN",
             Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         };
         let mut transaction = self.db.0.log_reader.begin_with(begin).await.map_err(away)?;
-        let (epoch, last) = match head(&mut transaction, document).await {
+        let (epoch, last, key) = match head_and_key(&mut transaction, document).await {
             Err(LogError::NotFound) => {
                 self.not_shorter(document, None)?;
                 return Err(LogError::NotFound);
@@ -702,6 +1058,12 @@ impl UpdateLog for DocumentLog {
             head => head?,
         };
         self.not_shorter(document, Some((epoch, last)))?;
+        if key != place.key.id {
+            // Rewritten under another key, perhaps by another node: what this epoch appends from here
+            // is sealed under the key that is active now.
+            self.forget(document);
+            place = self.place(document).await?;
+        }
         let row = sqlx::query("SELECT epoch, seq, snapshot_sealed FROM document_snapshots WHERE document_id = $1 AND epoch = $2")
             .bind(document.as_str())
             .bind(signed(epoch)?)
@@ -940,7 +1302,8 @@ impl UpdateLog for DocumentLog {
 
     async fn keep_version(&self, document: &DocumentId, version: &Version) -> Result<(), LogError> {
         let place = self.place(document).await?;
-        let label = self.sealed_label(&place, document, version)?;
+        let label =
+            self.sealed_label(&place, document, version.epoch, version.seq, &version.label)?;
         let row = version_row(document, &label);
         let record = self.seal(
             &place,

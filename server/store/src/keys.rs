@@ -79,9 +79,11 @@ fn render(generations: &Generations) -> Zeroizing<String> {
     Zeroizing::new(lines.collect())
 }
 
-/// Writes beside and renames, so that a crash leaves the old or the new file, never half of one.
+/// Writes beside and renames, so that a crash leaves the old or the new file, never half of one. What
+/// the old file held is overwritten before its space is given back.
 fn write_private(path: &Path, text: &str) -> Result<()> {
-    let temporary = path.with_extension("key.new");
+    let temporary = path.with_extension("new");
+    let former = path.with_extension("old");
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -92,10 +94,45 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
     let mut file = options.open(&temporary)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
+    if same_file(path, &former)? {
+        // Ended between the link and the rename: it is the living file under a second name.
+        std::fs::remove_file(&former)?;
+    } else {
+        wipe(&former)?;
+    }
+    if path.exists() {
+        std::fs::hard_link(path, &former)?;
+    }
     std::fs::rename(&temporary, path)?;
     if let Some(folder) = path.parent() {
         std::fs::File::open(folder)?.sync_all()?;
     }
+    wipe(&former)
+}
+
+#[cfg(unix)]
+fn same_file(one: &Path, other: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let id = |path: &Path| match std::fs::metadata(path) {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let (one, other) = (id(one)?, id(other)?);
+    Ok(one.is_some() && one == other)
+}
+
+/// Overwrites a file in place, then removes it. Nothing to do when there is none.
+fn wipe(path: &Path) -> Result<()> {
+    let mut file = match std::fs::OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    file.write_all(&vec![0; length])?;
+    file.sync_all()?;
+    std::fs::remove_file(path)?;
     Ok(())
 }
 
@@ -226,9 +263,83 @@ pub(crate) fn drop_old_generations(
     Ok(generations)
 }
 
+/// The living data keys of a municipality, wrapped by its newest key: id → record. Written beside the
+/// key file whenever the generation changes, so that a backup from before can be brought over to the
+/// new generation without what was destroyed since.
+pub(crate) type Ring = BTreeMap<String, Vec<u8>>;
+
+fn ring_path(folder: &Path, municipality: &MunicipalityId) -> Result<PathBuf> {
+    Ok(folder.join(format!("{}.ring", file_stem(municipality)?)))
+}
+
+/// Writes the ring in place of the former one.
+pub(crate) fn write_ring(folder: &Path, municipality: &MunicipalityId, ring: &Ring) -> Result<()> {
+    create_folder(folder)?;
+    let lines: String = ring
+        .iter()
+        .map(|(id, wrapped)| format!("{id} {}\n", hex::encode(wrapped)))
+        .collect();
+    write_private(&ring_path(folder, municipality)?, &lines)
+}
+
+/// The ring; empty when the generation never changed.
+pub(crate) fn read_ring(folder: &Path, municipality: &MunicipalityId) -> Result<Ring> {
+    let text = match std::fs::read_to_string(ring_path(folder, municipality)?) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ring::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let bad = || StoreError::Key("a line of the key ring is not `id hex`".into());
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let (id, wrapped) = line.split_once(' ').ok_or_else(bad)?;
+            Ok((id.to_owned(), hex::decode(wrapped).map_err(|_| bad())?))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ring_is_read_as_it_was_written_and_no_former_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let town = MunicipalityId::from("town");
+        assert!(read_ring(folder.path(), &town).unwrap().is_empty());
+        for bytes in [vec![1, 2], vec![3]] {
+            let ring = Ring::from([("k1".to_owned(), bytes)]);
+            write_ring(folder.path(), &town, &ring).unwrap();
+            assert_eq!(read_ring(folder.path(), &town).unwrap(), ring);
+        }
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[test]
+    fn a_write_that_ended_half_way_leaves_the_keys_usable() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = KeySource::in_data_dir(folder.path());
+        let town = MunicipalityId::from("town");
+        load(&source, &town, Some([5; 32])).unwrap();
+        let (key, old) = (
+            folder.path().join("keys/town.key"),
+            folder.path().join("keys/town.old"),
+        );
+        // Killed after the second name was made, before the new file took the first.
+        std::fs::hard_link(&key, &old).unwrap();
+        std::fs::write(folder.path().join("keys/town.new"), "half").unwrap();
+        assert_eq!(load(&source, &town, None).unwrap()[&1].0, [5; 32]);
+        assert_eq!(add_generation(&source, &town, [6; 32]).unwrap().len(), 2);
+        assert_eq!(load(&source, &town, None).unwrap()[&1].0, [5; 32]);
+        assert!(!old.exists());
+        // Killed before the former file was wiped.
+        std::fs::write(&old, "1 secret").unwrap();
+        drop_old_generations(&source, &town).unwrap();
+        assert!(!old.exists());
+        assert_eq!(load(&source, &town, None).unwrap()[&2].0, [6; 32]);
+    }
 
     #[test]
     fn a_key_file_is_private_and_lasts() {

@@ -20,7 +20,9 @@ pub mod data_keys;
 mod database;
 pub mod documents;
 pub mod documents_log;
+pub mod erasure;
 mod error;
+pub mod finding;
 pub mod keys;
 mod log_writer;
 mod marks;
@@ -34,6 +36,7 @@ pub mod persons;
 pub mod progress;
 pub mod projections;
 pub mod rights;
+pub mod sealed;
 pub mod sessions;
 pub mod statistics;
 #[cfg(any(test, feature = "testing"))]

@@ -124,7 +124,7 @@ impl DocumentWork {
         let now = tx.now_text();
         let done = sqlx::query(
             "INSERT INTO mask_scans (municipality_id, document_id, epoch, seq, state, pending, at, scan_sealed) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8 FROM documents WHERE municipality_id = $1 AND id = $2 AND epoch <= $3 \
              ON CONFLICT (municipality_id, document_id) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, state = excluded.state, \
              pending = excluded.pending, at = excluded.at, scan_sealed = excluded.scan_sealed \
              WHERE mask_scans.epoch < excluded.epoch OR (mask_scans.epoch = excluded.epoch AND mask_scans.seq <= excluded.seq)",

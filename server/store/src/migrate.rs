@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 use crate::database::Dialect;
 use crate::error::Result;
 
-const MAIN: &[(i64, &str, &str)] = &[
+pub(crate) const MAIN: &[(i64, &str, &str)] = &[
     (
         1,
         "foundation",
@@ -20,12 +20,17 @@ const MAIN: &[(i64, &str, &str)] = &[
         include_str!("../migrations/main/0002_register_and_cases.sql"),
     ),
     (
+        3,
+        "erasure",
+        include_str!("../migrations/main/0003_erasure.sql"),
+    ),
+    (
         10,
         "several nodes",
         include_str!("../migrations/main/0010_several_nodes.sql"),
     ),
 ];
-const LOG: &[(i64, &str, &str)] = &[(
+pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,
     "document log",
     include_str!("../migrations/log/0001_document_log.sql"),

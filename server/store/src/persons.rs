@@ -275,7 +275,7 @@ async fn insert_fact(
     let sealed = tx
         .seal(
             municipality,
-            &Purpose::Register,
+            &Purpose::Person(person.clone()),
             "person_facts.value",
             &id,
             fact.value.as_bytes(),
@@ -525,7 +525,7 @@ async fn add_flag(
         Some(text) => Some(
             tx.seal(
                 municipality,
-                &Purpose::Register,
+                &Purpose::Person(person.clone()),
                 "person_flags.basis",
                 &id,
                 text.as_bytes(),
@@ -1134,7 +1134,7 @@ pub async fn create_household(
     let sealed = tx
         .seal(
             &municipality,
-            &Purpose::Register,
+            &Purpose::Household(id.clone()),
             "households.name",
             &id,
             name.as_bytes(),

@@ -582,6 +582,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/documents/{id}/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open a channel to a live document. A reader without the right gets one too: it says nothing but
+         *     the refusal, as the socket does.
+         */
+        post: operations["post_documents_id_channels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{id}/channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Close a channel. What was sent before stays sent. */
+        delete: operations["delete_documents_id_channels_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{id}/channels/{channel}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a channel. The first event is `open`, so that a client notices when something on the way
+         *     holds events back. Then each frame is an event without a name: its id is the frame's number, its
+         *     data the frame in base64. The last one is `end` with the code a socket would be closed with; a
+         *     stream that ends without it can be asked for again. A second reader ends the first one's stream.
+         */
+        get: operations["get_documents_id_channels_channel_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{id}/channels/{channel}/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch frames. The body is a sequence of: length (4 bytes), number (8 bytes), frame; numbers with the
+         *     most significant byte first. A length of 0 is the end of the channel, and the number is the code
+         *     a socket would be closed with.
+         */
+        get: operations["get_documents_id_channels_channel_frames"];
+        put?: never;
+        /**
+         * Send frames. The body is a sequence of: length (4 bytes, most significant first), frame; it may be
+         *     empty, which only confirms. Frames that came before are passed over, so a request without an answer
+         *     can be sent again; a request that leaves some out is refused with what was `received`.
+         */
+        post: operations["post_documents_id_channels_channel_frames"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents/{id}/comparison": {
         parameters: {
             query?: never;
@@ -759,6 +844,58 @@ export interface paths {
          *     versions are listed where names do not stand.
          */
         post: operations["post_documents_id_versions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest first, up to 500. For those who may ask for an erasure, and for auditors. */
+        get: operations["get_erasures"];
+        put?: never;
+        /** Ask. Somebody else must approve it before anything happens. */
+        post: operations["post_erasures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve somebody else's request. It is carried out at once and cannot be taken back. */
+        post: operations["post_erasures_id_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turn a request down, or take the own one back. */
+        post: operations["post_erasures_id_reject"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1245,7 +1382,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Open documents and the state of the models. */
+        /** Open documents, the state of the models, and how the nodes get on with each other. */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
@@ -1263,8 +1400,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Ready to serve. `models` is `loading`, `ready` or `failed`; the rest of the product works
-         *     without them.
+         * Ready to serve. `models` is `loading`, `ready`, `resting` (unloaded until somebody needs them) or
+         *     `failed`; the rest of the product works without them. `bus` is `none` (one node), `ok` or
+         *     `degraded`: then other nodes' changes are seen by looking into the database, later but completely.
          */
         get: operations["get_readyz"];
         put?: never;
@@ -1751,6 +1889,71 @@ export interface components {
             /** @description Base32, for typing. */
             secret: string;
         };
+        /**
+         * @description A request or, once done, the 廃棄記録. Ids, codes, counts and instants; the reason only while it is
+         *     open.
+         */
+        ErasureAnswer: {
+            case_id?: string | null;
+            case_no?: string | null;
+            /** @description How many of what went, for example `documents`, `finals`, `persons`. */
+            counts: {
+                [key: string]: number;
+            };
+            decided_at?: string | null;
+            decided_by?: string | null;
+            document_id?: string | null;
+            /** @description Kind of the document, for example `intake`. */
+            document_kind?: string | null;
+            document_label?: string | null;
+            /** @description Ids of the documents that were rewritten or removed. */
+            documents: string[];
+            done_at?: string | null;
+            /** @description `mistaken_entry`, `retention_expired` or `correction`. */
+            ground: string;
+            ground_label: string;
+            id: string;
+            /** @description Whether the caller asked for it: then somebody else must approve it. */
+            mine: boolean;
+            /** @description Erased along with the document, as numbers by kind: `progress_record`, `transcript`, `attachment`. */
+            objects: {
+                [key: string]: number;
+            };
+            /** @description Until it is carried out; not for auditors. */
+            reason?: string | null;
+            requested_at: string;
+            requested_by: string;
+            /** @description `past`, `document` or `case`. */
+            scope: string;
+            scope_label: string;
+            /** @description `requested`, `approved` (being carried out), `done` or `rejected`. */
+            state: string;
+            state_label: string;
+            /** @description What is done next, while it is carried out. */
+            step_label?: string | null;
+        };
+        ErasureList: {
+            items: components["schemas"]["ErasureAnswer"][];
+        };
+        ErasureObject: {
+            id: string;
+            /** @description `progress_record`, `transcript` or `attachment`. */
+            kind: string;
+        };
+        ErasureRequest: {
+            /** @description For `case`. */
+            case_id?: string | null;
+            /** @description For `past` and `document`. */
+            document_id?: string | null;
+            /** @description `mistaken_entry`, `retention_expired` (closed cases only) or `correction`. */
+            ground: string;
+            /** @description Erased along with a document of a case. */
+            objects?: components["schemas"]["ErasureObject"][];
+            /** @description Why; 1,000 characters at most. Sealed, and gone with the erasure. */
+            reason: string;
+            /** @description `past` (the present text stays), `document` or `case`. */
+            scope: string;
+        };
         FieldDifference: components["schemas"]["Difference"] & {
             field: string;
             /** @description Heading of the form under which the field stands. */
@@ -1999,6 +2202,10 @@ export interface components {
         OpenRequest: {
             login_id: string;
             password: string;
+        };
+        OpenedChannel: {
+            /** @description Of use only to the session or token that opened it. */
+            id: string;
         };
         /** @description 同意なし共有の記録. */
         OverrideAnswer: {
@@ -2250,6 +2457,19 @@ export interface components {
             kind: string;
             text: string;
         };
+        ReceivedFrames: {
+            /**
+             * Format: int64
+             * @description Number of the newest frame for the client: if it does not arrive, something holds the events
+             *     back.
+             */
+            newest: number;
+            /**
+             * Format: int64
+             * @description Number of the last frame that the server has. Durable is what a barrier says, not this.
+             */
+            received: number;
+        };
         Reception: {
             clients: components["schemas"]["ReceptionClient"][];
             lead_agency_id?: string | null;
@@ -2301,6 +2521,9 @@ export interface components {
              *     refused: whom to tell.
              */
             had_access: components["schemas"]["FormerAccess"][];
+            id: string;
+        };
+        RequestedErasure: {
             id: string;
         };
         RestoreAnswer: {
@@ -4259,6 +4482,212 @@ export interface operations {
             };
         };
     };
+    post_documents_id_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedChannel"];
+                };
+            };
+            /** @description too_many_streams */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_documents_id_channels_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_documents_id_channels_channel_events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Number of the last frame that arrived; 0 or missing at the beginning. `Last-Event-ID` goes
+                 *     before it.
+                 */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description not there (any more): open a new one */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description out_of_turn */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_documents_id_channels_channel_frames: {
+        parameters: {
+            query?: {
+                /** @description Number of the last frame that arrived; 0 or missing at the beginning. */
+                after?: number;
+                /** @description How long to wait for the first frame, seconds; 25 at most. 0 or missing: what is there. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description frames; empty when there were none */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description not there (any more): open a new one */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description out_of_turn */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_documents_id_channels_channel_frames: {
+        parameters: {
+            query?: {
+                /** @description Number of the first frame in the body: 1 for the first that this client ever sent here. */
+                first?: number;
+                /** @description Number of the last frame that arrived from the server, if that is to be confirmed too. */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                channel: string;
+            };
+            cookie?: never;
+        };
+        /** @description frames */
+        requestBody?: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedFrames"];
+                };
+            };
+            /** @description malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not there (any more): open a new one */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description out_of_turn, with `received` when frames were left out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description channel_ended: reading says why */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_documents_id_comparison: {
         parameters: {
             query?: never;
@@ -4699,6 +5128,165 @@ export interface operations {
             };
             /** @description invalid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_erasures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_erasures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestedErasure"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: asked for already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_erasures_id_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: decided already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description same_person */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_erasures_id_reject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: decided already */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

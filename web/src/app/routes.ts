@@ -13,7 +13,7 @@ export interface RouteDefinition {
   /** First part of the document title; pages may refine it with useTitle. */
   title: string;
   /** Item of the left navigation that is current here. */
-  nav?: 'home' | 'cases' | 'masks' | 'similar' | 'statistics' | 'admin' | 'audit';
+  nav?: 'home' | 'cases' | 'masks' | 'similar' | 'statistics' | 'admin' | 'erasures' | 'audit';
   /** Any one of these permissions is needed to open the page. */
   needs?: readonly string[];
   /** Example values for the placeholders, for tests that open every screen. */
@@ -109,6 +109,14 @@ export const ROUTES: readonly RouteDefinition[] = [
     needs: ['admin_agencies'],
   },
   {
+    id: 'erasures',
+    path: '/admin/erasures',
+    page: 'admin/ErasuresPage',
+    title: '消去',
+    nav: 'erasures',
+    needs: ['erase_request', 'read_audit'],
+  },
+  {
     id: 'audit',
     path: '/admin/audit',
     page: 'admin/AuditPage',
@@ -126,7 +134,7 @@ export interface NavItem {
   id: NonNullable<RouteDefinition['nav']>;
   path: string;
   label: string;
-  icon: 'home' | 'folder' | 'mask' | 'search' | 'chart' | 'gear' | 'shield';
+  icon: 'home' | 'folder' | 'mask' | 'search' | 'chart' | 'gear' | 'lock' | 'shield';
   needs?: readonly string[];
 }
 
@@ -155,6 +163,13 @@ export const NAV: readonly NavItem[] = [
     label: '設定',
     icon: 'gear',
     needs: ['admin_accounts', 'admin_own_agency'],
+  },
+  {
+    id: 'erasures',
+    path: '/admin/erasures',
+    label: '消去',
+    icon: 'lock',
+    needs: ['erase_request', 'read_audit'],
   },
   { id: 'audit', path: '/admin/audit', label: '監査', icon: 'shield', needs: ['read_audit'] },
 ];

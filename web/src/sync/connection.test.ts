@@ -69,12 +69,14 @@ function setUp(options: { acks?: boolean; deaf?: boolean } = {}) {
   const sockets: FakeSocket[] = [];
   const channels: FakeSocket[] = [];
   const route = new Route();
+  const urls: string[] = [];
   const refusals: Refusal[] = [];
   let access: AccessAnswer = { kind: 'ok', epoch: 1, writable: true };
   const connection = new DocumentConnection('doc', {
     access: () => Promise.resolve(access),
     onRefused: (refusal) => refusals.push(refusal),
-    socket: () => {
+    socket: (url) => {
+      urls.push(url);
       const socket = new FakeSocket(server, options.acks ?? true, options.deaf ?? false);
       sockets.push(socket);
       return socket;
@@ -94,6 +96,7 @@ function setUp(options: { acks?: boolean; deaf?: boolean } = {}) {
     sockets,
     channels,
     route,
+    urls,
     refusals,
     summary,
     serverText: () => (fields.get('summary') as Y.Text).toString(),
@@ -252,10 +255,18 @@ describe('DocumentConnection', () => {
     const s = setUp();
     await s.settle();
     s.socket().open();
+    // Should the document be erased just now, the server still knows which copy this is.
+    expect(s.urls).toHaveLength(1);
+    expect(s.urls[0]).toContain('epoch=1');
     s.setAccess({ kind: 'ok', epoch: 2, writable: true });
     s.socket().drop();
+    s.summary().insert(0, '手元だけの');
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(s.refusals).toMatchObject([{ code: 6 }]);
+    // The own unsent text is offered; nothing of the old copy goes to the new epoch.
+    expect(s.refusals).toMatchObject([
+      { code: 6, unsent: [{ path: 'summary', text: '手元だけの初めの文' }] },
+    ]);
+    expect(s.sockets).toHaveLength(1);
   });
 
   it('understands a close code as a refusal', async () => {

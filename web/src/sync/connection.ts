@@ -298,7 +298,9 @@ export class DocumentConnection {
   }
 
   #openSocket(): Socket {
-    const url = appUrl(`api/collab/${encodeURIComponent(this.#id)}?acks=1`);
+    // With its epoch a copy from before an erasure is refused even when it is overtaken right now.
+    const epoch = this.#epoch === null ? '' : `&epoch=${this.#epoch}`;
+    const url = appUrl(`api/collab/${encodeURIComponent(this.#id)}?acks=1${epoch}`);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     const open = this.#options.socket ?? ((address: string): Socket => new WebSocket(address));
     return open(url.href);

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cases;
 pub mod channels;
 pub mod documents;
+pub mod erasures;
 pub mod forms;
 pub mod memberships;
 pub mod network;

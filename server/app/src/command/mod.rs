@@ -1,7 +1,9 @@
 //! One file per subcommand.
 
+pub mod backup;
 pub mod demo;
 pub mod doctor;
+pub mod erase;
 pub mod forms;
 pub mod ingest;
 pub mod lines;

@@ -94,7 +94,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// The one membership that is meant. A token never falls to one of several hats by chance.
-fn chosen(
+pub(super) fn chosen(
     user: &str,
     usable: &[Membership],
     role: Option<Role>,

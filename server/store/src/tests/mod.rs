@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod erasure;
 mod foundation;
 mod log;
 mod nodes;

@@ -1,8 +1,12 @@
 import { useSession } from '../../app/session';
 import { NavTabs } from '../../ui';
 
-/** 利用者／機関／監査ログ: only those one may open. */
-export function AdminTabs({ current }: { current: 'accounts' | 'agencies' | 'audit' }) {
+/** 利用者／機関／消去／監査ログ: only those one may open. */
+export function AdminTabs({
+  current,
+}: {
+  current: 'accounts' | 'agencies' | 'erasures' | 'audit';
+}) {
   const { can } = useSession();
   const items = [
     {
@@ -12,6 +16,12 @@ export function AdminTabs({ current }: { current: 'accounts' | 'agencies' | 'aud
       shown: can('admin_accounts') || can('admin_own_agency'),
     },
     { id: 'agencies', href: '/admin/agencies', label: '機関', shown: can('admin_agencies') },
+    {
+      id: 'erasures',
+      href: '/admin/erasures',
+      label: '消去',
+      shown: can('erase_request') || can('read_audit'),
+    },
     { id: 'audit', href: '/admin/audit', label: '監査ログ', shown: can('read_audit') },
   ].filter((item) => item.shown);
   if (items.length < 2) return null;

@@ -43,6 +43,8 @@ pub(crate) const LARGEST_MESSAGE: usize = (1 << 20) + 4096;
 #[derive(Deserialize)]
 pub struct SocketQuery {
     token: Option<String>,
+    /// The epoch of the copy the client holds; another one is refused with code 6.
+    epoch: Option<u64>,
 }
 
 impl std::fmt::Debug for SocketQuery {
@@ -75,7 +77,10 @@ pub async fn socket(
     };
     let document = document.into();
     let joined = if caller.may(Capability::ReadCases) {
-        state.hub().connect(identity_of(&caller), &document).await
+        state
+            .hub()
+            .connect_at(identity_of(&caller), &document, query.epoch)
+            .await
     } else {
         Err(Code::NoPermission)
     };

@@ -1,0 +1,238 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api } from '../../api/client';
+import type { Schema } from '../../api/types';
+import {
+  Button,
+  CheckboxGroup,
+  FormDialog,
+  Notice,
+  RadioGroup,
+  Select,
+  TextArea,
+  TextInput,
+} from '../../ui';
+import type { CaseDetail, CaseSummary } from '../cases/api';
+import { dateTime } from '../cases/dates';
+import { sectionLabel } from '../cases/vocabulary';
+
+const SCOPES = [
+  { code: 'past', label: '過去の文だけ（いまの内容は残す）' },
+  { code: 'document', label: '記録 1 件（いまの内容も消す）' },
+  { code: 'case', label: '事案全体' },
+];
+const GROUNDS = [
+  { code: 'mistaken_entry', label: '誤入力' },
+  { code: 'correction', label: '訂正・利用停止の請求' },
+  { code: 'retention_expired', label: '保存期限の満了（終結した事案全体）' },
+];
+
+/** Refusals in the words of this form. */
+const WORDS = {
+  conflict: '同じ対象の申請が、すでに承認待ちか実行中です。一覧を確かめてください。',
+};
+
+function toggled(set: ReadonlySet<string>, code: string, checked: boolean): ReadonlySet<string> {
+  const next = new Set(set);
+  if (checked) next.add(code);
+  else next.delete(code);
+  return next;
+}
+
+/** Asks for an erasure: which case, what of it, on which ground, why. */
+export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
+  const [number, setNumber] = useState('');
+  const [found, setFound] = useState<CaseSummary | null>(null);
+  const [missing, setMissing] = useState(false);
+  const [scope, setScope] = useState('past');
+  const [ground, setGround] = useState('mistaken_entry');
+  const [document, setDocument] = useState('');
+  const [transcripts, setTranscripts] = useState<ReadonlySet<string>>(new Set());
+  const [records, setRecords] = useState<ReadonlySet<string>>(new Set());
+  const [reason, setReason] = useState('');
+
+  const look = async (): Promise<void> => {
+    const wanted = number.normalize('NFKC').trim();
+    const answer = await api.post<{ items: CaseSummary[] }>('cases/search', { q: wanted });
+    const hit = answer.items.find((item) => item.case_no === wanted) ?? null;
+    setFound(hit);
+    setMissing(hit === null);
+    setDocument('');
+    setTranscripts(new Set());
+    setRecords(new Set());
+  };
+  const id = found?.id ?? '';
+  const detail = useQuery({
+    queryKey: ['case', id],
+    queryFn: ({ signal }) => api.get<CaseDetail>(`cases/${id}`, undefined, signal),
+    enabled: id !== '',
+  });
+  const along = useQuery({
+    queryKey: ['case', id, 'erasable'],
+    queryFn: async ({ signal }) => {
+      const [heard, written] = await Promise.all([
+        api.get<Schema<'TranscriptList'>>(`cases/${id}/transcripts`, undefined, signal),
+        api.get<{ items: Schema<'ProgressAnswer'>[] }>(
+          `cases/${id}/progress-records`,
+          undefined,
+          signal,
+        ),
+      ]);
+      return { heard: heard.items, written: written.items };
+    },
+    enabled: id !== '' && scope !== 'case',
+  });
+  const sheets = (detail.data?.sections ?? []).flatMap((section) =>
+    section.document_id
+      ? [{ code: section.document_id, label: sectionLabel(section.section) }]
+      : [],
+  );
+
+  return (
+    <FormDialog
+      title="消去を申請する"
+      submitLabel="申請する"
+      width="l"
+      onClose={onClose}
+      words={WORDS}
+      labels={{
+        reason: { id: 'erasure-reason', label: '理由' },
+        document: { id: 'erasure-document', label: '記録' },
+        ground: { id: 'erasure-ground', label: '根拠' },
+        retention: { id: 'erasure-ground', label: '根拠' },
+        objects: { id: 'erasure-document', label: 'あわせて消すもの' },
+      }}
+      check={() => [
+        ...(found
+          ? []
+          : [{ target: 'erasure-case', message: '事案番号を入力して「探す」を押してください。' }]),
+        ...(found && scope !== 'case' && document === ''
+          ? [{ target: 'erasure-document', message: '消す記録を選んでください。' }]
+          : []),
+        ...(ground === 'retention_expired' && scope !== 'case'
+          ? [
+              {
+                target: 'erasure-ground',
+                message: '保存期限の満了を根拠にできるのは、事案全体の消去だけです。',
+              },
+            ]
+          : []),
+        ...(reason.trim() === ''
+          ? [{ target: 'erasure-reason', message: '理由を入力してください。' }]
+          : []),
+      ]}
+      save={async () => {
+        await api.post('erasures', {
+          scope,
+          ground,
+          ...(scope === 'case' ? { case_id: id } : { document_id: document }),
+          objects:
+            scope === 'case'
+              ? []
+              : [
+                  ...[...transcripts].map((one) => ({ kind: 'transcript', id: one })),
+                  ...[...records].map((one) => ({ kind: 'progress_record', id: one })),
+                ],
+          reason: reason.trim(),
+        });
+        onDone();
+      }}
+    >
+      {(errorAt) => (
+        <>
+          <div className="row">
+            <TextInput
+              id="erasure-case"
+              label="事案番号"
+              support="例：2026-0147"
+              required
+              autoFocus
+              value={number}
+              onChange={(value) => {
+                setNumber(value);
+                setFound(null);
+                setMissing(false);
+              }}
+              error={
+                errorAt('erasure-case') ??
+                (missing ? 'この番号の事案は見つかりません。番号を確かめてください。' : undefined)
+              }
+            />
+            <Button icon="search" onClick={() => void look()}>
+              探す
+            </Button>
+          </div>
+          {found && (
+            <Notice tone="info" title={`事案 ${found.case_no}`}>
+              {found.title ?? '（件名なし）'}
+            </Notice>
+          )}
+          <RadioGroup
+            label="消す範囲"
+            required
+            options={SCOPES}
+            value={scope}
+            onChange={setScope}
+          />
+          {found && scope !== 'case' && (
+            <Select
+              id="erasure-document"
+              label="記録"
+              required
+              options={sheets}
+              value={document}
+              onChange={setDocument}
+              error={errorAt('erasure-document')}
+            />
+          )}
+          {along.data && along.data.heard.length > 0 && (
+            <CheckboxGroup
+              label="あわせて消す文字起こし"
+              options={along.data.heard.map((one) => ({
+                code: one.id,
+                label: `${dateTime(one.created_at)} の文字起こし`,
+              }))}
+              values={transcripts}
+              onToggle={(code, checked) => setTranscripts(toggled(transcripts, code, checked))}
+            />
+          )}
+          {along.data && along.data.written.length > 0 && (
+            <CheckboxGroup
+              label="あわせて消す支援経過"
+              options={along.data.written.map((one) => ({
+                code: one.id,
+                label: `${one.performed_on} ${one.method_label ?? ''}（${one.agency.name}）`,
+              }))}
+              values={records}
+              onToggle={(code, checked) => setRecords(toggled(records, code, checked))}
+            />
+          )}
+          <RadioGroup
+            id="erasure-ground"
+            label="根拠"
+            required
+            options={GROUNDS}
+            value={ground}
+            onChange={setGround}
+            error={errorAt('erasure-ground')}
+          />
+          {scope === 'past' && ground === 'mistaken_entry' && (
+            <p className="soft">
+              誤入力を根拠に過去の文だけを消すときは、確定した版は残ります。確定した版からも消すときは「訂正・利用停止の請求」を選びます。
+            </p>
+          )}
+          <TextArea
+            id="erasure-reason"
+            label="理由"
+            support="承認する人だけが読みます。消去が終わると、この理由も消えます。"
+            required
+            rows={3}
+            value={reason}
+            onChange={setReason}
+            error={errorAt('erasure-reason')}
+          />
+        </>
+      )}
+    </FormDialog>
+  );
+}
