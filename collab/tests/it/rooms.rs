@@ -896,6 +896,23 @@ async fn who_comes_from_another_node_is_not_taken_for_a_forger() {
 }
 
 #[tokio::test]
+async fn who_looks_into_the_log_notices_an_erasure() {
+    let one = world(quick());
+    let note = one.note().await;
+    let two = world_on(one.log.clone(), quick());
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "erased over there").await;
+    assert!(a.barrier(b"").await);
+    let state = collab::seed::seed(&crate::support::sheet()).unwrap();
+    let authors = Vec::new();
+    let snapshot = collab::Snapshot { state, authors };
+    assert_eq!(two.hub.replace(&note, snapshot).await, Ok(2));
+    // A hint from before makes it look.
+    one.hub.nudge(&note, 1, 50);
+    assert_eq!(a.read_to_end().await, Some(Code::Gone as u64));
+}
+
+#[tokio::test]
 async fn a_late_hint_of_an_epoch_that_is_over_does_no_harm() {
     let w = world(quick());
     let note = w.note().await;
