@@ -903,9 +903,11 @@ async fn who_looks_into_the_log_notices_an_erasure() {
     let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
     a.insert(0, "erased over there").await;
     assert!(a.barrier(b"").await);
-    let state = collab::seed::seed(&crate::support::sheet()).unwrap();
-    let authors = Vec::new();
-    let snapshot = collab::Snapshot { state, authors };
+    let version = two.hub.keep_version(&author("b"), &note, "").await;
+    let snapshot = collab::Snapshot {
+        state: version.unwrap().state,
+        authors: Vec::new(),
+    };
     assert_eq!(two.hub.replace(&note, snapshot).await, Ok(2));
     // A hint from before makes it look.
     one.hub.nudge(&note, 1, 50);
