@@ -695,7 +695,8 @@ fn nobody_waits_for_his_own_later_words() {
 fn a_seeded_container_has_no_rival() {
     // Beside the server's text, or behind it without a word about its deletion; a dead one too.
     let bench = Bench::new(sheet());
-    let first = (0..bench.index.clock(1)).find(|c| bench.index.path(1, *c).as_deref() == Some("summary"));
+    let first =
+        (0..bench.index.clock(1)).find(|c| bench.index.path(1, *c).as_deref() == Some("summary"));
     let first = (1, first.unwrap());
     for held in [Held::SharedText, Held::Deleted(1)] {
         for rival in [
