@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Removes one check of the collaboration engine after the other and asks whether a test notices.
 
-    run.py [--plans N] [--only WORD] [--part K/N]
+    run.py [--plans N] [--only PATTERN] [--part K/N]
 
 Every entry of mutations.toml replaces one piece of source (it must stand there exactly once) in a
 copy of the workspace; then the tests of `collab` run, with a short set of random plans, until one of
@@ -120,7 +120,7 @@ def main():
     if unfit:
         return 2
     part, parts = map(int, options.part.split("/"))
-    mutations = [m for m in mutations if options.only in m["name"]]
+    mutations = [m for m in mutations if re.search(options.only, m["name"])]
     mutations = mutations[(part - 1) * len(mutations) // parts : part * len(mutations) // parts]
     code, output = cargo(["--lib", "--test", "it", "--no-run"], options.plans, 900)
     told = output[-2000:] if code else test(OTHERWISE, options.plans)

@@ -418,6 +418,26 @@ async fn a_personal_number_typed_digit_by_digit_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_personal_number_behind_words_that_were_not_looked_at_is_stopped() {
+    let w = world(quick());
+    let note = w.note().await;
+    let shape = Shape::note().with_personal_number_check(Arc::new(number_check));
+    w.policy
+        .shapes
+        .lock()
+        .unwrap()
+        .insert("note1".into(), Arc::new(shape));
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    // Looked at, not looked at, and one that hangs on the latter.
+    a.insert(0, "電話0312345678と090").await;
+    a.insert(16, "番号").await;
+    assert!(a.barrier(b"").await);
+    a.insert(18, NUMBER).await;
+    assert_eq!(a.read_to_end().await, Some(Code::PersonalNumber as u64));
+    assert!(!w.content(&note).await.contains(NUMBER));
+}
+
+#[tokio::test]
 async fn the_server_writes_as_somebody_through_the_same_way() {
     let w = world(quick());
     let sheet = w.sheet().await;
@@ -903,6 +923,25 @@ async fn who_comes_from_another_node_is_not_taken_for_a_forger() {
     assert!(b.barrier(b"").await, "{:?}", b.refused);
     c.settle().await;
     assert_eq!(c.content(), "! of a, of b");
+}
+
+#[tokio::test]
+async fn who_looks_into_the_log_notices_an_erasure() {
+    let one = world(quick());
+    let note = one.note().await;
+    let two = world_on(one.log.clone(), quick());
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, "erased over there").await;
+    assert!(a.barrier(b"").await);
+    let version = two.hub.keep_version(&author("b"), &note, "").await;
+    let snapshot = collab::Snapshot {
+        state: version.unwrap().state,
+        authors: Vec::new(),
+    };
+    assert_eq!(two.hub.replace(&note, snapshot).await, Ok(2));
+    // A hint from before makes it look.
+    one.hub.nudge(&note, 1, 50);
+    assert_eq!(a.read_to_end().await, Some(Code::Gone as u64));
 }
 
 #[tokio::test]

@@ -692,6 +692,41 @@ fn nobody_waits_for_his_own_later_words() {
 }
 
 #[test]
+fn a_seeded_container_has_no_rival() {
+    // Beside the server's text, or behind it without a word about its deletion; a dead one too.
+    let bench = Bench::new(sheet());
+    let first =
+        (0..bench.index.clock(1)).find(|c| bench.index.path(1, *c).as_deref() == Some("summary"));
+    let first = (1, first.unwrap());
+    for held in [Held::SharedText, Held::Deleted(1)] {
+        for rival in [
+            item(Parent::Root("fields"), Some("summary"), held.clone()),
+            between(Some(first), None, held.clone()),
+        ] {
+            let mut bench = Bench::new(sheet());
+            let wire = Wire::of(9, 0, vec![rival]);
+            assert_eq!(
+                refused(bench.judge(&wire.encode(), "me")),
+                (Code::ShapeNotAllowed, "seeded container")
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_stands_on_both_sides_of_one() {
+    let mut note = Bench::new(Shape::note());
+    let wire = Wire::of(9, 0, vec![item(ROOT, None, text("ab"))]);
+    note.take(&wire.encode(), "me");
+    let around = between(Some((9, 0)), Some((9, 0)), text("x"));
+    let wire = Wire::of(8, 0, vec![around]);
+    assert_eq!(
+        refused(note.judge(&wire.encode(), "you")),
+        (Code::Malformed, "around itself")
+    );
+}
+
+#[test]
 fn nobody_stands_in_an_update_twice() {
     let mut note = Bench::new(Shape::note());
     note.take(

@@ -1046,17 +1046,19 @@ impl Town {
             return Ok(());
         };
         if let Ok(Frame::Update(update)) = Frame::decode(&message) {
-            // A deletion that somebody else made meanwhile is no news, and no lie.
-            if let Ok(parsed) = collab::update::Update::parse(update)
+            let parsed = collab::update::Update::parse(update);
+            if let Ok(parsed) = parsed
                 && parsed.structs.is_empty()
-                && parsed
-                    .deletes
-                    .iter()
-                    .any(|d| self.deleted_by.contains_key(&(d.0, d.1)))
             {
-                return Ok(());
+                // A deletion that somebody else made meanwhile is no news, and no lie. One that
+                // somebody makes later looks the same.
+                let known = |d: &(u64, u32, u32)| self.deleted_by.contains_key(&(d.0, d.1));
+                if parsed.deletes.iter().any(known) {
+                    return Ok(());
+                }
+            } else {
+                self.lies.push(update.to_vec());
             }
-            self.lies.push(update.to_vec());
         }
         let payload = self.next.to_le_bytes().to_vec();
         if let Some(link) = &mut actor.link {
