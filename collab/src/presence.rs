@@ -172,6 +172,23 @@ mod tests {
         assert!(state.contains("typing"));
     }
 
+    #[test]
+    fn a_message_is_bounded() {
+        let state = |json| State {
+            client: 1,
+            clock: 1,
+            json,
+        };
+        let long = format!("\"{}\"", "x".repeat(MAX_STATE));
+        let bytes = encode([state(&long)].into_iter());
+        assert_eq!(decode(&bytes), Err(FrameError::Number));
+        let mut states = vec![state("{}"); usize::try_from(MAX_STATES).unwrap()];
+        assert!(decode(&encode(states.iter().copied())).is_ok());
+        states.push(state("{}"));
+        let bytes = encode(states.iter().copied());
+        assert_eq!(decode(&bytes), Err(FrameError::Number));
+    }
+
     proptest! {
         #[test]
         fn decoding_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {

@@ -917,12 +917,22 @@ async fn who_comes_from_another_node_is_not_taken_for_a_forger() {
     b.settle().await;
     b.insert(4, ", of b").await;
     assert!(b.barrier(b"").await);
-    // The first node dies. What b holds is a's, and unknown over there.
+    let content = b.doc.get_or_insert_text("content");
+    let unsent = {
+        let mut txn = yrs::Transact::transact_mut(&b.doc);
+        content.insert(&mut txn, 4, "?");
+        txn.encode_update_v1()
+    };
+    // The first node dies. A new copy of b's sends again what hangs on words of that node.
+    let mut fresh = Peer::join(&two.hub, "b", &note, 14).await.unwrap();
+    fresh.send(Frame::Update(&unsent).encode()).await;
+    assert!(fresh.barrier(b"").await, "{:?}", fresh.refused);
+    // What the old copy holds is a's, too.
     let mut b = Peer::rejoin(&two.hub, "b", &note, b.doc).await.unwrap();
     b.insert(0, "! ").await;
     assert!(b.barrier(b"").await, "{:?}", b.refused);
     c.settle().await;
-    assert_eq!(c.content(), "! of a, of b");
+    assert_eq!(c.content(), "! of a?, of b");
 }
 
 #[tokio::test]
