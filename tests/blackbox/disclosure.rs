@@ -197,6 +197,9 @@ pub async fn every_get(
             if template.starts_with("/statistics") {
                 path.push_str("?from=2026-09&to=2026-11");
             }
+            if template.ends_with("/comparison") {
+                path.push_str("?from=1-1&to=now");
+            }
             let reply = client.get(&path).await?;
             answers.push((operation.clone(), reply.status, reply.text()));
         }

@@ -602,10 +602,13 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
         .await?
         .ok()?;
     ensure!(
-        history["items"]
-            .as_array()
-            .is_some_and(|items| !items.is_empty()
-                && items.iter().all(|item| item["deleted"] == 0)),
+        history["items"].as_array().is_some_and(|items| {
+            let mut parts = items
+                .iter()
+                .flat_map(|item| item["parts"].as_array())
+                .flatten();
+            !items.is_empty() && parts.all(|part| part["deleted"] == 0)
+        }),
         "{history}"
     );
     found_in(

@@ -161,7 +161,7 @@ async fn a_flood_of_presence(world: &World, document: &str) -> Result<()> {
         let since = Instant::now();
         while since.elapsed() < Duration::from_secs(4) {
             match tokio::time::timeout(Duration::from_millis(200), watcher.hear()).await {
-                Ok(Ok(Heard::Other)) => heard += 1,
+                Ok(Ok(Heard::Awareness(_))) => heard += 1,
                 Ok(Ok(Heard::Closed) | Err(_)) => break,
                 _ => {}
             }
