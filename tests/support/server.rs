@@ -49,6 +49,8 @@ pub struct Server {
     environment: Vec<(String, String)>,
     /// Of `musubi serve` alone.
     pub serve_environment: Vec<(String, String)>,
+    /// Where `musubi serve` writes its log; the test's own standard error by default.
+    pub log: Option<PathBuf>,
     listen: String,
 }
 
@@ -77,6 +79,7 @@ impl Server {
             data,
             environment,
             serve_environment: Vec::new(),
+            log: None,
             listen: "127.0.0.1:0".to_owned(),
         }
     }
@@ -102,6 +105,7 @@ impl Server {
             data: tempfile::tempdir()?,
             environment,
             serve_environment: Vec::new(),
+            log: None,
             listen: "127.0.0.1:0".to_owned(),
         })
     }
@@ -180,6 +184,14 @@ impl Server {
 
     /// Starts `musubi serve` and waits until it says where it listens.
     pub fn launch(&mut self) -> Result<()> {
+        let log = match &self.log {
+            Some(path) => std::fs::File::options()
+                .create(true)
+                .append(true)
+                .open(path)?
+                .into(),
+            None => Stdio::inherit(),
+        };
         let mut child = Command::new(binary())
             .args(["serve", "--listen", &self.listen, "--data"])
             .arg(self.data.path())
@@ -187,7 +199,7 @@ impl Server {
             .envs(self.serve_environment.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()?;
         let output = child.stdout.take().context("stdout")?;
         let (tell, told) = mpsc::channel();

@@ -165,6 +165,10 @@ impl Channels {
         if channel.owner != Owner::of(caller) || channel.document != *document {
             return None;
         }
+        // What its client closed is gone, though it may still be on its way out of the room.
+        if channel.closed.is_cancelled() {
+            return None;
+        }
         channel.down.lock().asked = Instant::now();
         Some(channel)
     }

@@ -28,6 +28,9 @@ pub fn start_logging() {
     let _already_started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A log that cannot be written (a full disk) must not end who wanted to write to it: the
+        // complaint about it would be printed to the same place, and printing panics then.
+        .log_internal_errors(false)
         .try_init();
 }
 

@@ -1238,66 +1238,26 @@ impl UpdateLog for DocumentLog {
     ) -> Result<u64, LogError> {
         // The case's key may just have been changed.
         self.forget(document);
-        let place = self.place(document).await?;
-        let mut transaction = self.begin().await?;
-        let (current, last) = head(transaction.conn(), document).await?;
-        if current != epoch {
-            return Err(LogError::EpochChanged { current });
-        }
-        let (next, seq) = (epoch + 1, last + 1);
-        let record = self.seal(
-            &place,
-            SNAPSHOT,
-            document.as_str(),
-            next,
-            seq,
-            &encode_snapshot(snapshot)?,
-        )?;
-        let moved = sqlx::query(
-            "UPDATE document_heads SET epoch = $2, last_seq = $3, data_key_id = $4, updated_at = $5 \
-             WHERE document_id = $1 AND epoch = $6 AND last_seq = $7",
-        )
-        .bind(document.as_str())
-        .bind(signed(next)?)
-        .bind(signed(seq)?)
-        .bind(place.key.id.as_str())
-        .bind(self.now())
-        .bind(signed(epoch)?)
-        .bind(signed(last)?)
-        .execute(transaction.conn())
-        .await
-        .map_err(away)?;
-        if moved.rows_affected() == 0 {
-            let (current, last) = head(transaction.conn(), document).await?;
-            return Err(if current == epoch {
-                LogError::Behind { last }
-            } else {
-                LogError::EpochChanged { current }
-            });
-        }
-        for sql in [
-            "DELETE FROM document_entries WHERE document_id = $1",
-            "DELETE FROM document_snapshots WHERE document_id = $1",
-            "DELETE FROM document_versions WHERE document_id = $1",
-        ] {
-            sqlx::query(sql)
-                .bind(document.as_str())
-                .execute(transaction.conn())
+        loop {
+            let mut reading =
+                connection(&self.db.0.log_reader, patience(self.db.0.dialect)).await?;
+            let (current, last) = head(&mut reading, document).await?;
+            drop(reading);
+            if current != epoch {
+                return Err(LogError::EpochChanged { current });
+            }
+            match self
+                .put_in_place(document, epoch, last, Past::Erase, snapshot)
                 .await
-                .map_err(away)?;
+            {
+                // An append came in between: it is replaced as well.
+                Err(LogError::Behind { .. }) => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
         }
-        sqlx::query("INSERT INTO document_snapshots (document_id, epoch, seq, snapshot_sealed) VALUES ($1, $2, $3, $4)")
-            .bind(document.as_str())
-            .bind(signed(next)?)
-            .bind(signed(seq)?)
-            .bind(record)
-            .execute(transaction.conn())
-            .await
-            .map_err(away)?;
-        transaction.commit().await?;
-        self.note(document, (next, seq));
         self.checkpoint().await?;
-        Ok(next)
+        Ok(epoch + 1)
     }
 
     async fn keep_version(&self, document: &DocumentId, version: &Version) -> Result<(), LogError> {
