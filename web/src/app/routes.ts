@@ -134,7 +134,7 @@ export interface NavItem {
   id: NonNullable<RouteDefinition['nav']>;
   path: string;
   label: string;
-  icon: 'home' | 'folder' | 'mask' | 'search' | 'chart' | 'gear' | 'lock' | 'shield';
+  icon: 'home' | 'folder' | 'mask' | 'search' | 'chart' | 'gear' | 'trash' | 'shield';
   needs?: readonly string[];
 }
 
@@ -168,7 +168,7 @@ export const NAV: readonly NavItem[] = [
     id: 'erasures',
     path: '/admin/erasures',
     label: '消去',
-    icon: 'lock',
+    icon: 'trash',
     needs: ['erase_request', 'read_audit'],
   },
   { id: 'audit', path: '/admin/audit', label: '監査', icon: 'shield', needs: ['read_audit'] },

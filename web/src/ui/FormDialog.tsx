@@ -32,6 +32,8 @@ export function FormDialog({
   children: (errorAt: (target: string) => string | undefined) => ReactNode;
 }) {
   const [items, setItems] = useState<readonly SummaryItem[]>([]);
+  // Whether they are the form's own: then they go as soon as they are mended.
+  const [own, setOwn] = useState(true);
   const [attempt, setAttempt] = useState(0);
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -40,6 +42,7 @@ export function FormDialog({
     if (busy) return;
     const found = check();
     setItems(found);
+    setOwn(true);
     setProblem(null);
     setAttempt((count) => count + 1);
     if (found.length > 0 || unread.problems().length > 0) return;
@@ -55,12 +58,17 @@ export function FormDialog({
           : [];
       });
       setItems(known);
+      setOwn(false);
       if (known.length === 0) setProblem(words[refused?.code ?? ''] ?? problemText(error));
       setAttempt((count) => count + 1);
     } finally {
       setBusy(false);
     }
   };
+  const present = own && items.length > 0 ? check() : items;
+  const left = items.filter((item) =>
+    present.some(({ target, message }) => target === item.target && message === item.message),
+  );
   return (
     <Dialog title={title} isOpen onClose={onClose} width={width}>
       <form
@@ -72,13 +80,13 @@ export function FormDialog({
       >
         <UnreadContext value={unread}>
           <div className="stack">
-            <ErrorSummary items={items} attempt={attempt} />
+            <ErrorSummary items={left} attempt={attempt} />
             {problem && (
               <Notice tone="error" live title="保存できませんでした">
                 {problem}
               </Notice>
             )}
-            {children((target) => items.find((item) => item.target === target)?.message)}
+            {children((target) => left.find((item) => item.target === target)?.message)}
             <div className="row row--end">
               <Button variant="quiet" onClick={onClose}>
                 やめる

@@ -13,7 +13,7 @@ import {
   TextInput,
 } from '../../ui';
 import type { CaseDetail, CaseSummary } from '../cases/api';
-import { dateTime } from '../cases/dates';
+import { dateTime, wareki } from '../cases/dates';
 import { sectionLabel } from '../cases/vocabulary';
 
 const SCOPES = [
@@ -201,7 +201,7 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
               label="あわせて消す支援経過"
               options={along.data.written.map((one) => ({
                 code: one.id,
-                label: `${one.performed_on} ${one.method_label ?? ''}（${one.agency.name}）`,
+                label: `${wareki(one.performed_on)} ${one.method_label ?? ''}（${one.agency.name}）`,
               }))}
               values={records}
               onToggle={(code, checked) => setRecords(toggled(records, code, checked))}

@@ -164,7 +164,11 @@ export default function ErasuresPage() {
                     </>
                   ),
                 },
-                { key: 'ground', head: '根拠', cell: (item) => item.ground_label },
+                {
+                  key: 'ground',
+                  head: '根拠',
+                  cell: (item) => <div className="erasure-ground">{item.ground_label}</div>,
+                },
                 {
                   key: 'requested',
                   head: '申請',
@@ -249,10 +253,14 @@ export default function ErasuresPage() {
           busy={busy}
         >
           {asked.act === 'approve' ? (
-            <p>
-              承認するとすぐに消去が始まり、止めることも元に戻すこともできません。この事案を開いている人の画面は読み込み直しになります。
-              これより前のデータの控えからも、この事案は戻せなくなります。終わったら新しい控えを作ってください。
-            </p>
+            <>
+              <p>
+                承認するとすぐに消去が始まり、止めることも元に戻すこともできません。この事案を開いている人の画面は読み込み直しになります。
+              </p>
+              <p>
+                これより前のデータの控えからも、この事案は戻せなくなります。終わったら新しい控えを作ってください。
+              </p>
+            </>
           ) : (
             <p>消去は行われません。必要になったら、あらためて申請してください。</p>
           )}
