@@ -312,9 +312,9 @@ fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
     loop {
         let word = SPOKEN.iter().find(|(word, _)| {
             word.chars().enumerate().all(|(offset, wanted)| {
-                chars
-                    .get(end + offset)
-                    .is_some_and(|&c| is_katakana(c) == katakana && to_katakana(c) == wanted)
+                chars.get(end + offset).is_some_and(|&c| {
+                    (c == 'ー' || is_katakana(c) == katakana) && to_katakana(c) == wanted
+                })
             })
         });
         // 「ゼロ九ゼロ」
@@ -440,19 +440,20 @@ fn out_is_spaced(out: &[Unit]) -> bool {
         if before.c.is_ascii_digit() && last.c.is_ascii_digit() && before.end < last.start)
 }
 
-/// Leaves readable what only says what number it is, or how the sentence goes on.
-pub(crate) fn bare(text: &Text, candidate: &mut Candidate) {
+/// Leaves readable what only says what number it is, or how the sentence goes on; nothing when that is all
+/// there is.
+pub(crate) fn bare(text: &Text, mut candidate: Candidate) -> Option<Candidate> {
     if !matches!(
         candidate.label,
         Label::IdNumber | Label::OtherId | Label::Account
     ) || matches!(candidate.source, Source::Register | Source::Manual)
     {
-        return;
+        return Some(candidate);
     }
     while let Some(length) = WORDS
         .number_heads
         .starts(text, candidate.start)
-        .filter(|length| candidate.start + length < candidate.end)
+        .filter(|&length| is_head(text, &candidate, length))
     {
         candidate.start += length;
         while candidate.start + 1 < candidate.end && text.at(candidate.start) == Some(' ') {
@@ -460,14 +461,29 @@ pub(crate) fn bare(text: &Text, candidate: &mut Candidate) {
         }
     }
     let found = text.slice(candidate.start, candidate.end);
+    if let Some(heading) = PATTERNS.number_heading.find(found)
+        && found[heading.end()..].contains(|c: char| c.is_ascii_digit())
+    {
+        candidate.start = text.index_at(text.byte(candidate.start) + heading.end());
+    }
+    let found = text.slice(candidate.start, candidate.end);
     if let Some(tail) = PATTERNS.after_number.find(found)
-        && found[..tail.start()].chars().any(|c| c.is_ascii_digit())
+        && (tail.start() == 0 || found[..tail.start()].chars().any(|c| c.is_ascii_digit()))
     {
         candidate.end = text.index_at(text.byte(candidate.start) + tail.start());
         while candidate.end > candidate.start && text.before(candidate.end) == Some(' ') {
             candidate.end -= 1;
         }
     }
+    (candidate.start < candidate.end).then_some(candidate)
+}
+
+/// Whether the word of `length` at the candidate's start is its heading and not the begin of an
+/// identifier (「IDOL77」).
+fn is_head(text: &Text, candidate: &Candidate, length: usize) -> bool {
+    let end = candidate.start + length;
+    let latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    end <= candidate.end && !(end < candidate.end && latin(text.before(end)) && latin(text.at(end)))
 }
 
 #[cfg(test)]
@@ -488,6 +504,7 @@ mod tests {
                 "03-6215-7890",
             ),
             ("ぜろきゅうぜろの", "090の"),
+            ("ぜろきゅーぜろいちにいさん", "090123"),
             ("4O3-OO1l", "403-0011"),
             ("口座 1 2 3 4 5 6 7 です", "口座 1234567 です"),
             ("045 - 123 - 4567", "045-123-4567"),

@@ -88,6 +88,21 @@ fn rank(candidate: &Candidate) -> f32 {
     source + form + candidate.score
 }
 
+/// Kinds of numbers that differ by their issuer only: 「第…号」 belongs to whichever the digits are.
+fn is_identifier(label: Label) -> bool {
+    matches!(label, Label::IdNumber | Label::OtherId | Label::Account)
+}
+
+/// A rule that found more of a number than a stronger one: prefix and suffix belong to it.
+fn encloses(candidate: &Candidate, kept: &Candidate) -> bool {
+    candidate.source == Source::Rule
+        && matches!(kept.source, Source::Rule | Source::Model)
+        && is_identifier(candidate.label)
+        && is_identifier(kept.label)
+        && candidate.start <= kept.start
+        && kept.end <= candidate.end
+}
+
 fn is_free_form(label: Label) -> bool {
     matches!(label, Label::Person | Label::Address | Label::Facility)
 }
@@ -142,10 +157,11 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
     for mut candidate in found {
         // A proposal of the same kind is widened; any other overlap is cut off.
         if let Some(same) = kept.iter().position(|other| {
-            other.label == candidate.label
-                && is_free_form(candidate.label)
-                && other.start < candidate.end
-                && candidate.start < other.end
+            encloses(&candidate, other)
+                || other.label == candidate.label
+                    && is_free_form(candidate.label)
+                    && other.start < candidate.end
+                    && candidate.start < other.end
         }) {
             let (start, end) = (
                 kept[same].start.min(candidate.start),
@@ -258,6 +274,20 @@ mod tests {
         );
         let got: Vec<_> = kept.iter().map(|c| (c.start, c.end, c.label)).collect();
         assert_eq!(got, vec![(0, 4, Label::Person), (4, 15, Label::Phone)]);
+    }
+
+    #[test]
+    fn a_number_keeps_the_prefix_and_the_suffix_that_another_rule_saw() {
+        let text = Text::new("免許第123456789018号は", None).unwrap();
+        let kept = merge(
+            &text,
+            vec![
+                candidate(3, 15, Label::IdNumber, 0.99, Source::Rule),
+                candidate(2, 16, Label::IdNumber, 0.95, Source::Rule),
+            ],
+        );
+        let got: Vec<_> = kept.iter().map(|c| (c.start, c.end, c.label)).collect();
+        assert_eq!(got, vec![(2, 16, Label::IdNumber)]);
     }
 
     #[test]
