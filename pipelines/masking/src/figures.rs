@@ -300,6 +300,8 @@ fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
         return None;
     }
     let katakana = is_katakana(chars[at]);
+    // The script of the words that follow.
+    let mut script = katakana;
     if katakana
         && at
             .checked_sub(1)
@@ -310,13 +312,22 @@ fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
     let mut found = Vec::new();
     let mut end = at;
     loop {
-        let word = SPOKEN.iter().find(|(word, _)| {
-            word.chars().enumerate().all(|(offset, wanted)| {
-                chars.get(end + offset).is_some_and(|&c| {
-                    (c == 'ー' || is_katakana(c) == katakana) && to_katakana(c) == wanted
+        let said = |script: bool| {
+            SPOKEN.iter().find(|(word, _)| {
+                word.chars().enumerate().all(|(offset, wanted)| {
+                    chars.get(end + offset).is_some_and(|&c| {
+                        (c == 'ー' || is_katakana(c) == script) && to_katakana(c) == wanted
+                    })
                 })
             })
-        });
+        };
+        let mut word = said(script);
+        // 「ゼロななさんご」: speech recognition changes the script inside a number. One letter (に, ご) is
+        // rather a particle.
+        if word.is_none() && script {
+            word = said(false).filter(|(word, _)| word.chars().count() > 1);
+            script = word.is_none();
+        }
         // 「ゼロ九ゼロ」
         let written = chars.get(end).copied().and_then(kanji_digit);
         let (length, digit) = match (word, written) {
@@ -332,15 +343,20 @@ fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
         });
         end += length;
     }
-    let whole = !katakana || !chars.get(end).is_some_and(|&c| is_katakana(c));
+    let whole = !script || !chars.get(end).is_some_and(|&c| is_katakana(c));
     // The second group of a number may be short (「ロクニの」), the first may not.
     let goes_on = units
         .iter()
         .rev()
         .find(|unit| !matches!(unit.c, ' ' | 'の' | '、' | '-'))
         .is_some_and(|unit| unit.said);
+    let joined = units.last().is_some_and(|unit| unit.c == 'の');
     let zero = found.len() == 2 && found[0].c == '0' && first == 'ゼ';
-    if whole && (found.len() >= 3 || katakana && zero || katakana && goes_on && found.len() >= 2) {
+    if whole
+        && (found.len() >= 3
+            || katakana && zero
+            || (katakana || joined) && goes_on && found.len() >= 2)
+    {
         units.extend(found);
         return Some(end);
     }
@@ -505,6 +521,9 @@ mod tests {
             ),
             ("ぜろきゅうぜろの", "090の"),
             ("ぜろきゅーぜろいちにいさん", "090123"),
+            ("ゼロななさんごのさんななのはちにろくきゅう", "0735-37-8269"),
+            ("ゼロキューゼロに電話", "090に電話"),
+            ("人のさんぽ、庭のいちご", "人のさんぽ、庭のいちご"),
             ("4O3-OO1l", "403-0011"),
             ("口座 1 2 3 4 5 6 7 です", "口座 1234567 です"),
             ("045 - 123 - 4567", "045-123-4567"),
