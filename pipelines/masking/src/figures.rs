@@ -3,7 +3,7 @@
 //! joins groups becomes a hyphen. The rules read this beside the text itself.
 
 use crate::patterns::PATTERNS;
-use crate::text::{Text, is_katakana, to_katakana};
+use crate::text::{Text, is_kanji, is_katakana, to_katakana};
 use crate::words::WORDS;
 use crate::{Candidate, Label, Source};
 
@@ -491,7 +491,11 @@ pub(crate) fn bare(text: &Text, mut candidate: Candidate) -> Option<Candidate> {
             candidate.end -= 1;
         }
     }
-    (candidate.start < candidate.end).then_some(candidate)
+    // 「保健福」, left over from what another rule took.
+    let words = text.chars[candidate.start..candidate.end]
+        .iter()
+        .all(|&c| is_kanji(c) && !is_numeral(c));
+    (candidate.start < candidate.end && !words).then_some(candidate)
 }
 
 /// Whether the word of `length` at the candidate's start is its heading and not the begin of an
