@@ -4488,6 +4488,8 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description The epoch of the copy the client holds; another one is refused with code 6. */
+                epoch: number | null;
             };
             cookie?: never;
         };

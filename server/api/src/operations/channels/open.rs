@@ -18,6 +18,7 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ChannelQuery {
     /// The epoch of the copy the client holds; another one is refused with code 6.
     epoch: Option<u64>,
