@@ -1420,9 +1420,10 @@ impl Room {
     /// Document and index as the log has them; the readers, who had `before`, are told what is new.
     /// `false`: the room cannot go on.
     async fn fetch(&mut self, before: StateVector) -> bool {
-        let core = match load(&self.shared, &self.document, &self.shape).await {
-            Ok(core) if core.epoch == self.core.epoch => core,
-            Ok(_) => {
+        let epoch = self.core.epoch;
+        let core = match load_again(&self.shared, &self.document, &self.shape, epoch).await {
+            Ok(core) => core,
+            Err(LogError::EpochChanged { .. }) => {
                 self.broken = Some(Code::Gone);
                 return false;
             }
@@ -1690,6 +1691,23 @@ fn fail(command: Command, code: Code, error: &HubError) {
         Command::Replace(_, reply) => drop(reply.send(Err(error.clone()))),
         Command::Aside { reply, .. } => drop(reply.send(Err(error.clone()))),
         Command::Message(_) | Command::Leave(_) => {}
+    }
+}
+
+/// As [`load`], while the document is still of that epoch.
+async fn load_again(
+    shared: &Shared,
+    document: &DocumentId,
+    shape: &Arc<Shape>,
+    epoch: u64,
+) -> Result<Core, LogError> {
+    let core = load(shared, document, shape).await?;
+    if core.epoch == epoch {
+        Ok(core)
+    } else {
+        Err(LogError::EpochChanged {
+            current: core.epoch,
+        })
     }
 }
 

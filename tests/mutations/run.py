@@ -42,7 +42,7 @@ def copy_tree():
 
 
 # Groups of tests, the likeliest to notice first; a name is a filter of the test binary.
-WALKER = ["walker::", "structs::", "vectors::"]
+WALKER = ["walker::", "structs::", "order::", "vectors::"]
 NODES = ["nodes::"]
 PAST = ["history::", "restore::"]
 REST = ["converge::", "anchors::", "measure::"]

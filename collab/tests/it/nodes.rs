@@ -29,6 +29,8 @@ struct NodeLog {
     loads: Arc<AtomicU64>,
     /// The next answer lacks its first entry.
     holed: Arc<AtomicBool>,
+    /// The document is erased before it is loaded next.
+    erased: Arc<AtomicBool>,
 }
 
 impl NodeLog {
@@ -39,6 +41,7 @@ impl NodeLog {
             answers_lost: Arc::default(),
             loads: Arc::default(),
             holed: Arc::default(),
+            erased: Arc::default(),
         }
     }
 
@@ -60,6 +63,13 @@ impl UpdateLog for NodeLog {
     async fn load(&self, document: &DocumentId) -> Result<Loaded, LogError> {
         self.reach()?;
         self.loads.fetch_add(1, Ordering::SeqCst);
+        if self.erased.swap(false, Ordering::SeqCst) {
+            let empty = Snapshot {
+                state: vec![0, 0],
+                authors: Vec::new(),
+            };
+            self.log.replace(document, 1, &empty).await?;
+        }
         self.log.load(document).await
     }
 
@@ -290,6 +300,30 @@ async fn a_change_reaches_the_other_node_by_its_hint_and_without_loading() {
     until_equal(&mut a, &mut b, 41).await;
     let changed = feed.recv().await.unwrap();
     assert_eq!((changed.seq, changed.here), (41, false));
+}
+
+/// Behind a hole and an erasure at once: what is loaded then is another document.
+#[tokio::test]
+async fn who_loads_again_after_an_erasure_starts_anew() {
+    let mut town = Town::new(19);
+    let (one, two, note) = town.two(HINTS_ONLY).await;
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&two.hub, "b", &note, 12).await.unwrap();
+    two.link.as_ref().unwrap().cut();
+    a.insert(0, "秘").await;
+    assert!(a.barrier(b"").await);
+    // The erasure comes between the answer with the hole and the loading.
+    two.log.holed.store(true, Ordering::SeqCst);
+    two.log.erased.store(true, Ordering::SeqCst);
+    b.insert(0, "密").await;
+    assert_eq!(b.read_to_end().await, Some(Code::Gone as u64));
+    let state = two.hub.read(&note, |view| {
+        (
+            view.epoch,
+            view.txn.get_text("content").unwrap().get_string(&view.txn),
+        )
+    });
+    assert_eq!(state.await.unwrap(), (2, String::new()));
 }
 
 /// A client holds what one node showed it; the other node heard nothing of it, and the log has it in a
