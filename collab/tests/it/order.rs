@@ -254,6 +254,27 @@ fn nobody_stands_between_two_with_others_in_between() {
 }
 
 #[test]
+fn nobody_leaps_over_what_the_left_neighbour_was_written_before() {
+    let mut server = Server::new();
+    let put = |client, clock, left, right, word: &str| {
+        Wire::of(client, clock, vec![between(left, right, text(word))]).encode()
+    };
+    let first = item(Parent::Root("content"), None, text("相"));
+    server
+        .take(Wire::of(2, 0, vec![first]).encode(), "a")
+        .unwrap();
+    // Two write behind it at the same time, and a third before the one of them.
+    let (begin, second, third) = (Some((2, 0)), Some((2, 1)), Some((9, 0)));
+    server.take(put(2, 1, begin, None, "談"), "a").unwrap();
+    server.take(put(9, 0, begin, None, "記"), "b").unwrap();
+    server.take(put(5, 0, begin, second, "続"), "h").unwrap();
+    assert_eq!(content(&server.doc), "相続談記");
+    let leap = put(5, 1, Some((5, 0)), third, "録");
+    assert_eq!(server.take(leap, "h"), Err("wrong way round"));
+    server.take(put(5, 1, second, third, "録"), "h").unwrap();
+}
+
+#[test]
 fn who_writes_beside_others_is_not_looked_up() {
     let mut server = Server::new();
     let people = [note(2), note(7)];
