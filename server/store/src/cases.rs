@@ -1582,7 +1582,7 @@ impl CaseAccess {
         let sheets = documents::sheets(tx, self.municipality(), self.id()).await?;
         let today = self.caller.viewer.today;
         let mut out = Vec::new();
-        for section in Section::CURRENT {
+        for section in Section::ALL {
             let decision = self.decision(*section);
             if decision.level == Level::None {
                 continue;

@@ -295,7 +295,7 @@ fn permissions(access: &CaseAccess) -> Vec<&'static str> {
                 .map(|capability| capability.code()),
         );
     }
-    if Section::CURRENT
+    if Section::ALL
         .iter()
         .any(|section| access.decision(*section).comment)
     {

@@ -77,7 +77,7 @@ pub async fn view_as(
     };
     let case = detail(&mut tx, &seen).await?;
     let mut sheets = Vec::new();
-    for section in Section::CURRENT {
+    for section in Section::ALL {
         // Sheets only: the network is drawn, entries are records.
         let sheet = seen
             .document(&mut tx, *section)
