@@ -232,20 +232,27 @@ fn calculation_inputs<'a>(
     definition: &'a Definition,
     calculation: &'a Calculation,
 ) -> impl Iterator<Item = &'a str> {
-    let inputs = calculation.inputs().into_iter().map(|name| match name.split_once('/') {
-        Some((table, column)) => definition
-            .field(table)
-            .filter(|field| field.column(column).is_some())
-            .map_or("", |field| field.id.as_str()),
-        None => name,
-    });
+    let inputs = calculation
+        .inputs()
+        .into_iter()
+        .map(|name| match name.split_once('/') {
+            Some((table, column)) => definition
+                .field(table)
+                .filter(|field| field.column(column).is_some())
+                .map_or("", |field| field.id.as_str()),
+            None => name,
+        });
     let columns = match calculation {
         Calculation::CountRows { table, when } => when
             .fields()
             .into_iter()
             .map(|name| {
                 let column = definition.field(table).and_then(|field| field.column(name));
-                if column.is_some() { table.as_str() } else { name }
+                if column.is_some() {
+                    table.as_str()
+                } else {
+                    name
+                }
             })
             .collect(),
         _ => Vec::new(),

@@ -1,7 +1,5 @@
 //! Calculated fields.
 
-use std::collections::BTreeMap;
-
 use jiff::{ToSpan, civil::Date};
 use serde_json::{Map, Value};
 
@@ -23,7 +21,7 @@ pub fn calculate(
     definition: &Definition,
     field: &Field,
     values: &Map<String, Value>,
-    outside: &BTreeMap<String, Value>,
+    outside: &Map<String, Value>,
     on: Date,
 ) -> Option<Value> {
     let lookup = |name: &str| values.get(name).or_else(|| outside.get(name));
@@ -78,7 +76,10 @@ pub fn calculate(
                         .flatten()
                         .filter_map(|row| row.get(column)?.as_f64())
                         .collect(),
-                    None => lookup(name).and_then(Value::as_f64).into_iter().collect::<Vec<_>>(),
+                    None => lookup(name)
+                        .and_then(Value::as_f64)
+                        .into_iter()
+                        .collect::<Vec<_>>(),
                 })
                 .collect();
             (!numbers.is_empty()).then(|| number(numbers.iter().sum()))
@@ -112,7 +113,10 @@ fn number(sum: f64) -> Value {
     /// Beyond it a double no longer holds every whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if sum.fract() == 0.0 && sum.abs() < EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within the exact range")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole and within the exact range"
+        )]
         return Value::from(sum as i64);
     }
     Value::from(sum)
@@ -157,7 +161,7 @@ mod tests {
                 person,
                 person.field("age_band").unwrap(),
                 values.as_object().unwrap(),
-                &BTreeMap::new(),
+                &Map::new(),
                 date(2026, 11, 20),
             )
             .unwrap()
@@ -174,7 +178,7 @@ mod tests {
             sheet,
             sheet.field("issue_count").unwrap(),
             values.as_object().unwrap(),
-            &BTreeMap::new(),
+            &Map::new(),
             date(2026, 11, 20),
         );
         assert_eq!(count, Some(json!(3)));
@@ -182,12 +186,12 @@ mod tests {
 
     fn of(form: &str, field: &str, values: Value, outside: Value) -> Option<Value> {
         let form = catalogue().definition(form).unwrap();
-        let outside = outside.as_object().unwrap().clone().into_iter().collect();
+        let outside = outside.as_object().unwrap();
         calculate(
             form,
             form.field(field).unwrap(),
             values.as_object().unwrap(),
-            &outside,
+            outside,
             date(2026, 11, 20),
         )
     }
@@ -200,15 +204,39 @@ mod tests {
             {"id": "b", "level": "1"},
             {"id": "c", "level": "3", "times": 2.5},
         ]});
-        assert_eq!(of("evaluation", "times_total", evaluation.clone(), none()), Some(json!(5.5)));
-        assert_eq!(of("evaluation", "achieved_count", evaluation, none()), Some(json!(2)));
+        assert_eq!(
+            of("evaluation", "times_total", evaluation.clone(), none()),
+            Some(json!(5.5))
+        );
+        assert_eq!(
+            of("evaluation", "achieved_count", evaluation, none()),
+            Some(json!(2))
+        );
         assert_eq!(of("evaluation", "times_total", none(), none()), None);
-        assert_eq!(of("evaluation", "achieved_count", none(), none()), Some(json!(0)));
-        let screening = json!({"issue_field_count": 2, "extra_issue_count": 1, "screened_on": "2026-03-01"});
-        assert_eq!(of("screening", "issue_total", screening.clone(), none()), Some(json!(3)));
+        assert_eq!(
+            of("evaluation", "achieved_count", none(), none()),
+            Some(json!(0))
+        );
+        let screening =
+            json!({"issue_field_count": 2, "extra_issue_count": 1, "screened_on": "2026-03-01"});
+        assert_eq!(
+            of("screening", "issue_total", screening.clone(), none()),
+            Some(json!(3))
+        );
         let received = json!({"case.received_on": "2026-02-27"});
-        assert_eq!(of("screening", "days_to_screening", screening.clone(), received), Some(json!(2)));
-        assert_eq!(of("screening", "days_to_screening", screening, none()), None);
+        assert_eq!(
+            of(
+                "screening",
+                "days_to_screening",
+                screening.clone(),
+                received
+            ),
+            Some(json!(2))
+        );
+        assert_eq!(
+            of("screening", "days_to_screening", screening, none()),
+            None
+        );
         let plan = |day: &str| of("plan", "review_guide", json!({"planned_on": day}), none());
         assert_eq!(plan("2026-11-30"), Some(json!("2027-02-28")));
         assert_eq!(plan("2027-11-30"), Some(json!("2028-02-29")));

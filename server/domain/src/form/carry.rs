@@ -106,7 +106,9 @@ pub fn carried(
     let made = match carry.how {
         CarryHow::Copy if target.kind == FieldType::Table => {
             let rows = value.as_array()?.iter().filter_map(Value::as_object);
-            let rows: Vec<Value> = rows.filter_map(|row| row_of(target, carry, source, row)).collect();
+            let rows: Vec<Value> = rows
+                .filter_map(|row| row_of(target, carry, source, row))
+                .collect();
             Value::Array(rows)
         }
         CarryHow::Copy => copied(target, source, value)?,
@@ -124,7 +126,10 @@ pub fn carried(
             Source::Form(form, field) => named(form, field, value)
                 .into_iter()
                 .map(|label| {
-                    let cells = carry.columns.keys().map(|column| (column.clone(), label.into()));
+                    let cells = carry
+                        .columns
+                        .keys()
+                        .map(|column| (column.clone(), label.into()));
                     Value::Object(cells.collect())
                 })
                 .collect(),
@@ -172,10 +177,7 @@ fn copied(target: &Field, source: Source<'_>, value: &Value) -> Option<Value> {
             let words: Vec<&str> = value.as_str()?.split_whitespace().collect();
             words.join(" ").into()
         }
-        (FieldType::Multiselect, _) => selected_codes(value)
-            .into_iter()
-            .map(Value::from)
-            .collect(),
+        (FieldType::Multiselect, _) => selected_codes(value).into_iter().map(Value::from).collect(),
         _ => value.clone(),
     })
 }
@@ -355,36 +357,90 @@ mod tests {
             offered("evaluation", "items", "plan.items", &items),
             Some(json!([{"issue": "家賃の滞納", "goal": "分割で払う", "performed": "完済"}]))
         );
-        assert_eq!(offered("evaluation", "items", "plan.items", &json!([])), None);
+        assert_eq!(
+            offered("evaluation", "items", "plan.items", &json!([])),
+            None
+        );
     }
 
     #[test]
     fn options_become_numbers_words_and_rows() {
         let issues = json!(["debt", "poverty"]);
-        assert_eq!(offered("screening", "issue_field_count", "intake_assessment.issues", &issues), Some(json!(2)));
-        assert_eq!(offered("screening", "issue_field_count", "intake_assessment.issues", &json!([])), None);
         assert_eq!(
-            offered("screening", "main_issues", "intake_assessment.issues", &issues),
+            offered(
+                "screening",
+                "issue_field_count",
+                "intake_assessment.issues",
+                &issues
+            ),
+            Some(json!(2))
+        );
+        assert_eq!(
+            offered(
+                "screening",
+                "issue_field_count",
+                "intake_assessment.issues",
+                &json!([])
+            ),
+            None
+        );
+        assert_eq!(
+            offered(
+                "screening",
+                "main_issues",
+                "intake_assessment.issues",
+                &issues
+            ),
             Some(json!("（多重・過重）債務、経済的困窮"))
         );
         assert_eq!(
             offered("plan", "items", "intake_assessment.issues", &issues),
             Some(json!([{"issue": "（多重・過重）債務"}, {"issue": "経済的困窮"}]))
         );
-        assert_eq!(offered("plan", "meeting_on", "meeting.held_at", &json!("2026-04-01T13:30")), Some(json!("2026-04-01")));
+        assert_eq!(
+            offered(
+                "plan",
+                "meeting_on",
+                "meeting.held_at",
+                &json!("2026-04-01T13:30")
+            ),
+            Some(json!("2026-04-01"))
+        );
         let priority = json!([{"id": "r", "issue": "debt", "priority": 1, "whose": "p1"}]);
         assert_eq!(
-            offered("plan", "items", "intake_assessment.issue_priority", &priority),
+            offered(
+                "plan",
+                "items",
+                "intake_assessment.issue_priority",
+                &priority
+            ),
             Some(json!([{"issue": "（多重・過重）債務", "target": "p1"}]))
         );
     }
 
     #[test]
     fn what_does_not_fit_is_not_offered() {
-        assert_eq!(offered("plan", "goal_long", "plan.goal_long", &json!("あ".repeat(10_001))), None);
-        assert_eq!(offered("plan", "goal_long", "plan.goal_long", &json!(7)), None);
-        assert_eq!(offered("meeting", "consent", "case.consent", &json!("nonsense")), None);
-        assert_eq!(offered("meeting", "consent", "case.consent", &json!("full")), Some(json!("full")));
+        assert_eq!(
+            offered(
+                "plan",
+                "goal_long",
+                "plan.goal_long",
+                &json!("あ".repeat(10_001))
+            ),
+            None
+        );
+        assert_eq!(
+            offered("plan", "goal_long", "plan.goal_long", &json!(7)),
+            None
+        );
+        assert_eq!(
+            offered("meeting", "consent", "case.consent", &json!("nonsense")),
+            None
+        );
+        assert_eq!(
+            offered("meeting", "consent", "case.consent", &json!("full")),
+            Some(json!("full"))
+        );
     }
 
     fn anything() -> impl Strategy<Value = Value> {
@@ -393,13 +449,26 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<i32>().prop_map(Value::from),
             "[a-z0-9あ ]{0,12}".prop_map(Value::from),
-            prop_oneof!["debt", "poverty", "other", "full", "3", "2026-04-01", "2026-04-01T09:00"].prop_map(Value::from),
+            prop_oneof![
+                "debt",
+                "poverty",
+                "other",
+                "full",
+                "3",
+                "2026-04-01",
+                "2026-04-01T09:00"
+            ]
+            .prop_map(Value::from),
         ];
         leaf.prop_recursive(2, 24, 6, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                prop::collection::btree_map(prop_oneof!["id", "issue", "goal", "org", "task", "due", "debt"], inner, 0..5)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+                prop::collection::btree_map(
+                    prop_oneof!["id", "issue", "goal", "org", "task", "due", "debt"],
+                    inner,
+                    0..5
+                )
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
     }
