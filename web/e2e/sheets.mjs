@@ -39,6 +39,8 @@ async function desk(login) {
 }
 
 const field = (page, path) => page.locator(`[id="field-${path.replaceAll('/', '-')}"]`);
+/** One of a few options, which stand side by side. */
+const choose = (page, path, label) => field(page, path).getByLabel(label, { exact: true }).check();
 const saved = (page) => page.getByText('保存済み', { exact: true }).first().waitFor();
 const sectionOf = async (page, name) => {
   const { json } = await fetchJson(page, `/api/v1/cases/${caseId}`);
@@ -93,7 +95,7 @@ test('a partner is given the plan as masked text', async () => {
 test('a screening sheet is made, filled from the assessment and checked', async () => {
   const { page } = sasaki;
   await page.goto(`/cases/${caseId}/screening`);
-  await page.getByRole('heading', { name: '「スクリーニング」はまだありません' }).waitFor();
+  await page.getByText('「スクリーニング」はまだありません').waitFor();
   await picture(page, 'screening-empty');
   await checkAccess(page, 'screening-empty');
   await page.getByRole('button', { name: 'スクリーニングを始める' }).click();
@@ -241,7 +243,7 @@ test('the evaluation takes the items of the plan over, and the next plan follows
     .locator('[data-row]')
     .evaluateAll((all) => all.map((row) => row.dataset.row));
   for (const [at, row] of rows.entries()) {
-    await field(page, `items/${row}/level`).selectOption({ value: at === 0 ? '4' : '2' });
+    await choose(page, `items/${row}/level`, at === 0 ? '達成' : '一部達成');
     const times = field(page, `items/${row}/times`);
     await times.fill(String(at + 2));
     await times.blur();
@@ -251,9 +253,9 @@ test('the evaluation takes the items of the plan over, and the next plan follows
     (text) => text.includes('5回'),
     'the sum of the visits is calculated',
   );
-  await field(page, 'goal_level').selectOption({ value: '3' });
+  await choose(page, 'goal_level', '概ね達成');
   await page.getByLabel('家計の改善').check();
-  await field(page, 'result').selectOption({ value: 'replan' });
+  await choose(page, 'result', '再プランして継続');
   await field(page, 'remaining').fill('デイサービスの日数を増やす');
   await saved(page);
   await picture(page, 'evaluation', { fullPage: true });
@@ -284,7 +286,7 @@ test('the evaluation takes the items of the plan over, and the next plan follows
       [2, 'draft'],
     ],
   );
-  await page.getByRole('link', { name: '履歴' }).first().click();
+  await page.locator('.sheet__tools').getByRole('link', { name: '履歴', exact: true }).click();
   await page.getByRole('heading', { name: '「プラン 第2回」の履歴' }).waitFor();
   await picture(page, 'plan-history');
   quiet(sasaki);

@@ -204,24 +204,24 @@ pub fn csv_specification(forms: &[&Definition]) -> Listing {
             for (label, id) in keys {
                 at += 1;
                 let kind = if *id == "case_no" { "文字" } else { "整数" };
-                rows.push(
-                    [
-                        &name,
-                        &at.to_string(),
-                        label,
-                        id,
-                        kind,
-                        "この行がどの記録のものか",
-                        "",
-                        "○",
-                        "未検証",
-                    ]
-                    .map(|cell: &str| cell.to_owned())
-                    .to_vec(),
-                );
+                let number = at.to_string();
+                let why = "この行がどの記録のものか";
+                let cells = [
+                    name.as_str(),
+                    number.as_str(),
+                    label,
+                    id,
+                    kind,
+                    why,
+                    "",
+                    "○",
+                    "未検証",
+                ];
+                rows.push(cells.map(str::to_owned).to_vec());
             }
             for field in fields {
-                if field.id == "case_no" {
+                // The keys in front say it already.
+                if field.automatic && matches!(field.id.as_str(), "case_no" | "plan_no") {
                     continue;
                 }
                 at += 1;
@@ -288,7 +288,7 @@ fn notation(form: &Definition, field: &Field) -> String {
         },
         FieldType::Calc => "出力だけ（ほかの欄から計算）".to_owned(),
         FieldType::File | FieldType::Signature => "出力しない".to_owned(),
-        FieldType::Text | FieldType::Textarea | FieldType::Table => String::new(),
+        _ => String::new(),
     }
 }
 
@@ -377,12 +377,8 @@ fn value_schema(form: &Definition, field: &Field) -> Value {
             let most = field.limits.max_rows.unwrap_or(domain::form::Limits::ROWS);
             json!({ "type": "array", "items": row, "maxItems": most })
         }
-        FieldType::UserRef
-        | FieldType::OrgRef
-        | FieldType::PersonRef
-        | FieldType::File
-        | FieldType::Signature
-        | FieldType::Calc => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" }),
+        // Opaque identifiers of accounts, agencies, persons and files.
+        _ => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" }),
     }
 }
 

@@ -120,7 +120,9 @@ function CaseView({
               href: `/cases/${detail.id}/${entry.id}`,
               label: entry.label,
               current: entry.id === current?.id,
-              ...(entry.section ? { aside: <LevelMark level={levelOf(level)} /> } : {}),
+              ...(entry.section
+                ? { aside: <LevelMark level={levelOf(level)} short={entry.id !== current?.id} /> }
+                : {}),
             };
           })}
         />
@@ -215,11 +217,11 @@ const MARKS: Readonly<Record<Level, IconName>> = {
   edit: 'pencil',
 };
 
-function LevelMark({ level }: { level: Level }) {
+function LevelMark({ level, short }: { level: Level; short: boolean }) {
   return (
-    <span className={`level-mark level-mark--${level}`}>
+    <span className={`level-mark level-mark--${level}`} title={LEVEL_LABELS[level]}>
       <Icon name={MARKS[level]} size="s" />
-      {LEVEL_LABELS[level]}
+      <span className={short ? 'visually-hidden' : undefined}>{LEVEL_LABELS[level]}</span>
     </span>
   );
 }

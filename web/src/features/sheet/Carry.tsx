@@ -73,8 +73,12 @@ export function offerText(
   const value: unknown = offer.value;
   if (field.type !== 'table' || !Array.isArray(value))
     return plainText(definition, field, value, references);
+  // What a row is about stands in its longest column.
+  const columns = [...(field.columns ?? [])].sort(
+    (a, b) => Number(b.type === 'textarea') - Number(a.type === 'textarea'),
+  );
   const rows = (value as Row[]).map((row) =>
-    (field.columns ?? [])
+    columns
       .map((column) => plainText(definition, column, row[column.id], references))
       .find((text) => text !== ''),
   );
@@ -109,7 +113,7 @@ export function CarryHint({
             <span className="carry__from">{sourceName(offer)}：</span>
             {offerText(definition, field, offer, references)}
           </span>
-          <Button size="s" variant="quiet" icon="down" busy={busy} onClick={() => void take(offer)}>
+          <Button size="s" variant="quiet" busy={busy} onClick={() => void take(offer)}>
             引き継ぐ
             <span className="visually-hidden">
               （{field.label}、{sourceName(offer)}から）

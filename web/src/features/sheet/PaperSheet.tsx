@@ -102,6 +102,12 @@ function Section({ shown, ...props }: PaperProps & { shown: readonly Field[] }) 
     const ready = lines;
     blocks.push(
       <table key={`t${blocks.length}`} className="paper__table">
+        <colgroup>
+          <col className="paper__label" />
+          <col />
+          <col className="paper__label" />
+          <col />
+        </colgroup>
         <tbody>
           {ready.map((line) => (
             <tr key={line[0]?.id} className={line.some((f) => f.type === 'textarea') ? 'long' : ''}>
@@ -229,6 +235,7 @@ function Cell({
 }: PaperProps & { field: Field; cell: ProjectedField; brief?: boolean }): ReactNode {
   if (cell.withheld && cell.text === undefined && cell.value === undefined)
     return '（印刷しません）';
+  if (field.type === 'file') return '（「世帯・関係」の図を添える）';
   if (field.type === 'signature') return <span className="paper__sign">（署名）</span>;
   const options = brief || cell.text !== undefined ? [] : boxes(definition, field);
   if (options.length > 0) {

@@ -270,7 +270,7 @@ export function SheetEditor({
       <div className="sheet" ref={root}>
         <nav className="sheet__toc no-print" aria-label="この様式の見出し">
           <ol>
-            {progress.map((section) => (
+            {progress.filter(hasFields).map((section) => (
               <li key={section.id}>
                 <a
                   href={`#section-${section.id}`}
@@ -392,20 +392,31 @@ export function SheetEditor({
                 isEmpty={isEmptyField}
               />
             )}
-            {definition.sections.map((section) => (
-              <section key={section.id} aria-labelledby={`section-${section.id}`}>
-                <h3 className="sheet__section" id={`section-${section.id}`} tabIndex={-1}>
-                  {section.title}
-                </h3>
-                {section.help && <p className="soft">{section.help}</p>}
-                <div className="sheet__fields">{section.fields.map(editor)}</div>
-              </section>
-            ))}
+            {definition.sections.map((section) => {
+              const editors = section.fields.map(editor);
+              // A heading over nothing would only be scrolled past.
+              return (
+                editors.some(Boolean) && (
+                  <section key={section.id} aria-labelledby={`section-${section.id}`}>
+                    <h3 className="sheet__section" id={`section-${section.id}`} tabIndex={-1}>
+                      {section.title}
+                    </h3>
+                    {section.help && <p className="soft">{section.help}</p>}
+                    <div className="sheet__fields">{editors}</div>
+                  </section>
+                )
+              );
+            })}
           </div>
         </div>
       </div>
     </UnreadContext>
   );
+}
+
+/** Whether a section has anything to fill in just now. */
+function hasFields(section: SectionState): boolean {
+  return section.total > 0;
 }
 
 /** A date or number being typed is not in the document yet: its history is the browser's. */
