@@ -308,10 +308,7 @@ fn take(shared: &Shared, message: &Message) {
         Note::Rights => drop(shared.abroad.words.send(Word::Rights)),
         Note::Presence { document, states } => to_room(
             document,
-            Control::Sighted {
-                from: message.from,
-                states: states.clone(),
-            },
+            Control::Sighted(Box::new((message.from, states.clone()))),
         ),
         Note::WhoIsThere { document } => to_room(document, Control::WhoIsThere),
         Note::Told { topic, body } => drop(shared.abroad.words.send(Word::Told {
