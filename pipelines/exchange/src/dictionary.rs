@@ -309,9 +309,9 @@ pub fn json_schema(form: &Definition) -> Value {
     })
 }
 
-fn properties<'a>(
+fn properties(
     form: &Definition,
-    fields: &mut dyn Iterator<Item = &'a Field>,
+    fields: &mut dyn Iterator<Item = &Field>,
 ) -> (Map<String, Value>, Vec<String>) {
     let mut properties = Map::new();
     let mut required = Vec::new();

@@ -256,7 +256,7 @@ fn likeness(a: &str, b: &str) -> f64 {
     let dice = 2.0 * f64::from(common) / total as f64;
     let shorter = a.chars().count().min(b.chars().count());
     if shorter >= 3 && (a.contains(b) || b.contains(a)) {
-        dice.max(0.75).min(0.99)
+        dice.clamp(0.75, 0.99)
     } else {
         dice.min(0.99)
     }
