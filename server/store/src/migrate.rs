@@ -29,6 +29,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "several nodes",
         include_str!("../migrations/main/0010_several_nodes.sql"),
     ),
+    (
+        20,
+        "sheets",
+        include_str!("../migrations/main/0020_sheets.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,
