@@ -29,6 +29,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "several nodes",
         include_str!("../migrations/main/0010_several_nodes.sql"),
     ),
+    (
+        14,
+        "search",
+        include_str!("../migrations/main/0014_search.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,
