@@ -69,6 +69,7 @@ fn record(dice: &mut Dice, number: usize) -> Unit {
         kind: "record",
         day: 20_000 + (number % 700) as i64,
         stamp: "a0|-".into(),
+        values: false,
         full,
         masked,
     }

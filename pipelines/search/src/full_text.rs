@@ -56,6 +56,9 @@ pub struct Unit {
     pub day: i64,
     /// State of the source: the same stamp, the same text.
     pub stamp: String,
+    /// Values, not sentences (names, addresses): nothing in them is inflected, and their reading is a
+    /// value of its own.
+    pub values: bool,
     pub full: String,
     pub masked: Option<Masked>,
 }
@@ -402,9 +405,9 @@ impl FullText {
         document.add_text(self.fields.kind, unit.kind);
         document.add_i64(self.fields.day, unit.day);
         document.add_text(self.fields.stamp, &unit.stamp);
-        self.add_texts(&mut document, self.fields.full, &unit.full)?;
+        self.add_texts(&mut document, self.fields.full, &unit.full, unit.values)?;
         if let Some(masked) = &unit.masked {
-            self.add_texts(&mut document, self.fields.masked, &masked.text)?;
+            self.add_texts(&mut document, self.fields.masked, &masked.text, unit.values)?;
             document.add_text(self.fields.basis, &masked.basis);
             document.add_text(self.fields.shown, &masked.text);
         }
@@ -414,12 +417,21 @@ impl FullText {
         })
     }
 
-    fn add_texts(&self, document: &mut TantivyDocument, to: Texts, text: &str) -> Result<()> {
+    fn add_texts(
+        &self,
+        document: &mut TantivyDocument,
+        to: Texts,
+        text: &str,
+        values: bool,
+    ) -> Result<()> {
         let text = match text.char_indices().nth(LONGEST) {
             Some((end, _)) => &text[..end],
             None => text,
         };
         document.add_pre_tokenized_text(to.pairs, tokens(pairs(text)));
+        if values {
+            return Ok(());
+        }
         let (mut bases, mut kana) = (Vec::new(), Vec::new());
         let mut position = 0;
         for piece in pieces(text) {

@@ -33,6 +33,7 @@ fn unit(key: &str, case: &str, day: i64, full: &str, masked: &str) -> Unit {
         kind: "record",
         day,
         stamp: "1".into(),
+        values: false,
         full: full.into(),
         masked: (!masked.is_empty()).then(|| Masked {
             text: masked.into(),
@@ -144,6 +145,20 @@ fn variants_widths_readings_and_forms_are_found() {
     ] {
         assert_eq!(found(&index, text), keys, "{text}");
     }
+}
+
+#[test]
+fn nothing_is_inflected_in_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "鶸谷 実里\nひわたに みのり";
+    let of = |values: bool| Unit {
+        values,
+        ..unit("a", "c", 0, name, "")
+    };
+    let index = filled(folder.path(), &[of(true)]);
+    assert!(found(&index, "わたる").is_empty());
+    assert_eq!(found(&index, "わたに"), ["a"]);
+    assert_eq!(found(&index, "ヒワタニ　ミノリ"), ["a"]);
 }
 
 #[test]

@@ -661,6 +661,7 @@ fn plain_unit(source: Source, shown: Option<(String, String)>) -> Option<Unit> {
         kind: source.kind.code(),
         day: day_number(source.day),
         stamp: source.stamp,
+        values: matches!(source.kind, Kind::Person | Kind::Protected),
         full,
         masked,
     })
