@@ -46,7 +46,7 @@ pub fn has_kanji(text: &str) -> bool {
 }
 
 /// The letters of a text in runs. Marks and line breaks part them; a single blank between Japanese
-/// letters (佐藤　花子) does not.
+/// letters (佐藤　花子) and a dash between digits (0900-90-1234) do not.
 #[must_use]
 pub fn runs(text: &str) -> Vec<Run> {
     let chars: Vec<char> = text.chars().collect();
@@ -74,7 +74,15 @@ pub fn runs(text: &str) -> Vec<Run> {
             && letters
                 .get(at + 1)
                 .is_some_and(|after| is_japanese(after.folded));
-        if !joins && !run.is_empty() {
+        let dash = matches!(letter.folded, '-' | '‐' | '‑' | '−' | '–');
+        let in_number = dash
+            && run
+                .last()
+                .is_some_and(|before| before.folded.is_ascii_digit())
+            && letters
+                .get(at + 1)
+                .is_some_and(|after| after.folded.is_ascii_digit());
+        if !joins && !in_number && !run.is_empty() {
             out.push(std::mem::take(&mut run));
         }
     }
@@ -116,7 +124,7 @@ mod tests {
         assert_eq!(folded("髙橋 ﾊﾙｺ"), ["高橋はるこ"]);
         assert_eq!(folded("渡邉・ハルコ"), ["渡辺", "はるこ"]);
         assert_eq!(folded("デイサービス"), folded("ﾃﾞｲｻｰﾋﾞｽ"));
-        assert_eq!(folded("ＡＢＣ 12-3"), ["abc", "12", "3"]);
+        assert_eq!(folded("ＡＢＣ 12-3"), ["abc", "123"]);
         assert_eq!(folded("、。！\n"), Vec::<String>::new());
         assert_eq!(folded("来所\n電話"), ["来所", "電話"]);
     }

@@ -205,15 +205,6 @@ pub fn person_texts(person: &Person) -> Vec<(String, String)> {
             .filter(|fact| searched(&fact.field))
             .map(|fact| (fact.field.clone(), fact.value.clone())),
     );
-    // A telephone number is found without its hyphens too.
-    for (field, value) in out.clone() {
-        if field.starts_with("phone_") {
-            let digits: String = value.chars().filter(char::is_ascii_digit).collect();
-            if digits != value {
-                out.push((field, digits));
-            }
-        }
-    }
     out
 }
 
