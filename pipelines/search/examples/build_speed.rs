@@ -59,7 +59,7 @@ fn record(dice: &mut Dice, number: usize) -> Unit {
     while full.chars().count() < 190 {
         full.push_str(dice.pick(&WHAT));
     }
-    let masked = (number % 5 == 0).then(|| Masked {
+    let masked = (number.is_multiple_of(5)).then(|| Masked {
         text: full.replace(dice.pick(&WHO), "［…］"),
         basis: "r/1".into(),
     });

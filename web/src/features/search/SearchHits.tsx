@@ -80,7 +80,7 @@ function FoundItem({ hit }: { hit: Hit }) {
         {KIND_LABELS[kind]}
       </span>
       <div className="found__body">
-        <h3>
+        <h2>
           {href ? <Link href={href}>{title}</Link> : title}
           {kind === 'case' && hit.case && <span className="number">{hit.case.case_no}</span>}
           {hit.private && (
@@ -93,7 +93,7 @@ function FoundItem({ hit }: { hit: Hit }) {
               マスク済み
             </Tag>
           )}
-        </h3>
+        </h2>
         <p className="found__where">
           {kind !== 'person' && kind !== 'case' && hit.case && (
             <span>
