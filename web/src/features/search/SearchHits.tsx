@@ -122,10 +122,11 @@ function FoundItem({ hit }: { hit: Hit }) {
           </ul>
         )}
         {hit.snippets
-          .filter(
-            (snippet) =>
-              kind !== 'person' || !['氏名', 'フリガナ', 'ふりがな'].includes(snippet.label),
-          )
+          // Name and kana stand in the heading; a former name or an alias does not.
+          .filter((snippet) => {
+            const text = snippet.pieces.map((piece) => piece.text).join('');
+            return kind !== 'person' || (text !== hit.name && text !== hit.kana);
+          })
           .map((snippet, index) => (
             <p className="found__text" key={`${snippet.label}-${index}`}>
               {snippet.label !== '' && <span className="found__label">{snippet.label}</span>}
