@@ -7,7 +7,7 @@ use crate::identity::{Author, Identity};
 use crate::log::{Authored, Entry, LogError, Snapshot, Span, UpdateLog, Version};
 use crate::nodes::Abroad;
 use crate::restore::{Outcome, Past};
-use crate::room::{Command, Control, Join, Room};
+use crate::room::{self, Command, Control, Join, Room};
 use crate::shape::Shape;
 use bytes::Bytes;
 use domain::clock::Clock;
@@ -362,11 +362,14 @@ impl Hub {
             let head = match head {
                 Some(head) => head,
                 None => {
-                    let since = self.shared.log.since(document, here.0, here.1);
-                    match tokio::time::timeout_at(give_up, since).await {
-                        Ok(Ok(new)) => *head.insert((here.0, new.last().map_or(here.1, |e| e.0))),
-                        Ok(Err(LogError::EpochChanged { current })) => *head.insert((current, 0)),
-                        // Nothing new can be seen; what is here is true.
+                    let heads = self.shared.log.heads(std::slice::from_ref(document));
+                    match tokio::time::timeout_at(give_up, heads).await {
+                        Ok(Ok(heads)) => match heads.first() {
+                            Some((_, epoch, seq)) => *head.insert((*epoch, *seq)),
+                            None => return Ok(()),
+                        },
+                        // Nobody knows what others wrote: a client that does comes back later.
+                        _ if self.shared.abroad.is_joined() => return Err(Code::Overloaded),
                         _ => return Ok(()),
                     }
                 }
@@ -499,12 +502,12 @@ impl Hub {
         });
         self.send(
             document,
-            Command::Write {
+            Command::Write(Box::new(room::Write {
                 author: author.clone(),
                 epoch,
                 edit,
                 reply,
-            },
+            })),
         )
         .await?;
         let seq = durable.await.unwrap_or_else(|_| Err(stopped()))?;
@@ -534,11 +537,11 @@ impl Hub {
         let (reply, answer) = oneshot::channel();
         self.send(
             document,
-            Command::KeepVersion {
+            Command::KeepVersion(Box::new(room::KeepVersion {
                 author: author.clone(),
                 label: label.to_owned(),
                 reply,
-            },
+            })),
         )
         .await?;
         let version = answer.await.unwrap_or_else(|_| Err(stopped()))?;
@@ -561,7 +564,7 @@ impl Hub {
         snapshot: Snapshot,
     ) -> Result<u64, HubError> {
         let (reply, answer) = oneshot::channel();
-        self.send(document, Command::Replace { snapshot, reply })
+        self.send(document, Command::Replace(Box::new(snapshot), reply))
             .await?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -605,7 +608,9 @@ impl Hub {
         let rooms = self.shared.rooms.lock();
         for (document, handle) in &*rooms {
             if !matches!(change, Change::Documents(some) if !some.contains(document)) {
-                let _ = handle.control.send(Control::Recheck(change.clone()));
+                let _ = handle
+                    .control
+                    .send(Control::Recheck(Box::new(change.clone())));
             }
         }
     }
@@ -802,11 +807,11 @@ impl Incoming {
             .acquire_many_owned(weight)
             .await
             .map_err(|_| Closed)?;
-        let command = Command::Message {
+        let command = Command::Message(Box::new(room::Message {
             connection: self.id,
             message,
             permit,
-        };
+        }));
         self.handle.commands.send(command).await.map_err(|_| Closed)
     }
 

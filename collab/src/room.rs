@@ -19,6 +19,7 @@ use crate::hub::{
 use crate::identity::{Author, Identity};
 use crate::journal::Journal;
 use crate::log::{Entry, Loaded, LogError, Snapshot, Span, Version};
+use crate::order;
 use crate::presence;
 use crate::seed::{declare_roots, document as empty_document};
 use crate::shape::{PersonalNumberCheck, Shape};
@@ -45,32 +46,16 @@ type Look = Box<dyn FnOnce(Result<&View<'_>, HubError>) + Send>;
 type Edit = Box<dyn FnOnce(&mut TransactionMut<'_>) + Send>;
 type Reply<T> = oneshot::Sender<Result<T, HubError>>;
 
+/// Every room keeps room for 32 of them, of which most have none: the large ones stand elsewhere.
 pub(crate) enum Command {
     Join(Box<Join>, oneshot::Sender<Result<(), Code>>),
-    Message {
-        connection: u64,
-        message: Bytes,
-        permit: Permit,
-    },
+    Message(Box<Message>),
     Leave(u64),
     Read(Look),
-    Write {
-        author: Author,
-        /// Only in this generation of the document.
-        epoch: Option<u64>,
-        edit: Edit,
-        reply: Reply<u64>,
-    },
+    Write(Box<Write>),
     Authors(Reply<Vec<FieldAuthor>>),
-    KeepVersion {
-        author: Author,
-        label: String,
-        reply: Reply<Version>,
-    },
-    Replace {
-        snapshot: Snapshot,
-        reply: Reply<u64>,
-    },
+    KeepVersion(Box<KeepVersion>),
+    Replace(Box<Snapshot>, Reply<u64>),
     /// Entries set aside; with `clear` the log goes on without them.
     Aside {
         clear: bool,
@@ -89,9 +74,29 @@ pub(crate) struct Join {
     pub(crate) link: Arc<Link>,
 }
 
+pub(crate) struct Message {
+    pub(crate) connection: u64,
+    pub(crate) message: Bytes,
+    pub(crate) permit: Permit,
+}
+
+pub(crate) struct Write {
+    pub(crate) author: Author,
+    /// Only in this generation of the document.
+    pub(crate) epoch: Option<u64>,
+    pub(crate) edit: Edit,
+    pub(crate) reply: Reply<u64>,
+}
+
+pub(crate) struct KeepVersion {
+    pub(crate) author: Author,
+    pub(crate) label: String,
+    pub(crate) reply: Reply<Version>,
+}
+
 /// Overtakes messages.
 pub(crate) enum Control {
-    Recheck(Change),
+    Recheck(Box<Change>),
     Checked {
         connection: u64,
         result: Result<Grant, Code>,
@@ -109,10 +114,7 @@ pub(crate) enum Control {
         seq: u64,
     },
     /// Another node says who is present there.
-    Sighted {
-        from: NodeId,
-        states: Vec<Sighting>,
-    },
+    Sighted(Box<(NodeId, Vec<Sighting>)>),
     /// Another node asks who is present here.
     WhoIsThere,
     /// Words of other nodes may have been missed.
@@ -461,13 +463,9 @@ impl Room {
             Command::Join(join, reply) => {
                 let _ = reply.send(self.join(*join));
             }
-            Command::Message {
-                connection,
-                message,
-                permit,
-            } => {
-                self.message(connection, &message);
-                drop(permit);
+            Command::Message(given) => {
+                self.message(given.connection, &given.message);
+                drop(given.permit);
             }
             Command::Leave(id) => self.remove(id),
             Command::Read(look) => {
@@ -479,25 +477,19 @@ impl Room {
                 };
                 look(Ok(&view));
             }
-            Command::Write {
-                epoch: Some(epoch),
-                reply,
-                ..
-            } if epoch != self.core.epoch => drop(reply.send(Err(HubError::Gone))),
-            Command::Write {
-                author,
-                edit,
-                reply,
-                ..
-            } => self.write(author, edit, reply),
+            Command::Write(write) if write.epoch.is_some_and(|epoch| epoch != self.core.epoch) => {
+                drop(write.reply.send(Err(HubError::Gone)));
+            }
+            Command::Write(write) => self.write(write.author, write.edit, write.reply),
             Command::Authors(reply) => {
                 let _ = reply.send(Ok(self.authors()));
             }
-            Command::KeepVersion {
-                author,
-                label,
-                reply,
-            } => {
+            Command::KeepVersion(asked) => {
+                let KeepVersion {
+                    author,
+                    label,
+                    reply,
+                } = *asked;
                 let version = self.snapshot().map(|snapshot| Version {
                     epoch: self.core.epoch,
                     seq: self.core.seq,
@@ -508,7 +500,7 @@ impl Room {
                 });
                 let _ = reply.send(version);
             }
-            Command::Replace { snapshot, reply } => {
+            Command::Replace(snapshot, reply) => {
                 let result = self
                     .shared
                     .log
@@ -560,7 +552,7 @@ impl Room {
                 let covered: Vec<u64> = self
                     .members
                     .iter()
-                    .filter(|(_, m)| match &change {
+                    .filter(|(_, m)| match &*change {
                         Change::Documents(_) | Change::Everything => true,
                         Change::Municipality(municipality) => {
                             m.identity.municipality == *municipality
@@ -604,7 +596,7 @@ impl Room {
                     std::cmp::Ordering::Less => {}
                 }
             }
-            Control::Sighted { from, states } => self.sighted(from, states),
+            Control::Sighted(seen) => self.sighted(seen.0, seen.1),
             Control::WhoIsThere => self.tell_all_abroad(),
             Control::AfterGap => {
                 self.ask_abroad();
@@ -813,13 +805,16 @@ impl Room {
         // It went into the copy that is ahead to see what it does.
         let mut tried = false;
         let mut trial = |trial: Trial<'_>| match trial {
-            Trial::Fails => {
-                let scratch = copy(doc, shape, in_flight.iter().map(|item| &item.update), 0);
-                // Committed with what is pending in one transaction: what that deletes is collected
-                // only at its end.
-                let mut txn = scratch.transact_mut();
-                let mut updates = pending.iter().map(|item| &item.update).chain([bytes]);
-                !updates.all(|update| apply(&mut txn, update)) || txn.has_missing_updates()
+            Trial::Misplaced(neighbours) => {
+                let mut open = Vec::new();
+                if order::is_broken(doc, neighbours, &mut open) {
+                    return true;
+                }
+                !open.is_empty() && {
+                    let on_their_way = in_flight.iter().chain(pending).map(|item| &item.update);
+                    let scratch = copy(doc, shape, on_their_way.chain([bytes]), 0);
+                    order::is_broken_in_copy(&scratch, &open)
+                }
             }
             Trial::LeavesNumber(texts) => {
                 let Some(check) = shape.personal_number() else {
@@ -1425,9 +1420,10 @@ impl Room {
     /// Document and index as the log has them; the readers, who had `before`, are told what is new.
     /// `false`: the room cannot go on.
     async fn fetch(&mut self, before: StateVector) -> bool {
-        let core = match load(&self.shared, &self.document, &self.shape).await {
-            Ok(core) if core.epoch == self.core.epoch => core,
-            Ok(_) => {
+        let epoch = self.core.epoch;
+        let core = match load_again(&self.shared, &self.document, &self.shape, epoch).await {
+            Ok(core) => core,
+            Err(LogError::EpochChanged { .. }) => {
                 self.broken = Some(Code::Gone);
                 return false;
             }
@@ -1689,12 +1685,29 @@ fn fail(command: Command, code: Code, error: &HubError) {
     match command {
         Command::Join(_, reply) => drop(reply.send(Err(code))),
         Command::Read(look) => look(Err(error.clone())),
-        Command::Write { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Command::Write(write) => drop(write.reply.send(Err(error.clone()))),
         Command::Authors(reply) => drop(reply.send(Err(error.clone()))),
-        Command::KeepVersion { reply, .. } => drop(reply.send(Err(error.clone()))),
-        Command::Replace { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Command::KeepVersion(asked) => drop(asked.reply.send(Err(error.clone()))),
+        Command::Replace(_, reply) => drop(reply.send(Err(error.clone()))),
         Command::Aside { reply, .. } => drop(reply.send(Err(error.clone()))),
-        Command::Message { .. } | Command::Leave(_) => {}
+        Command::Message(_) | Command::Leave(_) => {}
+    }
+}
+
+/// As [`load`], while the document is still of that epoch.
+async fn load_again(
+    shared: &Shared,
+    document: &DocumentId,
+    shape: &Arc<Shape>,
+    epoch: u64,
+) -> Result<Core, LogError> {
+    let core = load(shared, document, shape).await?;
+    if core.epoch == epoch {
+        Ok(core)
+    } else {
+        Err(LogError::EpochChanged {
+            current: core.epoch,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! joins groups becomes a hyphen. The rules read this beside the text itself.
 
 use crate::patterns::PATTERNS;
-use crate::text::{Text, is_katakana, to_katakana};
+use crate::text::{Text, is_kanji, is_katakana, to_katakana};
 use crate::words::WORDS;
 use crate::{Candidate, Label, Source};
 
@@ -300,6 +300,8 @@ fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
         return None;
     }
     let katakana = is_katakana(chars[at]);
+    // The script of the words that follow.
+    let mut script = katakana;
     if katakana
         && at
             .checked_sub(1)
@@ -310,13 +312,22 @@ fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
     let mut found = Vec::new();
     let mut end = at;
     loop {
-        let word = SPOKEN.iter().find(|(word, _)| {
-            word.chars().enumerate().all(|(offset, wanted)| {
-                chars
-                    .get(end + offset)
-                    .is_some_and(|&c| is_katakana(c) == katakana && to_katakana(c) == wanted)
+        let said = |script: bool| {
+            SPOKEN.iter().find(|(word, _)| {
+                word.chars().enumerate().all(|(offset, wanted)| {
+                    chars.get(end + offset).is_some_and(|&c| {
+                        (c == 'ー' || is_katakana(c) == script) && to_katakana(c) == wanted
+                    })
+                })
             })
-        });
+        };
+        let mut word = said(script);
+        // 「ゼロななさんご」: speech recognition changes the script inside a number. One letter (に, ご) is
+        // rather a particle.
+        if word.is_none() && script {
+            word = said(false).filter(|(word, _)| word.chars().count() > 1);
+            script = word.is_none();
+        }
         // 「ゼロ九ゼロ」
         let written = chars.get(end).copied().and_then(kanji_digit);
         let (length, digit) = match (word, written) {
@@ -332,15 +343,20 @@ fn spoken(chars: &[char], at: usize, units: &mut Vec<Unit>) -> Option<usize> {
         });
         end += length;
     }
-    let whole = !katakana || !chars.get(end).is_some_and(|&c| is_katakana(c));
+    let whole = !script || !chars.get(end).is_some_and(|&c| is_katakana(c));
     // The second group of a number may be short (「ロクニの」), the first may not.
     let goes_on = units
         .iter()
         .rev()
         .find(|unit| !matches!(unit.c, ' ' | 'の' | '、' | '-'))
         .is_some_and(|unit| unit.said);
+    let joined = units.last().is_some_and(|unit| unit.c == 'の');
     let zero = found.len() == 2 && found[0].c == '0' && first == 'ゼ';
-    if whole && (found.len() >= 3 || katakana && zero || katakana && goes_on && found.len() >= 2) {
+    if whole
+        && (found.len() >= 3
+            || katakana && zero
+            || (katakana || joined) && goes_on && found.len() >= 2)
+    {
         units.extend(found);
         return Some(end);
     }
@@ -440,19 +456,20 @@ fn out_is_spaced(out: &[Unit]) -> bool {
         if before.c.is_ascii_digit() && last.c.is_ascii_digit() && before.end < last.start)
 }
 
-/// Leaves readable what only says what number it is, or how the sentence goes on.
-pub(crate) fn bare(text: &Text, candidate: &mut Candidate) {
+/// Leaves readable what only says what number it is, or how the sentence goes on; nothing when that is all
+/// there is.
+pub(crate) fn bare(text: &Text, mut candidate: Candidate) -> Option<Candidate> {
     if !matches!(
         candidate.label,
         Label::IdNumber | Label::OtherId | Label::Account
     ) || matches!(candidate.source, Source::Register | Source::Manual)
     {
-        return;
+        return Some(candidate);
     }
     while let Some(length) = WORDS
         .number_heads
         .starts(text, candidate.start)
-        .filter(|length| candidate.start + length < candidate.end)
+        .filter(|&length| is_head(text, &candidate, length))
     {
         candidate.start += length;
         while candidate.start + 1 < candidate.end && text.at(candidate.start) == Some(' ') {
@@ -460,14 +477,33 @@ pub(crate) fn bare(text: &Text, candidate: &mut Candidate) {
         }
     }
     let found = text.slice(candidate.start, candidate.end);
+    if let Some(heading) = PATTERNS.number_heading.find(found)
+        && found[heading.end()..].contains(|c: char| c.is_ascii_digit())
+    {
+        candidate.start = text.index_at(text.byte(candidate.start) + heading.end());
+    }
+    let found = text.slice(candidate.start, candidate.end);
     if let Some(tail) = PATTERNS.after_number.find(found)
-        && found[..tail.start()].chars().any(|c| c.is_ascii_digit())
+        && (tail.start() == 0 || found[..tail.start()].chars().any(|c| c.is_ascii_digit()))
     {
         candidate.end = text.index_at(text.byte(candidate.start) + tail.start());
         while candidate.end > candidate.start && text.before(candidate.end) == Some(' ') {
             candidate.end -= 1;
         }
     }
+    // 「保健福」, left over from what another rule took.
+    let words = text.chars[candidate.start..candidate.end]
+        .iter()
+        .all(|&c| is_kanji(c) && !is_numeral(c));
+    (candidate.start < candidate.end && !words).then_some(candidate)
+}
+
+/// Whether the word of `length` at the candidate's start is its heading and not the begin of an
+/// identifier (「IDOL77」).
+fn is_head(text: &Text, candidate: &Candidate, length: usize) -> bool {
+    let end = candidate.start + length;
+    let latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    end <= candidate.end && !(end < candidate.end && latin(text.before(end)) && latin(text.at(end)))
 }
 
 #[cfg(test)]
@@ -488,6 +524,10 @@ mod tests {
                 "03-6215-7890",
             ),
             ("ぜろきゅうぜろの", "090の"),
+            ("ぜろきゅーぜろいちにいさん", "090123"),
+            ("ゼロななさんごのさんななのはちにろくきゅう", "0735-37-8269"),
+            ("ゼロキューゼロに電話", "090に電話"),
+            ("人のさんぽ、庭のいちご", "人のさんぽ、庭のいちご"),
             ("4O3-OO1l", "403-0011"),
             ("口座 1 2 3 4 5 6 7 です", "口座 1234567 です"),
             ("045 - 123 - 4567", "045-123-4567"),

@@ -346,6 +346,12 @@ fn value(
                             | '二'
                     )
             });
+            // What follows the date in its cell (「要介護3」) is not a part of it.
+            let stop = first.map_or(stop, |first| {
+                (first..stop)
+                    .find(|&at| !in_date(text.chars[at]))
+                    .unwrap_or(stop)
+            });
             let last = (start..stop).rev().find(|&at| {
                 text.chars[at].is_ascii_digit()
                     || matches!(text.chars[at], '年' | '月' | '日')
@@ -366,16 +372,19 @@ fn value(
             }
         }
         Label::PostalCode => digits_range(text, start, end, 7, 7),
-        Label::Phone => digits_range(text, start, end, 6, 12).map(|(from, until)| {
-            (
-                if from > start && matches!(text.chars[from - 1], '(' | '+') {
-                    from - 1
-                } else {
-                    from
-                },
-                until,
-            )
-        }),
+        // 「電話 11/22 11:15」 is when, not where.
+        Label::Phone => digits_range(text, start, end, 6, 12)
+            .filter(|&(_, until)| text.at(until) != Some(':'))
+            .map(|(from, until)| {
+                (
+                    if from > start && matches!(text.chars[from - 1], '(' | '+') {
+                        from - 1
+                    } else {
+                        from
+                    },
+                    until,
+                )
+            }),
         Label::Account => account(text, start, end),
         Label::IdNumber | Label::OtherId => {
             let marks = found.chars().all(|c| {
@@ -406,6 +415,13 @@ fn value(
     {
         out.push(Candidate::new(start, end, label, score, Source::Rule));
     }
+}
+
+fn in_date(c: char) -> bool {
+    !c.is_alphanumeric()
+        || c.is_ascii_alphanumeric()
+        || is_numeral(c)
+        || "明治大正昭和平成令年月日のノ".contains(c)
 }
 
 fn is_numeral(c: char) -> bool {
@@ -440,6 +456,8 @@ fn digits_range(
 
 /// The longest run of digits and hyphens: the bank before it stays readable.
 fn account(text: &Text, start: usize, end: usize) -> Option<(usize, usize)> {
+    // An account of a bank has seven digits: what follows them after a blank is another number.
+    const WHOLE: usize = 7;
     let mut best: Option<(usize, usize, usize)> = None;
     let mut at = start;
     while at < end {
@@ -452,7 +470,7 @@ fn account(text: &Text, start: usize, end: usize) -> Option<(usize, usize)> {
         while at < end
             && (text.chars[at].is_ascii_digit()
                 || crate::figures::is_hyphen(text.chars[at])
-                || text.chars[at] == ' ')
+                || text.chars[at] == ' ' && digits < WHOLE)
         {
             if text.chars[at].is_ascii_digit() {
                 last = at;

@@ -183,9 +183,10 @@ impl Masker {
                 evidence.rate(&prepared, candidate);
             }
         }
-        for candidate in &mut kept {
-            figures::bare(&prepared, candidate);
-        }
+        let mut kept: Vec<Candidate> = kept
+            .into_iter()
+            .filter_map(|candidate| figures::bare(&prepared, candidate))
+            .collect();
         people::fuse(&prepared, &mut kept);
         Ok(merge::spans(&prepared, kept))
     }

@@ -12,15 +12,11 @@ use crate::{Candidate, Label, Source, Span};
 #[derive(Deserialize)]
 struct Traps {
     trap: Vec<String>,
+    notice: Vec<String>,
 }
 
 /// Phrases that hold names but identify nobody: public bodies, tests, diseases, laws.
-#[expect(
-    clippy::expect_used,
-    reason = "the file is compiled in; a test compiles every pattern"
-)]
 static TRAPS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    let file: Traps = toml::from_str(include_str!("../data/traps.toml")).expect("data/traps.toml");
     let bodies = WORDS
         .public_bodies
         .iter()
@@ -28,21 +24,39 @@ static TRAPS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         .collect::<Vec<_>>()
         .join("|");
     let prefectures = WORDS.prefectures.iter().collect::<Vec<_>>().join("|");
-    file.trap
-        .iter()
-        .map(|pattern| {
-            let pattern = pattern
-                .replace("{bodies}", &bodies)
-                .replace("{prefectures}", &prefectures);
-            Regex::new(&pattern).expect("data/traps.toml: pattern")
-        })
-        .collect()
+    compiled(FILE.trap.iter().map(|pattern| {
+        pattern
+            .replace("{bodies}", &bodies)
+            .replace("{prefectures}", &prefectures)
+    }))
 });
+
+/// Numbers of laws and of ministries' notices.
+static NOTICES: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(FILE.notice.iter().cloned()));
+
+#[expect(
+    clippy::expect_used,
+    reason = "the file is compiled in; a test reads it"
+)]
+static FILE: LazyLock<Traps> =
+    LazyLock::new(|| toml::from_str(include_str!("../data/traps.toml")).expect("data/traps.toml"));
+
+#[expect(
+    clippy::expect_used,
+    reason = "the file is compiled in; a test compiles every pattern"
+)]
+fn compiled(patterns: impl Iterator<Item = String>) -> Vec<Regex> {
+    patterns
+        .map(|pattern| Regex::new(&pattern).expect("data/traps.toml: pattern"))
+        .collect()
+}
 
 /// What no proposal may take.
 #[derive(Debug)]
 pub(crate) struct Fixed {
     trapped: Vec<bool>,
+    /// The same for numbers: those of laws and notices.
+    noticed: Vec<bool>,
     /// Long role words are never part of a name, wherever a source cut (「架民生」 + 「委員」).
     roles: Vec<(usize, usize)>,
 }
@@ -50,7 +64,8 @@ pub(crate) struct Fixed {
 impl Fixed {
     fn new(text: &Text) -> Self {
         Self {
-            trapped: trapped(text),
+            trapped: covered(text, &TRAPS),
+            noticed: covered(text, &NOTICES),
             roles: WORDS
                 .roles
                 .iter()
@@ -61,11 +76,11 @@ impl Fixed {
     }
 }
 
-/// For each character whether it belongs to a trap.
-fn trapped(text: &Text) -> Vec<bool> {
+/// For each character whether one of the patterns covers it.
+fn covered(text: &Text, patterns: &[Regex]) -> Vec<bool> {
     let mut out = vec![false; text.len()];
-    for trap in TRAPS.iter() {
-        for found in trap.find_iter(&text.string) {
+    for pattern in patterns {
+        for found in pattern.find_iter(&text.string) {
             out[text.index_at(found.start())..text.index_at(found.end())].fill(true);
         }
     }
@@ -88,6 +103,21 @@ fn rank(candidate: &Candidate) -> f32 {
     source + form + candidate.score
 }
 
+/// Kinds of numbers that differ by their issuer only: 「第…号」 belongs to whichever the digits are.
+fn is_identifier(label: Label) -> bool {
+    matches!(label, Label::IdNumber | Label::OtherId | Label::Account)
+}
+
+/// A rule that found more of a number than a stronger one: prefix and suffix belong to it.
+fn encloses(candidate: &Candidate, kept: &Candidate) -> bool {
+    candidate.source == Source::Rule
+        && matches!(kept.source, Source::Rule | Source::Model)
+        && is_identifier(candidate.label)
+        && is_identifier(kept.label)
+        && candidate.start <= kept.start
+        && kept.end <= candidate.end
+}
+
 fn is_free_form(label: Label) -> bool {
     matches!(label, Label::Person | Label::Address | Label::Facility)
 }
@@ -95,12 +125,21 @@ fn is_free_form(label: Label) -> bool {
 /// Sorted candidates without overlap. Proposals of the same kind that overlap become one span that
 /// covers both; of different kinds the stronger keeps its extent and the weaker what is left of it.
 pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
-    let Fixed { trapped, roles } = text.fixed.get_or_init(|| Fixed::new(text));
+    let Fixed {
+        trapped,
+        noticed,
+        roles,
+    } = text.fixed.get_or_init(|| Fixed::new(text));
     found.retain(|candidate| {
         candidate.start < candidate.end
             && (matches!(candidate.source, Source::Manual | Source::Register)
-                || !is_free_form(candidate.label)
-                || !trapped[candidate.start..candidate.end].iter().all(|&t| t))
+                || !(if is_free_form(candidate.label) {
+                    trapped
+                } else {
+                    noticed
+                })[candidate.start..candidate.end]
+                    .iter()
+                    .all(|&t| t))
     });
     for candidate in &mut found {
         if candidate.label != Label::Person
@@ -142,10 +181,11 @@ pub(crate) fn merge(text: &Text, mut found: Vec<Candidate>) -> Vec<Candidate> {
     for mut candidate in found {
         // A proposal of the same kind is widened; any other overlap is cut off.
         if let Some(same) = kept.iter().position(|other| {
-            other.label == candidate.label
-                && is_free_form(candidate.label)
-                && other.start < candidate.end
-                && candidate.start < other.end
+            encloses(&candidate, other)
+                || other.label == candidate.label
+                    && is_free_form(candidate.label)
+                    && other.start < candidate.end
+                    && candidate.start < other.end
         }) {
             let (start, end) = (
                 kept[same].start.min(candidate.start),
@@ -261,6 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn a_number_keeps_the_prefix_and_the_suffix_that_another_rule_saw() {
+        let text = Text::new("免許第123456789018号は", None).unwrap();
+        let kept = merge(
+            &text,
+            vec![
+                candidate(3, 15, Label::IdNumber, 0.99, Source::Rule),
+                candidate(2, 16, Label::IdNumber, 0.95, Source::Rule),
+            ],
+        );
+        let got: Vec<_> = kept.iter().map(|c| (c.start, c.end, c.label)).collect();
+        assert_eq!(got, vec![(2, 16, Label::IdNumber)]);
+    }
+
+    #[test]
     fn a_relative_of_a_known_surname_is_hidden_whole() {
         let text = Text::new("架空 勇と暮らす", None).unwrap();
         let mut known = candidate(0, 2, Label::Person, 0.9, Source::Register);
@@ -271,6 +325,26 @@ mod tests {
         );
         let got: Vec<_> = kept.iter().map(|c| (c.start, c.end)).collect();
         assert_eq!(got, vec![(0, 2), (2, 4)]);
+    }
+
+    #[test]
+    fn numbers_of_laws_and_notices_stay_readable() {
+        for phrase in [
+            "法律第144号",
+            "厚生労働省令第1234号",
+            "告示第12-3号",
+            "障発第0331003号",
+            "老介発0331第5号",
+        ] {
+            let text = Text::new(phrase, None).unwrap();
+            let mut all = candidate(0, text.len(), Label::IdNumber, 0.99, Source::Model);
+            assert!(merge(&text, vec![all.clone()]).is_empty(), "{phrase}");
+            all.source = Source::Manual;
+            assert_eq!(merge(&text, vec![all]).len(), 1, "{phrase}");
+        }
+        let text = Text::new("証書第144号", None).unwrap();
+        let all = candidate(0, text.len(), Label::IdNumber, 0.99, Source::Model);
+        assert_eq!(merge(&text, vec![all]).len(), 1);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) struct Patterns {
     pub building: Pattern,
     pub room: Pattern,
     pub room_after: Pattern,
+    pub number_heading: Pattern,
     pub after_number: Pattern,
     /// Group: `x`, the room.
     pub room_before_name: Pattern,

@@ -1,6 +1,7 @@
 //! `musubi`: one binary for everything. Exit codes: 0 done, 2 wrong usage or input (the message
 //! says what and where), 1 any other failure.
 
+mod allocator;
 mod command;
 mod config;
 mod dataset;
@@ -70,6 +71,7 @@ enum Command {
 pub struct InputError(pub String);
 
 fn main() -> ExitCode {
+    allocator::settle();
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,

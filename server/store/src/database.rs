@@ -43,7 +43,7 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub keys: KeySource,
     pub clock: Arc<dyn Clock>,
-    /// Connections for reading (SQLite) or in all (PostgreSQL).
+    /// Connections for reading (SQLite; at most two a core) or in all (PostgreSQL).
     pub connections: u32,
     /// Cost of password hashing; cheap in tests.
     pub hashing: Hashing,
@@ -226,8 +226,13 @@ impl Database {
                 // The writer first: it creates the file and switches it to WAL.
                 let writer = open(&url, 1).await?;
                 let log_writer = open(&log, 1).await?;
-                let reader = open(&url, settings.connections.max(1)).await?;
-                let log_reader = open(&log, settings.connections.clamp(1, 4)).await?;
+                // Readers of a local file wait for the processor, hardly for anything else; each
+                // takes a quarter of a megabyte and keeps it.
+                let cores = std::thread::available_parallelism().map_or(2, |n| n.get());
+                let useful = u32::try_from(2 * cores).unwrap_or(u32::MAX);
+                let readers = settings.connections.clamp(1, useful);
+                let reader = open(&url, readers).await?;
+                let log_reader = open(&log, readers.min(2)).await?;
                 (reader, writer, log_reader, log_writer)
             }
             Dialect::Postgres => {

@@ -19,6 +19,11 @@ use crate::marks::{End, Marks};
 
 /// Appends taken into one commit.
 const BATCH: usize = 256;
+/// With so many records in a commit the writers are many, and waiting for more of them costs nobody
+/// anything that he would notice: fewer commits and fewer, larger messages to every reader.
+const BUSY: usize = 8;
+/// How long the next commit is waited for then.
+const GATHER: Duration = Duration::from_millis(1);
 /// How long a database server may take for one commit. One that was cut off without a word would
 /// keep every document waiting.
 const COMMIT: Duration = Duration::from_secs(8);
@@ -27,7 +32,10 @@ const COMMIT: Duration = Duration::from_secs(8);
 /// (SQLite numbers `$n` by the order of appearance.)
 const MOVE_HEAD: &str = "UPDATE document_heads SET last_seq = $1, updated_at = $2 WHERE document_id = $3 AND epoch = $4 AND last_seq = $5";
 const READ_HEAD: &str = "SELECT epoch, last_seq FROM document_heads WHERE document_id = $1";
-const INSERT: &str = "INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) VALUES";
+const INSERT: &str =
+    "INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) VALUES ($1, $2, $3, $4)";
+/// Records that go into one statement.
+const TOGETHER: usize = 100;
 
 /// Sealed entries on their way to disk.
 #[derive(Debug)]
@@ -108,14 +116,23 @@ fn on_sqlite(db: &Database, mut appends: mpsc::Receiver<Append>, marks: Option<&
             Err(error) => tracing::warn!(%error, "marks not compared with the log"),
         }
     }
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch: Vec<Append> = Vec::with_capacity(BATCH);
+    let mut busy = false;
     while let Some(first) = appends.blocking_recv() {
         batch.push(first);
+        if busy {
+            std::thread::sleep(GATHER);
+        }
         while batch.len() < BATCH
             && let Ok(more) = appends.try_recv()
         {
             batch.push(more);
         }
+        busy = batch
+            .iter()
+            .map(|append| append.records.len())
+            .sum::<usize>()
+            >= BUSY;
         let now = instant_text(db.0.clock.now());
         let turn = db.0.log_turn.blocking_lock();
         let answers = match file.commit(&batch, &now) {
@@ -231,7 +248,7 @@ fn append_sqlite(
             .optional()?;
         return Ok(append.refused(head));
     }
-    let mut insert = connection.prepare_cached(&format!("{INSERT} ($1, $2, $3, $4)"))?;
+    let mut insert = connection.prepare_cached(INSERT)?;
     for (record, seq) in append.records.iter().zip(append.after + 1..) {
         insert.execute(params![document, append.epoch, seq, record])?;
     }
@@ -309,6 +326,13 @@ async fn commit_postgres(
 ) -> Result<Vec<Answer>, Failure> {
     let mut connection = db.0.log_writer.acquire().await.map_err(failure)?;
     let committing = async {
+        // The usual case, on its way to the server and back once instead of four times.
+        if let [append] = batch
+            && append.records.len() <= TOGETHER
+        {
+            let moved = append_postgres(&mut connection, append, now).await;
+            return Ok(vec![moved.map_err(failure)?]);
+        }
         let mut transaction = connection.begin_with("BEGIN").await.map_err(failure)?;
         let mut answers = Vec::with_capacity(batch.len());
         for append in batch {
@@ -352,20 +376,44 @@ async fn commit_singly(db: &Database, batch: &[Append], now: &str) -> Vec<Answer
     answers
 }
 
+/// Moves the head and inserts in one statement, so that it is atomic by itself up to [`TOGETHER`]
+/// records.
 async fn append_postgres(
     connection: &mut AnyConnection,
     append: &Append,
     now: &str,
 ) -> Result<Answer, sqlx::Error> {
-    let moved = sqlx::query(MOVE_HEAD)
+    let mut chunks = append.records.chunks(TOGETHER);
+    let first = chunks.next().unwrap_or_default();
+    let mut seq = append.after;
+    let mut next = || {
+        seq += 1;
+        seq
+    };
+    let rows = |count: usize, from: usize| {
+        let rows = (0..count).map(|n| {
+            let at = from + 2 * n;
+            format!("(CAST(${at} AS BIGINT), CAST(${} AS BYTEA))", at + 1)
+        });
+        rows.collect::<Vec<_>>().join(", ")
+    };
+    let moving = format!(
+        "WITH moved AS ({MOVE_HEAD} RETURNING document_id) \
+         INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) \
+         SELECT moved.document_id, CAST($4 AS BIGINT), entry.seq, entry.sealed \
+         FROM moved, (VALUES {}) AS entry (seq, sealed)",
+        rows(first.len(), 6)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(moving))
         .bind(append.last())
         .bind(now)
         .bind(append.document.as_str())
         .bind(append.epoch)
-        .bind(append.after)
-        .execute(&mut *connection)
-        .await?;
-    if moved.rows_affected() == 0 {
+        .bind(append.after);
+    for record in first {
+        query = query.bind(next()).bind(record.clone());
+    }
+    if query.execute(&mut *connection).await?.rows_affected() == 0 {
         let row = sqlx::query(READ_HEAD)
             .bind(append.document.as_str())
             .fetch_optional(connection)
@@ -376,19 +424,17 @@ async fn append_postgres(
         };
         return Ok(append.refused(head));
     }
-    for (chunk, start) in append
-        .records
-        .chunks(100)
-        .zip((append.after + 1..).step_by(100))
-    {
-        let rows: Vec<String> = (0..chunk.len())
-            .map(|n| format!("($1, $2, ${}, ${})", 3 + 2 * n, 4 + 2 * n))
-            .collect();
-        let mut query = sqlx::query(AssertSqlSafe(format!("{INSERT} {}", rows.join(", "))))
+    for chunk in chunks {
+        let inserting = format!(
+            "INSERT INTO document_entries (document_id, epoch, seq, entry_sealed) \
+             SELECT $1, CAST($2 AS BIGINT), entry.seq, entry.sealed FROM (VALUES {}) AS entry (seq, sealed)",
+            rows(chunk.len(), 3)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(inserting))
             .bind(append.document.as_str())
             .bind(append.epoch);
-        for (record, seq) in chunk.iter().zip(start..) {
-            query = query.bind(seq).bind(record.clone());
+        for record in chunk {
+            query = query.bind(next()).bind(record.clone());
         }
         query.execute(&mut *connection).await?;
     }
