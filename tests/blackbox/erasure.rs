@@ -105,7 +105,7 @@ async fn found_in(world: &World, text: &str, expected: &[&str]) -> Result<()> {
 }
 
 /// Raw bytes of every file below a folder, in three encodings.
-fn no_raw_bytes(folder: &Path, text: &str) -> Result<()> {
+pub fn no_raw_bytes(folder: &Path, text: &str) -> Result<()> {
     let needles = [
         text.as_bytes().to_vec(),
         text.encode_utf16()
@@ -521,6 +521,7 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
         &[
             "document_log",
             "document_projections.value_sealed",
+            "search_index",
             "transcripts.content_sealed",
         ],
     )

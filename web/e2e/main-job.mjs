@@ -168,7 +168,7 @@ test('a family member joins the case; the sheet is finalised and opened again', 
   // The case received above: nobody else stands on it later.
   await page.goto('/cases');
   const name = '鏑木 ゆかり';
-  await page.fill('#global-search', CANARY_NAME);
+  await page.getByLabel('氏名・かな・事案番号・ことば', { exact: true }).fill(CANARY_NAME);
   await page.keyboard.press('Enter');
   await page.getByRole('table').getByRole('link', { name: CANARY_NAME }).first().click();
   await page.waitForURL(/\/cases\/[^/]+\/overview$/);

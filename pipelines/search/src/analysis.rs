@@ -174,13 +174,13 @@ pub fn bigrams(text: &str) -> Vec<Term> {
     out
 }
 
-struct Normal {
-    text: String,
-    origin: Vec<(usize, usize)>,
+pub(crate) struct Normal {
+    pub text: String,
+    pub origin: Vec<(usize, usize)>,
 }
 
 /// Half-width kana composed, variant kanji folded, NFKC, lower case; positions kept.
-fn normalise(chars: &[char]) -> Normal {
+pub(crate) fn normalise(chars: &[char]) -> Normal {
     let prepared = prepare(chars);
     let mut text = String::with_capacity(prepared.text.len());
     let mut origin = Vec::with_capacity(prepared.origin.len());

@@ -3,12 +3,18 @@
 
 pub mod analysis;
 pub mod dictionary;
+pub mod folding;
+pub mod full_text;
 pub mod index;
+pub mod query;
+pub mod sealed;
 
 use std::path::PathBuf;
 
 pub use analysis::{Analyzer, Morpheme, Term};
+pub use full_text::FullText;
 pub use index::{Entry, Hit, Index, Query};
+pub use query::Search;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

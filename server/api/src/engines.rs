@@ -165,6 +165,13 @@ impl EngineSlot {
         }
     }
 
+    /// The dictionary folder, once it is checked: for those who need words and no model.
+    #[must_use]
+    pub fn dictionary(&self) -> Option<std::path::PathBuf> {
+        let (assets, _) = self.lock().source.clone()?;
+        assets.dictionary().ok()
+    }
+
     /// Version of the model files, once they are checked: what scans and vectors are made with.
     #[must_use]
     pub fn version(&self) -> Option<Arc<str>> {

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{error::ApiError, events::CaseEvent, shapes, state::AppState, worker};
+use crate::{error::ApiError, events::CaseEvent, search_index, shapes, state::AppState, worker};
 
 /// How often is looked for work that another process approved.
 const EVERY: Duration = Duration::from_secs(2);
@@ -84,13 +84,22 @@ pub async fn turn(state: &AppState) -> Result<Option<Ended>, ApiError> {
     let municipality = job.municipality().clone();
     let case = job.erasure().case.clone();
     let mut rewritten = Vec::new();
-    let ended = erasure::carry_out(state.db(), state.document_log(), shapes::of, job, |told| {
+    let derived = search_index::renewed(state, &municipality, case.as_ref());
+    let tell = |told| {
         tell(state.hub(), &told);
         tell_nodes(state.hub(), &municipality, Some(&told));
         if let Told::Epoch(document, _) = told {
             rewritten.push(document);
         }
-    })
+    };
+    let ended = erasure::carry_out(
+        state.db(),
+        state.document_log(),
+        shapes::of,
+        job,
+        derived,
+        tell,
+    )
     .await?;
     if ended == Ended::Done {
         tell_nodes(state.hub(), &municipality, None);

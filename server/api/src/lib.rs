@@ -16,6 +16,7 @@ pub mod operations;
 pub mod proxies;
 mod qr;
 pub mod scanning;
+pub mod search_index;
 pub mod shapes;
 pub mod shares;
 pub mod state;
@@ -63,6 +64,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(forms::routes())
         .merge(statistics::routes())
         .merge(similar::routes())
+        .merge(operations::search::routes())
         .merge(audit::routes())
         .merge(erasures::routes());
     OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())

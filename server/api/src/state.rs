@@ -17,6 +17,7 @@ use crate::{
     nodes::Applied,
     proxies::Network,
     scanning::SuggestionCache,
+    search_index::Indexes,
     shares::{Shares, Turn, Turns},
 };
 
@@ -69,6 +70,7 @@ struct Parts {
     streams: Arc<Shares>,
     channels: Arc<Channels>,
     inference: Turns,
+    search: Indexes,
 }
 
 impl AppState {
@@ -94,6 +96,7 @@ impl AppState {
             streams: Shares::new(STREAMS),
             channels: Channels::new(channels::Limits::default()),
             inference: Turns::new(INFERENCES, INFERENCE_QUEUE, INFERENCE_PATIENCE),
+            search: Indexes::default(),
         }))
     }
 
@@ -206,6 +209,12 @@ impl AppState {
     /// 503 `overloaded`.
     pub(crate) async fn inference_turn(&self) -> Result<Turn<'_>, ApiError> {
         self.0.inference.wait().await
+    }
+
+    /// The full-text indexes of this node.
+    #[must_use]
+    pub fn search(&self) -> &Indexes {
+        &self.0.search
     }
 
     pub(crate) fn suggestions(&self) -> &SuggestionCache {

@@ -20,7 +20,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    erasing, error::ApiError, events::CaseEvent, scanning, shapes, state::AppState, vectors,
+    erasing, error::ApiError, events::CaseEvent, scanning, search_index, shapes, state::AppState,
+    vectors,
 };
 
 /// Nothing was typed for so long.
@@ -99,6 +100,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     // Ends with the worker.
     let mut beside = JoinSet::new();
     beside.spawn(erasing::run(state.clone(), stop.clone()));
+    beside.spawn(search_index::run(state.clone(), stop.clone()));
 
     loop {
         let next = agenda.next();

@@ -42,6 +42,8 @@ enum Command {
     Migrate(Options),
     /// 様式の一覧・出力
     Forms(command::forms::Arguments),
+    /// 検索索引の作り直し
+    Index(command::index::Arguments),
     /// 設定・データ・監査記録の健全性を調べ、直し方を示します
     Doctor(command::doctor::Arguments),
     /// 有効な設定を表示します
@@ -95,6 +97,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Erase(arguments) => command::erase::run(arguments),
         Command::Migrate(options) => command::migrate::run(options),
         Command::Forms(arguments) => command::forms::run(arguments),
+        Command::Index(arguments) => command::index::run(arguments),
         Command::Doctor(arguments) => command::doctor::run(arguments),
         Command::Config(options) => command::show_config::run(options),
         Command::Mask(arguments) => command::lines::mask(arguments),

@@ -30,7 +30,7 @@ use crate::persons::{self, NewPerson, Person};
 use crate::{agencies, outbox, progress};
 
 /// Rows of a table for a set of cases, bound as `$1` municipality and an IN list.
-async fn rows_for(
+pub(crate) async fn rows_for(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     ids: &[CaseId],
@@ -559,8 +559,8 @@ pub struct CasePatch {
     pub closed_on: Option<Date>,
 }
 
-const TITLE: &str = "cases.title";
-const OUTCOME: &str = "cases.outcome";
+pub(crate) const TITLE: &str = "cases.title";
+pub(crate) const OUTCOME: &str = "cases.outcome";
 
 async fn next_number(
     tx: &mut Tx,
@@ -1055,6 +1055,51 @@ impl Tx {
             next_cursor,
             total,
         })
+    }
+
+    /// The lines of these cases, as far as the caller may know of them, each with the right to it.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn case_lines(
+        &mut self,
+        caller: &Caller,
+        ids: &[CaseId],
+    ) -> Result<BTreeMap<CaseId, (CaseAccess, CaseSummary)>> {
+        if !caller.may(Capability::ReadCases) {
+            return Ok(BTreeMap::new());
+        }
+        let municipality = caller.viewer.municipality.clone();
+        let mut known = facts(self, &municipality, ids).await?;
+        known.retain(|_, facts| disclosure::case_visible(&caller.viewer, facts));
+        let ids: Vec<CaseId> = known.keys().cloned().collect();
+        let rows = rows_for(
+            self,
+            &municipality,
+            &ids,
+            "SELECT * FROM cases WHERE municipality_id = $1 AND id IN",
+            "",
+        )
+        .await?;
+        let mut accesses = Vec::new();
+        for row in &rows {
+            let id = CaseId(row.try_get("id")?);
+            if let Some(facts) = known.remove(&id) {
+                accesses.push(CaseAccess {
+                    caller: caller.clone(),
+                    facts,
+                    row: case_row(row)?,
+                    preview: false,
+                });
+            }
+        }
+        let names = Names::load(self, caller, &accesses).await?;
+        let mut out = BTreeMap::new();
+        for access in accesses {
+            let summary = access.summary_with(self, &names).await?;
+            out.insert(access.id().clone(), (access, summary));
+        }
+        Ok(out)
     }
 
     async fn matching_cases(

@@ -519,7 +519,9 @@ impl Database {
         Ok(names)
     }
 
-    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+    /// Random bytes: keys and nonces.
+    #[must_use]
+    pub fn random<const N: usize>(&self) -> [u8; N] {
         let mut out = [0; N];
         lock(&self.0.rng).fill_bytes(&mut out);
         out

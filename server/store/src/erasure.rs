@@ -693,15 +693,17 @@ impl Job {
 }
 
 /// Carries an erasure out, from the step it is at. Whatever ends it in the middle, it is taken up again.
-/// `tell` hears of every document as soon as it is rewritten or gone.
+/// `tell` hears of every document as soon as it is rewritten or gone; `derived` is waited for before the
+/// erasure is called done, so that what is derived outside the database is written anew too.
 ///
 /// # Errors
-/// Database, log or keys away: to be taken up again.
+/// Database, log or keys away, or `derived` failed: to be taken up again.
 pub async fn carry_out(
     db: &Database,
     log: &DocumentLog,
     shapes: Shapes,
     mut job: Job,
+    derived: impl Future<Output = Result<()>> + Send,
     mut tell: impl FnMut(Told),
 ) -> Result<Ended> {
     loop {
@@ -740,6 +742,7 @@ pub async fn carry_out(
                 advance(db, &mut job, ErasureStep::Finish).await?;
             }
             _ => {
+                derived.await?;
                 finish(db, &mut job).await?;
                 return Ok(Ended::Done);
             }
@@ -1443,7 +1446,7 @@ async fn finish(db: &Database, job: &mut Job) -> Result<()> {
         "erasure",
         erasure.id.as_str(),
         erasure.case.as_ref(),
-        serde_json::Value::Null,
+        serde_json::json!({ "done": true }),
     );
     tx.commit().await
 }

@@ -36,7 +36,9 @@ pub mod persons;
 pub mod progress;
 pub mod projections;
 pub mod rights;
+pub mod saved_searches;
 pub mod sealed;
+pub mod search;
 pub mod sessions;
 pub mod statistics;
 #[cfg(any(test, feature = "testing"))]

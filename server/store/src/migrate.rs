@@ -30,6 +30,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         include_str!("../migrations/main/0010_several_nodes.sql"),
     ),
     (
+        14,
+        "search",
+        include_str!("../migrations/main/0014_search.sql"),
+    ),
+    (
         20,
         "sheets",
         include_str!("../migrations/main/0020_sheets.sql"),

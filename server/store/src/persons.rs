@@ -671,58 +671,111 @@ pub(crate) async fn cases_of(
         .collect()
 }
 
-/// What the caller may see of a person; `None`: not even the name.
-async fn visible(tx: &mut Tx, caller: &Caller, person: &PersonId) -> Result<Option<Sight>> {
+/// What the caller may see of persons, and in which cases by name. Who is left out is not seen even by
+/// name.
+pub(crate) async fn visible(
+    tx: &mut Tx,
+    caller: &Caller,
+    ids: &[PersonId],
+) -> Result<BTreeMap<PersonId, (Sight, Vec<CaseId>)>> {
+    let mut out = BTreeMap::new();
     // A token narrowed to other things reads nobody, however its owner would be let in.
     if !caller.may(Capability::ReadPersons) && !caller.may(Capability::ReadCases) {
-        return Ok(None);
+        return Ok(out);
     }
-    let municipality = &caller.viewer.municipality;
-    let row = sqlx::query("SELECT address_confidential FROM persons WHERE municipality_id = $1 AND id = $2 AND merged_into IS NULL")
-        .bind(municipality.as_str())
-        .bind(person.as_str())
-        .fetch_optional(tx.conn())
+    let (municipality, viewer) = (&caller.viewer.municipality, &caller.viewer);
+    let staff = caller.may(Capability::ReadPersons) && viewer.agency_class != AgencyClass::Agency;
+    for chunk in ids.chunks(300) {
+        let list = placeholders(3, chunk.len());
+        let bind = |sql: String, second: &str| {
+            let mut query = sqlx::query(AssertSqlSafe(sql))
+                .bind(municipality.0.clone())
+                .bind(second.to_owned());
+            for id in chunk {
+                query = query.bind(id.0.clone());
+            }
+            query
+        };
+        // An account does not see the person it is itself.
+        let rows = bind(
+            format!(
+                "SELECT id, address_confidential FROM persons WHERE municipality_id = $1 AND merged_into IS NULL \
+                 AND id NOT IN (SELECT person_id FROM accounts WHERE municipality_id = $1 AND id = $2 AND person_id IS NOT NULL) \
+                 AND id IN ({list})"
+            ),
+            viewer.account.as_str(),
+        )
+        .fetch_all(tx.conn())
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    let confidential = row.try_get::<i64, _>("address_confidential")? != 0;
-    let own: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM accounts WHERE municipality_id = $1 AND id = $2 AND person_id = $3",
-    )
-    .bind(municipality.as_str())
-    .bind(caller.viewer.account.as_str())
-    .bind(person.as_str())
-    .fetch_one(tx.conn())
-    .await?;
-    if own > 0 {
-        return Ok(None);
+        let mut confidential = BTreeMap::new();
+        for row in &rows {
+            confidential.insert(
+                PersonId(row.try_get("id")?),
+                row.try_get::<i64, _>("address_confidential")? != 0,
+            );
+        }
+        let rows = bind(
+            format!(
+                "SELECT person_id FROM person_address_allow WHERE municipality_id = $1 AND agency_id = $2 AND person_id IN ({list})"
+            ),
+            viewer.agency.as_str(),
+        )
+        .fetch_all(tx.conn())
+        .await?;
+        let mut allowed = BTreeSet::new();
+        for row in &rows {
+            allowed.insert(PersonId(row.try_get("person_id")?));
+        }
+        let sql = format!(
+            "SELECT person_id, case_id FROM case_persons WHERE municipality_id = $1 AND person_id IN ({})",
+            placeholders(2, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
+        for id in chunk {
+            query = query.bind(id.as_str());
+        }
+        let rows = query.fetch_all(tx.conn()).await?;
+        let mut cases_of: BTreeMap<PersonId, Vec<CaseId>> = BTreeMap::new();
+        let mut all = BTreeSet::new();
+        for row in &rows {
+            let case = CaseId(row.try_get("case_id")?);
+            all.insert(case.clone());
+            cases_of
+                .entry(PersonId(row.try_get("person_id")?))
+                .or_default()
+                .push(case);
+        }
+        let facts = cases::facts(tx, municipality, &all.into_iter().collect::<Vec<_>>()).await?;
+        for (person, confidential) in confidential {
+            let mut by_name = Vec::new();
+            let (mut register, mut address) = (false, false);
+            let mut excluded = false;
+            let cases = cases_of.remove(&person).unwrap_or_default();
+            for case in cases.iter().filter_map(|case| facts.get(case)) {
+                if disclosure::person_level(viewer, case, &person) >= Level::Read {
+                    by_name.push(case.case.clone());
+                }
+                let sight = Sight::in_case(viewer, case, &person);
+                register |= sight.register;
+                address |= sight.address;
+                excluded |= cases::excludes(viewer, case, &person);
+            }
+            let named = !by_name.is_empty();
+            if !caller.may(Capability::ReadCases) {
+                by_name.clear();
+            }
+            if staff && !excluded {
+                let sight = Sight {
+                    register: true,
+                    address: !confidential || allowed.contains(&person),
+                };
+                out.insert(person, (sight, by_name));
+            } else if named {
+                out.insert(person, (Sight { register, address }, by_name));
+            }
+        }
     }
-    let ids = cases_of(tx, municipality, person).await?;
-    let facts = cases::facts(tx, municipality, &ids).await?;
-    let mut by_name = false;
-    let (mut register, mut address) = (false, false);
-    let mut excluded = false;
-    for case in facts.values() {
-        by_name |= disclosure::person_level(&caller.viewer, case, person) >= Level::Read;
-        let sight = Sight::in_case(&caller.viewer, case, person);
-        register |= sight.register;
-        address |= sight.address;
-        excluded |= cases::excludes(&caller.viewer, case, person);
-    }
-    let staff =
-        caller.may(Capability::ReadPersons) && caller.viewer.agency_class != AgencyClass::Agency;
-    if staff && !excluded {
-        let allowed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM person_address_allow WHERE municipality_id = $1 AND person_id = $2 AND agency_id = $3")
-            .bind(municipality.as_str())
-            .bind(person.as_str())
-            .bind(caller.viewer.agency.as_str())
-            .fetch_one(tx.conn())
-            .await?;
-        return Ok(Some(Sight {
-            register: true,
-            address: !confidential || allowed > 0,
-        }));
-    }
-    Ok(by_name.then_some(Sight { register, address }))
+    Ok(out)
 }
 
 impl Tx {
@@ -736,7 +789,8 @@ impl Tx {
         caller: &Caller,
         person: &PersonId,
     ) -> Result<Option<PersonAccess>> {
-        let Some(sight) = visible(self, caller, person).await? else {
+        let found = visible(self, caller, std::slice::from_ref(person)).await?;
+        let Some((_, (sight, _))) = found.into_iter().next() else {
             return Ok(None);
         };
         Ok(Some(PersonAccess {
@@ -1073,9 +1127,10 @@ impl PersonAccess {
                 } else {
                     reason
                 };
-                if visible(tx, &self.caller, &found.person)
+                if visible(tx, &self.caller, std::slice::from_ref(&found.person))
                     .await?
-                    .is_some_and(|sight| found.is_shown(sight))
+                    .values()
+                    .any(|(sight, _)| found.is_shown(*sight))
                 {
                     reasons.entry(found.person).or_default().insert(reason);
                 }
@@ -1189,7 +1244,8 @@ impl PersonAccess {
         for row in rows {
             let id: String = row.try_get("id")?;
             let person = PersonId(row.try_get("person_id")?);
-            if person != self.person && visible(tx, &self.caller, &person).await?.is_none() {
+            let seen = visible(tx, &self.caller, std::slice::from_ref(&person)).await?;
+            if person != self.person && seen.is_empty() {
                 continue;
             }
             if out.last().is_none_or(|household| household.id != id) {

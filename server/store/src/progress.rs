@@ -45,7 +45,7 @@ impl Visibility {
         }
     }
 
-    fn parse(code: &str) -> Result<Self> {
+    pub(crate) fn parse(code: &str) -> Result<Self> {
         Ok(match code {
             "own_org" => Self::OwnOrg,
             "kotaki" => Self::Kotaki,
@@ -137,13 +137,13 @@ impl std::fmt::Debug for EntryToMask {
 }
 
 /// The texts of an entry, or of an amendment, that masked readers get (masked).
-const MASKED_TEXTS: [&str; 3] = ["title", "content", "reason"];
+pub(crate) const MASKED_TEXTS: [&str; 3] = ["title", "content", "reason"];
 
 /// 機微メモ: never leaves the writing agency.
-const PRIVATE: &str = "private_note";
+pub(crate) const PRIVATE: &str = "private_note";
 
 /// Whether an entry of an agency with that visibility is for the viewer at all.
-fn is_for(
+pub(crate) fn is_for(
     viewer: &Viewer,
     facts: &CaseFacts,
     agency: &AgencyId,
@@ -173,7 +173,7 @@ fn is_for(
 }
 
 /// The policy's level on an entry about these persons (empty: everybody in the case).
-fn entry_level(
+pub(crate) fn entry_level(
     viewer: &Viewer,
     facts: &CaseFacts,
     agency: &AgencyId,

@@ -91,6 +91,7 @@ const COLUMNS: &[Column] = &[
     column("person_flags", "basis_sealed", "person_flags.basis", ID, Owner::Other),
     column("progress_amendments", "content_sealed", "progress_amendments.content", ID, BY_RECORD),
     column("progress_records", "content_sealed", "progress_records.content", ID, BY_CASE),
+    column("saved_searches", "content_sealed", "saved_searches.content", ID, Owner::Other),
     column("sessions", "enrolment_sealed", "sessions.enrolment", ID, Owner::Other),
     column("transcripts", "content_sealed", "transcripts.content", ID, BY_CASE),
     column("vectors", "vector_sealed", "vectors.vector",

@@ -1129,6 +1129,95 @@ export interface paths {
         patch: operations["patch_persons_id"];
         trace?: never;
     };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Searches persons, cases, sheets, 支援経過 and transcripts. What the caller may see masked is searched
+         *     by its masked text; the policy speaks before anything is counted.
+         */
+        post: operations["post_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets what the caller searched for last. */
+        delete: operations["delete_search_recent"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's saved searches and last ones. */
+        get: operations["get_search_saved"];
+        put?: never;
+        /** Keeps a search under a name, in place of one of that name. */
+        post: operations["post_search_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/saved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets one of the caller's searches. */
+        delete: operations["delete_search_saved_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Suggests while somebody types. */
+        post: operations["post_search_suggestions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -2125,6 +2214,41 @@ export interface components {
             /** @description The words that are still there, in the order of writing. */
             words: string[];
         };
+        HitAnswer: {
+            /** @description The agency that wrote the entry. */
+            agency?: string | null;
+            case?: components["schemas"]["HitCase"] | null;
+            /** @description Of a person: all cases in which the caller sees them by name. */
+            cases: components["schemas"]["HitCase"][];
+            day?: string | null;
+            /** @description What was found, in a word: 「相談受付・申込票」, 「電話」 …. */
+            heading: string;
+            /** @description Of the person, case, document, entry or transcript. */
+            id: string;
+            kana?: string | null;
+            /** @description `person`, `case`, `sheet`, `record` or `transcript`. */
+            kind: string;
+            /** @description The caller reads it masked, and the masked text was searched. */
+            masked: boolean;
+            /** @description Of a person: name and kana. */
+            name?: string | null;
+            /** @description 機微メモ of the own agency. */
+            private: boolean;
+            /** @description Of a sheet: its section. */
+            section?: string | null;
+            snippets: components["schemas"]["SnippetAnswer"][];
+        };
+        HitCase: {
+            case_no: string;
+            /** @description Names, or ［氏名1］. */
+            clients: string[];
+            closed: boolean;
+            id: string;
+            stage: string;
+            stage_label: string;
+            /** @description Empty where there is none, and for masked readers. */
+            title: string;
+        };
         HouseholdAnswer: {
             id: string;
             /** @description `registered` (住民票) or `actual`. */
@@ -2135,6 +2259,12 @@ export interface components {
         HouseholdMember: {
             kinship?: string | null;
             person_id: string;
+        };
+        IndexProgress: {
+            /** Format: int64 */
+            done: number;
+            /** Format: int64 */
+            total: number;
         };
         Instance: {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
@@ -2242,6 +2372,12 @@ export interface components {
             /** @description Option list `risk_flag`. */
             flag: string;
             review_on?: string | null;
+        };
+        NewSavedSearch: {
+            /** @description The other members of the request of `POST /search`, as the screen wants them back. */
+            filters?: Record<string, never>;
+            name: string;
+            words: string;
         };
         NewVersion: {
             /** @description What the version is for: 「会議の前」. Up to 40 characters, nothing personal. */
@@ -2460,6 +2596,12 @@ export interface components {
             kana?: string | null;
             name: string;
         };
+        /** @description A part of a text. */
+        PieceAnswer: {
+            /** @description A word of the search. */
+            hit: boolean;
+            text: string;
+        };
         PositionAnswer: {
             /** Format: double */
             x: number;
@@ -2636,9 +2778,65 @@ export interface components {
             /** @description Place in the table, from 1. */
             number_before?: number | null;
         };
+        SavedSearchAnswer: {
+            filters: Record<string, never>;
+            id: string;
+            name: string;
+            used_at: string;
+            words: string;
+        };
+        SavedSearches: {
+            /** @description The last 20 of the own searches. */
+            recent: components["schemas"]["SavedSearchAnswer"][];
+            saved: components["schemas"]["SavedSearchAnswer"][];
+        };
         ScanAnswer: {
             /** @description Suggestions nobody has decided on. */
             pending: number;
+        };
+        SearchAnswer: {
+            /** @description What was found of each kind and may be seen; at most 500 in all are counted. */
+            counts: {
+                [key: string]: number;
+            };
+            hits: components["schemas"]["HitAnswer"][];
+            /** @description There are more than were counted. */
+            more: boolean;
+            next_cursor?: string | null;
+            /**
+             * @description `no_words`: the text has nothing that can be looked for; `indexing`: the index is still being
+             *     made, and more may be found later.
+             */
+            notice?: string | null;
+            progress: components["schemas"]["IndexProgress"];
+            total: number;
+        };
+        SearchQuery: {
+            /** @description Id of the agency in charge. */
+            agency?: string | null;
+            cursor?: string | null;
+            /**
+             * @description First day (`2026-04-01`): of records the day it was done, of sheets the last change, of cases
+             *     the reception.
+             */
+            from?: string | null;
+            /** @description `person`, `case`, `sheet`, `record`, `transcript`; all when empty. */
+            kinds?: string[];
+            /** @description At most 50; 20 when missing. */
+            limit?: number | null;
+            /**
+             * @description Words; all of them must be found. Quotation marks (`"…"`, `「…」`) keep words together. At most
+             *     200 characters and 10 words.
+             */
+            q: string;
+            /** @description `relevance` (when missing), `newest` or `oldest`. */
+            sort?: string | null;
+            /** @description Stage codes. */
+            stages?: string[];
+            /** @description `open` or `closed`: cases in progress, or ended. */
+            state?: string | null;
+            /** @description Last day. */
+            to?: string | null;
         };
         SearchTerms: {
             terms: string;
@@ -2761,9 +2959,35 @@ export interface components {
         Situation: {
             text: string;
         };
+        /** @description A place in a hit where words stand. */
+        SnippetAnswer: {
+            /** @description Label of the field; empty where there is none. */
+            label: string;
+            pieces: components["schemas"]["PieceAnswer"][];
+        };
         /** @description How far the sign-in has come: `totp`, `enrolment`, `password` or `ready`. */
         StageAnswer: {
             stage: string;
+        };
+        SuggestedCase: {
+            case_no: string;
+            id: string;
+            title: string;
+        };
+        SuggestedPerson: {
+            id: string;
+            kana?: string | null;
+            name: string;
+        };
+        SuggestionQuery: {
+            /** @description What was typed so far; empty: the last searches. */
+            q?: string;
+        };
+        Suggestions: {
+            cases: components["schemas"]["SuggestedCase"][];
+            persons: components["schemas"]["SuggestedPerson"][];
+            /** @description Words of own searches. */
+            recent: string[];
         };
         SwitchRequest: {
             membership_id: string;
@@ -5981,6 +6205,172 @@ export interface operations {
             };
             /** @description invalid or personal_number */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid: too_long, too_many_words */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description search_not_ready, overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_search_recent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_search_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearches"];
+                };
+            };
+        };
+    };
+    post_search_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSavedSearch"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchAnswer"];
+                };
+            };
+            /** @description invalid, too_many */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_search_saved_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_search_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuggestionQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
+                };
+            };
+            /** @description forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

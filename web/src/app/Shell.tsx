@@ -2,6 +2,7 @@ import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useHistoryState } from 'wouter/use-browser-location';
 import { appUrl } from '../api/client';
+import { SearchField } from '../features/search/SearchField';
 import { PasswordDialog } from '../features/signin/PasswordDialog';
 import { labelOf, ROLES_SHORT } from '../i18n/glossary';
 import { Avatar, Icon, Menu, useCurrentInSight, type MenuEntry } from '../ui';
@@ -33,7 +34,11 @@ export function Shell({ nav, children }: { nav: string | undefined; children: Re
               結<small>{session.municipality.name} 相談記録</small>
             </span>
           </Link>
-          {can('read_cases') && <SearchBox />}
+          {(can('read_cases') || can('read_persons')) && (
+            <div className="shell__search" role="search">
+              <SearchBox />
+            </div>
+          )}
           <UserMenu />
         </header>
         <nav className="shell__nav" aria-label="全体" ref={strip}>
@@ -66,7 +71,7 @@ function skipToMain(event: { preventDefault: () => void }): void {
   document.getElementById('main')?.focus();
 }
 
-/** What the case list receives from the search box: in history state, never in the address. */
+/** What the search page receives from the search box: in history state, never in the address. */
 export interface SearchState {
   q?: string;
 }
@@ -100,34 +105,22 @@ export function SearchBox() {
     return () => document.removeEventListener('keydown', focus);
   }, [keys]);
   return (
-    <form
-      className="search"
-      role="search"
-      onSubmit={(event) => {
-        event.preventDefault();
-        // A name typed here is personal data: it must not reach an address or a server log.
-        navigate('/cases', { state: { q: words.trim() } satisfies SearchState });
-      }}
+    <SearchField
+      id="global-search"
+      label="氏名・かな・事案番号・ことばで探す"
+      value={words}
+      onChange={setWords}
+      input={input}
+      // A name typed here is personal data: it must not reach an address or a server log.
+      onSearch={(q) => navigate('/search', { state: { q } satisfies SearchState })}
+      onOpen={navigate}
     >
-      <Icon name="search" />
-      <label className="visually-hidden" htmlFor="global-search">
-        氏名・かな・事案番号・ことばで探す
-      </label>
-      <input
-        id="global-search"
-        ref={input}
-        type="search"
-        autoComplete="off"
-        placeholder="氏名・かな・事案番号・ことばで探す"
-        value={words}
-        onChange={(event) => setWords(event.target.value)}
-      />
       {keys && (
         <kbd className="key" title="「/」キーで検索欄へ移動">
           /
         </kbd>
       )}
-    </form>
+    </SearchField>
   );
 }
 

@@ -1,5 +1,6 @@
 import { act, fireEvent, render, screen } from '@testing-library/react';
 import { beforeEach, expect, it, vi } from 'vitest';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useSingleKeys } from './keys';
 import { SearchBox } from './Shell';
 
@@ -11,14 +12,14 @@ function Switch() {
 beforeEach(() => localStorage.clear());
 
 const slash = () => fireEvent.keyDown(document.body, { key: '/' });
-const box = () => screen.getByRole('searchbox');
+const box = () => screen.getByRole('combobox');
 
 it('goes to the search box with 「/」 until somebody switches single keys off', () => {
   render(
-    <>
+    <QueryClientProvider client={new QueryClient()}>
       <SearchBox />
       <Switch />
-    </>,
+    </QueryClientProvider>,
   );
   slash();
   expect(document.activeElement).toBe(box());

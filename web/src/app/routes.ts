@@ -13,7 +13,16 @@ export interface RouteDefinition {
   /** First part of the document title; pages may refine it with useTitle. */
   title: string;
   /** Item of the left navigation that is current here. */
-  nav?: 'home' | 'cases' | 'masks' | 'similar' | 'statistics' | 'admin' | 'erasures' | 'audit';
+  nav?:
+    | 'home'
+    | 'search'
+    | 'cases'
+    | 'masks'
+    | 'similar'
+    | 'statistics'
+    | 'admin'
+    | 'erasures'
+    | 'audit';
   /** Any one of these permissions is needed to open the page. */
   needs?: readonly string[];
   /** Example values for the placeholders, for tests that open every screen. */
@@ -28,6 +37,14 @@ export interface PageProps {
 /** Order matters: the first match is shown. */
 export const ROUTES: readonly RouteDefinition[] = [
   { id: 'home', path: '/', page: 'home/HomePage', title: 'ホーム', nav: 'home' },
+  {
+    id: 'search',
+    path: '/search',
+    page: 'search/SearchPage',
+    title: '検索',
+    nav: 'search',
+    needs: ['read_cases', 'read_persons'],
+  },
   { id: 'cases', path: '/cases', page: 'cases/CaseListPage', title: '事案', nav: 'cases' },
   {
     id: 'case-new',
@@ -149,13 +166,20 @@ export interface NavItem {
   id: NonNullable<RouteDefinition['nav']>;
   path: string;
   label: string;
-  icon: 'home' | 'folder' | 'mask' | 'search' | 'chart' | 'gear' | 'trash' | 'shield';
+  icon: 'home' | 'folder' | 'mask' | 'search' | 'copy' | 'chart' | 'gear' | 'trash' | 'shield';
   needs?: readonly string[];
 }
 
 /** Left navigation from top to bottom. */
 export const NAV: readonly NavItem[] = [
   { id: 'home', path: '/', label: 'ホーム', icon: 'home' },
+  {
+    id: 'search',
+    path: '/search',
+    label: '検索',
+    icon: 'search',
+    needs: ['read_cases', 'read_persons'],
+  },
   { id: 'cases', path: '/cases', label: '事案', icon: 'folder', needs: ['read_cases'] },
   {
     id: 'masks',
@@ -164,7 +188,7 @@ export const NAV: readonly NavItem[] = [
     icon: 'mask',
     needs: ['review_masks'],
   },
-  { id: 'similar', path: '/similar', label: '類似事案', icon: 'search', needs: ['read_similar'] },
+  { id: 'similar', path: '/similar', label: '類似事案', icon: 'copy', needs: ['read_similar'] },
   {
     id: 'statistics',
     path: '/statistics',

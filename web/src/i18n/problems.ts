@@ -50,6 +50,7 @@ export const PROBLEM_WORDS: Readonly<Record<string, string>> = {
     '言語モデルを準備しています。入力した内容は失われません。少し待ってからお試しください。',
   model_unavailable:
     '言語モデルが動いていません。マスクの候補と類似事案は、復旧するまで更新されません。',
+  search_not_ready: '検索の索引を開いています。1分ほど待ってから、もう一度お試しください。',
   font_unavailable:
     '図に使う文字の書体がサーバーにないため、図を書き出せません。管理者に連絡してください。画面の図は「印刷」から印刷できます。',
   internal: 'サーバーで問題が起きました。少し待ってからお試しください。',
@@ -65,6 +66,7 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   unknown_field: 'この様式にない項目です。画面を読み込み直してください',
   unknown_agency: '選べない機関です。選び直してください',
   too_long: '長すぎます。短くしてください',
+  too_many_words: '語が多すぎます。10語以内にしてください',
   too_large: '大きすぎます。小さく分けてください',
   too_many: '数が多すぎます。減らしてください',
   taken: 'すでに使われています。別のものにしてください',

@@ -11,6 +11,7 @@ pub mod forms;
 pub mod memberships;
 pub mod network;
 pub mod persons;
+pub mod search;
 pub mod session;
 pub mod similar;
 pub mod statistics;

@@ -151,7 +151,16 @@ fn find_text(config: &Config) -> anyhow::Result<()> {
     let found = opening::runtime()?.block_on(async {
         let db = opening::database(config).await?;
         let log = DocumentLog::start(&db);
-        let found = finding::find_text(&db, &log, api::shapes::of, text).await?;
+        let mut found = finding::find_text(&db, &log, api::shapes::of, text).await?;
+        // The index on this machine: its dictionary of terms and its stored texts.
+        match Assets::locate(config.assets.as_deref()).and_then(|assets| assets.dictionary()) {
+            Ok(dictionary) => {
+                let analyzer = search::Analyzer::load(&dictionary)?;
+                let held = api::search_index::holds(&db, &analyzer, text).await?;
+                found.places.extend(held);
+            }
+            Err(error) => eprintln!("検索索引は調べていません: {error}"),
+        }
         db.close().await;
         anyhow::Ok(found)
     })?;

@@ -181,7 +181,10 @@ async fn carry_out(config: &Config) -> anyhow::Result<()> {
     let mut done = 0;
     while let Some(job) = db.next_erasure().await? {
         let id = job.erasure().id.clone();
-        match erasure::carry_out(&db, &log, api::shapes::of, job, |_| {}).await? {
+        let municipality = job.municipality().clone();
+        // A server that is running makes a new one when it hears of the erasure.
+        let derived = async { Ok(api::search_index::discard(&db, &municipality)?) };
+        match erasure::carry_out(&db, &log, api::shapes::of, job, derived, |_| {}).await? {
             Ended::Done => {
                 done += 1;
                 println!("{id}: 消去しました。");

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod erase;
 pub mod forms;
+pub mod index;
 pub mod ingest;
 pub mod lines;
 pub mod migrate;

@@ -133,9 +133,16 @@ async fn approved(world: &World, by: &Caller, id: &ErasureId) -> Result<(), Stor
 async fn carry(world: &World, scene: &Scene) -> Vec<Told> {
     let mut told = Vec::new();
     let job = world.db.next_erasure().await.unwrap().expect("an erasure");
-    let ended = erasure::carry_out(&world.db, &scene.log, shapes, job, |one| told.push(one))
-        .await
-        .unwrap();
+    let ended = erasure::carry_out(
+        &world.db,
+        &scene.log,
+        shapes,
+        job,
+        async { Ok(()) },
+        |one| told.push(one),
+    )
+    .await
+    .unwrap();
     assert_eq!(ended, Ended::Done);
     told
 }
@@ -208,7 +215,7 @@ on_both! {
         // It died; the lease ends by itself, and the first one can no longer write anything down.
         world.store.clock.set(noon().checked_add(jiff::SignedDuration::from_secs(31)).unwrap());
         assert!(other.next_erasure().await.unwrap().is_some());
-        let late = erasure::carry_out(&world.db, &scene.log, shapes, job.unwrap(), |_| {}).await;
+        let late = erasure::carry_out(&world.db, &scene.log, shapes, job.unwrap(), async { Ok(()) }, |_| {}).await;
         assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
     }
 

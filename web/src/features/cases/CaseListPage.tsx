@@ -1,8 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
-import { useSearched } from '../../app/Shell';
 import { Button, Checkbox, Empty, LinkButton, PageHead, Select, Table, TextInput } from '../../ui';
 import type { CasePage } from './api';
 import { ago, daysSince, localDate, monthDay, QUIET_DAYS } from './dates';
@@ -14,21 +13,13 @@ const PAGE = 25;
 /** 「事案」: every case one may see, with filters. Words searched for never go into the address. */
 export default function CaseListPage() {
   const { session, can } = useSession();
-  const searched = useSearched();
-  const [words, setWords] = useState(searched?.q ?? '');
-  const [applied, setApplied] = useState(searched?.q ?? '');
+  const [words, setWords] = useState('');
+  const [applied, setApplied] = useState('');
   const [stage, setStage] = useState('');
   const [mine, setMine] = useState(false);
   const [trail, setTrail] = useState<string[]>([]);
   const cursor = trail.at(-1);
   const today = localDate(new Date(), session.municipality.zone);
-
-  // The search box of the top bar may be used again while this page is open.
-  useEffect(() => {
-    setWords(searched?.q ?? '');
-    setApplied(searched?.q ?? '');
-    setTrail([]);
-  }, [searched]);
 
   const query = useQuery({
     queryKey: ['cases', 'list', applied, stage, mine, cursor],

@@ -48,6 +48,37 @@ pub async fn metrics(State(state): State<AppState>) -> Response {
         number(name, "counter", help, value);
     }
     number("nodes", "gauge", "Other nodes heard lately.", figures.nodes);
+    let [searches, micros, written, units, whole] = state.search().numbers();
+    number(
+        "searches_total",
+        "counter",
+        "Full-text searches made.",
+        searches,
+    );
+    number(
+        "search_microseconds_total",
+        "counter",
+        "Time that searches took in all.",
+        micros,
+    );
+    number(
+        "search_index_written_total",
+        "counter",
+        "Units written to the search indexes.",
+        written,
+    );
+    number(
+        "search_index_units",
+        "gauge",
+        "Units in the search indexes.",
+        units,
+    );
+    number(
+        "search_index_whole",
+        "gauge",
+        "1 when every search index holds everything.",
+        whole,
+    );
     if let Some(bus) = figures.bus {
         number(
             "bus_up",
