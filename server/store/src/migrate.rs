@@ -29,6 +29,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "several nodes",
         include_str!("../migrations/main/0010_several_nodes.sql"),
     ),
+    (
+        30,
+        "register",
+        include_str!("../migrations/main/0030_register.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,
