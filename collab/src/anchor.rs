@@ -3,6 +3,11 @@
 //!
 //! A mask span keeps its start associated to the character after it and its end to the character
 //! before it: text typed at either border stays outside, text typed within is covered.
+//!
+//! An undone deletion writes the characters anew, left of the places where they stood, and nobody but
+//! who did it knows that they are the same. At the end of a span that is inside. At its start it is
+//! outside: [`Place::adrift`] says that the character which the start holds to is gone, and with
+//! [`behind`] the start holds to the one in front, so that whatever is written there lies inside.
 
 use crate::frame::{FrameError, Reader, write_block, write_number};
 use crate::shape::Shape;
@@ -74,6 +79,16 @@ fn read(input: &mut Reader<'_>) -> Result<StickyIndex, FrameError> {
     }
 }
 
+/// Where a span is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Empty when nothing of it is left.
+    pub range: Range<Utf16>,
+    /// The character that the start is anchored to was deleted: it may come back on the left of it,
+    /// and others with it.
+    pub adrift: bool,
+}
+
 /// Anchors of a non-empty range of a text; `None` when it is empty or lies outside.
 #[must_use]
 pub fn anchor<T: ReadTxn>(
@@ -86,23 +101,49 @@ pub fn anchor<T: ReadTxn>(
     if start >= end || end > yrs::Text::len(text, txn) {
         return None;
     }
-    let start = text.sticky_index(txn, start, Assoc::After)?;
-    let end = text.sticky_index(txn, end, Assoc::Before)?;
-    Some((encode(&start), encode(&end)))
+    Some((
+        before(txn, text, range.start)?,
+        behind(txn, text, range.end)?,
+    ))
 }
 
-/// Where the anchors are now in `text`; `None` when they are not this text's, or when nothing is
-/// left between them.
+/// Anchor in front of the character at `at`: what is written there stands before it.
 #[must_use]
-pub fn resolve<T: ReadTxn>(
-    txn: &T,
-    text: &TextRef,
-    start: &str,
-    end: &str,
-) -> Option<Range<Utf16>> {
+pub fn before<T: ReadTxn>(txn: &T, text: &TextRef, at: Utf16) -> Option<String> {
+    let position = text.sticky_index(txn, u32::try_from(at.0).ok()?, Assoc::After)?;
+    Some(encode(&position))
+}
+
+/// Anchor behind the character before `at`, or at the beginning of the text: what is written there
+/// stands after it.
+#[must_use]
+pub fn behind<T: ReadTxn>(txn: &T, text: &TextRef, at: Utf16) -> Option<String> {
+    let position = text.sticky_index(txn, u32::try_from(at.0).ok()?, Assoc::Before)?;
+    Some(encode(&position))
+}
+
+/// Where the anchors are now in `text`; `None` when they are not this text's.
+#[must_use]
+pub fn resolve<T: ReadTxn>(txn: &T, text: &TextRef, start: &str, end: &str) -> Option<Place> {
+    let adrift = is_adrift(txn, &decode(start)?);
     let start = offset(txn, text, start)?;
     let end = offset(txn, text, end)?;
-    (start < end).then_some(start..end)
+    (start <= end).then_some(Place {
+        range: start..end,
+        adrift,
+    })
+}
+
+/// Whether the character that a position stands beside is gone: then it is as far behind it as before.
+fn is_adrift<T: ReadTxn>(txn: &T, position: &StickyIndex) -> bool {
+    let IndexScope::Relative(id) = position.scope() else {
+        return false;
+    };
+    let index = |assoc| {
+        let position = StickyIndex::new(IndexScope::Relative(*id), assoc);
+        position.get_offset(txn).map(|found| found.index)
+    };
+    index(Assoc::Before) == index(Assoc::After)
 }
 
 /// One anchor's offset in `text`.

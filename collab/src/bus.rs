@@ -8,6 +8,7 @@
 //! account that is present in a document.
 
 mod memory;
+mod post;
 
 use crate::identity::Identity;
 use domain::id::{AccountId, AgencyId, DocumentId, MembershipId, MunicipalityId};
@@ -17,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 pub use memory::{Faults, MemoryBus, MemoryLink};
+pub use post::{Line, Post};
 
 /// One process: random, new with every start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -362,11 +362,14 @@ impl Hub {
             let head = match head {
                 Some(head) => head,
                 None => {
-                    let since = self.shared.log.since(document, here.0, here.1);
-                    match tokio::time::timeout_at(give_up, since).await {
-                        Ok(Ok(new)) => *head.insert((here.0, new.last().map_or(here.1, |e| e.0))),
-                        Ok(Err(LogError::EpochChanged { current })) => *head.insert((current, 0)),
-                        // Nothing new can be seen; what is here is true.
+                    let heads = self.shared.log.heads(std::slice::from_ref(document));
+                    match tokio::time::timeout_at(give_up, heads).await {
+                        Ok(Ok(heads)) => match heads.first() {
+                            Some((_, epoch, seq)) => *head.insert((*epoch, *seq)),
+                            None => return Ok(()),
+                        },
+                        // Nobody knows what others wrote: a client that does comes back later.
+                        _ if self.shared.abroad.is_joined() => return Err(Code::Overloaded),
                         _ => return Ok(()),
                     }
                 }

@@ -25,6 +25,7 @@ mod journal;
 pub mod log;
 pub mod memory;
 pub mod nodes;
+pub mod order;
 pub mod presence;
 pub mod restore;
 mod room;

@@ -75,6 +75,7 @@ pub enum Word {
 /// The hub's part in it.
 pub(crate) struct Abroad {
     pub(crate) node: NodeId,
+    joined: AtomicBool,
     bus: OnceLock<Arc<dyn Bus>>,
     words: broadcast::Sender<Word>,
     nodes: Mutex<HashMap<NodeId, Instant>>,
@@ -89,6 +90,7 @@ impl Abroad {
     pub(crate) fn new(node: NodeId) -> Self {
         Self {
             node,
+            joined: AtomicBool::new(false),
             bus: OnceLock::new(),
             words: broadcast::channel(1024).0,
             nodes: Mutex::new(HashMap::new()),
@@ -101,6 +103,11 @@ impl Abroad {
 
     pub(crate) fn bus(&self) -> Option<&Arc<dyn Bus>> {
         self.bus.get()
+    }
+
+    /// Other nodes may write to the log.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.joined.load(Ordering::Relaxed)
     }
 
     /// Hints come in.
@@ -130,6 +137,7 @@ impl Hub {
     ///
     /// The task ends with the hub.
     pub fn join_nodes(&self, bus: Option<Arc<dyn Bus>>, pace: Pace) -> JoinHandle<()> {
+        self.shared().abroad.joined.store(true, Ordering::Relaxed);
         let listening = bus.as_ref().map(|bus| bus.listen());
         if let Some(bus) = bus
             && self.shared().abroad.bus.set(bus).is_err()

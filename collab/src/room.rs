@@ -19,6 +19,7 @@ use crate::hub::{
 use crate::identity::{Author, Identity};
 use crate::journal::Journal;
 use crate::log::{Entry, Loaded, LogError, Snapshot, Span, Version};
+use crate::order;
 use crate::presence;
 use crate::seed::{declare_roots, document as empty_document};
 use crate::shape::{PersonalNumberCheck, Shape};
@@ -804,13 +805,16 @@ impl Room {
         // It went into the copy that is ahead to see what it does.
         let mut tried = false;
         let mut trial = |trial: Trial<'_>| match trial {
-            Trial::Fails => {
-                let scratch = copy(doc, shape, in_flight.iter().map(|item| &item.update), 0);
-                // Committed with what is pending in one transaction: what that deletes is collected
-                // only at its end.
-                let mut txn = scratch.transact_mut();
-                let mut updates = pending.iter().map(|item| &item.update).chain([bytes]);
-                !updates.all(|update| apply(&mut txn, update)) || txn.has_missing_updates()
+            Trial::Misplaced(neighbours) => {
+                let mut open = Vec::new();
+                if order::is_broken(doc, neighbours, &mut open) {
+                    return true;
+                }
+                !open.is_empty() && {
+                    let on_their_way = in_flight.iter().chain(pending).map(|item| &item.update);
+                    let scratch = copy(doc, shape, on_their_way.chain([bytes]), 0);
+                    order::is_broken_in_copy(&scratch, &open)
+                }
             }
             Trial::LeavesNumber(texts) => {
                 let Some(check) = shape.personal_number() else {
@@ -1416,9 +1420,10 @@ impl Room {
     /// Document and index as the log has them; the readers, who had `before`, are told what is new.
     /// `false`: the room cannot go on.
     async fn fetch(&mut self, before: StateVector) -> bool {
-        let core = match load(&self.shared, &self.document, &self.shape).await {
-            Ok(core) if core.epoch == self.core.epoch => core,
-            Ok(_) => {
+        let epoch = self.core.epoch;
+        let core = match load_again(&self.shared, &self.document, &self.shape, epoch).await {
+            Ok(core) => core,
+            Err(LogError::EpochChanged { .. }) => {
                 self.broken = Some(Code::Gone);
                 return false;
             }
@@ -1686,6 +1691,23 @@ fn fail(command: Command, code: Code, error: &HubError) {
         Command::Replace(_, reply) => drop(reply.send(Err(error.clone()))),
         Command::Aside { reply, .. } => drop(reply.send(Err(error.clone()))),
         Command::Message(_) | Command::Leave(_) => {}
+    }
+}
+
+/// As [`load`], while the document is still of that epoch.
+async fn load_again(
+    shared: &Shared,
+    document: &DocumentId,
+    shape: &Arc<Shape>,
+    epoch: u64,
+) -> Result<Core, LogError> {
+    let core = load(shared, document, shape).await?;
+    if core.epoch == epoch {
+        Ok(core)
+    } else {
+        Err(LogError::EpochChanged {
+            current: core.epoch,
+        })
     }
 }
 

@@ -64,11 +64,19 @@ pub enum ContainerAt {
     Item(Id),
 }
 
-/// What only a copy of the document can tell about the update under judgement.
+/// Two letters of one text between which a third is to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Neighbours {
+    pub left: Id,
+    pub right: Id,
+}
+
+/// What only the document can tell about the update under judgement.
 #[derive(Debug, Clone, Copy)]
 pub enum Trial<'t> {
-    /// Would yrs refuse it, or keep a part of it waiting? Asked when it builds on garbage.
-    Fails,
+    /// Do any of these stand the wrong way round, when the update is applied? Asked where what two
+    /// letters were written between does not say so.
+    Misplaced(&'t [Neighbours]),
     /// Would it leave a new personal number in one of these texts? Asked only for texts with twelve
     /// digits or more in which digits were inserted or something was deleted.
     LeavesNumber(&'t [ContainerAt]),
@@ -136,7 +144,21 @@ pub struct Index {
     nested: HashMap<Id, u32>,
     roots: HashMap<Box<str>, u32>,
     deleted: Ranges,
+    /// By client: what the letters of texts were written between, by clock.
+    joints: HashMap<u64, Vec<Joint>>,
 }
+
+/// What a run of letters was written between. It goes to the next joint of its client.
+#[derive(Debug, Clone, Copy)]
+struct Joint {
+    clock: u32,
+    left: Option<Id>,
+    right: Option<Id>,
+}
+
+/// Most places that the document is asked for because of one update: a day's work without a
+/// connection has fewer, and each costs in proportion to the text.
+const MAX_NEIGHBOURS: usize = 8_192;
 
 enum Found {
     At(u32),
@@ -162,6 +184,7 @@ impl Index {
             nested: HashMap::new(),
             roots: HashMap::new(),
             deleted: Ranges::default(),
+            joints: HashMap::new(),
         };
         for (name, root) in shape.roots() {
             let container = index.add_container(
@@ -391,10 +414,18 @@ impl Index {
             sum.1 = sum.1.saturating_add(digits);
         }
         let deleted = self.deletions(update, &fresh, &places, writer, trusted)?;
+        let neighbours = if trusted {
+            Vec::new()
+        } else {
+            self.neighbours(&fresh, &places)?
+        };
+        if neighbours.len() > MAX_NEIGHBOURS {
+            return refuse(Code::TooLarge, "places");
+        }
+        if !neighbours.is_empty() && trial(Trial::Misplaced(&neighbours)) {
+            return refuse(Code::Malformed, "wrong way round");
+        }
         if !trusted {
-            if places.contains(&GONE) && trial(Trial::Fails) {
-                return refuse(Code::Malformed, "not applicable");
-            }
             // What the same update takes away makes room: a text that is replaced as a whole.
             let mut removed: HashMap<u32, u32> = HashMap::new();
             for span in &deleted {
@@ -470,6 +501,14 @@ impl Index {
             });
             push_run(&mut client.runs, part.from, part.len(), place);
             client.next = part.of.end();
+            if let Some(joint) = part.joint()
+                && self
+                    .places
+                    .get(place as usize)
+                    .is_some_and(|at| at.key.is_none())
+            {
+                push_joint(self.joints.entry(id.client).or_default(), id.client, joint);
+            }
             match inserted.last_mut() {
                 Some(last) if last.client == id.client && last.clock + last.len == part.from => {
                     last.len += part.len()
@@ -506,6 +545,65 @@ impl Index {
             repeats: !whole && !verdict.is_empty(),
             ..verdict
         })
+    }
+
+    /// Whether letters stand between two that an editor may have seen side by side: in the order of
+    /// the text, and with nothing between them that either of them was written beside. Otherwise
+    /// replicas that hear of it at different times would put it at different places.
+    ///
+    /// Mostly that follows from what the two were written between. Where it does not (both were
+    /// written at the same time), the order is returned that the document must have.
+    fn neighbours(
+        &self,
+        fresh: &[Part<'_, '_>],
+        places: &[u32],
+    ) -> Result<Vec<Neighbours>, Refused> {
+        let parts = by_client(fresh);
+        let joint = |id: Id| {
+            let of_part = parts.get(&id.client).and_then(|range| {
+                let parts = &fresh[range.clone()];
+                let at = parts.partition_point(|part| part.of.end() <= id.clock);
+                let part = parts.get(at).filter(|part| part.from <= id.clock)?;
+                part.joint()
+            });
+            let joint = of_part.or_else(|| {
+                let joints = self.joints.get(&id.client)?;
+                let after = joints.partition_point(|joint| joint.clock <= id.clock);
+                joints.get(after.checked_sub(1)?).copied()
+            })?;
+            Some(joint.at(id))
+        };
+        let mut asked: Vec<Neighbours> = Vec::new();
+        for (part, &place) in fresh.iter().zip(places) {
+            let Some(Joint { left, right, .. }) = part.joint() else {
+                continue;
+            };
+            let in_text = self.places.get(place as usize);
+            if in_text.is_none_or(|at| at.key.is_some()) {
+                continue;
+            }
+            let beyond = left.and_then(joint).map(|joint| joint.right);
+            let before = right.and_then(joint).map(|joint| joint.left);
+            // Written beside one of them, between the same two.
+            if beyond == Some(right) || before == Some(left) || (left, right) == (None, None) {
+                continue;
+            }
+            let (Some(left), Some(right)) = (left, right) else {
+                return refuse(Code::Malformed, "not side by side");
+            };
+            let ordered = [
+                Some((left, right)),
+                before.flatten().map(|before| (before, left)),
+                beyond.flatten().map(|beyond| (right, beyond)),
+            ];
+            for (left, right) in ordered.into_iter().flatten() {
+                let between = Neighbours { left, right };
+                if !asked.iter().rev().take(3).any(|known| *known == between) {
+                    asked.push(between);
+                }
+            }
+        }
+        Ok(asked)
     }
 
     /// The parts that are not known yet, with the author and order checks.
@@ -843,11 +941,7 @@ impl Index {
         writer: Writer<'_>,
         trusted: bool,
     ) -> Result<Vec<Span>, Refused> {
-        // The parts of a client stand together, by clock.
-        let mut parts: HashMap<u64, Range<usize>> = HashMap::new();
-        for (i, part) in fresh.iter().enumerate() {
-            parts.entry(part.of.id.client).or_insert(i..i).end = i + 1;
-        }
+        let parts = by_client(fresh);
         // Overlaps must not count twice.
         let mut named = Ranges::default();
         for &(client, clock, len) in &update.deletes {
@@ -1032,13 +1126,72 @@ impl Index {
     }
 }
 
+/// Where the parts of each client are: they stand together, by clock.
+fn by_client(fresh: &[Part<'_, '_>]) -> HashMap<u64, Range<usize>> {
+    let mut parts: HashMap<u64, Range<usize>> = HashMap::new();
+    for (i, part) in fresh.iter().enumerate() {
+        parts.entry(part.of.id.client).or_insert(i..i).end = i + 1;
+    }
+    parts
+}
+
+impl Joint {
+    /// What that letter of the run was written between: the next one of its run came after it.
+    fn at(self, id: Id) -> Self {
+        let left = if id.clock == self.clock {
+            self.left
+        } else {
+            Some(Id {
+                clock: id.clock - 1,
+                ..id
+            })
+        };
+        Self { left, ..self }
+    }
+}
+
+/// Typed on: the same run goes on.
+fn push_joint(joints: &mut Vec<Joint>, client: u64, joint: Joint) {
+    let goes_on = joints.last().is_some_and(|last| {
+        let before = joint.clock.checked_sub(1).map(|clock| Id { client, clock });
+        last.right == joint.right && joint.left.is_some() && joint.left == before
+    });
+    if !goes_on {
+        joints.push(joint);
+    }
+}
+
 /// The unknown rest of a struct.
 struct Part<'u, 'a> {
     of: &'u Struct<'a>,
     from: u32,
 }
 
-impl Part<'_, '_> {
+impl<'a> Part<'_, 'a> {
+    fn item(&self) -> Option<Item<'a>> {
+        match self.of.body {
+            Body::Item(item) => Some(item),
+            Body::Gc | Body::Skip => None,
+        }
+    }
+
+    fn joint(&self) -> Option<Joint> {
+        let item = self.item()?;
+        let id = self.of.id;
+        let joint = Joint {
+            clock: id.clock,
+            left: item.origin,
+            right: item.right_origin,
+        };
+        Some(Joint {
+            clock: self.from,
+            ..joint.at(Id {
+                clock: self.from,
+                ..id
+            })
+        })
+    }
+
     fn len(&self) -> u32 {
         self.of.end() - self.from
     }

@@ -1,11 +1,15 @@
 //! Named entities by token classification.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
 use domain::offset::CodePoint;
+use lru::LruCache;
 use ort::value::Tensor;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
 use crate::manifest::Manifest;
@@ -66,6 +70,10 @@ const CONTEXT: usize = 60;
 /// Longest input of the encoder in tokens, `<s>` and `</s>` included.
 const MAX_TOKENS: usize = 512;
 
+/// Windows whose readings are kept, each some 2 KiB. Who goes on writing a long text has all but the last
+/// of its windows read again and again as they were.
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2047);
+
 /// The piece that stands for a line break in tokenizers that know one (`pipelines/training/base.py`).
 pub const LINE_BREAK: &str = "\u{E00A}";
 
@@ -77,6 +85,8 @@ pub struct Ner {
     labels: Vec<Option<NerLabel>>,
     outside_bias: f32,
     line_breaks: bool,
+    /// By the hash of what was read; positions and labels, no text.
+    known: Mutex<LruCache<[u8; 32], Arc<Reading>>>,
 }
 
 impl std::fmt::Debug for Ner {
@@ -126,6 +136,7 @@ impl Ner {
             labels,
             outside_bias: manifest.ner.outside_bias,
             line_breaks: manifest.ner.line_breaks,
+            known: Mutex::new(LruCache::new(KEPT)),
         })
     }
 
@@ -137,7 +148,8 @@ impl Ner {
         Ok(self.read(text)?.entities)
     }
 
-    /// Entities as [`Ner::tag`] finds them, and the probabilities behind them.
+    /// Entities as [`Ner::tag`] finds them, and the probabilities behind them. Windows that were read
+    /// before cost nothing.
     pub fn read(&self, text: &str) -> Result<Reading> {
         let chars: Vec<char> = text.chars().collect();
         let mut reading = Reading {
@@ -145,11 +157,49 @@ impl Ner {
             inside: vec![0.0; chars.len()],
         };
         for window in windows(&chars) {
-            self.read_window(&chars, window, &mut reading)?;
+            let part = self.read_once(&chars[window.from..window.to], window)?;
+            reading.inside[window.start..window.end].copy_from_slice(
+                &part.inside[window.start - window.from..window.end - window.from],
+            );
+            let moved = |at: CodePoint| CodePoint(at.0 + window.from);
+            reading
+                .entities
+                .extend(part.entities.iter().map(|entity| Entity {
+                    start: moved(entity.start),
+                    end: moved(entity.end),
+                    ..*entity
+                }));
         }
         let found = &mut reading.entities;
         found.sort_by_key(|entity| (entity.start, entity.end));
         found.dedup_by(|next, kept| next.start < kept.end);
+        Ok(reading)
+    }
+
+    /// What a window of a text says, positions counted from its first character.
+    fn read_once(&self, part: &[char], window: Window) -> Result<Arc<Reading>> {
+        let within = Window {
+            from: 0,
+            start: window.start - window.from,
+            end: window.end - window.from,
+            to: part.len(),
+        };
+        let mut hash = Sha256::new();
+        for at in [within.start, within.end] {
+            hash.update((at as u64).to_be_bytes());
+        }
+        hash.update(part.iter().collect::<String>());
+        let key: [u8; 32] = hash.finalize().into();
+        if let Some(known) = self.known.lock().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let mut reading = Reading {
+            entities: Vec::new(),
+            inside: vec![0.0; part.len()],
+        };
+        self.read_window(part, within, &mut reading)?;
+        let reading = Arc::new(reading);
+        self.known.lock().put(key, Arc::clone(&reading));
         Ok(reading)
     }
 

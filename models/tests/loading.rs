@@ -38,9 +38,37 @@ fn names_are_found_at_their_code_points() {
 }
 
 #[test]
+fn a_text_that_grows_is_read_as_if_it_were_read_for_the_first_time() {
+    let (kept, fresh) = (models(), models());
+    let sentence = "山本花子さん（昭和26年4月3日生）は長野市に住み、長男の健一と暮らす。";
+    let filler = "今日は天気がよく、特に変わったことはなかった。";
+    let whole = format!(
+        "{}{sentence}\n{}{sentence}{}",
+        filler.repeat(9),
+        filler.repeat(20),
+        filler.repeat(14)
+    );
+    let chars: Vec<char> = whole.chars().collect();
+    for length in (40..chars.len()).step_by(300) {
+        let part: String = chars[..length].iter().collect();
+        kept.ner.read(&part).unwrap();
+    }
+    assert_eq!(
+        kept.ner.read(&whole).unwrap(),
+        fresh.ner.read(&whole).unwrap()
+    );
+    // The same letters with other neighbours, after an insertion at the beginning.
+    let shifted = format!("追記。{whole}");
+    assert_eq!(
+        kept.ner.read(&shifted).unwrap(),
+        models().ner.read(&shifted).unwrap()
+    );
+}
+
+#[test]
 fn a_result_does_not_depend_on_neighbours_or_threads() {
+    let alone = models().ner.tag("山本花子さんは長野市に住む。").unwrap();
     let models = models();
-    let alone = models.ner.tag("山本花子さんは長野市に住む。").unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

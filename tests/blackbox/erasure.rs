@@ -13,7 +13,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use musubi_tests::{
-    Client, Database, Peer, database, each_database, server::binary, socket::Heard,
+    Channel, Client, Database, Peer, channel::Said, database, each_database, server::binary,
+    socket::Heard,
 };
 use serde_json::{Value, json};
 use yrs::{
@@ -343,6 +344,23 @@ async fn carried_out(client: &Client, id: &str) -> Result<Value> {
     }
 }
 
+/// A channel for a copy of the first epoch brings the refusal and nothing of the document; one for a
+/// copy of the present epoch brings the document.
+async fn channels_know_their_epoch(url: &str, sheet: &str, token: &str) -> Result<()> {
+    let mut old = Channel::open_at(url, sheet, token, 1).await?;
+    let Said::Frame(_, frame) = old.next().await? else {
+        bail!("no refusal");
+    };
+    ensure!(frame.starts_with(&[101, 6]), "{:?}", frame.get(..2));
+    ensure!(old.next().await? == Said::End(4406));
+    let mut fresh = Channel::open_at(url, sheet, token, 2).await?;
+    let Said::Frame(_, frame) = fresh.next().await? else {
+        bail!("refused");
+    };
+    ensure!(frame.first() == Some(&0), "{:?}", frame.get(..2));
+    Ok(())
+}
+
 async fn gone_with_code_6(peer: &mut Peer) -> Result<()> {
     loop {
         match peer.hear().await? {
@@ -587,6 +605,9 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
     // A client that comes back with its copy of then is refused; a new one reads the present.
     let mut old = Peer::open_at(&world.server.url, &sheet, &token, 1).await?;
     gone_with_code_6(&mut old).await.context("an old copy")?;
+    channels_know_their_epoch(&world.server.url, &sheet, &token)
+        .await
+        .context("an old copy over plain HTTP")?;
     let mut fresh = Peer::join(&world.server.url, &sheet, &token).await?;
     ensure!(field_text(&fresh.doc, "summary") == format!("{KEPT}。"));
     type_field(&fresh.doc, "summary", "追記。")?;

@@ -19,6 +19,7 @@ use crate::world::{OPEN_CASE, field_text, step, type_field};
 
 const OVERLOADED: u64 = 7;
 const NO_PERMISSION: u64 = 3;
+const GONE: u64 = 6;
 /// What a revoked right may take to reach a socket anywhere.
 const REVOKED: Duration = Duration::from_secs(1);
 
@@ -76,6 +77,7 @@ impl Town {
             "aoba-houkatsu",
             "aoba-viewer",
             "aoba-admin",
+            "aoba-approver",
         ] {
             tokens.insert(login.to_owned(), a.token(login)?);
         }
@@ -412,6 +414,61 @@ async fn an_account_is_stopped(town: &Town) -> Result<()> {
     Ok(())
 }
 
+/// What is erased on one node is let go of by the other within a second, whichever carries it out; keys
+/// that were made meanwhile open everywhere.
+async fn a_past_is_erased(town: &Town) -> Result<()> {
+    let (_, sheet) = town.case().await?;
+    let requester = town.client(&town.a, "aoba-coord");
+    let approver = town.client(&town.a, "aoba-approver");
+    for round in 1..=2_u64 {
+        let mut sockets = [
+            town.join(&town.a, &sheet, "aoba-coord").await?,
+            town.join(&town.b, &sheet, "aoba-coord2").await?,
+        ];
+        let asked = requester
+            .post("/erasures", json!({"scope": "past", "document_id": sheet, "ground": "mistaken_entry", "reason": "誤入力", "objects": []}))
+            .await?
+            .ok()?;
+        let id = &asked["id"];
+        let path = format!("/erasures/{}/approve", id.as_str().context("id")?);
+        let approved = approver.post(&path, json!({})).await?;
+        ensure!(approved.status == 202, "{}", approved.text());
+        let [a, b] = &mut sockets;
+        let ended = async |peer: &mut Peer| {
+            let code = end(peer, Duration::from_secs(20)).await?;
+            ensure!(code == Some(GONE), "{code:?}");
+            anyhow::Ok(Instant::now())
+        };
+        let (on_a, on_b) = tokio::join!(ended(a), ended(b));
+        let (on_a, on_b) = (on_a?, on_b?);
+        let between = on_a.max(on_b) - on_a.min(on_b);
+        ensure!(between < REVOKED, "{between:?} apart");
+        let done = timeout(Duration::from_secs(60), async {
+            loop {
+                let all = requester.get("/erasures").await?.ok()?;
+                let mut all = all["items"].as_array().into_iter().flatten();
+                if all.any(|one| one["id"] == *id && one["state"] == "done") {
+                    return anyhow::Ok(());
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        });
+        done.await.context("not carried out")??;
+        // Both write on, under the new keys.
+        for (node, login) in [(&town.a, "aoba-coord"), (&town.b, "aoba-coord2")] {
+            // The present epoch and no other.
+            let url = &node.url;
+            let mut old = Peer::open_at(url, &sheet, town.token(login), round).await?;
+            ensure!(end(&mut old, REVOKED).await? == Some(GONE));
+            let mut peer = town.join(node, &sheet, login).await?;
+            type_field(&peer.doc, "summary", &format!("{login}の後。"))?;
+            peer.push().await?;
+            peer.barrier().await?;
+        }
+    }
+    Ok(())
+}
+
 /// Types until the connection is lost; what was acknowledged, and what was typed in all.
 async fn type_on(peer: &mut Peer, name: &str, stop: &AtomicBool) -> (Vec<String>, Vec<String>) {
     let (mut typed, mut acknowledged) = (Vec::new(), Vec::new());
@@ -524,6 +581,7 @@ async fn two_nodes_with_nats() -> Result<()> {
     step("presence", presence_crosses(&town)).await?;
     step("the bus is lost", the_bus_is_lost(&mut town)).await?;
     step("an agency leaves", an_agency_leaves_the_case(&town)).await?;
+    step("a past is erased", a_past_is_erased(&town)).await?;
     step("a node is killed", a_node_is_killed(&mut town)).await
 }
 
@@ -536,7 +594,8 @@ async fn two_nodes_without_nats() -> Result<()> {
     town.until_two().await?;
     step("both type", both_type_and_converge(&town)).await?;
     step("presence", presence_crosses(&town)).await?;
-    step("an agency leaves", an_agency_leaves_the_case(&town)).await
+    step("an agency leaves", an_agency_leaves_the_case(&town)).await?;
+    step("a past is erased", a_past_is_erased(&town)).await
 }
 
 /// B cannot reach the database: nothing is acknowledged there, and its clients are told.

@@ -74,6 +74,11 @@ export class Server {
     return this.#child?.pid
   }
 
+  /** The folder with its databases. */
+  get data() {
+    return this.#data
+  }
+
   /** `kill -9`. */
   async kill() {
     const child = this.#child

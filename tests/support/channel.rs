@@ -43,6 +43,22 @@ pub struct Channel {
 
 impl Channel {
     pub async fn open(url: &str, document: &str, token: &str, reading: Reading) -> Result<Self> {
+        Self::open_with(url, document, token, reading, "").await
+    }
+
+    /// Opens it as a client that holds a copy of that epoch.
+    pub async fn open_at(url: &str, document: &str, token: &str, epoch: u64) -> Result<Self> {
+        let query = format!("?epoch={epoch}");
+        Self::open_with(url, document, token, Reading::Polls, &query).await
+    }
+
+    async fn open_with(
+        url: &str,
+        document: &str,
+        token: &str,
+        reading: Reading,
+        query: &str,
+    ) -> Result<Self> {
         let http = reqwest::Client::builder()
             // Each request is a connection of its own, so that a lost one is only one.
             .pool_max_idle_per_host(0)
@@ -58,7 +74,7 @@ impl Channel {
             stream: None,
             text: String::new(),
         };
-        let (status, body) = channel.ask(Method::POST, "", Vec::new()).await?;
+        let (status, body) = channel.ask(Method::POST, query, Vec::new()).await?;
         ensure!(
             status == StatusCode::CREATED,
             "{status}: {}",

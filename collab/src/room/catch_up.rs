@@ -4,7 +4,7 @@
 //! The index is ahead of the document by what is on its way. To judge that again, the index without
 //! it is needed: the room keeps a second one, `base`, while other nodes write to the document.
 
-use super::{Core, Flight, Item, Room, apply, load};
+use super::{Core, Flight, Item, Room, apply, load_again};
 use crate::frame::Frame;
 use crate::log::{Entry, LogError};
 use crate::shape::Shape;
@@ -84,13 +84,12 @@ pub(super) async fn missed(
     loop {
         let error = match shared.log.since(document, epoch, after).await {
             Ok(entries) if follow(after, &entries) => return Landing::Missed(entries),
-            Ok(_) | Err(LogError::Compacted { .. }) => match load(shared, document, shape).await {
-                Ok(core) if core.epoch == epoch => return Landing::Anew(Box::new(core)),
-                Ok(core) => LogError::EpochChanged {
-                    current: core.epoch,
-                },
-                Err(error) => error,
-            },
+            Ok(_) | Err(LogError::Compacted { .. }) => {
+                match load_again(shared, document, shape, epoch).await {
+                    Ok(core) => return Landing::Anew(Box::new(core)),
+                    Err(error) => error,
+                }
+            }
             Err(error) => error,
         };
         if !matches!(error, LogError::Unavailable(_)) || Instant::now() + pause >= give_up {
@@ -146,11 +145,8 @@ impl Room {
             items,
             batch,
             append: Box::pin(async move {
-                match load(&shared, &document, &shape).await {
-                    Ok(core) if core.epoch == epoch => Landing::Anew(Box::new(core)),
-                    Ok(core) => Landing::Failed(LogError::EpochChanged {
-                        current: core.epoch,
-                    }),
+                match load_again(&shared, &document, &shape, epoch).await {
+                    Ok(core) => Landing::Anew(Box::new(core)),
                     Err(error) => Landing::Failed(error),
                 }
             }),

@@ -24,11 +24,13 @@ fn typing_at_the_borders_stays_outside_and_within_is_covered() {
     text.insert(&mut txn, 3, "旧");
     text.insert(&mut txn, 6, "様");
     text.insert(&mut txn, 5, "・");
-    let range = resolve(&txn, &text, &start, &end).unwrap();
-    assert_eq!(slice(&text.get_string(&txn), &range), "田・中");
+    let place = resolve(&txn, &text, &start, &end).unwrap();
+    assert_eq!(slice(&text.get_string(&txn), &place.range), "田・中");
+    assert!(!place.adrift);
     let len = yrs::Text::len(&text, &txn);
     text.remove_range(&mut txn, 0, len);
-    assert_eq!(resolve(&txn, &text, &start, &end), None);
+    let place = resolve(&txn, &text, &start, &end).unwrap();
+    assert_eq!((place.range, place.adrift), (Utf16(0)..Utf16(0), true));
 }
 
 #[test]
@@ -97,7 +99,7 @@ fn tell(from: &Doc, to: &Doc) {
 ///
 /// A deletion of one of the two letters at the borders cannot be undone here: an undo writes the
 /// letters anew, beside their old places, and nobody but the one who did it knows that they are the
-/// same. For everybody else new letters at a border are outside.
+/// same. For everybody else new letters at a border are outside; the scanner sees to them.
 fn covers(acts: Vec<Act>, from: usize, len: usize) -> Result<(), TestCaseError> {
     const FIRST: &str = "abcdefghijklmnop";
     let everything = doc(90);
@@ -202,8 +204,8 @@ fn covers(acts: Vec<Act>, from: usize, len: usize) -> Result<(), TestCaseError> 
         let txn = replica.transact();
         let now = text.get_string(&txn);
         let expected: String = now.chars().filter(|c| within.contains(c)).collect();
-        let range = resolve(&txn, &text, &start, &end);
-        let covered = range.map_or(String::new(), |range| slice(&now, &range));
+        let place = resolve(&txn, &text, &start, &end);
+        let covered = place.map_or(String::new(), |place| slice(&now, &place.range));
         prop_assert_eq!(
             covered,
             expected,
@@ -269,7 +271,7 @@ proptest! {
         prop_assert_eq!(&ra, &rb);
         let text = ta.get_string(&a.transact());
         let left: String = marked.chars().filter(|c| text.contains(*c)).collect();
-        let covered = ra.map_or(String::new(), |range| slice(&text, &range));
+        let covered = ra.map_or(String::new(), |place| slice(&text, &place.range));
         let covered: String = covered.chars().filter(|c| *c != 'Z').collect();
         prop_assert_eq!(covered, left);
     }

@@ -7,6 +7,7 @@ mod converge;
 mod history;
 mod measure;
 mod nodes;
+mod order;
 mod peers;
 mod restore;
 mod rooms;

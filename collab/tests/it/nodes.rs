@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use yrs::{GetString, ReadTxn, Text, Transact};
+use yrs::{Doc, GetString, ReadTxn, Text, Transact};
 
 /// The log as one node sees it: may be cut off, slow, or lose the answer to what it did.
 #[derive(Debug, Clone)]
@@ -27,6 +27,10 @@ struct NodeLog {
     cut: Arc<AtomicBool>,
     answers_lost: Arc<AtomicU64>,
     loads: Arc<AtomicU64>,
+    /// The next answer lacks its first entry.
+    holed: Arc<AtomicBool>,
+    /// The document is erased before it is loaded next.
+    erased: Arc<AtomicBool>,
 }
 
 impl NodeLog {
@@ -36,6 +40,8 @@ impl NodeLog {
             cut: Arc::default(),
             answers_lost: Arc::default(),
             loads: Arc::default(),
+            holed: Arc::default(),
+            erased: Arc::default(),
         }
     }
 
@@ -57,6 +63,13 @@ impl UpdateLog for NodeLog {
     async fn load(&self, document: &DocumentId) -> Result<Loaded, LogError> {
         self.reach()?;
         self.loads.fetch_add(1, Ordering::SeqCst);
+        if self.erased.swap(false, Ordering::SeqCst) {
+            let empty = Snapshot {
+                state: vec![0, 0],
+                authors: Vec::new(),
+            };
+            self.log.replace(document, 1, &empty).await?;
+        }
         self.log.load(document).await
     }
 
@@ -67,7 +80,11 @@ impl UpdateLog for NodeLog {
         after: u64,
     ) -> Result<Vec<(u64, Entry)>, LogError> {
         self.reach()?;
-        self.log.since(document, epoch, after).await
+        let mut entries = self.log.since(document, epoch, after).await?;
+        if self.holed.swap(false, Ordering::SeqCst) && !entries.is_empty() {
+            entries.remove(0);
+        }
+        Ok(entries)
     }
 
     async fn heads(
@@ -283,6 +300,96 @@ async fn a_change_reaches_the_other_node_by_its_hint_and_without_loading() {
     until_equal(&mut a, &mut b, 41).await;
     let changed = feed.recv().await.unwrap();
     assert_eq!((changed.seq, changed.here), (41, false));
+}
+
+/// Behind a hole and an erasure at once: what is loaded then is another document.
+#[tokio::test]
+async fn who_loads_again_after_an_erasure_starts_anew() {
+    let mut town = Town::new(19);
+    let (one, two, note) = town.two(HINTS_ONLY).await;
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&two.hub, "b", &note, 12).await.unwrap();
+    two.link.as_ref().unwrap().cut();
+    a.insert(0, "秘").await;
+    assert!(a.barrier(b"").await);
+    // The erasure comes between the answer with the hole and the loading.
+    two.log.holed.store(true, Ordering::SeqCst);
+    two.log.erased.store(true, Ordering::SeqCst);
+    b.insert(0, "密").await;
+    assert_eq!(b.read_to_end().await, Some(Code::Gone as u64));
+    let state = two.hub.read(&note, |view| {
+        (
+            view.epoch,
+            view.txn.get_text("content").unwrap().get_string(&view.txn),
+        )
+    });
+    assert_eq!(state.await.unwrap(), (2, String::new()));
+}
+
+/// A client holds what one node showed it; the other node heard nothing of it, and the log has it in a
+/// snapshot by now.
+#[tokio::test]
+async fn who_changes_nodes_after_a_compaction_is_not_taken_for_a_forger() {
+    let mut town = Town::new(18);
+    town.limits.compact_entries = 4;
+    let (one, two, note) = town.two(HINTS_ONLY).await;
+    let mut there = Peer::join(&two.hub, "there", &note, 13).await.unwrap();
+    two.link.as_ref().unwrap().cut();
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&one.hub, "b", &note, 12).await.unwrap();
+    for _ in 0..12 {
+        a.insert(0, "記").await;
+        assert!(a.barrier(b"").await);
+    }
+    let log = town.log.clone();
+    within(Duration::from_secs(5), async || {
+        log.load(&note).await.unwrap().snapshot_seq > 0
+    })
+    .await;
+    b.settle().await;
+    b.insert(0, "録").await;
+    // While the other node cannot ask the log, it says so instead of judging.
+    two.log.cut.store(true, Ordering::SeqCst);
+    let copy = copy_of(&b.doc);
+    let refused = Peer::rejoin(&two.hub, "b", &note, copy).await.map(drop);
+    assert_eq!(refused, Err(Code::Overloaded));
+    two.log.cut.store(false, Ordering::SeqCst);
+    let mut moved = Peer::rejoin(&two.hub, "b", &note, b.doc).await.unwrap();
+    assert!(moved.barrier(b"").await, "{:?}", moved.refused);
+    there.settle().await;
+    assert_eq!(there.content(), format!("録{}", "記".repeat(12)));
+}
+
+/// The same replica once more.
+fn copy_of(of: &Doc) -> Doc {
+    let copy = doc(of.client_id().get());
+    let state = of
+        .transact()
+        .encode_state_as_update_v1(&yrs::StateVector::default());
+    let update = <yrs::Update as yrs::updates::decoder::Decode>::decode_v1(&state).unwrap();
+    copy.transact_mut().apply_update(update).unwrap();
+    copy
+}
+
+#[tokio::test]
+async fn an_answer_with_a_hole_is_not_taken_for_the_log() {
+    let mut town = Town::new(17);
+    let (one, two, note) = town.two(HINTS_ONLY).await;
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&two.hub, "b", &note, 12).await.unwrap();
+    two.link.as_ref().unwrap().cut();
+    for word in ["三", "二", "一"] {
+        a.insert(0, word).await;
+        assert!(a.barrier(b"").await);
+    }
+    let loads = two.log.loads.load(Ordering::SeqCst);
+    two.log.holed.store(true, Ordering::SeqCst);
+    b.insert(0, "零").await;
+    assert!(b.barrier(b"").await, "{:?}", b.refused);
+    b.settle().await;
+    assert_eq!(b.content().chars().count(), 4, "{}", b.content());
+    assert!(!two.log.holed.load(Ordering::SeqCst));
+    assert_eq!(two.log.loads.load(Ordering::SeqCst), loads + 1);
 }
 
 #[tokio::test]
@@ -906,14 +1013,7 @@ async fn move_on(typist: &mut Typist, nodes: &[Node], note: &DocumentId, rng: &m
     loop {
         let node = nodes.choose(rng).unwrap();
         typist.peer.incoming = None;
-        let copy = doc(typist.peer.doc.client_id().get());
-        let state = typist
-            .peer
-            .doc
-            .transact()
-            .encode_state_as_update_v1(&yrs::StateVector::default());
-        let update = <yrs::Update as yrs::updates::decoder::Decode>::decode_v1(&state).unwrap();
-        copy.transact_mut().apply_update(update).unwrap();
+        let copy = copy_of(&typist.peer.doc);
         match Peer::rejoin(&node.hub, &typist.name, note, copy).await {
             Ok(peer) => {
                 typist.peer = peer;

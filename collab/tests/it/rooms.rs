@@ -389,6 +389,79 @@ async fn hostile_messages_close_only_their_sender() {
 }
 
 #[tokio::test]
+async fn a_copy_of_another_epoch_is_refused() {
+    let w = world(quick());
+    let note = w.note().await;
+    let join = async |epoch| {
+        let joined = w.hub.connect_at(identity("a"), &note, epoch).await;
+        joined.map(drop).err()
+    };
+    assert_eq!(join(None).await, None);
+    assert_eq!(join(Some(1)).await, None);
+    assert_eq!(join(Some(2)).await, Some(Code::Gone));
+    // Replaced: the copy from before is the old one now.
+    let loaded = w.log.load(&note).await.unwrap();
+    let shape = Arc::new(Shape::note());
+    let snapshot = collab::erasure::present(&shape, &loaded, collab::erasure::Past::Erase).unwrap();
+    assert_eq!(w.hub.replace(&note, snapshot).await, Ok(2));
+    assert_eq!(join(Some(1)).await, Some(Code::Gone));
+    assert_eq!(join(Some(2)).await, None);
+}
+
+#[tokio::test]
+async fn a_document_grows_so_far_and_no_further() {
+    let w = world(Limits {
+        document: 1_000,
+        ..quick()
+    });
+    let note = w.note().await;
+    let mut a = Peer::join(&w.hub, "a", &note, 11).await.unwrap();
+    a.insert(0, &"z".repeat(900)).await;
+    assert!(a.barrier(b"").await);
+    let mut b = Peer::join(&w.hub, "b", &note, 12).await.unwrap();
+    b.insert(0, &"y".repeat(90)).await;
+    assert_eq!(b.read_to_end().await, Some(Code::TooLarge as u64));
+    // What fits still does.
+    a.insert(0, "x").await;
+    assert!(a.barrier(b"").await);
+    assert_eq!(w.content(&note).await.len(), 901);
+}
+
+#[tokio::test]
+async fn a_letter_between_two_the_wrong_way_round_closes_only_its_sender() {
+    let w = world(quick());
+    let note = w.note().await;
+    let mut by = Peer::join(&w.hub, "by", &note, 11).await.unwrap();
+    by.insert(0, "相談").await;
+    assert!(by.barrier(b"").await);
+    let (first, second) = (Some((11, 0)), Some((11, 1)));
+    let durable = vec![between(second, first, text("記"))];
+    // Beside a letter that nobody has yet.
+    let own = vec![
+        between(first, second, text("記")),
+        between(second, Some((66, 0)), text("録")),
+    ];
+    for pieces in [durable, own] {
+        let mut evil = Peer::join(&w.hub, "evil", &note, 66).await.unwrap();
+        let update = Wire::of(66, 0, pieces).encode();
+        evil.send(Frame::Update(&update).encode()).await;
+        assert_eq!(evil.read_to_end().await, Some(Code::Malformed as u64));
+    }
+    // While what it stands between is on its way, and after both were deleted.
+    by.insert(1, "続").await;
+    by.insert(0, "前").await;
+    by.insert(2, "中").await;
+    by.remove(0, 5).await;
+    assert!(by.barrier(b"").await);
+    assert_eq!(by.content(), "");
+    let mut evil = Peer::join(&w.hub, "evil", &note, 66).await.unwrap();
+    let update = Wire::of(66, 0, vec![between(second, first, text("記"))]).encode();
+    evil.send(Frame::Update(&update).encode()).await;
+    assert_eq!(evil.read_to_end().await, Some(Code::Malformed as u64));
+    assert_eq!(w.content(&note).await, "");
+}
+
+#[tokio::test]
 async fn a_personal_number_typed_digit_by_digit_is_stopped() {
     let w = world(quick());
     let note = w.note().await;

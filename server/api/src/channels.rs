@@ -1,5 +1,5 @@
 //! Live documents over plain HTTP, for networks that let no WebSocket through. A channel is what a
-//! socket is: one connection to one room, through [`collab::hub::Hub::connect`]. Requests carry its
+//! socket is: one connection to one room, through [`collab::hub::Hub::connect_at`]. Requests carry its
 //! frames; this module keeps what HTTP does not give:
 //!
 //! - **upwards** every frame has a number, so that a request sent twice is applied once and a gap is

@@ -12,7 +12,7 @@ use crate::InputError;
 static SHIPPED: include_dir::Dir<'_> =
     include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../datasets/demo");
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Municipality {
     pub name: String,
     pub code: String,
@@ -21,7 +21,7 @@ pub struct Municipality {
     pub accounts: Vec<Account>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Agency {
     pub id: String,
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Agency {
     pub phone: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Account {
     pub login_id: String,
     pub name: String,
@@ -41,7 +41,7 @@ pub struct Account {
     pub memberships: Vec<Membership>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Membership {
     pub agency: String,
     pub role: String,
@@ -51,7 +51,7 @@ pub struct Membership {
     pub valid_to: Option<Date>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Case {
     pub case_no: String,
     pub program: String,
@@ -84,7 +84,7 @@ pub struct Case {
     pub progress: Vec<Progress>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Person {
     #[serde(rename = "ref")]
     pub reference: String,
@@ -119,7 +119,7 @@ pub struct Person {
     pub death_date: Option<Date>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct RiskFlag {
     pub flag: String,
     pub basis: String,
@@ -127,7 +127,7 @@ pub struct RiskFlag {
     pub review_on: Option<Date>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Member {
     pub agency: String,
     #[serde(with = "toml_date")]
@@ -137,7 +137,7 @@ pub struct Member {
     pub role: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Disclosure {
     pub agency: String,
     pub section: String,
@@ -145,7 +145,7 @@ pub struct Disclosure {
 }
 
 /// 除外: an agency or an account, from the case or from everything about one person in it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Exclusion {
     pub agency: Option<String>,
     /// Login id.
@@ -155,7 +155,7 @@ pub struct Exclusion {
     pub reason: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Consent {
     pub person: String,
     pub status: String,
@@ -171,7 +171,7 @@ pub struct Consent {
     pub note: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Network {
     pub nodes: Vec<toml::Table>,
@@ -181,13 +181,13 @@ pub struct Network {
 }
 
 /// People who live together, as ids of `nodes`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Household {
     pub name: String,
     pub members: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Progress {
     #[serde(with = "toml_datetime")]
     pub performed_at: DateTime,

@@ -4,20 +4,14 @@
 //! Nothing is kept: a hint that cannot go out at once is given up, and whoever missed it looks into
 //! the log.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, Event, Subscriber};
-use collab::bus::{Bus, Health, Heard, LARGEST_MESSAGE, Message};
+use collab::bus::{LARGEST_MESSAGE, Line, Message, Post};
 use domain::id::MunicipalityId;
 use futures_util::StreamExt;
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::mpsc,
     time::{sleep, timeout},
 };
 
@@ -26,74 +20,26 @@ const PING: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(500);
 const SEND: Duration = Duration::from_secs(1);
+/// A room's presence goes out at most this often.
+const PRESENCE: Duration = Duration::from_millis(100);
 
-/// See the module.
-#[derive(Debug)]
-pub struct NatsBus {
-    queue: mpsc::Sender<Message>,
-    state: Arc<State>,
+/// Connects in the background, again and again; needs a tokio runtime.
+pub fn start(url: &str, deployment: &str) -> Arc<Post> {
+    let (post, messages) = Post::new(PRESENCE);
+    tokio::spawn(run(
+        url.to_owned(),
+        format!("musubi.{deployment}"),
+        messages,
+        post.line(),
+    ));
+    Arc::new(post)
 }
 
-#[derive(Debug)]
-struct State {
-    heard: broadcast::Sender<Heard>,
-    up: AtomicBool,
-    sent: AtomicU64,
-    received: AtomicU64,
-    lost: AtomicU64,
-}
-
-impl NatsBus {
-    /// Connects in the background, again and again; needs a tokio runtime.
-    pub fn start(url: &str, deployment: &str) -> Arc<Self> {
-        let (queue, messages) = mpsc::channel(4096);
-        let state = Arc::new(State {
-            heard: broadcast::channel(4096).0,
-            up: AtomicBool::new(false),
-            sent: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
-        });
-        tokio::spawn(run(
-            url.to_owned(),
-            format!("musubi.{deployment}"),
-            messages,
-            Arc::clone(&state),
-        ));
-        Arc::new(Self { queue, state })
-    }
-}
-
-impl Bus for NatsBus {
-    fn publish(&self, message: Message) {
-        if self.queue.try_send(message).is_err() {
-            self.state.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn listen(&self) -> broadcast::Receiver<Heard> {
-        self.state.heard.subscribe()
-    }
-
-    fn health(&self) -> Health {
-        Health {
-            up: self.state.up.load(Ordering::Relaxed),
-            sent: self.state.sent.load(Ordering::Relaxed),
-            heard: self.state.received.load(Ordering::Relaxed),
-            lost: self.state.lost.load(Ordering::Relaxed),
-        }
-    }
-
-    fn presence_every(&self) -> Duration {
-        Duration::from_millis(100)
-    }
-}
-
-async fn connect(url: &str, state: &Arc<State>) -> Result<Client, async_nats::ConnectError> {
+async fn connect(url: &str, line: &Arc<Line>) -> Result<Client, async_nats::ConnectError> {
     let on_event = {
-        let state = Arc::clone(state);
+        let line = Arc::clone(line);
         move |event| {
-            notice(&state, &event);
+            notice(&line, &event);
             std::future::ready(())
         }
     };
@@ -111,38 +57,32 @@ async fn connect(url: &str, state: &Arc<State>) -> Result<Client, async_nats::Co
         .await
 }
 
-fn notice(state: &State, event: &Event) {
+fn notice(line: &Line, event: &Event) {
     match event {
         Event::Connected => {
-            state.up.store(true, Ordering::Relaxed);
-            let _ = state.heard.send(Heard::Gap);
+            line.connect();
             tracing::info!("bus between nodes connected");
         }
-        Event::Disconnected | Event::Closed if state.up.swap(false, Ordering::Relaxed) => {
+        Event::Disconnected | Event::Closed if line.disconnect() => {
             tracing::warn!("bus between nodes lost; the database is looked into instead");
         }
         // Messages were dropped.
-        Event::SlowConsumer(_) => drop(state.heard.send(Heard::Gap)),
+        Event::SlowConsumer(_) => line.gap(),
         _ => {}
     }
 }
 
 /// Ends with the bus.
-async fn run(
-    url: String,
-    prefix: String,
-    mut messages: mpsc::Receiver<Message>,
-    state: Arc<State>,
-) {
+async fn run(url: String, prefix: String, mut messages: mpsc::Receiver<Message>, line: Arc<Line>) {
     let mut told = false;
     while !messages.is_closed() {
-        match open(&url, &prefix, &state).await {
+        match open(&url, &prefix, &line).await {
             Ok((client, hints)) => {
                 told = false;
                 // The first connection may be made before anybody can tell of it.
-                notice(&state, &Event::Connected);
-                carry(&client, hints, &prefix, &mut messages, &state).await;
-                state.up.store(false, Ordering::Relaxed);
+                notice(&line, &Event::Connected);
+                carry(&client, hints, &prefix, &mut messages, &line).await;
+                line.disconnect();
             }
             // Once: it is tried again for as long as it takes.
             Err(error) if !told => {
@@ -153,7 +93,7 @@ async fn run(
         }
         // What nobody can hear is not kept.
         while messages.try_recv().is_ok() {
-            state.lost.fetch_add(1, Ordering::Relaxed);
+            line.lost(1);
         }
         sleep(PAUSE).await;
     }
@@ -162,9 +102,9 @@ async fn run(
 async fn open(
     url: &str,
     prefix: &str,
-    state: &Arc<State>,
+    line: &Arc<Line>,
 ) -> Result<(Client, Subscriber), async_nats::Error> {
-    let client = connect(url, state).await?;
+    let client = connect(url, line).await?;
     let hints = client.subscribe(format!("{prefix}.>")).await?;
     Ok((client, hints))
 }
@@ -175,37 +115,37 @@ async fn carry(
     mut hints: Subscriber,
     prefix: &str,
     messages: &mut mpsc::Receiver<Message>,
-    state: &State,
+    line: &Line,
 ) {
     loop {
         tokio::select! {
             message = messages.recv() => {
                 let Some(message) = message else { return };
-                say(client, prefix, &message, state).await;
+                say(client, prefix, &message, line).await;
             }
             hint = hints.next() => {
                 let Some(hint) = hint else { return };
-                if let Some(message) = Message::decode(&hint.payload) {
-                    state.received.fetch_add(1, Ordering::Relaxed);
-                    let _ = state.heard.send(Heard::Message(Arc::new(message)));
-                }
+                line.take(&hint.payload);
             }
         }
     }
 }
 
-async fn say(client: &Client, prefix: &str, message: &Message, state: &State) {
+async fn say(client: &Client, prefix: &str, message: &Message, line: &Line) {
     let payload = message.encode();
     let fits = payload.len() <= LARGEST_MESSAGE;
-    let sent = fits && state.up.load(Ordering::Relaxed) && {
+    let sent = fits && line.is_up() && {
         let subject = subject(prefix, message.municipality.as_ref());
         matches!(
             timeout(SEND, client.publish(subject, payload.into())).await,
             Ok(Ok(()))
         )
     };
-    let counter = if sent { &state.sent } else { &state.lost };
-    counter.fetch_add(1, Ordering::Relaxed);
+    if sent {
+        line.sent(1);
+    } else {
+        line.lost(1);
+    }
 }
 
 /// Only what a subject may hold.
@@ -225,6 +165,7 @@ fn subject(prefix: &str, municipality: Option<&MunicipalityId>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use collab::bus::Bus;
 
     #[test]
     fn a_subject_has_three_parts_whatever_the_id() {
@@ -236,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_server_hints_are_given_up() {
         // Nobody listens on the discard port.
-        let bus = NatsBus::start("nats://127.0.0.1:9", "test");
+        let bus = start("nats://127.0.0.1:9", "test");
         bus.publish(Message {
             from: collab::bus::NodeId(1),
             municipality: None,

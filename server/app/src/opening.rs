@@ -15,11 +15,9 @@ use collab::{
 };
 use domain::clock::{Clock, SystemClock};
 use models::Assets;
-use store::{
-    Database, Dialect, PostgresBus, Settings, documents_log::DocumentLog, keys::KeySource,
-};
+use store::{Database, Dialect, Settings, documents_log::DocumentLog, keys::KeySource, notify};
 
-use crate::{config::Config, nats::NatsBus};
+use crate::{config::Config, nats};
 
 /// Log lines go to standard error; `MUSUBI_LOG` chooses what (`info` by default).
 pub fn start_logging() {
@@ -128,9 +126,9 @@ pub fn application(config: &Config, db: &Database) -> AppState {
 /// What carries hints between the nodes on one PostgreSQL. Without any they look into the log.
 fn bus(config: &Config) -> Option<Arc<dyn Bus>> {
     if let Some(url) = &config.nats_url {
-        return Some(NatsBus::start(url, &config.deployment));
+        return Some(nats::start(url, &config.deployment));
     }
-    match PostgresBus::start(config.database_url.as_deref()?) {
+    match notify::start(config.database_url.as_deref()?) {
         Ok(bus) => Some(bus),
         Err(error) => {
             tracing::warn!(%error, "no bus between nodes");

@@ -10,6 +10,7 @@
 //! transaction holds the active key's row until the commit, so that a key cannot be taken out of use
 //! under an open transaction.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::id::{CaseId, DataKeyId, DocumentId, MunicipalityId, PersonId};
@@ -485,6 +486,23 @@ impl Tx {
 
 fn stopped(error: tokio::task::JoinError) -> StoreError {
     StoreError::Key(format!("key source stopped: {}", error.is_panic()))
+}
+
+/// The generation that wraps new data keys, by municipality. It changes after keys were destroyed: who
+/// holds keys in memory then forgets them.
+///
+/// # Errors
+/// Database away.
+pub async fn generations(tx: &mut Tx) -> Result<BTreeMap<MunicipalityId, i64>> {
+    let rows = sqlx::query("SELECT municipality_id, generation FROM key_generations")
+        .fetch_all(tx.conn())
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let municipality = MunicipalityId(row.try_get("municipality_id")?);
+            Ok((municipality, row.try_get("generation")?))
+        })
+        .collect()
 }
 
 /// The generation that a municipality's newest key has at its source.

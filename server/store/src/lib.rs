@@ -54,5 +54,4 @@ pub use database::{Database, Dialect, Settings, Tx};
 pub use documents::{DocumentAccess, DocumentWork};
 pub use documents_log::DocumentLog;
 pub use error::{Result, StoreError};
-pub use notify::PostgresBus;
 pub use persons::PersonAccess;

@@ -7,14 +7,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use collab::bus::{Bus, Health, Heard, LARGEST_MESSAGE, Message, Note};
+use collab::bus::{LARGEST_MESSAGE, Line, Message, Note, Post};
 use domain::id::DocumentId;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::error::{Result, StoreError};
@@ -28,77 +27,29 @@ const PAYLOAD: usize = 7_900;
 const SILENCE: Duration = Duration::from_secs(7);
 const CONNECT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
+/// A room's presence goes out at most this often.
+const PRESENCE: Duration = Duration::from_millis(400);
 
-/// See the module.
-#[derive(Debug)]
-pub struct PostgresBus {
-    queue: mpsc::Sender<Message>,
-    state: Arc<State>,
+/// Starts both directions; needs a tokio runtime. They connect by themselves, again and again.
+///
+/// # Errors
+/// The address is none.
+pub fn start(url: &str) -> Result<Arc<Post>> {
+    let options: PgConnectOptions = url
+        .parse()
+        .map_err(|_| StoreError::Invalid("database_url"))?;
+    // One connection listens, one speaks.
+    let pool = PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(CONNECT)
+        .connect_lazy_with(options.application_name("musubi bus"));
+    let (post, messages) = Post::new(PRESENCE);
+    tokio::spawn(speak(pool.clone(), messages, post.line()));
+    tokio::spawn(hear(pool, post.line(), post.alive()));
+    Ok(Arc::new(post))
 }
 
-#[derive(Debug)]
-struct State {
-    heard: broadcast::Sender<Heard>,
-    up: AtomicBool,
-    sent: AtomicU64,
-    received: AtomicU64,
-    lost: AtomicU64,
-}
-
-impl PostgresBus {
-    /// Starts both directions; needs a tokio runtime. They connect by themselves, again and again.
-    ///
-    /// # Errors
-    /// The address is none.
-    pub fn start(url: &str) -> Result<Arc<Self>> {
-        let options: PgConnectOptions = url
-            .parse()
-            .map_err(|_| StoreError::Invalid("database_url"))?;
-        // One connection listens, one speaks.
-        let pool = PgPoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(CONNECT)
-            .connect_lazy_with(options.application_name("musubi bus"));
-        let (queue, messages) = mpsc::channel(4096);
-        let state = Arc::new(State {
-            heard: broadcast::channel(4096).0,
-            up: AtomicBool::new(false),
-            sent: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
-        });
-        tokio::spawn(speak(pool.clone(), messages, Arc::clone(&state)));
-        tokio::spawn(hear(pool, Arc::clone(&state), queue.downgrade()));
-        Ok(Arc::new(Self { queue, state }))
-    }
-}
-
-impl Bus for PostgresBus {
-    fn publish(&self, message: Message) {
-        if self.queue.try_send(message).is_err() {
-            self.state.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn listen(&self) -> broadcast::Receiver<Heard> {
-        self.state.heard.subscribe()
-    }
-
-    fn health(&self) -> Health {
-        Health {
-            up: self.state.up.load(Ordering::Relaxed),
-            sent: self.state.sent.load(Ordering::Relaxed),
-            heard: self.state.received.load(Ordering::Relaxed),
-            lost: self.state.lost.load(Ordering::Relaxed),
-        }
-    }
-
-    fn presence_every(&self) -> Duration {
-        Duration::from_millis(400)
-    }
-}
-
-async fn speak(pool: PgPool, mut messages: mpsc::Receiver<Message>, state: Arc<State>) {
+async fn speak(pool: PgPool, mut messages: mpsc::Receiver<Message>, line: Arc<Line>) {
     let mut gathered = Vec::new();
     while let Some(first) = messages.recv().await {
         gathered.push(first);
@@ -117,17 +68,16 @@ async fn speak(pool: PgPool, mut messages: mpsc::Receiver<Message>, state: Arc<S
                 .execute(&pool),
         )
         .await;
-        let counter = match said {
-            Ok(Ok(_)) => &state.sent,
+        match said {
+            Ok(Ok(_)) => line.sent(count),
             Ok(Err(error)) => {
                 tracing::debug!(error = %StoreError::from(error), "hints not sent");
                 sleep(PAUSE).await;
-                &state.lost
+                line.lost(count);
             }
-            Err(_) => &state.lost,
-        };
-        counter.fetch_add(count, Ordering::Relaxed);
-        state.lost.fetch_add(too_long, Ordering::Relaxed);
+            Err(_) => line.lost(count),
+        }
+        line.lost(too_long);
     }
 }
 
@@ -178,13 +128,12 @@ fn payloads(messages: Vec<Message>) -> (Vec<String>, u64, u64) {
 }
 
 /// Ends with the bus.
-async fn hear(pool: PgPool, state: Arc<State>, alive: mpsc::WeakSender<Message>) {
+async fn hear(pool: PgPool, line: Arc<Line>, alive: mpsc::WeakSender<Message>) {
     while alive.strong_count() > 0 {
         if let Ok(Ok(mut listener)) = timeout(CONNECT, open(&pool)).await {
-            state.up.store(true, Ordering::Relaxed);
-            let _ = state.heard.send(Heard::Gap);
-            listen(&mut listener, &state).await;
-            state.up.store(false, Ordering::Relaxed);
+            line.connect();
+            listen(&mut listener, &line).await;
+            line.disconnect();
         }
         sleep(PAUSE).await;
     }
@@ -197,21 +146,16 @@ async fn open(pool: &PgPool) -> sqlx::Result<PgListener> {
 }
 
 /// Until the connection is lost.
-async fn listen(listener: &mut PgListener, state: &State) {
+async fn listen(listener: &mut PgListener, line: &Line) {
     loop {
         match timeout(SILENCE, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
-                for line in notification.payload().lines() {
-                    if let Some(message) = Message::decode(line.as_bytes()) {
-                        state.received.fetch_add(1, Ordering::Relaxed);
-                        let _ = state.heard.send(Heard::Message(Arc::new(message)));
-                    }
+                for message in notification.payload().lines() {
+                    line.take(message.as_bytes());
                 }
             }
             // Connected anew, and what was said in between is lost.
-            Ok(Ok(None)) => {
-                let _ = state.heard.send(Heard::Gap);
-            }
+            Ok(Ok(None)) => line.gap(),
             Ok(Err(_)) | Err(_) => return,
         }
     }
@@ -220,7 +164,7 @@ async fn listen(listener: &mut PgListener, state: &State) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use collab::bus::NodeId;
+    use collab::bus::{Bus, Heard, NodeId};
 
     fn message(note: Note) -> Message {
         Message {
@@ -261,10 +205,7 @@ mod tests {
     #[tokio::test]
     async fn what_one_says_the_other_hears() {
         let url = crate::testing::Postgres::shared().create_database().await;
-        let (one, two) = (
-            PostgresBus::start(&url).unwrap(),
-            PostgresBus::start(&url).unwrap(),
-        );
+        let (one, two) = (start(&url).unwrap(), start(&url).unwrap());
         let mut heard = two.listen();
         // Connected.
         assert!(matches!(heard.recv().await.unwrap(), Heard::Gap));

@@ -4,7 +4,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use collab::shape::{Field, FieldContent, Scalar, Shape, one_of};
-use collab::walker::{Index, Writer};
+use collab::order::is_broken_in_copy;
+use collab::walker::{Index, Trial, Writer};
 use collab::{Author, Identity};
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
@@ -403,15 +404,11 @@ impl Bench {
         }
     }
 
-    /// Path → letters, sorted: neighbours the wrong way round have no rule.
-    fn values(&self) -> BTreeMap<String, Vec<char>> {
+    /// Path → value.
+    fn values(&self) -> BTreeMap<String, String> {
         let txn = self.doc.transact();
         let mut all = BTreeMap::new();
-        let mut add = |path: &str, value: String| {
-            let mut letters: Vec<char> = value.chars().collect();
-            letters.sort_unstable();
-            all.insert(path.to_owned(), letters);
-        };
+        let mut add = |path: &str, value: String| drop(all.insert(path.to_owned(), value));
         if let Some(content) = txn.get_text("content").filter(|_| self.note) {
             add("content", content.get_string(&txn));
         }
@@ -425,6 +422,18 @@ impl Bench {
     }
 }
 
+/// The room's answer, where these updates come one after the other.
+fn is_misplaced(trial: Trial<'_>, updates: &[Vec<u8>]) -> bool {
+    let Trial::Misplaced(neighbours) = trial else {
+        return false;
+    };
+    let copy = empty(4001, true);
+    for update in updates {
+        apply(&mut copy.transact_mut(), update);
+    }
+    is_broken_in_copy(&copy, neighbours)
+}
+
 fn run(case: &Case) {
     let mut bench = Bench::new(case.note);
     if case.restart {
@@ -434,6 +443,7 @@ fn run(case: &Case) {
     let me = author("me");
     let mut said = Vec::new();
     let doc = bench.doc.clone();
+    let mut all = vec![whole(&doc)];
     let mut txn = case.together.then(|| doc.transact_mut());
     for sent in case.sent.iter().take(4) {
         let update = bytes(sent);
@@ -451,8 +461,11 @@ fn run(case: &Case) {
         if let Ok(verdict) = bench.index.verify(&update, reader, &mut |_| false) {
             assert!(verdict.is_empty(), "a reader wrote");
         }
-        let Ok(verdict) = bench.index.verify(&update, writer, &mut |_| false) else {
+        all.push(update.clone());
+        let mut trial = |trial: Trial<'_>| is_misplaced(trial, &all);
+        let Ok(verdict) = bench.index.verify(&update, writer, &mut trial) else {
             assert_eq!(bench.index.runs(), runs, "a refused update left something");
+            all.pop();
             continue;
         };
         match &mut txn {
@@ -470,7 +483,7 @@ fn run(case: &Case) {
                     .all(|s| bench.index.author_of(s.client) == Some(&me)),
                 "written under a foreign id"
             );
-            for (_, path) in bench.index.paths(*span) {
+            for (_, path, _) in bench.index.paths(*span) {
                 said.push(path.unwrap_or_default());
             }
         }

@@ -4576,7 +4576,10 @@ export interface operations {
     };
     post_documents_id_channels: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The epoch of the copy the client holds; another one is refused with code 6. */
+                epoch?: number;
+            };
             header?: never;
             path: {
                 id: string;

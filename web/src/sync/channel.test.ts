@@ -186,6 +186,17 @@ afterEach(() => {
 });
 
 describe('Channel', () => {
+  it('says which copy it is for', async () => {
+    const server = new FakeServer();
+    new Channel('d1', { route: new Route(), fetch: server.fetch, epoch: 3 }).close();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(server.requests[0]!.query.get('epoch')).toBe('3');
+    const other = setUp();
+    await other.pass(0);
+    expect(other.server.requests[0]!.query.has('epoch')).toBe(false);
+    other.channel.close();
+  });
+
   it('sends what gathers during a request with the next one, in order', async () => {
     const s = setUp();
     let opened = 0;

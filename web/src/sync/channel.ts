@@ -59,6 +59,8 @@ interface Answer {
 /** Seams of a channel. */
 export interface ChannelOptions {
   route: Route;
+  /** Of the copy that is held: the server refuses one from before an erasure. */
+  epoch?: number | null;
   fetch?: typeof fetch;
   random?: () => number;
   now?: () => number;
@@ -78,6 +80,7 @@ export class Channel implements Socket {
   onclose: ((event: CloseEvent) => void) | null = null;
   onerror: ((event: Event) => void) | null = null;
   readonly #address: string;
+  readonly #epoch: number | null;
   readonly #route: Route;
   readonly #fetch: typeof fetch;
   readonly #random: () => number;
@@ -104,6 +107,7 @@ export class Channel implements Socket {
   constructor(documentId: string, options: ChannelOptions) {
     this.#address = `api/v1/documents/${encodeURIComponent(documentId)}/channels`;
     this.#route = options.route;
+    this.#epoch = options.epoch ?? null;
     this.#fetch = options.fetch ?? ((...call) => fetch(...call));
     this.#random = options.random ?? Math.random;
     this.#now = options.now ?? Date.now;
@@ -188,7 +192,8 @@ export class Channel implements Socket {
 
   async #open(): Promise<void> {
     try {
-      const answer = await this.#ask('POST', '', { outlives: true });
+      const query: Record<string, number> = this.#epoch === null ? {} : { epoch: this.#epoch };
+      const answer = await this.#ask('POST', '', { query, outlives: true });
       if (!answer.ok) throw new Gone();
       this.#id = (jsonOf(answer) as { id: string }).id;
     } catch {

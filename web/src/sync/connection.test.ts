@@ -70,6 +70,7 @@ function setUp(options: { acks?: boolean; deaf?: boolean } = {}) {
   const channels: FakeSocket[] = [];
   const route = new Route();
   const urls: string[] = [];
+  const epochs: (number | null)[] = [];
   const refusals: Refusal[] = [];
   let access: AccessAnswer = { kind: 'ok', epoch: 1, writable: true };
   const connection = new DocumentConnection('doc', {
@@ -81,7 +82,8 @@ function setUp(options: { acks?: boolean; deaf?: boolean } = {}) {
       sockets.push(socket);
       return socket;
     },
-    channel: () => {
+    channel: (_id, epoch) => {
+      epochs.push(epoch);
       const channel = new FakeSocket(server, options.acks ?? true, options.deaf ?? false);
       channels.push(channel);
       return channel;
@@ -97,6 +99,7 @@ function setUp(options: { acks?: boolean; deaf?: boolean } = {}) {
     channels,
     route,
     urls,
+    epochs,
     refusals,
     summary,
     serverText: () => (fields.get('summary') as Y.Text).toString(),
@@ -332,6 +335,7 @@ describe('DocumentConnection', () => {
   it('goes over plain HTTP when no WebSocket opens, and says so', async () => {
     const s = setUp({ acks: false });
     await blockSockets(s);
+    expect(s.epochs).toEqual([1]);
     s.channel().open();
     expect(s.connection.state()).toMatchObject({ save: 'saved', fallback: true, blocked: false });
     s.summary().insert(0, '予備');

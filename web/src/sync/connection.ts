@@ -87,7 +87,7 @@ export interface ConnectionOptions {
   onRefused: (refusal: Refusal) => void;
   socket?: (url: string) => Socket;
   /** The same over plain HTTP, for a document's id. */
-  channel?: (id: string) => Socket;
+  channel?: (id: string, epoch: number | null) => Socket;
   route?: Route;
   random?: () => number;
   now?: () => number;
@@ -309,9 +309,9 @@ export class DocumentConnection {
   #openChannel(): Socket {
     const open =
       this.#options.channel ??
-      ((id: string): Socket =>
-        new Channel(id, { route: this.#route, random: this.#random, now: this.#now }));
-    return open(this.#id);
+      ((id: string, epoch: number | null): Socket =>
+        new Channel(id, { route: this.#route, epoch, random: this.#random, now: this.#now }));
+    return open(this.#id, this.#epoch);
   }
 
   /** Lets a socket carry the frames from now on. */

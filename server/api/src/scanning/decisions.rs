@@ -1,11 +1,16 @@
 //! What the two documents say: the reviewers' spans in the masks document, and one moment of the
 //! text document with the places of those spans in it.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
-use collab::{anchor, values};
-use domain::{id::DocumentId, offset::Utf16};
+use collab::{
+    Shape,
+    anchor::{self, Place},
+    values,
+};
+use domain::id::DocumentId;
 use serde_json::{Map as Object, Value};
+use yrs::ReadTxn;
 
 use super::{reconcile::Status, record::Position};
 use crate::{error::ApiError, state::AppState};
@@ -80,8 +85,8 @@ fn raw_spans(rows: &Value) -> Vec<RawSpan> {
 pub(super) struct Moment {
     pub values: Object<String, Value>,
     pub at: Position,
-    /// Span id → where it is, UTF-16. A span whose text is gone is missing.
-    pub resolved: HashMap<String, Range<Utf16>>,
+    /// Span id → where it is, UTF-16. A span is missing when its field is gone.
+    pub resolved: HashMap<String, Place>,
 }
 
 impl Moment {
@@ -93,28 +98,38 @@ impl Moment {
         state
             .hub()
             .read(document, move |view| {
-                let resolved = spans
-                    .into_iter()
-                    .filter_map(|span| {
-                        let text = anchor::text_at(&view.txn, &view.shape, &span.field)?;
-                        let range = anchor::resolve(&view.txn, &text, &span.start, &span.end)?;
-                        Some((span.id, range))
-                    })
-                    .collect();
-                let values = match values::fields(&view.txn, &view.shape) {
-                    Value::Object(values) => values,
-                    _ => Object::new(),
+                let at = Position {
+                    epoch: view.epoch,
+                    seq: view.seq,
                 };
-                Self {
-                    values,
-                    at: Position {
-                        epoch: view.epoch,
-                        seq: view.seq,
-                    },
-                    resolved,
-                }
+                Self::of(&view.txn, &view.shape, spans, at)
             })
             .await
             .map_err(ApiError::internal)
+    }
+
+    pub(super) fn of<T: ReadTxn>(
+        txn: &T,
+        shape: &Shape,
+        spans: Vec<RawSpan>,
+        at: Position,
+    ) -> Self {
+        let resolved = spans
+            .into_iter()
+            .filter_map(|span| {
+                let text = anchor::text_at(txn, shape, &span.field)?;
+                let place = anchor::resolve(txn, &text, &span.start, &span.end)?;
+                Some((span.id, place))
+            })
+            .collect();
+        let values = match values::fields(txn, shape) {
+            Value::Object(values) => values,
+            _ => Object::new(),
+        };
+        Self {
+            values,
+            at,
+            resolved,
+        }
     }
 }

@@ -4,9 +4,14 @@
 //! **Invariant:** a text that a person accepted and that left its place is masked wherever it stands
 //! again, until a person rejects it there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-use domain::form::Definition;
+use collab::difference;
+use domain::{form::Definition, offset::CodePoint};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -51,6 +56,19 @@ impl Seen {
     }
 }
 
+/// How many letters at the end of a text are new.
+fn written_last(former: &[char], now: &[char]) -> usize {
+    let (former, now): (String, String) = (former.iter().collect(), now.iter().collect());
+    let last = difference::steps(&former, &now, PATIENCE).pop();
+    last.filter(|step| now.ends_with(&step.insert))
+        .filter(|step| step.at as usize + utf16(&step.insert) == utf16(&now))
+        .map_or(0, |step| step.insert.chars().count())
+}
+
+fn utf16(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
 fn ends_clause(c: char) -> bool {
     c.is_control() || "、。，．・,.!?！？:;：；「」『』（）()［］[]【】〔〕".contains(c)
 }
@@ -68,31 +86,44 @@ pub struct Mark {
 pub(super) struct Former {
     /// Span id → what it covered, and whether it stood rejected.
     seen: HashMap<String, (Seen, bool)>,
+    /// Span id → its text, and where it began in it.
+    began: HashMap<String, (Arc<[char]>, usize)>,
     lost: Vec<Mark>,
 }
 
+/// How long it is looked for what was written before a span.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 impl Former {
     pub(super) fn of(definition: &Definition, scan: &Scan) -> Self {
-        let texts: BTreeMap<String, Vec<char>> = texts(definition, &scan.values)
+        let texts: BTreeMap<String, Arc<[char]>> = texts(definition, &scan.values)
             .into_iter()
             .map(|(path, text)| (path, text.chars().collect()))
             .collect();
-        let seen = scan
-            .spans
-            .iter()
-            .filter_map(|(path, spans)| Some((texts.get(path)?, spans)))
-            .flat_map(|(text, spans)| {
-                spans.iter().map(|span| {
-                    let range = Range {
-                        start: span.start,
-                        end: span.end,
-                    };
-                    (span.id.clone(), (Seen::at(text, range), span.rejected))
-                })
-            })
-            .collect();
+        let (mut seen, mut began) = (HashMap::new(), HashMap::new());
+        for (path, spans) in &scan.spans {
+            let Some(text) = texts.get(path) else {
+                continue;
+            };
+            for span in spans {
+                let range = Range {
+                    start: span.start,
+                    end: span.end,
+                };
+                let start = span.start.0.min(text.len());
+                seen.insert(span.id.clone(), (Seen::at(text, range), span.rejected));
+                began.insert(span.id.clone(), (Arc::clone(text), start));
+            }
+        }
+        for (id, (path, start)) in &scan.emptied {
+            if let Some(text) = texts.get(path) {
+                let start = start.0.min(text.len());
+                began.insert(id.clone(), (Arc::clone(text), start));
+            }
+        }
         Self {
             seen,
+            began,
             lost: scan.lost.clone(),
         }
     }
@@ -104,6 +135,31 @@ impl Former {
             Some((before, _)) => Some(before) == now,
             None => span.status != Status::Rejected,
         }
+    }
+
+    /// Where a span begins whose anchor's letter was deleted: what stands before it and did not at the
+    /// last scan may be what stood under it, brought back. Of a span that no scan has seen nobody
+    /// knows what that is: then it is all of the clause.
+    pub(super) fn begins(&self, id: &str, text: &[char], range: Range) -> CodePoint {
+        let before = &text[..range.start.0.min(text.len())];
+        let back = match self.began.get(id) {
+            Some((former, start)) => {
+                let seen = self.seen.get(id).map(|(seen, _)| seen.surface.chars());
+                let surface: Vec<char> = seen.into_iter().flatten().collect();
+                let again = (1..=surface.len())
+                    .rev()
+                    .find(|&length| before.ends_with(&surface[..length]));
+                again
+                    .unwrap_or(0)
+                    .max(written_last(&former[..*start], before))
+            }
+            None => before
+                .iter()
+                .rev()
+                .take_while(|c| !ends_clause(**c))
+                .count(),
+        };
+        CodePoint(before.len() - back)
     }
 
     /// Accepted surfaces that are no longer where they were accepted. Those of earlier scans stay
@@ -135,7 +191,7 @@ impl Former {
 }
 
 /// Accepted by a person, or proposed because a person had accepted the surface elsewhere.
-fn is_kept(span: &RawSpan) -> bool {
+pub(super) fn is_kept(span: &RawSpan) -> bool {
     match span.status {
         Status::Accepted => true,
         Status::Pending => span.manual,

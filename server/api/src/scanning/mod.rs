@@ -22,6 +22,8 @@ mod record;
 mod register;
 mod replace;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod write;
 

@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use domain::offset::{OffsetMap, Utf16};
+use domain::offset::{CodePoint, OffsetMap, Utf16};
 
 use super::{
     decisions::{Decisions, Moment, RawSpan},
-    marks::{Former, Mark, Seen, marks, with_marks},
+    marks::{Former, Mark, Seen, is_kept, marks, with_marks},
     reconcile::{Existing, Found, Range, Status, Step, reconcile},
     record::ScannedSpan,
     write::fresh_key,
@@ -25,8 +25,29 @@ pub(super) struct Anchoring {
     pub path: String,
     pub id: String,
     pub range: std::ops::Range<Utf16>,
-    /// The whole span when it is new.
-    pub new: Option<Found>,
+    pub kind: Kind,
+}
+
+/// Which anchors are to be written.
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    New(Found),
+    /// Only the ends that move: an anchor at a deleted letter still tells where that comes back.
+    Known {
+        start: Start,
+        end: bool,
+    },
+}
+
+/// What a start is anchored to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// What it is anchored to already.
+    Stays,
+    /// The letter it begins with.
+    Before,
+    /// The letter in front: what comes back between is covered.
+    Behind,
 }
 
 /// A span that is to go.
@@ -47,6 +68,8 @@ pub(super) struct Plan {
     /// Of these, what still covers text, with its path: it comes back when a reviewer accepts it
     /// before it is gone.
     pub leaving: HashMap<String, (String, ScannedSpan)>,
+    /// Spans of which nothing is left, with their texts' paths and their places.
+    pub emptied: BTreeMap<String, (String, CodePoint)>,
     /// Accepted surfaces whose text is gone.
     pub lost: Vec<Mark>,
 }
@@ -75,7 +98,7 @@ pub(super) fn plan(
             offsets: OffsetMap::new(text),
         })
         .collect();
-    let ranges = ranges(raw, moment, &fields);
+    let ranges = ranges(former, raw, moment, &fields);
     let now = seen(raw, &ranges, &fields);
     let lost = former.lost(raw, &now);
     let marks = marks(raw, &now, &lost);
@@ -96,6 +119,7 @@ pub(super) fn plan(
                 person: span.person.clone(),
                 status: span.status,
                 manual: span.manual,
+                adrift: is_adrift(span, moment),
                 unchanged: former.unchanged(span, now.get(&span.id)),
             })
             .collect();
@@ -112,18 +136,31 @@ pub(super) fn plan(
 }
 
 /// Where the spans are, in code points.
-fn ranges(raw: &[RawSpan], moment: &Moment, fields: &[Field<'_>]) -> HashMap<String, Range> {
+fn ranges(
+    former: &Former,
+    raw: &[RawSpan],
+    moment: &Moment,
+    fields: &[Field<'_>],
+) -> HashMap<String, Range> {
     raw.iter()
         .filter_map(|span| {
             let field = fields.iter().find(|field| field.path == span.field)?;
-            let range = moment.resolved.get(&span.id)?;
-            let range = Range {
-                start: field.offsets.from_utf16(range.start)?,
-                end: field.offsets.from_utf16(range.end)?,
+            let here = &moment.resolved.get(&span.id)?.range;
+            let mut range = Range {
+                start: field.offsets.from_utf16(here.start)?,
+                end: field.offsets.from_utf16(here.end)?,
             };
+            if is_adrift(span, moment) {
+                range.start = former.begins(&span.id, &field.chars, range);
+            }
             Some((span.id.clone(), range))
         })
         .collect()
+}
+
+/// Whether the beginning of what a person marked may come back in front of it.
+fn is_adrift(span: &RawSpan, moment: &Moment) -> bool {
+    is_kept(span) && moment.resolved.get(&span.id).is_some_and(|at| at.adrift)
 }
 
 fn seen(
@@ -188,6 +225,10 @@ impl Plan {
             .iter()
             .filter_map(|span| Some((span.id.clone(), standing(span)?)))
             .collect();
+        self.emptied.extend(existing.iter().filter_map(|span| {
+            let range = span.range.filter(|range| range.start >= range.end)?;
+            Some((span.id.clone(), (field.path.to_owned(), range.start)))
+        }));
         for step in steps {
             match step {
                 Step::Remove { id } => {
@@ -198,17 +239,27 @@ impl Plan {
                     let accepted = existing
                         .iter()
                         .any(|span| span.id == id && span.status == Status::Accepted);
+                    self.emptied.remove(&id);
                     self.removals.push(Removal { id, accepted });
                 }
                 Step::Move { id, to } => {
                     if let Some(span) = spans.get_mut(&id) {
                         (span.start, span.end) = (to.start, to.end);
                     }
-                    self.anchor(field, id, to, None);
+                    let known = existing.iter().find(|span| span.id == id);
+                    if let Some((span, from)) = known.and_then(|span| Some((span, span.range?))) {
+                        let start = match (span.adrift, to.start == from.start) {
+                            (true, _) => Start::Behind,
+                            (false, true) => Start::Stays,
+                            (false, false) => Start::Before,
+                        };
+                        let end = to.end != from.end;
+                        self.anchor(field, id, to, Kind::Known { start, end });
+                    }
                 }
                 Step::Add(found) => {
                     let span = proposed(&found);
-                    self.anchor(field, span.id.clone(), found.range, Some(found));
+                    self.anchor(field, span.id.clone(), found.range, Kind::New(found));
                     spans.insert(span.id.clone(), span);
                 }
             }
@@ -218,21 +269,21 @@ impl Plan {
         self.spans.insert(field.path.to_owned(), spans);
     }
 
-    fn anchor(&mut self, field: &Field<'_>, id: String, range: Range, new: Option<Found>) {
+    fn anchor(&mut self, field: &Field<'_>, id: String, range: Range, kind: Kind) {
         let utf16 = |at| field.offsets.to_utf16(at);
         if let (Some(start), Some(end)) = (utf16(range.start), utf16(range.end)) {
             self.anchorings.push(Anchoring {
                 path: field.path.to_owned(),
                 id,
                 range: start..end,
-                new,
+                kind,
             });
         }
     }
 }
 
 fn standing(span: &Existing) -> Option<ScannedSpan> {
-    let range = span.range?;
+    let range = span.range.filter(|range| range.start < range.end)?;
     Some(ScannedSpan {
         id: span.id.clone(),
         start: range.start,
@@ -260,10 +311,8 @@ fn proposed(found: &Found) -> ScannedSpan {
 mod tests {
     use super::*;
     use crate::scanning::record::{Position, Scan};
-    use domain::{
-        form::{self, Definition},
-        offset::CodePoint,
-    };
+    use collab::anchor::Place;
+    use domain::form::{self, Definition};
     use serde_json::{Map, Value};
 
     fn assessment() -> &'static Definition {
@@ -316,7 +365,11 @@ mod tests {
                     let text = OffsetMap::new(self.texts[span.field.as_str()]);
                     let range = range(&span.field, word, nth);
                     let utf16 = |at| text.to_utf16(at).unwrap();
-                    (id.to_owned(), utf16(range.start)..utf16(range.end))
+                    let place = Place {
+                        range: utf16(range.start)..utf16(range.end),
+                        adrift: false,
+                    };
+                    (id.to_owned(), place)
                 })
                 .collect();
             let mut suggested: HashMap<String, Vec<masking::Span>> = HashMap::new();
@@ -362,7 +415,7 @@ mod tests {
             self.spans
                 .retain(|span| !removed(&plan).contains(&span.id.as_str()));
             for anchoring in &plan.anchorings {
-                if let Some(found) = &anchoring.new {
+                if let Kind::New(found) = &anchoring.kind {
                     let manual = found.source == "manual";
                     self.mark(&anchoring.id, &anchoring.path, Status::Pending, manual);
                 }
@@ -412,7 +465,9 @@ mod tests {
         assert_eq!(removed(&plan), ["a"]);
         assert_eq!(masked(&plan, "summary"), [(6, 10, true)]);
         assert_eq!(masked(&plan, "budget"), [(0, 4, true)]);
-        let new = plan.anchorings[0].new.as_ref().unwrap();
+        let Kind::New(new) = &plan.anchorings[0].kind else {
+            panic!("not new");
+        };
         assert_eq!((&*new.source, &*new.label), ("manual", "PERSON"));
     }
 

@@ -1,8 +1,8 @@
 //! What becomes of the spans in a `masks` document when its text has been scanned anew. Pure.
 //!
-//! **Invariant:** what a person accepted or marked by hand stays masked as long as any of it is
-//! left; what the machine now finds is masked unless a person rejected exactly that text where it
-//! stands.
+//! **Invariant:** what a person accepted or marked by hand stays masked, and so does what is written
+//! in its place: a deletion may be undone, by parts too. What the machine now finds is masked unless a
+//! person rejected exactly that text where it stands.
 
 use domain::offset::CodePoint;
 
@@ -49,13 +49,15 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Existing {
     pub id: String,
-    /// `None`: the text it covered is gone.
+    /// `None`: the field it stood in is gone.
     pub range: Option<Range>,
     pub label: String,
     pub person: Option<String>,
     pub status: Status,
     /// Marked by hand: never removed by a scan.
     pub manual: bool,
+    /// The letter that its beginning is anchored to was deleted and may come back in front of it.
+    pub adrift: bool,
     /// Whether the text under the span and beside it is what it was at the last scan.
     pub unchanged: bool,
 }
@@ -91,12 +93,22 @@ pub fn reconcile(existing: &[Existing], found: &[Found]) -> Vec<Step> {
     let mut taken = vec![false; found.len()];
 
     for span in existing {
-        let Some(range) = span.range.filter(|range| range.start < range.end) else {
+        let kept = span.status == Status::Accepted || span.manual && span.status == Status::Pending;
+        let Some(range) = span.range.filter(|range| kept || range.start < range.end) else {
             steps.push(Step::Remove {
                 id: span.id.clone(),
             });
             continue;
         };
+        if range.start >= range.end {
+            if span.adrift {
+                steps.push(Step::Move {
+                    id: span.id.clone(),
+                    to: range,
+                });
+            }
+            continue;
+        }
         match span.status {
             Status::Rejected => {
                 let stands = span.unchanged
@@ -121,7 +133,7 @@ pub fn reconcile(existing: &[Existing], found: &[Found]) -> Vec<Step> {
                         *taken = true;
                     }
                 }
-                if to != range {
+                if to != range || span.adrift {
                     steps.push(Step::Move {
                         id: span.id.clone(),
                         to,
@@ -141,14 +153,21 @@ pub fn reconcile(existing: &[Existing], found: &[Found]) -> Vec<Step> {
                         } else {
                             f.range
                         };
-                        if to != range {
+                        if to != range || span.manual && span.adrift {
                             steps.push(Step::Move {
                                 id: span.id.clone(),
                                 to,
                             });
                         }
                     }
-                    None if span.manual => {}
+                    None if span.manual => {
+                        if span.adrift {
+                            steps.push(Step::Move {
+                                id: span.id.clone(),
+                                to: range,
+                            });
+                        }
+                    }
                     None => steps.push(Step::Remove {
                         id: span.id.clone(),
                     }),
@@ -188,6 +207,7 @@ mod tests {
             person: None,
             status,
             manual: false,
+            adrift: false,
             unchanged: true,
         }
     }
@@ -256,14 +276,35 @@ mod tests {
     }
 
     #[test]
-    fn a_span_whose_text_is_gone_goes() {
+    fn a_span_whose_field_is_gone_goes() {
         assert_eq!(
             reconcile(&[span(Status::Accepted, None)], &[]),
             [Step::Remove { id: "a".into() }]
         );
-        assert_eq!(
-            reconcile(&[span(Status::Accepted, Some((4, 4)))], &[]),
-            [Step::Remove { id: "a".into() }]
-        );
+    }
+
+    #[test]
+    fn a_span_whose_text_is_gone_waits_for_it_when_a_person_made_it() {
+        let gone = |status, manual, adrift| {
+            let span = Existing {
+                manual,
+                adrift,
+                ..span(status, Some((4, 4)))
+            };
+            // What is found around the place is another matter.
+            reconcile(&[span], &[found(2, 6)])
+        };
+        let goes = [Step::Remove { id: "a".into() }, Step::Add(found(2, 6))];
+        assert_eq!(gone(Status::Pending, false, false), goes);
+        assert_eq!(gone(Status::Rejected, true, false), goes);
+        let stays = [Step::Add(found(2, 6))];
+        assert_eq!(gone(Status::Accepted, false, false), stays);
+        assert_eq!(gone(Status::Pending, true, false), stays);
+        let held = Step::Move {
+            id: "a".into(),
+            to: Range::new(4, 4),
+        };
+        let held = [held, Step::Add(found(2, 6))];
+        assert_eq!(gone(Status::Accepted, false, true), held);
     }
 }

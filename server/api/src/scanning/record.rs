@@ -54,6 +54,10 @@ pub struct Scan {
     /// Up to where the decisions in the masks document are in the scan.
     #[serde(default)]
     pub masks: Option<Position>,
+    /// Spans that a person made and of which nothing is left: span id → path of the text, and where
+    /// it stood.
+    #[serde(default)]
+    pub emptied: BTreeMap<String, (String, CodePoint)>,
     /// Accepted surfaces whose text is gone: found where they are pasted again.
     #[serde(default)]
     pub lost: Vec<Mark>,

@@ -140,7 +140,12 @@ async fn scan_claimed(
         }
         None => None,
     };
-    let Plan { spans, lost, .. } = plan;
+    let Plan {
+        spans,
+        emptied,
+        lost,
+        ..
+    } = plan;
     let scan = Scan {
         values,
         spans,
@@ -148,6 +153,7 @@ async fn scan_claimed(
         program: PROGRAM.to_owned(),
         register: fingerprint(&register(&sheet.persons)),
         masks,
+        emptied,
         lost,
     };
     store(state, &sheet, &scan, at).await?;

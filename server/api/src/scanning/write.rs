@@ -2,24 +2,24 @@
 
 use std::collections::HashMap;
 
-use collab::{anchor, identity::Author};
+use collab::{Shape, anchor, identity::Author};
 use domain::{clock::instant_text, id::DocumentId};
 use rand::RngExt;
 use yrs::{Any, Map, MapPrelim, MapRef, Out, ReadTxn, TransactionMut};
 
 use super::{
-    plan::{Anchoring, Plan, Removal},
+    plan::{Anchoring, Kind, Plan, Removal, Start},
     reconcile::Found,
     record::{Position, ScannedSpan},
 };
 use crate::{error::ApiError, state::AppState};
 
-/// A span whose anchors are made.
-struct Anchored {
-    id: String,
+/// A span whose anchors are made; of a known one those that move.
+pub(super) struct Anchored {
+    pub id: String,
     path: String,
-    start: String,
-    end: String,
+    pub start: Option<String>,
+    pub end: Option<String>,
     new: Option<Found>,
 }
 
@@ -84,25 +84,47 @@ async fn anchors(
         .read(document, move |view| {
             anchorings
                 .into_iter()
-                .filter_map(|wanted| {
-                    let text = anchor::text_at(&view.txn, &view.shape, &wanted.path)?;
-                    let scanned = texts.get(&wanted.path)?;
-                    if yrs::GetString::get_string(&text, &view.txn) != *scanned {
-                        return None;
-                    }
-                    let (start, end) = anchor::anchor(&view.txn, &text, wanted.range)?;
-                    Some(Anchored {
-                        id: wanted.id,
-                        path: wanted.path,
-                        start,
-                        end,
-                        new: wanted.new,
-                    })
-                })
+                .filter_map(|wanted| anchored(&view.txn, &view.shape, &texts, wanted))
                 .collect()
         })
         .await
         .map_err(ApiError::internal)
+}
+
+/// `None` when the text is no longer the scanned one.
+pub(super) fn anchored<T: ReadTxn>(
+    txn: &T,
+    shape: &Shape,
+    texts: &HashMap<String, String>,
+    wanted: Anchoring,
+) -> Option<Anchored> {
+    let text = anchor::text_at(txn, shape, &wanted.path)?;
+    if yrs::GetString::get_string(&text, txn) != *texts.get(&wanted.path)? {
+        return None;
+    }
+    let range = wanted.range;
+    let (start, end, new) = match wanted.kind {
+        Kind::New(found) => {
+            let (start, end) = anchor::anchor(txn, &text, range)?;
+            (Some(start), Some(end), Some(found))
+        }
+        Kind::Known { start, end } => {
+            let start = match start {
+                Start::Stays => None,
+                Start::Before => Some(anchor::before(txn, &text, range.start)?),
+                Start::Behind => Some(anchor::behind(txn, &text, range.start)?),
+            };
+            let end = end.then(|| anchor::behind(txn, &text, range.end));
+            (start, end.flatten(), None)
+        }
+    };
+    Some(Anchored {
+        id: wanted.id,
+        path: wanted.path,
+        start,
+        end,
+        new,
+    })
 }
 
 fn remove(
@@ -136,18 +158,21 @@ fn insert(
     written: &mut Written,
 ) {
     for span in anchored {
+        let ends = [("start", span.start), ("end", span.end)];
+        let ends = ends
+            .into_iter()
+            .filter_map(|(name, anchor)| Some((name, Any::from(anchor?))));
         match span.new {
             Some(found) => {
-                let mut entries: Vec<(&str, Any)> = vec![
+                let mut entries: Vec<(&str, Any)> = ends.collect();
+                entries.extend([
                     ("field", span.path.into()),
-                    ("start", span.start.into()),
-                    ("end", span.end.into()),
                     ("label", found.label.into()),
                     ("score", Any::from(f64::from(found.score))),
                     ("source", found.source.into()),
                     ("status", "pending".into()),
                     ("at", at.into()),
-                ];
+                ]);
                 if let Some(person) = found.person {
                     entries.push(("person", person.into()));
                 }
@@ -156,9 +181,10 @@ fn insert(
             }
             None => {
                 if let Some(Out::YMap(known)) = spans.get(txn, &span.id) {
-                    known.insert(txn, "start", span.start);
-                    known.insert(txn, "end", span.end);
-                    written.changed = true;
+                    for (name, anchor) in ends {
+                        known.insert(txn, name, anchor);
+                        written.changed = true;
+                    }
                 }
             }
         }

@@ -1,9 +1,12 @@
 //! `musubi demo`: a fictitious municipality to try everything with. Accounts come enrolled; their
 //! secrets are kept in the data folder and shown, and every page says 「デモ」.
 
+mod many;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     path::PathBuf,
+    time::Instant,
 };
 
 use anyhow::{Context, bail};
@@ -19,14 +22,14 @@ use domain::{
     section::{DocumentKind, Section},
     stage::Stage,
 };
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use store::{
-    Caller, Database,
+    Caller, Database, Tx,
     accounts::{AdminAccess, NewAccount},
-    agencies::NewAgency,
+    agencies::{self, NewAgency},
     cases::{self, CasePatch, CaseRole, ClientRef, CreatedCase, NewCase},
     consents::{ConsentDetail, NewConsent, Sharing},
     memberships::NewMembership,
@@ -58,6 +61,9 @@ pub struct Arguments {
     /// 読み込むだけで起動しません
     #[arg(long)]
     load_only: bool,
+    /// 規模を試すための架空の事案を、この数だけ加えます（支援経過は1件あたり10件）
+    #[arg(long, value_name = "N")]
+    cases: Option<usize>,
     /// デモの利用者を JSON で表示します
     #[arg(long)]
     accounts: bool,
@@ -107,6 +113,19 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             );
             let accounts = Loader::new(&state, &db, &dataset).await?.load().await?;
             keep_accounts(&config, accounts)?;
+        }
+        if let Some(count) = arguments.cases {
+            let today = db
+                .clock()
+                .today(&TimeZone::get(&dataset.municipality.zone)?);
+            let begun = Instant::now();
+            let mut loader = Loader::new(&state, &db, &dataset).await?;
+            loader.many(count, today).await?;
+            eprintln!(
+                "架空の事案 {count} 件、支援経過 {} 件を加えました（{:.0} 秒）",
+                count * many::ENTRIES,
+                begun.elapsed().as_secs_f64()
+            );
         }
         if arguments.load_only {
             state
@@ -291,6 +310,36 @@ impl<'a> Loader<'a> {
         Ok(shown)
     }
 
+    /// Who and what was loaded before.
+    async fn remember(&mut self) -> anyhow::Result<()> {
+        let admin = AdminAccess::of_installation(&self.municipality);
+        let mut tx = self.db.read().await?;
+        for agency in agencies::list(&mut tx, &self.municipality).await? {
+            let of_set = &self.dataset.municipality.agencies;
+            if let Some(known) = of_set.iter().find(|known| known.name == agency.name) {
+                self.agencies.insert(known.id.clone(), agency.id);
+            }
+        }
+        for account in admin.accounts(&mut tx).await? {
+            self.accounts.insert(account.login_id, account.id);
+        }
+        for membership in admin.memberships(&mut tx, None).await? {
+            let login = self
+                .accounts
+                .iter()
+                .find(|(_, id)| **id == membership.account);
+            let slug = self
+                .agencies
+                .iter()
+                .find(|(_, id)| **id == membership.agency);
+            if let (Some((login, _)), Some((slug, _))) = (login, slug) {
+                self.memberships
+                    .insert((login.clone(), slug.clone()), membership.id);
+            }
+        }
+        Ok(())
+    }
+
     fn agency(&self, slug: &str) -> anyhow::Result<AgencyId> {
         self.agencies
             .get(slug)
@@ -336,10 +385,26 @@ impl<'a> Loader<'a> {
             Err(_) => self.anyone_of(&owner_agency).await?,
         };
         let mut tx = self.db.write().await?;
+        let (created, people) = self.create(&mut tx, &owner, source).await?;
+        tx.commit().await?;
+        self.documents(&owner, source, &created, &people).await?;
+        self.progress(source, &created, &people, &owner_agency)
+            .await?;
+        // Last: what somebody wrote before being shut out stays.
+        self.exclusions(&owner, source, &created, &people).await
+    }
+
+    /// The case with its people, consents, members and stage; nothing written in it yet.
+    async fn create(
+        &self,
+        tx: &mut Tx,
+        owner: &Caller,
+        source: &dataset::Case,
+    ) -> anyhow::Result<(CreatedCase, BTreeMap<String, PersonId>)> {
         let mut people: BTreeMap<String, PersonId> = BTreeMap::new();
         let mut clients = Vec::new();
         for person in &source.persons {
-            let id = persons::create(&mut tx, &owner, &self.person(person)?).await?;
+            let id = persons::create(tx, owner, &self.person(person)?).await?;
             if person.role == "client" {
                 clients.push(ClientRef::Known {
                     person_id: id.clone(),
@@ -348,8 +413,8 @@ impl<'a> Loader<'a> {
             people.insert(person.reference.clone(), id);
         }
         let created = cases::create(
-            &mut tx,
-            &owner,
+            tx,
+            owner,
             &NewCase {
                 received_on: source.received_on,
                 clients,
@@ -367,7 +432,7 @@ impl<'a> Loader<'a> {
             },
         )
         .await?;
-        let access = tx.case_for(&owner, &created.case).await?.context("case")?;
+        let access = tx.case_for(owner, &created.case).await?.context("case")?;
         for person in source
             .persons
             .iter()
@@ -380,22 +445,16 @@ impl<'a> Loader<'a> {
             };
             access
                 .add_person(
-                    &mut tx,
+                    tx,
                     &people[&person.reference],
                     role,
                     person.kinship.as_deref(),
                 )
                 .await?;
         }
-        tx.commit().await?;
-
-        self.rights(&owner, source, &created, &people).await?;
-        self.stage(&owner, source, &created).await?;
-        self.documents(&owner, source, &created, &people).await?;
-        self.progress(source, &created, &people, &owner_agency)
-            .await?;
-        // Last: what somebody wrote before being shut out stays.
-        self.exclusions(&owner, source, &created, &people).await
+        self.rights(tx, owner, source, &created, &people).await?;
+        self.stage(tx, owner, source, &created).await?;
+        Ok((created, people))
     }
 
     async fn exclusions(
@@ -506,13 +565,13 @@ impl<'a> Loader<'a> {
 
     async fn rights(
         &self,
+        tx: &mut Tx,
         owner: &Caller,
         source: &dataset::Case,
         created: &CreatedCase,
         people: &BTreeMap<String, PersonId>,
     ) -> anyhow::Result<()> {
         for consent in &source.consents {
-            let mut tx = self.db.write().await?;
             let access = tx.case_for(owner, &created.case).await?.context("case")?;
             let allowed: Vec<AgencyId> = consent
                 .allowed_agencies
@@ -538,8 +597,7 @@ impl<'a> Loader<'a> {
                     note: consent.note.clone(),
                 },
             };
-            access.register_consent(&mut tx, &new).await?;
-            tx.commit().await?;
+            access.register_consent(tx, &new).await?;
         }
         for member in &source.members {
             let agency = self.agency(&member.agency)?;
@@ -561,7 +619,7 @@ impl<'a> Loader<'a> {
                     })
                 })
                 .collect::<anyhow::Result<_>>()?;
-            self.add_member(owner, created, &agency, member, &rows)
+            self.add_member(tx, owner, created, &agency, member, &rows)
                 .await?;
         }
         Ok(())
@@ -571,13 +629,13 @@ impl<'a> Loader<'a> {
     /// coordinator would give is given and recorded.
     async fn add_member(
         &self,
+        tx: &mut Tx,
         owner: &Caller,
         created: &CreatedCase,
         agency: &AgencyId,
         member: &dataset::Member,
         rows: &[Disclosure],
     ) -> anyhow::Result<()> {
-        let mut tx = self.db.write().await?;
         let access = tx.case_for(owner, &created.case).await?.context("case")?;
         let masked: Vec<Disclosure> = rows
             .iter()
@@ -602,7 +660,7 @@ impl<'a> Loader<'a> {
         );
         let first = access
             .add_member(
-                &mut tx,
+                tx,
                 agency,
                 &member.role,
                 member.from,
@@ -614,7 +672,7 @@ impl<'a> Loader<'a> {
         if first != Sharing::Done {
             let second = access
                 .add_member(
-                    &mut tx,
+                    tx,
                     agency,
                     &member.role,
                     member.from,
@@ -628,25 +686,21 @@ impl<'a> Loader<'a> {
                 "マスク済みの共有を確認できません: {second:?}"
             );
         }
-        tx.commit().await?;
         if open.is_empty() {
             return Ok(());
         }
-        let mut tx = self.db.write().await?;
         let access = tx.case_for(owner, &created.case).await?.context("case")?;
-        if access.set_disclosures(&mut tx, &open, None).await? != Sharing::Done {
-            let second = access
-                .set_disclosures(&mut tx, &open, Some(&urgent))
-                .await?;
+        if access.set_disclosures(tx, &open, None).await? != Sharing::Done {
+            let second = access.set_disclosures(tx, &open, Some(&urgent)).await?;
             anyhow::ensure!(second == Sharing::Done, "共有を確認できません: {second:?}");
         }
-        tx.commit().await?;
         Ok(())
     }
 
     /// Leads the case to its stage by allowed steps.
     async fn stage(
         &self,
+        tx: &mut Tx,
         owner: &Caller,
         source: &dataset::Case,
         created: &CreatedCase,
@@ -663,7 +717,6 @@ impl<'a> Loader<'a> {
         }
         let last = steps.len() - 1;
         for (at, stage) in steps.into_iter().enumerate() {
-            let mut tx = self.db.write().await?;
             let access = tx.case_for(owner, &created.case).await?.context("case")?;
             let patch = CasePatch {
                 stage: Some(stage),
@@ -673,8 +726,7 @@ impl<'a> Loader<'a> {
                     .then_some(source.closed_on.unwrap_or(source.received_on)),
                 ..CasePatch::default()
             };
-            access.update(&mut tx, access.version(), &patch).await?;
-            tx.commit().await?;
+            access.update(tx, access.version(), &patch).await?;
         }
         Ok(())
     }
@@ -911,34 +963,7 @@ impl<'a> Loader<'a> {
                 Ok(caller) => caller,
                 Err(_) => self.anyone_of(&entry.agency).await?,
             };
-            let targets: Vec<PersonId> = entry
-                .targets
-                .iter()
-                .filter_map(|reference| people.get(reference).cloned())
-                .collect();
-            let mut content = Map::new();
-            content.insert(
-                "performed_at".into(),
-                entry
-                    .performed_at
-                    .strftime("%Y-%m-%dT%H:%M")
-                    .to_string()
-                    .into(),
-            );
-            content.insert("title".into(), entry.title.clone().into());
-            content.insert("content".into(), entry.content.clone().into());
-            content.insert("involved_orgs".into(), json!(entry.involved));
-            if let Some(minutes) = entry.minutes {
-                content.insert("minutes".into(), minutes.into());
-            }
-            let new = NewProgress {
-                performed_on: entry.performed_at.date(),
-                method: entry.method.clone(),
-                visibility: Visibility::CaseMembers,
-                persons: targets,
-                agencies: Vec::new(),
-                content,
-            };
+            let new = written(entry, people);
             let mut tx = self.db.write().await?;
             let access = match tx.case_for(&writer, &created.case).await? {
                 Some(access) if access.may_write_progress() => access,
@@ -952,6 +977,37 @@ impl<'a> Loader<'a> {
             tx.commit().await?;
         }
         Ok(())
+    }
+}
+
+/// An entry of 支援経過 as the store takes it.
+fn written(entry: &dataset::Progress, people: &BTreeMap<String, PersonId>) -> NewProgress {
+    let mut content = Map::new();
+    content.insert(
+        "performed_at".into(),
+        entry
+            .performed_at
+            .strftime("%Y-%m-%dT%H:%M")
+            .to_string()
+            .into(),
+    );
+    content.insert("title".into(), entry.title.clone().into());
+    content.insert("content".into(), entry.content.clone().into());
+    content.insert("involved_orgs".into(), json!(entry.involved));
+    if let Some(minutes) = entry.minutes {
+        content.insert("minutes".into(), minutes.into());
+    }
+    let targets = entry
+        .targets
+        .iter()
+        .filter_map(|reference| people.get(reference).cloned());
+    NewProgress {
+        performed_on: entry.performed_at.date(),
+        method: entry.method.clone(),
+        visibility: Visibility::CaseMembers,
+        persons: targets.collect(),
+        agencies: Vec::new(),
+        content,
     }
 }
 

@@ -12,8 +12,10 @@ use jiff::SignedDuration;
 
 use super::on_both;
 use super::world::World;
+use crate::crypto::{self, CryptoError};
+use crate::data_keys::{self, Purpose};
 use crate::testing::{TestStore, noon};
-use crate::{Dialect, DocumentLog, municipalities, rights};
+use crate::{Database, Dialect, DocumentLog, StoreError, municipalities, rights};
 
 fn entry(n: u64) -> Entry {
     Entry {
@@ -73,6 +75,50 @@ on_both! {
         tx.commit().await.unwrap();
         assert_eq!(world.db.rights_after(&world.town, 5).await.unwrap(), None);
         assert_eq!(world.db.rights_after(&world.town, 8).await.unwrap().unwrap().len(), 1);
+    }
+
+    async fn a_node_with_the_old_keys_in_memory_goes_on_under_the_new_generation(world: &World) {
+        let other = world.store.reopen().await;
+        let seal = async |db: &Database, note: &str| {
+            let purpose = Purpose::Note(note.into());
+            let mut tx = db.write().await.unwrap();
+            let sealed = tx.seal(&world.town, &purpose, "a.b", "1", note.as_bytes()).await.unwrap();
+            tx.commit().await.unwrap();
+            sealed
+        };
+        let opens = async |db: &Database, sealed: &[u8]| {
+            let mut tx = db.read().await.unwrap();
+            tx.open(&world.town, "a.b", "1", sealed).await
+        };
+        let before = seal(&other, "before").await;
+        let known = data_keys::generations(&mut other.read().await.unwrap()).await.unwrap();
+        data_keys::rewrap(&world.db, &world.town).await.unwrap();
+        let now = data_keys::generations(&mut other.read().await.unwrap()).await.unwrap();
+        assert!(now[&world.town] > known[&world.town], "{now:?} after {known:?}");
+        // Made on the node that was told nothing: nobody may need the old generation for it.
+        let after = seal(&other, "after").await;
+        let mut tx = world.db.read().await.unwrap();
+        let wrapped: Vec<Vec<u8>> = sqlx::query_scalar("SELECT wrapped FROM data_keys WHERE municipality_id = $1")
+            .bind(world.town.as_str())
+            .fetch_all(tx.conn())
+            .await
+            .unwrap();
+        drop(tx);
+        for wrapped in &wrapped {
+            assert_eq!(crypto::header(wrapped).unwrap().epoch, u64::try_from(now[&world.town]).unwrap());
+        }
+        for db in [&world.db, &other, &world.store.reopen().await] {
+            assert_eq!(opens(db, &before).await.unwrap(), b"before");
+            assert_eq!(opens(db, &after).await.unwrap(), b"after");
+        }
+        // A key destroyed on one node stays in the other's memory until that forgets what it holds.
+        let mut tx = world.db.write().await.unwrap();
+        assert_eq!(tx.destroy_key(&world.town, &Purpose::Note("after".into())).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        assert!(opens(&other, &after).await.is_ok());
+        other.forget_keys();
+        assert!(matches!(opens(&other, &after).await, Err(StoreError::Crypto(CryptoError::KeyMissing))));
+        assert_eq!(opens(&other, &before).await.unwrap(), b"before");
     }
 
     async fn what_is_compacted_away_is_not_passed_over(world: &World) {

@@ -52,7 +52,7 @@ pub(crate) struct Town {
     pub documents: BTreeMap<DocumentKind, DocumentId>,
     /// Role → bearer token.
     tokens: BTreeMap<&'static str, String>,
-    _store: TestStore,
+    pub store: TestStore,
 }
 
 async fn token(
@@ -247,7 +247,7 @@ impl Town {
             case: created.case,
             documents: created.documents.into_iter().collect(),
             tokens,
-            _store: store,
+            store,
         }
     }
 
