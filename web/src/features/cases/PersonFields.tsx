@@ -101,15 +101,17 @@ export function PersonFields({
           onChange={(gender) => onChange({ gender })}
         />
       </div>
-      <TextInput
-        id={`phone-${key}`}
-        label="電話"
-        support="分かるときだけ。台帳に同じ番号の方がいるか、ここで分かります。"
-        inputMode="tel"
-        value={person.phone}
-        onChange={(phone) => onChange({ phone })}
-        error={errorAt(`phone-${key}`)}
-      />
+      <div className="two">
+        <TextInput
+          id={`phone-${key}`}
+          label="電話"
+          support="分かるときだけ。台帳に同じ番号の方がいるか、ここで分かります。"
+          inputMode="tel"
+          value={person.phone}
+          onChange={(phone) => onChange({ phone })}
+          error={errorAt(`phone-${key}`)}
+        />
+      </div>
       <Checkbox
         label="氏名が分からない・匿名の相談"
         checked={person.anonymous}
@@ -223,6 +225,8 @@ function gradeOf(found: readonly Schema<'AlikePerson'>[]): keyof typeof GRADES {
 function AlikeEntry({ entry, today }: { entry: Schema<'AlikePerson'>; today: string }) {
   const age = entry.age ?? ageOn(entry.birth_date, today);
   const numbers = entry.cases.map((item) => item.case_no);
+  // The title says the beginning of all of them.
+  const told = entry.reasons.filter((reason) => reason in REASON_WORDS);
   return (
     <div className="alike">
       <p>
@@ -240,7 +244,7 @@ function AlikeEntry({ entry, today }: { entry: Schema<'AlikePerson'>; today: str
         </p>
       )}
       <p className="alike-reasons">
-        {entry.reasons.map((reason) => (
+        {told.map((reason) => (
           <Tag key={reason} tone={entry.likely ? 'orange' : 'plain'} small>
             {REASON_WORDS[reason] ?? reason}
           </Tag>

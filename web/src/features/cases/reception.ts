@@ -178,5 +178,4 @@ export const REASON_WORDS: Readonly<Record<string, string>> = {
   birth_date: '生年月日が同じ',
   phone: '電話番号が同じ',
   address: '住所が同じ',
-  beginning: '名前の初めが同じ',
 };
