@@ -1,13 +1,21 @@
-//! Files in and out. CSV by the conventions of the data catalogue (§4): UTF-8 with or without BOM
+//! Files in and out: CSV, what the sheets are made of, and a real workbook's headers against them.
+//! CSV by the conventions of the data catalogue (§4): UTF-8 with or without BOM
 //! or CP932, CRLF, RFC 4180, a Japanese header, optionally a second row of identifiers, cells that
 //! spreadsheet programs would run as formulas defused.
 
+mod dictionary;
 mod encoding;
 mod reader;
+mod workbook;
 mod writer;
+
+pub use dictionary::{Listing, csv_specification, dictionary, json_schema};
 
 pub use encoding::{Encoding, Unencodable, WhenUnencodable};
 pub use reader::{ReadError, Record, RowError, Sheet, read};
+pub use workbook::{
+    Comparison, Header, LIKENESS, Matched, Missing, WorkbookError, compare, headers,
+};
 pub use writer::{Column, Output, WriteError, WriteOptions, write};
 
 /// Would a spreadsheet program run a cell that starts like this? Full-width forms too: Japanese

@@ -299,12 +299,18 @@ impl Place {
     #[must_use]
     pub fn of(target: &str) -> Option<Self> {
         let (sheet, id) = target.split_once('.')?;
-        let (section, kind) = match sheet {
-            "intake" => (Section::Intake, DocumentKind::Intake),
-            "assessment" => (Section::Assessment, DocumentKind::Assessment),
+        let kind = match sheet {
+            "intake" => DocumentKind::Intake,
+            "assessment" => DocumentKind::Assessment,
             _ => return None,
         };
-        let definition = form::catalogue().definition(kind.form()?)?;
+        Self::in_form(form::catalogue().definition(kind.form()?)?, id)
+    }
+
+    /// A field of a form that is a sheet of a case; `None` for tables and what is not stored.
+    #[must_use]
+    pub fn in_form(definition: &Definition, id: &str) -> Option<Self> {
+        let section = DocumentKind::of_form(&definition.id)?.section()?;
         let field = definition.field(id)?;
         let FormShape { mut fields, .. } = definition.shape();
         let shape = fields

@@ -1,6 +1,6 @@
 //! Writes plain values into an empty live sheet or network: demo data, imports.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use domain::form::{ColumnShape, FieldShape, FormShape};
 use serde_json::{Map as Object, Value};
@@ -32,46 +32,48 @@ pub fn fill_sheet(txn: &mut TransactionMut<'_>, shape: &FormShape, values: &Obje
                 let Some(Out::YMap(table)) = fields.get(txn, id) else {
                     continue;
                 };
-                for (at, row) in value.as_array().into_iter().flatten().enumerate() {
-                    let Some(cells) = row.as_object() else {
-                        continue;
-                    };
-                    let order = format!("a{at:03}");
-                    let live = table.insert(
-                        txn,
-                        fresh_key(),
-                        MapPrelim::from_iter([("order", Any::from(order))]),
-                    );
-                    for (column, shape) in columns {
-                        let Some(cell) = cells.get(column).filter(|cell| !cell.is_null()) else {
-                            // Text cells exist from the start, so that two browsers never create one.
-                            if matches!(shape, ColumnShape::Text { .. }) {
-                                live.insert(txn, column.as_str(), TextPrelim::new(""));
-                            }
-                            continue;
-                        };
-                        match shape {
-                            ColumnShape::Text { .. } => {
-                                live.insert(
-                                    txn,
-                                    column.as_str(),
-                                    TextPrelim::new(cell.as_str().unwrap_or_default()),
-                                );
-                            }
-                            ColumnShape::Scalar(kind) if kind.accepts(cell) => {
-                                live.insert(txn, column.as_str(), any(cell));
-                            }
-                            ColumnShape::Scalar(_) => {}
-                            ColumnShape::Options { codes } => {
-                                let options =
-                                    live.insert(txn, column.as_str(), MapPrelim::default());
-                                choose(txn, &options, codes, cell);
-                            }
-                        }
-                    }
-                }
+                fill_rows(txn, &table, columns, value);
             }
             Some(FieldShape::Scalar(_)) | None => {}
+        }
+    }
+}
+
+/// Writes rows (a list of cells by column) into a table that has none. Ids of the rows are new.
+pub(crate) fn fill_rows(
+    txn: &mut TransactionMut<'_>,
+    table: &MapRef,
+    columns: &BTreeMap<String, ColumnShape>,
+    rows: &Value,
+) {
+    for (at, row) in rows.as_array().into_iter().flatten().enumerate() {
+        let Some(cells) = row.as_object() else {
+            continue;
+        };
+        let order = format!("a{at:03}");
+        let live = table.insert(
+            txn,
+            fresh_key(),
+            MapPrelim::from_iter([("order", Any::from(order))]),
+        );
+        for (column, shape) in columns {
+            let cell = cells.get(column).filter(|cell| !cell.is_null());
+            // Texts and options exist from the start, so that two browsers never create one.
+            match shape {
+                ColumnShape::Text { .. } => {
+                    let text = cell.and_then(Value::as_str).unwrap_or_default();
+                    live.insert(txn, column.as_str(), TextPrelim::new(text));
+                }
+                ColumnShape::Scalar(kind) => {
+                    if let Some(cell) = cell.filter(|cell| kind.accepts(cell)) {
+                        live.insert(txn, column.as_str(), any(cell));
+                    }
+                }
+                ColumnShape::Options { codes } => {
+                    let options = live.insert(txn, column.as_str(), MapPrelim::default());
+                    choose(txn, &options, codes, cell.unwrap_or(&Value::Null));
+                }
+            }
         }
     }
 }

@@ -115,6 +115,10 @@ mod tests {
             DocumentKind::Assessment,
             DocumentKind::Network,
             DocumentKind::Masks,
+            DocumentKind::Screening,
+            DocumentKind::Plan,
+            DocumentKind::Meeting,
+            DocumentKind::Evaluation,
         ] {
             let shape = of(kind).unwrap_or_else(|| panic!("{kind}"));
             assert_eq!(shape.kind(), kind.code());

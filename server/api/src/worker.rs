@@ -9,6 +9,7 @@ use domain::{
     id::{CaseId, DocumentId, MunicipalityId},
     section::DocumentKind,
 };
+use jiff::civil::Date;
 use serde_json::Value;
 use store::{documents::DocumentWork, municipalities, projections::Audience, statistics::Facts};
 use tokio::{
@@ -369,12 +370,22 @@ async fn derive(state: &AppState, work: &DocumentWork) -> Result<(), ApiError> {
     if stored && let Some(facts) = facts(work.info().kind, &value) {
         work.set_statistics(&mut tx, &facts).await?;
     }
+    if stored && let Some(on) = dated_on(work.info(), &value) {
+        work.dated(&mut tx, on).await?;
+    }
     // A decision about masks or a rescan is no change of the sheet.
     if former.is_none_or(|former| (former.epoch, former.seq) != (epoch, seq)) {
         work.touched(&mut tx).await?;
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// The business date of a sheet whose form names one; `None` where lists show no date.
+fn dated_on(info: &store::documents::DocumentInfo, values: &Value) -> Option<Option<Date>> {
+    let form = domain::form::catalogue().definition(info.form.as_deref()?)?;
+    let text = values[form.date.as_deref()?].as_str();
+    Some(text.and_then(|text| text.get(..10)?.parse().ok()))
 }
 
 /// What statistics count of a sheet. Codes only.

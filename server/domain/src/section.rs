@@ -17,16 +17,6 @@ coded! {
     }
 }
 
-impl Section {
-    /// The sections that exist in this version's screens.
-    pub const CURRENT: &'static [Self] = &[
-        Self::Intake,
-        Self::Assessment,
-        Self::Network,
-        Self::Progress,
-    ];
-}
-
 coded! {
     /// Kind of a document: decides its shape and its rights.
     pub enum DocumentKind {
@@ -73,7 +63,35 @@ impl DocumentKind {
         match self {
             Self::Intake => Some("intake_application"),
             Self::Assessment => Some("intake_assessment"),
-            _ => None,
+            Self::Screening => Some("screening"),
+            Self::Plan => Some("plan"),
+            Self::Meeting => Some("meeting"),
+            Self::Evaluation => Some("evaluation"),
+            Self::Note | Self::Network | Self::Masks | Self::Progress => None,
         }
+    }
+
+    /// Whether it is made when somebody needs it, and not with the case.
+    #[must_use]
+    pub const fn is_made_later(self) -> bool {
+        matches!(
+            self,
+            Self::Screening | Self::Plan | Self::Meeting | Self::Evaluation
+        )
+    }
+
+    /// Whether a case may have several, each with its number.
+    #[must_use]
+    pub const fn is_repeated(self) -> bool {
+        matches!(self, Self::Plan | Self::Meeting | Self::Evaluation)
+    }
+
+    /// The kind whose fields a form gives.
+    #[must_use]
+    pub fn of_form(form: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.form() == Some(form))
     }
 }

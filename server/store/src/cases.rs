@@ -454,11 +454,26 @@ pub struct Audience {
     pub level: Level,
 }
 
+/// A sheet in the list of its section.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SheetView {
+    pub id: DocumentId,
+    pub number: Option<i64>,
+    pub state: documents::DocumentState,
+    pub dated_on: Option<String>,
+    pub created_at: String,
+    pub updated_at: String,
+    pub level: Level,
+}
+
 /// A section of a case as the caller sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SectionView {
     pub section: Section,
+    /// The sheet, of sections that have only one; a repeated sheet is in `sheets`.
     pub document_id: Option<DocumentId>,
+    /// The sheets that exist for the caller, by number.
+    pub sheets: Vec<SheetView>,
     pub level: Level,
     pub comment: bool,
     /// Agencies that see it; empty unless the caller reads it itself.
@@ -676,7 +691,7 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
         DocumentKind::Assessment,
         DocumentKind::Network,
     ] {
-        let id = documents::insert(tx, caller, Some(&case), kind, None, &owner).await?;
+        let id = documents::insert(tx, caller, Some(&case), kind, None, &owner, None).await?;
         if kind.form().is_some() {
             let masks = documents::insert(
                 tx,
@@ -685,6 +700,7 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
                 DocumentKind::Masks,
                 Some(&id),
                 &owner,
+                None,
             )
             .await?;
             created.masks.push((id.clone(), masks));
@@ -1579,10 +1595,32 @@ impl CaseAccess {
     /// Database away.
     pub async fn sections(&self, tx: &mut Tx) -> Result<Vec<SectionView>> {
         let known = agencies::by_id(tx, self.municipality()).await?;
-        let sheets = documents::sheets(tx, self.municipality(), self.id()).await?;
+        let mut sheets: BTreeMap<Section, Vec<(DocumentKind, SheetView)>> = BTreeMap::new();
+        for (info, subjects) in documents::sheets(tx, self.municipality(), self.id()).await? {
+            let Some(section) = info.section else {
+                continue;
+            };
+            let about = disclosure::DocumentFacts {
+                subjects,
+                ..self.facts.sheet(section)
+            };
+            let level = disclosure::decide(&self.caller.viewer, &self.facts, &about).level;
+            if level > Level::None {
+                let view = SheetView {
+                    id: info.id,
+                    number: info.number,
+                    state: info.state,
+                    dated_on: info.dated_on,
+                    created_at: info.created_at,
+                    updated_at: info.updated_at,
+                    level,
+                };
+                sheets.entry(section).or_default().push((info.kind, view));
+            }
+        }
         let today = self.caller.viewer.today;
         let mut out = Vec::new();
-        for section in Section::CURRENT {
+        for section in Section::ALL {
             let decision = self.decision(*section);
             if decision.level == Level::None {
                 continue;
@@ -1614,14 +1652,63 @@ impl CaseAccess {
                     }
                 }
             }
+            let of_section = sheets.remove(section).unwrap_or_default();
             out.push(SectionView {
                 section: *section,
                 // A masked reader reads the projection under the same id; the socket refuses.
-                document_id: sheets.get(section).cloned(),
+                document_id: of_section
+                    .first()
+                    .filter(|(kind, _)| !kind.is_repeated())
+                    .map(|(_, sheet)| sheet.id.clone()),
+                sheets: of_section.into_iter().map(|(_, sheet)| sheet).collect(),
                 level: decision.level,
                 comment: decision.comment,
                 seen_by,
             });
+        }
+        Ok(out)
+    }
+
+    /// What conditions and checks of forms read of the case, by the names with a dot: `case.stage`,
+    /// `case.received_on`, `case.closed_on`, `case.consent` (of the first client whose consent covers
+    /// nothing, else of the first), `case.lead_agency`, and the dates of the sheets the caller may
+    /// read: `case.screened_on`, `case.planned_on` and `case.meeting_on` (the first ones),
+    /// `case.evaluated_on` (the last).
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn outside(&self, tx: &mut Tx) -> Result<serde_json::Map<String, serde_json::Value>> {
+        let summary = self.summary(tx).await?;
+        let mut out = serde_json::Map::new();
+        let mut put = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                out.insert(format!("case.{name}"), value.into());
+            }
+        };
+        put("stage", Some(summary.stage.code().to_owned()));
+        put("status", Some(summary.stage.code().to_owned()));
+        put("received_on", Some(summary.received_on.to_string()));
+        put("closed_on", summary.closed_on.map(|day| day.to_string()));
+        put("lead_agency", summary.lead_agency.map(|agency| agency.id));
+        let consents = || summary.clients.iter().filter_map(|client| client.consent);
+        let consent = consents()
+            .find(|consent| !consent.is_agreement())
+            .or_else(|| consents().next());
+        put("consent", consent.map(|status| status.code().to_owned()));
+        for section in self.sections(tx).await? {
+            let (name, last) = match section.section {
+                Section::Screening => ("screened_on", false),
+                Section::Plan => ("planned_on", false),
+                Section::Meeting => ("meeting_on", false),
+                Section::Evaluation => ("evaluated_on", true),
+                _ => continue,
+            };
+            let dates = || {
+                let read = |sheet: &&SheetView| sheet.level >= Level::Read;
+                let sheets = section.sheets.iter().filter(read);
+                sheets.filter_map(|sheet| sheet.dated_on.clone())
+            };
+            put(name, if last { dates().max() } else { dates().min() });
         }
         Ok(out)
     }

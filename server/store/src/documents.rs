@@ -15,7 +15,7 @@ use crate::access::Caller;
 use crate::cases::{self, CaseAccess};
 use crate::data_keys::Purpose;
 use crate::database::{Tx, placeholders};
-use crate::error::{Result, StoreError};
+use crate::error::{Result, StoreError, taken};
 use crate::outbox;
 
 /// Version of the shapes that documents are created with.
@@ -64,6 +64,11 @@ pub struct DocumentInfo {
     pub state: DocumentState,
     pub owner_agency: AgencyId,
     pub created_by: Option<AccountId>,
+    /// Which one of its kind in the case, from 1; `None` for documents made with the case.
+    pub number: Option<i64>,
+    /// Business date of the sheet, ISO; follows the field with a little delay.
+    pub dated_on: Option<String>,
+    pub created_at: String,
     pub updated_at: String,
 }
 
@@ -92,6 +97,9 @@ pub(crate) fn info(row: &AnyRow) -> Result<DocumentInfo> {
         created_by: row
             .try_get::<Option<String>, _>("created_by")?
             .map(AccountId),
+        number: row.try_get("number")?,
+        dated_on: row.try_get("dated_on")?,
+        created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })
 }
@@ -103,12 +111,13 @@ pub(crate) async fn insert(
     kind: DocumentKind,
     parent: Option<&DocumentId>,
     owner: &AgencyId,
+    number: Option<i64>,
 ) -> Result<DocumentId> {
     let id: DocumentId = tx.database().fresh();
     let now = tx.now_text();
     sqlx::query(
         "INSERT INTO documents (municipality_id, id, case_id, kind, section, form, schema_version, parent_id, epoch, state, \
-         owner_agency_id, created_by, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, 'draft', $9, $10, $11, $11)",
+         owner_agency_id, created_by, created_at, updated_at, number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, 'draft', $9, $10, $11, $11, $12)",
     )
     .bind(caller.viewer.municipality.as_str())
     .bind(id.as_str())
@@ -121,32 +130,49 @@ pub(crate) async fn insert(
     .bind(owner.as_str())
     .bind(caller.viewer.account.as_str())
     .bind(now)
+    .bind(number)
     .execute(tx.conn())
-    .await?;
+    .await
+    .map_err(taken("number"))?;
     Ok(id)
 }
 
-/// Ids of a case's sheets by section (no masks, no notes).
+/// A case's sheets (no masks, no notes) with their subjects, by kind and number.
 pub(crate) async fn sheets(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     case: &CaseId,
-) -> Result<BTreeMap<Section, DocumentId>> {
+) -> Result<Vec<(DocumentInfo, Vec<PersonId>)>> {
     let rows = sqlx::query(
-        "SELECT id, section FROM documents WHERE municipality_id = $1 AND case_id = $2 AND section IS NOT NULL AND parent_id IS NULL \
-         AND state <> 'erased' ORDER BY id",
+        "SELECT * FROM documents WHERE municipality_id = $1 AND case_id = $2 AND section IS NOT NULL AND parent_id IS NULL \
+         AND state <> 'erased' ORDER BY kind, number, id",
     )
     .bind(municipality.as_str())
     .bind(case.as_str())
     .fetch_all(tx.conn())
     .await?;
-    let mut out = BTreeMap::new();
-    for row in &rows {
-        if let Some(section) = Section::from_code(&row.try_get::<String, _>("section")?) {
-            out.insert(section, DocumentId(row.try_get("id")?));
-        }
+    let named = sqlx::query(
+        "SELECT s.document_id, s.person_id FROM document_subjects s JOIN documents d ON d.municipality_id = s.municipality_id \
+         AND d.id = s.document_id WHERE d.municipality_id = $1 AND d.case_id = $2 ORDER BY s.person_id",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    let mut persons: BTreeMap<String, Vec<PersonId>> = BTreeMap::new();
+    for row in &named {
+        persons
+            .entry(row.try_get("document_id")?)
+            .or_default()
+            .push(PersonId(row.try_get("person_id")?));
     }
-    Ok(out)
+    rows.iter()
+        .map(|row| {
+            let info = info(row)?;
+            let subjects = persons.remove(info.id.as_str()).unwrap_or_default();
+            Ok((info, subjects))
+        })
+        .collect()
 }
 
 /// Creates a 共有メモ outside any case. Its Y.Doc is made by the hub.
@@ -158,7 +184,7 @@ pub async fn create_note(tx: &mut Tx, caller: &Caller) -> Result<DocumentId> {
         return Err(StoreError::Forbidden);
     }
     let agency = caller.viewer.agency.clone();
-    let id = insert(tx, caller, None, DocumentKind::Note, None, &agency).await?;
+    let id = insert(tx, caller, None, DocumentKind::Note, None, &agency, None).await?;
     tx.create_key(&caller.viewer.municipality, &Purpose::Note(id.clone()))
         .await?;
     Ok(id)
@@ -748,30 +774,122 @@ impl DocumentAccess {
     }
 }
 
+/// A sheet that was just made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSheet {
+    pub id: DocumentId,
+    pub masks: DocumentId,
+    /// Which one of its kind in the case, from 1.
+    pub number: i64,
+}
+
 impl CaseAccess {
-    /// The right to a section's sheet; `None` when it is not disclosed or does not exist.
+    /// The right to a section's sheet (of repeated ones: the newest); `None` when it is not disclosed
+    /// or does not exist.
     ///
     /// # Errors
     /// Database away.
     pub async fn document(&self, tx: &mut Tx, section: Section) -> Result<Option<DocumentAccess>> {
-        let Some(id) = sheets(tx, self.municipality(), self.id())
-            .await?
-            .remove(&section)
-        else {
-            return Ok(None);
-        };
-        let Some(info) = tx.document_row(&id).await? else {
-            return Ok(None);
-        };
-        let mut access = tx.access_to(&self.caller, info, self.facts.clone()).await?;
-        if self.writable().is_err()
-            && let Some(access) = &mut access
-        {
-            // 見え方の確認 shows, changes nothing.
-            access.decision.level = access.decision.level.min(Level::Read);
-            access.review = false;
+        let newest = self.documents(tx).await?.into_iter().rev();
+        Ok(newest
+            .filter(|access| access.info.section == Some(section))
+            .max_by_key(|access| access.info.number))
+    }
+
+    /// The rights to all sheets of the case that exist for the caller, by kind and number.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn documents(&self, tx: &mut Tx) -> Result<Vec<DocumentAccess>> {
+        let mut out = Vec::new();
+        for (info, _) in sheets(tx, self.municipality(), self.id()).await? {
+            let Some(mut access) = tx.access_to(&self.caller, info, self.facts.clone()).await?
+            else {
+                continue;
+            };
+            if self.writable().is_err() {
+                // 見え方の確認 shows, changes nothing.
+                access.decision.level = access.decision.level.min(Level::Read);
+                access.review = false;
+            }
+            out.push(access);
         }
-        Ok(access)
+        Ok(out)
+    }
+
+    /// Whether the caller may make sheets of a kind that is made when it is needed.
+    #[must_use]
+    pub fn may_create(&self, kind: DocumentKind) -> bool {
+        let section = kind.section().filter(|_| kind.is_made_later());
+        self.writable().is_ok()
+            && self.caller.may(Capability::EditCase)
+            && section.is_some_and(|section| self.decision(section).level == Level::Edit)
+    }
+
+    /// Makes the next sheet of a kind, with the document of its masks. Their Y.Docs are made by the
+    /// hub.
+    ///
+    /// # Errors
+    /// Forbidden without the right to edit the section; [`StoreError::Taken`] when the case has its
+    /// only sheet of the kind already, or the last plan or evaluation is still a draft.
+    pub async fn create_sheet(&self, tx: &mut Tx, kind: DocumentKind) -> Result<NewSheet> {
+        if !self.may_create(kind) {
+            return Err(StoreError::Forbidden);
+        }
+        tx.hold_case(self.municipality(), self.id()).await?;
+        let rows = sqlx::query(
+            "SELECT number, state FROM documents WHERE municipality_id = $1 AND case_id = $2 AND kind = $3 ORDER BY number",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.id().as_str())
+        .bind(kind.code())
+        .fetch_all(tx.conn())
+        .await?;
+        let mut last = 0;
+        for row in &rows {
+            last = last.max(row.try_get::<Option<i64>, _>("number")?.unwrap_or(0));
+            let state = DocumentState::parse(&row.try_get::<String, _>("state")?)?;
+            match state {
+                DocumentState::Erased => {}
+                _ if !kind.is_repeated() => return Err(StoreError::Taken("sheet")),
+                // Two meetings may be under way at once, two plans may not.
+                DocumentState::Draft if kind != DocumentKind::Meeting => {
+                    return Err(StoreError::Taken("draft_sheet"));
+                }
+                DocumentState::Draft | DocumentState::Final => {}
+            }
+        }
+        let number = last + 1;
+        let (case, owner) = (self.id(), &self.facts.owner);
+        let id = insert(
+            tx,
+            &self.caller,
+            Some(case),
+            kind,
+            None,
+            owner,
+            Some(number),
+        )
+        .await?;
+        let masks = insert(
+            tx,
+            &self.caller,
+            Some(case),
+            DocumentKind::Masks,
+            Some(&id),
+            owner,
+            None,
+        )
+        .await?;
+        outbox::put(
+            tx,
+            self.municipality(),
+            "case",
+            case.as_str(),
+            Some(case),
+            serde_json::Value::Null,
+        );
+        Ok(NewSheet { id, masks, number })
     }
 }
 
@@ -869,6 +987,20 @@ impl DocumentWork {
         .bind(i64::try_from(epoch).unwrap_or(i64::MAX))
         .execute(tx.conn())
         .await?;
+        Ok(())
+    }
+
+    /// Notes the sheet's business date, for the lists.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn dated(&self, tx: &mut Tx, on: Option<jiff::civil::Date>) -> Result<()> {
+        sqlx::query("UPDATE documents SET dated_on = $3 WHERE municipality_id = $1 AND id = $2")
+            .bind(self.info.municipality.as_str())
+            .bind(self.info.id.as_str())
+            .bind(on.map(|day| day.to_string()))
+            .execute(tx.conn())
+            .await?;
         Ok(())
     }
 

@@ -839,7 +839,7 @@ async fn close(db: &Database, job: &Job, documents: &[DocumentId]) -> Result<()>
     let mut ordered = documents.to_vec();
     ordered.sort_by_key(|id| job.erasure.document.as_ref() != Some(id));
     for document in &ordered {
-        let closed = sqlx::query("UPDATE documents SET state = 'erased', updated_at = $3 WHERE municipality_id = $1 AND id = $2 AND state <> 'erased'")
+        let closed = sqlx::query("UPDATE documents SET state = 'erased', dated_on = NULL, updated_at = $3 WHERE municipality_id = $1 AND id = $2 AND state <> 'erased'")
             .bind(job.municipality.as_str())
             .bind(document.as_str())
             .bind(tx.now_text())
@@ -859,8 +859,8 @@ async fn close(db: &Database, job: &Job, documents: &[DocumentId]) -> Result<()>
         let parent = parent.and_then(|id| successors.get(&DocumentId(id)).cloned());
         sqlx::query(
             "INSERT INTO documents (municipality_id, id, case_id, kind, section, form, form_version, schema_version, parent_id, epoch, state, \
-             owner_agency_id, created_by, created_at, updated_at) \
-             SELECT municipality_id, $3, case_id, kind, section, form, form_version, schema_version, $4, 1, 'draft', owner_agency_id, NULL, $5, $5 \
+             owner_agency_id, created_by, created_at, updated_at, number) \
+             SELECT municipality_id, $3, case_id, kind, section, form, form_version, schema_version, $4, 1, 'draft', owner_agency_id, NULL, $5, $5, number \
              FROM documents WHERE municipality_id = $1 AND id = $2",
         )
         .bind(job.municipality.as_str())

@@ -30,6 +30,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         include_str!("../migrations/main/0010_several_nodes.sql"),
     ),
     (
+        20,
+        "sheets",
+        include_str!("../migrations/main/0020_sheets.sql"),
+    ),
+    (
         30,
         "register",
         include_str!("../migrations/main/0030_register.sql"),

@@ -476,6 +476,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/sheets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a case's screening sheet, or its next plan, evaluation or meeting record. Dates, author and
+         *     number stand in it already; everything else is offered by `GET /documents/{id}/carry`.
+         */
+        post: operations["post_cases_id_sheets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/similar": {
         parameters: {
             query?: never;
@@ -576,6 +596,24 @@ export interface paths {
         get: operations["get_documents_id"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{id}/carry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be carried over into a sheet, from the newest sheets of the case that the caller reads. */
+        get: operations["get_documents_id_carry"];
+        put?: never;
+        /** Carry values over, as writes of the caller. A field that holds something is left as it is. */
+        post: operations["post_documents_id_carry"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1896,6 +1934,14 @@ export interface components {
             id: string;
             person?: components["schemas"]["PersonAnswer"] | null;
         };
+        CreatedSheet: {
+            document_id: string;
+            /**
+             * Format: int64
+             * @description Which one of its kind in the case, from 1: プラン番号（回次）.
+             */
+            number: number;
+        };
         /** @description How the figures were counted: shown before the figures. */
         DefinitionAnswer: {
             /** @description `相談経路別`. */
@@ -1938,6 +1984,7 @@ export interface components {
         DocumentAnswer: {
             case_id?: string | null;
             comment: boolean;
+            dated_on?: string | null;
             /** Format: int64 */
             epoch: number;
             form?: string | null;
@@ -1946,6 +1993,11 @@ export interface components {
             level: string;
             /** @description For reviewers. */
             masks_document_id?: string | null;
+            /**
+             * Format: int64
+             * @description Which one of its kind in the case: プラン番号（回次）. Missing for sheets made with the case.
+             */
+            number?: number | null;
             section?: string | null;
             state: string;
             updated_at: string;
@@ -2260,7 +2312,7 @@ export interface components {
             total_cases: number;
         };
         NewDocument: {
-            /** @description `note`: the other kinds are made with their case. */
+            /** @description `note`: the other kinds belong to a case. */
             kind: string;
         };
         NewFlag: {
@@ -2272,6 +2324,26 @@ export interface components {
         NewVersion: {
             /** @description What the version is for: 「会議の前」. Up to 40 characters, nothing personal. */
             label: string;
+        };
+        /** @description A value that may be carried over. */
+        Offer: {
+            /** @description Field of this sheet. */
+            field: string;
+            /** @description Where it comes from: `plan.items`. */
+            from: string;
+            /**
+             * Format: int64
+             * @description Number of that sheet, where there are several.
+             */
+            number?: number | null;
+            /** @description Title of the sheet it comes from; empty for what the case itself knows. */
+            title: string;
+            /** @description As the sheet keeps it: text, code, list of codes, or rows. */
+            value: Record<string, never>;
+        };
+        Offers: {
+            /** @description In the order of the form; of one field the nearest source first. */
+            items: components["schemas"]["Offer"][];
         };
         /** @description A password that works once; shown this one time and kept nowhere. */
         OneTimePassword: {
@@ -2665,15 +2737,27 @@ export interface components {
         };
         SectionAnswer: {
             comment: boolean;
-            /** @description Missing for `progress`, whose entries are records. */
+            /**
+             * @description The sheet of a section that has only one. Missing for `progress`, whose entries are records,
+             *     for repeated sheets, and for a screening sheet that nobody made yet.
+             */
             document_id?: string | null;
             level: string;
-            /** @description `intake`, `assessment`, `network`, `progress`. */
+            /** @description Whether the caller may make the next sheet of the section. */
+            may_create: boolean;
+            /** @description `intake`, `assessment`, `network`, `screening`, `plan`, `progress`, `meeting`, `evaluation`. */
             section: string;
             /** @description 「この記録を見られる機関」; empty unless the caller reads the section itself. */
             seen_by: components["schemas"]["SeenBy"][];
+            /** @description The sheets that exist for the caller, by number. */
+            sheets: components["schemas"]["SheetAnswer"][];
         };
         SectionProjection: {
+            /**
+             * Format: int64
+             * @description Which one of several sheets.
+             */
+            number?: number | null;
             projection: components["schemas"]["ProjectionAnswer"];
             section: string;
         };
@@ -2721,6 +2805,26 @@ export interface components {
             /** @description Rows to set; rows not named stay. Also read as `items` or `matrix`. */
             entries: components["schemas"]["DisclosureEntry"][];
         };
+        /** @description A sheet in the list of its section. */
+        SheetAnswer: {
+            created_at: string;
+            /** @description Business date that stands in the sheet. */
+            dated_on?: string | null;
+            document_id: string;
+            level: string;
+            /**
+             * Format: int64
+             * @description プラン番号（回次） and the like; missing for sheets made with the case.
+             */
+            number?: number | null;
+            /** @description `draft` or `final`. */
+            state: string;
+            updated_at: string;
+        };
+        SheetWanted: {
+            /** @description `screening`, `plan`, `evaluation` or `meeting`. */
+            form: string;
+        };
         SimilarAnswer: {
             /** @description Only of a case the caller may open; so are `case_no`, `display` and `outcome`. */
             case_id?: string | null;
@@ -2755,6 +2859,20 @@ export interface components {
         };
         SwitchRequest: {
             membership_id: string;
+        };
+        Take: {
+            take: components["schemas"]["Taken"][];
+        };
+        TakeAnswer: {
+            /** @description Field → what became of it. */
+            results: {
+                [key: string]: components["schemas"]["Written"];
+            };
+        };
+        Taken: {
+            field: string;
+            /** @description As in the offer. */
+            from: string;
         };
         TextPiece: {
             kind: components["schemas"]["ChangeKind"];
@@ -4301,6 +4419,59 @@ export interface operations {
             };
         };
     };
+    post_cases_id_sheets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SheetWanted"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedSheet"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description sheet_exists: there is one already; draft_sheet: the last one is not final yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description form */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_cases_id_similar: {
         parameters: {
             query?: never;
@@ -4567,6 +4738,83 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_documents_id_carry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offers"];
+                };
+            };
+            /** @description not an editor */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_documents_id_carry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Take"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakeAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5034,6 +5282,11 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /**
+                 * @description For paper: noted in the audit as printed, and what 住所秘匿 protects is left out even for
+                 *     those who may read it on the screen.
+                 */
+                print: boolean;
             };
             cookie?: never;
         };

@@ -54,6 +54,21 @@ export const ROUTES: readonly RouteDefinition[] = [
     example: { tab: 'progress' },
   },
   {
+    id: 'case-item-view',
+    path: '/cases/:caseId/:tab/:itemId/:view',
+    page: 'cases/CasePage',
+    title: '事案',
+    nav: 'cases',
+    example: { tab: 'plan', view: 'history' },
+  },
+  {
+    id: 'print',
+    path: '/print/:documentId',
+    page: 'sheet/PrintPage',
+    title: '印刷',
+    nav: 'cases',
+  },
+  {
     id: 'transcript',
     path: '/transcripts/:transcriptId',
     page: 'transcript/TranscriptPage',

@@ -62,7 +62,11 @@ export interface Limits {
 /** How a `calc` field comes about. */
 export type Calculation =
   | { kind: 'age' | 'age_band'; birth_date: string; estimated?: string }
-  | { kind: 'count'; fields: string[] };
+  | { kind: 'count'; fields: string[] }
+  | { kind: 'sum'; fields: string[] }
+  | { kind: 'count_rows'; table: string; when: Condition }
+  | { kind: 'days'; from: string; to: string }
+  | { kind: 'date_after'; date: string; months: number; days: number };
 
 /** A field of a form, or a column of a table. */
 export interface Field {
@@ -121,6 +125,10 @@ export interface FormDefinition {
   schema: number;
   verified: boolean;
   source: string;
+  /** A case may have several of them, each with its number. */
+  repeated?: boolean;
+  /** Field with the business date of the sheet. */
+  date?: string;
   sections: FormSection[];
   checks?: Check[];
   lists?: OptionList[];

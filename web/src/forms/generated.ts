@@ -26,7 +26,11 @@ export interface Limits {
 }
 export type Calculation =
   | { kind: "age" | "age_band"; birth_date: string; estimated?: string }
-  | { kind: "count"; fields: string[] };
+  | { kind: "count" | "sum"; fields: string[] }
+  | { kind: "count_rows"; table: string; when: Condition }
+  | { kind: "days"; from: string; to: string }
+  | { kind: "date_after"; date: string; months: number; days: number };
+export interface Carry { form: string; field: string; how?: "count" | "labels" | "rows"; columns?: Record<string, string> }
 export interface Field {
   id: string;
   label: string;
@@ -38,6 +42,7 @@ export interface Field {
   required_when?: Condition;
   visible_when?: Condition;
   calculation?: Calculation;
+  carry?: Carry[];
   columns?: Field[];
   limits?: Limits;
   unit?: string;
@@ -67,6 +72,8 @@ export interface FormDefinition {
   verified: boolean;
   source: string;
   note?: string;
+  repeated?: boolean;
+  date?: string;
   sections: FormSection[];
   checks?: Check[];
   lists?: OptionList[];
@@ -84,6 +91,16 @@ export const optionLists = {
     "70": "70代～",
     "99": "不明",
   },
+  agenda: {
+    "info": "情報共有・気になる事案の検討（支援会議）",
+    "policy": "支援体制・支援方針の検討（支援会議）",
+    "urgent": "緊急性がある事案への対応（支援会議）",
+    "plan_ok": "プランの適切性の協議（重層的支援会議）",
+    "plan_share": "プランの共有・役割分担の合意（重層的支援会議）",
+    "eval": "経過・成果の評価（重層的支援会議）",
+    "close": "終結・中断の判断（重層的支援会議）",
+    "resource": "社会資源の充足状況の把握と開発に向けた検討（重層的支援会議）",
+  },
   arrears: {
     "rent": "家賃",
     "loan": "住宅ローン",
@@ -99,6 +116,12 @@ export const optionLists = {
     "medical": "医療費",
     "other": "その他",
     "none": "なし",
+  },
+  attendee_role: {
+    "chair": "進行",
+    "member": "構成員",
+    "observer": "オブザーバー",
+    "clerk": "記録",
   },
   attribute: {
     "elder": "高齢",
@@ -160,6 +183,17 @@ export const optionLists = {
     "referred": "他機関へつなぎ",
     "suspended": "中断",
     "reopened": "再開",
+  },
+  close_reason: {
+    "goal": "目標を達成した・課題が解決した",
+    "role_done": "課題の整理と役割分担ができ、主担当機関による支援に移行した",
+    "other_system": "他制度・他機関の支援に移行した",
+    "moved": "転出",
+    "death": "死亡",
+    "refused": "本人の意思（拒否・辞退）",
+    "lost": "連絡途絶",
+    "prison_hosp": "長期入院・入所・収監",
+    "other": "その他",
   },
   community_tie: {
     "good": "良好",
@@ -272,6 +306,41 @@ export const optionLists = {
     "other": "その他",
     "unknown": "不明",
   },
+  eval_change: {
+    "motivation": "自立・社会参加への意欲の向上",
+    "self_esteem": "自己肯定感の回復",
+    "lifestyle": "生活習慣の改善",
+    "family": "対人関係・家族関係の改善",
+    "participation": "社会参加機会の増加",
+    "isolation": "孤立の解消",
+    "mind": "精神の安定",
+    "health": "健康状態の改善",
+    "medical": "医療機関受診開始",
+    "handbook": "障害者手帳等の取得",
+    "service": "介護・障害福祉等サービスの利用開始",
+    "housing": "住まいの確保・安定",
+    "income": "就労収入の増加",
+    "job": "就労開始（一般）",
+    "midjob": "就労開始（中間的就労・福祉的就労）",
+    "jobsearch": "就職活動の開始",
+    "training": "職業訓練・就学の開始",
+    "budget": "家計の改善",
+    "debt": "債務の整理",
+    "seiho": "生活保護の適用",
+    "guardian": "成年後見等の利用",
+    "school": "登校・就園の再開",
+    "safety": "安全の確保（虐待・DV等）",
+    "agency_role": "支援機関の役割分担の明確化",
+    "agency_link": "支援機関どうしの連携の定着",
+    "other": "その他",
+    "none": "変化はみられない",
+  },
+  eval_result: {
+    "close": "終結",
+    "replan": "再プランして継続",
+    "continue": "現プランのまま継続",
+    "suspend": "中断",
+  },
   flow: {
     "to_client": "相手→本人（支援・資源の流れ）",
     "from_client": "本人→相手",
@@ -296,6 +365,13 @@ export const optionLists = {
     "step": "継親子",
     "twin_id": "一卵性双生児",
     "twin_fr": "二卵性双生児",
+  },
+  goal_level: {
+    "4": "達成",
+    "3": "概ね達成",
+    "2": "一部達成",
+    "1": "未達成",
+    "9": "評価不能",
   },
   handbook: {
     "none": "無",
@@ -494,6 +570,29 @@ export const optionLists = {
     "separated": "別居中",
     "unknown": "不明",
   },
+  meeting_form: {
+    "f2f": "対面",
+    "online": "オンライン",
+    "hybrid": "対面+オンライン",
+    "doc": "書面・持ち回り",
+  },
+  meeting_kind: {
+    "shien": "支援会議（社会福祉法第106条の6）",
+    "jyuso": "重層的支援会議",
+    "case": "個別ケース会議（上記以外）",
+    "internal": "庁内・機関内会議",
+    "youtai": "要保護児童対策地域協議会",
+    "chiikicare": "地域ケア会議",
+    "jiritsu": "自立支援協議会・障害の協議会",
+    "konkyu": "生活困窮者自立支援法の支援会議・支援調整会議",
+    "other": "その他",
+  },
+  meeting_result: {
+    "ok": "適切である",
+    "ok_mod": "修正のうえ了承",
+    "redo": "再検討",
+    "na": "協議なし",
+  },
   member_role: {
     "carer": "主介護者",
     "rearer": "主たる養育者",
@@ -558,6 +657,57 @@ export const optionLists = {
     "none": "未加入",
     "unknown": "不明",
   },
+  plan_kind: {
+    "first": "初回プラン",
+    "re": "再プラン（見直し）",
+  },
+  plan_services: {
+    "takikan": "多機関協働事業",
+    "outreach": "アウトリーチ等を通じた継続的支援事業",
+    "sanka": "参加支援事業",
+  },
+  plan_status: {
+    "draft": "作成中",
+    "submitted": "重層的支援会議付議",
+    "agreed": "会議了承",
+    "decided": "市町村支援決定",
+    "active": "実施中",
+    "evaluated": "評価済",
+    "closed": "終結",
+    "suspended": "中断",
+    "withdrawn": "取下げ",
+  },
+  profession: {
+    "sw": "社会福祉士",
+    "psw": "精神保健福祉士",
+    "phn": "保健師",
+    "ns": "看護師",
+    "cm": "介護支援専門員（主任含む）",
+    "sodan": "相談支援専門員",
+    "shuunin": "主任相談支援員（困窮）",
+    "ssw": "スクールソーシャルワーカー",
+    "cp": "公認心理師・臨床心理士",
+    "cw": "ケースワーカー",
+    "csw": "コミュニティソーシャルワーカー",
+    "law": "弁護士・司法書士",
+    "dr": "医師",
+    "office": "一般事務",
+    "other": "その他",
+  },
+  progress: {
+    "0": "未着手",
+    "1": "着手",
+    "2": "実施中",
+    "3": "概ね達成",
+    "4": "達成",
+    "x": "中止",
+  },
+  refer_method: {
+    "info": "情報提供",
+    "contact": "連絡・紹介状",
+    "accompany": "同行",
+    "joint": "合同面談",
+  },
   risk_flag: {
     "dv_address": "住所秘匿（DV等支援措置・避難者）",
     "child_protect": "要保護児童・要支援児童・特定妊婦",
@@ -588,6 +738,27 @@ export const optionLists = {
     "A": "A（重度）",
     "B": "B（中軽度）",
     "free": "自治体独自表記（例: ○A/A1/A2/B1/B2/愛の手帳1～4度） — 自由記述",
+  },
+  screen_reason: {
+    "multi_field": "課題が複数分野にまたがる",
+    "gap": "制度の狭間",
+    "household": "世帯員ごとに支援機関が分かれている",
+    "role": "役割分担・主担当が不明確",
+    "refusal": "本人・家族が支援を拒否/接触できない",
+    "stuck": "支援が行き詰まっている",
+    "no_agency": "関わる機関がない",
+    "urgent": "緊急性が高い",
+    "other": "その他",
+  },
+  screen_result: {
+    "info": "情報提供・助言のみで終了",
+    "refer": "既存の相談支援機関（他制度）で対応が可能であり、つなぐ",
+    "consent_pending": "現時点では本人同意が得られていないが、同意に向けて取り組む（支援会議で検討）",
+    "accept": "多機関協働事業で受理し、プランを作成する（重層的支援会議へ）",
+    "outreach": "アウトリーチ等を通じた継続的支援事業で対応する",
+    "sanka": "参加支援事業で対応する",
+    "support_agency": "相談元の支援関係機関への助言・バックアップ（本人への直接支援なし）",
+    "aborted": "スクリーニング判断前に中断・終了（本人不同意・連絡不能・転居等）",
   },
   section: {
     "intake": "相談受付",
@@ -675,12 +846,15 @@ export const optionLists = {
 } as const;
 
 export type AgeBand = "u10" | "20" | "30" | "40" | "50" | "60" | "70" | "99";
+export type Agenda = "info" | "policy" | "urgent" | "plan_ok" | "plan_share" | "eval" | "close" | "resource";
 export type Arrears = "rent" | "loan" | "tax" | "nhi" | "ltc" | "pension" | "power" | "gas" | "water" | "phone" | "school" | "medical" | "other" | "none";
+export type AttendeeRole = "chair" | "member" | "observer" | "clerk";
 export type Attribute = "elder" | "disabled" | "child" | "poor" | "foreign" | "other" | "none";
 export type Benefits = "koyo" | "rourei" | "shogai_n" | "jidofuyo" | "tokubetsu" | "jido" | "tokusho" | "jukyo" | "kigyo" | "shugaku" | "other" | "none";
 export type BodyGrade = "1" | "2" | "3" | "4" | "5" | "6" | "7";
 export type CareLevel = "none" | "applying" | "na" | "jigyo" | "s1" | "s2" | "k1" | "k2" | "k3" | "k4" | "k5" | "unknown";
 export type CaseStatus = "received" | "screening" | "consent_work" | "assessing" | "planning" | "meeting" | "decided" | "active" | "evaluating" | "closed" | "referred" | "suspended" | "reopened";
+export type CloseReason = "goal" | "role_done" | "other_system" | "moved" | "death" | "refused" | "lost" | "prison_hosp" | "other";
 export type CommunityTie = "good" | "some" | "none" | "conflict" | "unknown";
 export type ConsentMethod = "paper" | "electronic" | "verbal" | "proxy";
 export type ConsentStatus = "unconfirmed" | "full" | "limited" | "verbal" | "refused" | "withdrawn" | "incapable" | "expired";
@@ -692,9 +866,12 @@ export type DementiaAdl = "none" | "1" | "2a" | "2b" | "3a" | "3b" | "4" | "M" |
 export type DisclosureLevel = "none" | "masked" | "read" | "edit";
 export type Ecorel = "strong" | "normal" | "weak" | "stress" | "conflict" | "broken" | "planned" | "unknown";
 export type Education = "jhs" | "hs_drop" | "hs" | "voc" | "jc" | "univ" | "special" | "student" | "other" | "unknown";
+export type EvalChange = "motivation" | "self_esteem" | "lifestyle" | "family" | "participation" | "isolation" | "mind" | "health" | "medical" | "handbook" | "service" | "housing" | "income" | "job" | "midjob" | "jobsearch" | "training" | "budget" | "debt" | "seiho" | "guardian" | "school" | "safety" | "agency_role" | "agency_link" | "other" | "none";
+export type EvalResult = "close" | "replan" | "continue" | "suspend";
 export type Flow = "to_client" | "from_client" | "both" | "none";
 export type Gender = "1" | "2" | "3" | "9";
 export type Gengrel = "marriage" | "common_law" | "engaged" | "separated" | "divorced" | "bio" | "adopted" | "foster" | "step" | "twin_id" | "twin_fr";
+export type GoalLevel = "4" | "3" | "2" | "1" | "9";
 export type Handbook = "none" | "body" | "ryoiku" | "mental" | "applying" | "unknown";
 export type Health = "good" | "bad_visit" | "bad_novisit" | "unknown";
 export type HouseholdType = "single" | "couple" | "couple_child" | "single_parent" | "three_gen" | "parent_adult_child" | "siblings" | "other_kin" | "non_kin" | "facility" | "unknown";
@@ -709,13 +886,24 @@ export type LogMethod = "tel" | "visit" | "interview" | "online" | "mail" | "age
 export type LogState = "draft" | "final" | "amended";
 export type LogTarget = "self" | "family" | "agency" | "community" | "other";
 export type Marital = "never" | "married" | "divorced" | "widowed" | "common_law" | "separated" | "unknown";
+export type MeetingForm = "f2f" | "online" | "hybrid" | "doc";
+export type MeetingKind = "shien" | "jyuso" | "case" | "internal" | "youtai" | "chiikicare" | "jiritsu" | "konkyu" | "other";
+export type MeetingResult = "ok" | "ok_mod" | "redo" | "na";
 export type MemberRole = "carer" | "rearer" | "key";
 export type MentalGrade = "1" | "2" | "3";
 export type OrgType = "kotaki" | "houkatsu_c" | "shogai_s" | "kodomo_c" | "riyousha" | "jiritsu" | "outreach" | "sanka" | "chiiki" | "fukushi_j" | "gyosei_kourei" | "gyosei_shogai" | "gyosei_kodomo" | "gyosei_hoken" | "gyosei_zei" | "gyosei_jutaku" | "gyosei_suidou" | "gyosei_dv" | "gyosei_other" | "shakyo" | "jidou" | "kyoiku" | "hoiku" | "hokenjo" | "iryo" | "houmon" | "kyotaku" | "kaigo" | "shogai_f" | "shurou" | "nakapotsu" | "sapo" | "hikiko" | "hounavi" | "kouken" | "police" | "hogo" | "kyojyu" | "minsei" | "jichikai" | "npo" | "foodbank" | "life" | "other";
 export type Pension = "receiving" | "joined" | "arrears" | "exempt" | "none" | "unknown";
+export type PlanKind = "first" | "re";
+export type PlanServices = "takikan" | "outreach" | "sanka";
+export type PlanStatus = "draft" | "submitted" | "agreed" | "decided" | "active" | "evaluated" | "closed" | "suspended" | "withdrawn";
+export type Profession = "sw" | "psw" | "phn" | "ns" | "cm" | "sodan" | "shuunin" | "ssw" | "cp" | "cw" | "csw" | "law" | "dr" | "office" | "other";
+export type Progress = "0" | "1" | "2" | "3" | "4" | "x";
+export type ReferMethod = "info" | "contact" | "accompany" | "joint";
 export type RiskFlag = "dv_address" | "child_protect" | "violence" | "two_staff" | "infection" | "suicide" | "animal" | "recording" | "interpreter" | "media" | "deceased";
 export type Route = "self_visit" | "self_tel" | "family_visit" | "family_tel" | "outreach" | "houkatsu" | "agency" | "meeting" | "community" | "other" | "unknown";
 export type RyoikuGrade = "A" | "B" | "free";
+export type ScreenReason = "multi_field" | "gap" | "household" | "role" | "refusal" | "stuck" | "no_agency" | "urgent" | "other";
+export type ScreenResult = "info" | "refer" | "consent_pending" | "accept" | "outreach" | "sanka" | "support_agency" | "aborted";
 export type Section = "intake" | "assessment" | "network" | "screening" | "plan" | "progress" | "meeting" | "evaluation";
 export type Seiho = "none" | "now" | "past" | "applying" | "rejected" | "unknown";
 export type ShareBasis = "consent" | "shien_kaigi" | "law" | "life" | "anonymous" | "internal";
@@ -728,7 +916,7 @@ export type Work = "working" | "leave" | "decided" | "seeking" | "notseeking" | 
 export type WorkForm = "regular" | "part" | "self" | "welfare" | "pension" | "none" | "other";
 export type YesNo = "1" | "0" | "9";
 
-export type FormId = "case" | "consent" | "household_network" | "intake_application" | "intake_assessment" | "person" | "progress_record";
+export type FormId = "case" | "consent" | "evaluation" | "household_network" | "intake_application" | "intake_assessment" | "meeting" | "person" | "plan" | "progress_record" | "screening";
 
 /** 事案 (0.1.0) */
 export interface CaseValues {
@@ -875,6 +1063,101 @@ export const consentFields = {
   document: "file",
   override_log: "table",
   share_basis: "select",
+} as const;
+
+/** 評価シート (0.1.0) */
+export interface EvaluationValues {
+  /** 事案番号 */
+  case_no?: string | null;
+  /** 評価対象プラン番号 */
+  plan_no?: number | null;
+  /** 評価実施日 */
+  evaluated_on?: string | null;
+  /** 記入担当者 */
+  evaluated_by?: string | null;
+  /** 記入機関 */
+  evaluated_org?: string | null;
+  /** 課題ごとの達成状況 */
+  items?: Array<{
+    id: string;
+    /** プラン項目（課題） */
+    issue?: string | null;
+    /** 目標 */
+    goal?: string | null;
+    /** 達成度 */
+    level?: GoalLevel | null;
+    /** 実施状況 */
+    performed?: string | null;
+    /** 支援の回数 */
+    times?: number | null;
+    /** 残った課題 */
+    remaining?: string | null;
+  }> | null;
+  /** 評価した課題の数 */
+  item_count?: string | number | null;
+  /** うち達成・概ね達成 */
+  achieved_count?: string | number | null;
+  /** 支援の回数（合計） */
+  times_total?: string | number | null;
+  /** 目標の達成状況（総合） */
+  goal_level?: GoalLevel | null;
+  /** 支援の実施状況 */
+  performed?: string | null;
+  /** 見られた変化 */
+  changes?: EvalChange[] | null;
+  /** 変化の具体 */
+  changes_note?: string | null;
+  /** 残された課題 */
+  remaining?: string | null;
+  /** 本人の感想・今後の希望 */
+  client_voice?: string | null;
+  /** 支援関係機関の評価・役割分担の見直し */
+  agency_review?: string | null;
+  /** 不足する社会資源 */
+  resource_gap?: string | null;
+  /** 評価結果 */
+  result?: EvalResult | null;
+  /** 終結・中断の理由 */
+  close_reason?: CloseReason | null;
+  /** 終結・中断の理由（その他の内容） */
+  close_reason_other?: string | null;
+  /** 終結日 */
+  closed_on?: string | null;
+  /** 終結後の主担当機関（伴走） */
+  post_lead_org?: string | null;
+  /** 終結後の主担当（台帳にないとき） */
+  post_lead_other?: string | null;
+  /** 終結後フォロー予定日 */
+  followup_on?: string | null;
+  /** 重層的支援会議での確認日 */
+  meeting_on?: string | null;
+}
+export const evaluationFields = {
+  case_no: "text",
+  plan_no: "int",
+  evaluated_on: "date",
+  evaluated_by: "user_ref",
+  evaluated_org: "org_ref",
+  items: "table",
+  item_count: "calc",
+  achieved_count: "calc",
+  times_total: "calc",
+  goal_level: "select",
+  performed: "textarea",
+  changes: "multiselect",
+  changes_note: "textarea",
+  remaining: "textarea",
+  client_voice: "textarea",
+  agency_review: "textarea",
+  resource_gap: "textarea",
+  result: "select",
+  close_reason: "select",
+  close_reason_other: "text",
+  closed_on: "date",
+  post_lead_org: "org_ref",
+  post_lead_other: "text",
+  followup_on: "date",
+  meeting_on: "date",
 } as const;
 
 /** 世帯・親族・関係者・地域 (0.1.0) */
@@ -1384,6 +1667,112 @@ export const intakeAssessmentFields = {
   agency_issue: "textarea",
 } as const;
 
+/** 会議記録（支援会議・重層的支援会議） (0.1.0) */
+export interface MeetingValues {
+  /** 事案番号 */
+  case_no?: string | null;
+  /** 会議種別 */
+  kind?: MeetingKind | null;
+  /** 会議名・回次 */
+  title?: string | null;
+  /** 開催日時 */
+  held_at?: string | null;
+  /** 開催の方法 */
+  form?: MeetingForm | null;
+  /** 場所 */
+  place?: string | null;
+  /** 主催（招集）者 */
+  host_org?: string | null;
+  /** 同意区分（開催時点） */
+  consent?: ConsentStatus | null;
+  /** 協議したプラン番号 */
+  plan_no?: number | null;
+  /** 出席者 */
+  attendees?: Array<{
+    id: string;
+    /** 機関 */
+    org?: string | null;
+    /** 機関名（台帳にないとき） */
+    org_other?: string | null;
+    /** 氏名 */
+    name?: string | null;
+    /** 職種 */
+    profession?: Profession | null;
+    /** 役割 */
+    role?: AttendeeRole | null;
+    /** 守秘義務の説明・誓約を確認 */
+    secrecy?: boolean | null;
+  }> | null;
+  /** 出席者数 */
+  attendee_count?: string | number | null;
+  /** 欠席した機関 */
+  absentees?: string | null;
+  /** 秘密の取扱いの説明 */
+  secrecy?: string | null;
+  /** 議題 */
+  agenda?: Agenda[] | null;
+  /** 協議内容 */
+  discussion?: string | null;
+  /** 議事要旨 */
+  minutes?: string | null;
+  /** 結論・支援方針 */
+  conclusion?: string | null;
+  /** プランの適否 */
+  plan_result?: MeetingResult | null;
+  /** 役割分担 */
+  roles?: Array<{
+    id: string;
+    /** 機関 */
+    org?: string | null;
+    /** 人・機関（台帳にないとき） */
+    org_other?: string | null;
+    /** 担当 */
+    staff?: string | null;
+    /** 内容 */
+    task?: string | null;
+    /** 期限 */
+    due?: string | null;
+  }> | null;
+  /** 配布資料・回収 */
+  materials?: Array<{
+    id: string;
+    /** 資料名 */
+    name?: string | null;
+    /** 部数 */
+    copies?: number | null;
+    /** 回収した */
+    collected?: boolean | null;
+  }> | null;
+  /** 配布した部数（合計） */
+  copies_total?: string | number | null;
+  /** 次回予定 */
+  next_on?: string | null;
+}
+export const meetingFields = {
+  case_no: "text",
+  kind: "select",
+  title: "text",
+  held_at: "datetime",
+  form: "select",
+  place: "text",
+  host_org: "org_ref",
+  consent: "select",
+  plan_no: "int",
+  attendees: "table",
+  attendee_count: "calc",
+  absentees: "text",
+  secrecy: "textarea",
+  agenda: "multiselect",
+  discussion: "textarea",
+  minutes: "textarea",
+  conclusion: "textarea",
+  plan_result: "select",
+  roles: "table",
+  materials: "table",
+  copies_total: "calc",
+  next_on: "datetime",
+} as const;
+
 /** 支援対象者・関係者（共通台帳） (0.1.0) */
 export interface PersonValues {
   /** 支援対象者ID */
@@ -1474,6 +1863,134 @@ export const personFields = {
   risk_flags: "multiselect",
 } as const;
 
+/** プランシート（プラン兼利用申込書） (0.1.0) */
+export interface PlanValues {
+  /** 事案番号 */
+  case_no?: string | null;
+  /** プラン番号（回次） */
+  plan_no?: number | null;
+  /** プラン区分 */
+  plan_kind?: PlanKind | null;
+  /** 作成日 */
+  planned_on?: string | null;
+  /** 作成担当者 */
+  planned_by?: string | null;
+  /** 作成機関 */
+  planned_org?: string | null;
+  /** 利用する事業 */
+  services?: PlanServices[] | null;
+  /** 見直しの理由（前回の評価から） */
+  replan_reason?: string | null;
+  /** 本人の希望・めざす姿（長期目標） */
+  goal_long?: string | null;
+  /** 世帯・家族の希望 */
+  goal_family?: string | null;
+  /** 支援の方向性・総合方針 */
+  policy?: string | null;
+  /** 解決したい課題 */
+  items?: Array<{
+    id: string;
+    /** 課題 */
+    issue?: string | null;
+    /** 対象者 */
+    target?: string | null;
+    /** 目標（短期） */
+    goal?: string | null;
+    /** 本人が行うこと */
+    self_action?: string | null;
+    /** 支援内容 */
+    action?: string | null;
+    /** 実施機関（役割分担） */
+    org?: string | null;
+    /** 実施する人・機関（台帳にないとき） */
+    org_other?: string | null;
+    /** 担当者 */
+    staff?: string | null;
+    /** 期限 */
+    due?: string | null;
+    /** 期間・頻度 */
+    frequency?: string | null;
+    /** 進捗 */
+    progress?: Progress | null;
+    /** 進捗メモ */
+    progress_note?: string | null;
+  }> | null;
+  /** 課題の数 */
+  item_count?: string | number | null;
+  /** うち達成・概ね達成 */
+  done_count?: string | number | null;
+  /** 主担当機関（伴走） */
+  lead_org?: string | null;
+  /** 緊急時の対応・連絡網 */
+  emergency?: string | null;
+  /** アウトリーチ等継続的支援：対象・内容・頻度 */
+  outreach_detail?: string | null;
+  /** 参加支援：受入先・内容・留意点 */
+  sanka_detail?: string | null;
+  /** プラン期間（自） */
+  period_from?: string | null;
+  /** プラン期間（至） */
+  period_to?: string | null;
+  /** 次回評価の目安（作成日の3か月後） */
+  review_guide?: string | number | null;
+  /** 次回モニタリング・評価予定 */
+  next_review_on?: string | null;
+  /** 利用申込・同意の日 */
+  applied_on?: string | null;
+  /** 本人署名 */
+  signature?: string | null;
+  /** 本人への説明・交付日 */
+  delivered_on?: string | null;
+  /** 重層的支援会議 開催日 */
+  meeting_on?: string | null;
+  /** 会議の結果 */
+  meeting_result?: MeetingResult | null;
+  /** 会議の意見 */
+  meeting_comment?: string | null;
+  /** 市町村 支援決定日 */
+  decided_on?: string | null;
+  /** 支援決定者 */
+  decided_by?: string | null;
+  /** 支援決定の文書番号 */
+  decision_no?: string | null;
+  /** プラン状態 */
+  status?: PlanStatus | null;
+}
+export const planFields = {
+  case_no: "text",
+  plan_no: "int",
+  plan_kind: "select",
+  planned_on: "date",
+  planned_by: "user_ref",
+  planned_org: "org_ref",
+  services: "multiselect",
+  replan_reason: "textarea",
+  goal_long: "textarea",
+  goal_family: "textarea",
+  policy: "textarea",
+  items: "table",
+  item_count: "calc",
+  done_count: "calc",
+  lead_org: "org_ref",
+  emergency: "textarea",
+  outreach_detail: "textarea",
+  sanka_detail: "textarea",
+  period_from: "date",
+  period_to: "date",
+  review_guide: "calc",
+  next_review_on: "date",
+  applied_on: "date",
+  signature: "signature",
+  delivered_on: "date",
+  meeting_on: "date",
+  meeting_result: "select",
+  meeting_comment: "textarea",
+  decided_on: "date",
+  decided_by: "text",
+  decision_no: "text",
+  status: "select",
+} as const;
+
 /** 支援経過 (0.1.0) */
 export interface ProgressRecordValues {
   /** 支援実施日 */
@@ -1555,4 +2072,85 @@ export const progressRecordFields = {
   transcript_ref: "text",
   state: "select",
   private_note: "textarea",
+} as const;
+
+/** スクリーニングシート (0.1.0) */
+export interface ScreeningValues {
+  /** 事案番号 */
+  case_no?: string | null;
+  /** 実施日 */
+  screened_on?: string | null;
+  /** 受付からの日数 */
+  days_to_screening?: string | number | null;
+  /** 判定者 */
+  screened_by?: string | null;
+  /** 判定した会議 */
+  screened_meeting?: string | null;
+  /** 複数分野にまたがる課題の数 */
+  issue_field_count?: number | null;
+  /** 重層事業で加えた課題の数 */
+  extra_issue_count?: number | null;
+  /** 課題の数（合計） */
+  issue_total?: string | number | null;
+  /** 関与機関数 */
+  agency_count?: number | null;
+  /** 世帯内の要支援者数 */
+  needy_members?: number | null;
+  /** 主な課題 */
+  main_issues?: string | null;
+  /** 単独機関で対応が難しい理由 */
+  reasons?: ScreenReason[] | null;
+  /** その他の理由 */
+  reasons_other?: string | null;
+  /** 緊急性 */
+  urgency?: Urgency | null;
+  /** 対応方針（スクリーニング結果） */
+  result?: ScreenResult | null;
+  /** 判定理由 */
+  rationale?: string | null;
+  /** 主担当（多機関協働事業者） */
+  lead_by?: string | null;
+  /** 次回の期限 */
+  next_due_on?: string | null;
+  /** つなぎ先機関 */
+  refer_to?: string | null;
+  /** つなぎ先機関（台帳にないとき・複数のとき） */
+  refer_to_other?: string | null;
+  /** つなぎの方法 */
+  refer_method?: ReferMethod | null;
+  /** つなぎ後の確認日 */
+  refer_confirm_on?: string | null;
+  /** 同意に向けた取組の方針 */
+  consent_approach?: string | null;
+  /** 終了・中断の理由 */
+  end_reason?: string | null;
+  /** 相談元への回答日 */
+  replied_on?: string | null;
+}
+export const screeningFields = {
+  case_no: "text",
+  screened_on: "date",
+  days_to_screening: "calc",
+  screened_by: "user_ref",
+  screened_meeting: "text",
+  issue_field_count: "int",
+  extra_issue_count: "int",
+  issue_total: "calc",
+  agency_count: "int",
+  needy_members: "int",
+  main_issues: "textarea",
+  reasons: "multiselect",
+  reasons_other: "text",
+  urgency: "select",
+  result: "select",
+  rationale: "textarea",
+  lead_by: "user_ref",
+  next_due_on: "date",
+  refer_to: "org_ref",
+  refer_to_other: "text",
+  refer_method: "select",
+  refer_confirm_on: "date",
+  consent_approach: "textarea",
+  end_reason: "textarea",
+  replied_on: "date",
 } as const;

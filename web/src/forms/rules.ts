@@ -390,9 +390,33 @@ export function calculate(
   field: Field,
   values: Values,
   on: string,
+  outside: Values = {},
 ): Scalarish {
   const how = field.calculation;
   if (!how) return null;
+  const lookup = lookupIn(values, outside);
+  const rowsOf = (name: string): Record<string, unknown>[] => {
+    const value = lookup(name);
+    return Array.isArray(value) ? value.filter(isRow) : [];
+  };
+  if (how.kind === 'sum') {
+    const numbers = how.fields
+      .flatMap((name) => {
+        const [table = '', column] = name.split('/');
+        return column === undefined ? [lookup(name)] : rowsOf(table).map((row) => row[column]);
+      })
+      .filter((value): value is number => typeof value === 'number');
+    return numbers.length === 0 ? null : numbers.reduce((sum, value) => sum + value, 0);
+  }
+  if (how.kind === 'count_rows')
+    return rowsOf(how.table).filter((row) =>
+      holds(how.when, (name) => (name in row ? row[name] : lookup(name))),
+    ).length;
+  if (how.kind === 'days') {
+    const [from, to] = [dayNumber(lookup(how.from)), dayNumber(lookup(how.to))];
+    return from === null || to === null ? null : to - from;
+  }
+  if (how.kind === 'date_after') return dateAfter(lookup(how.date), how.months, how.days);
   if (how.kind === 'count') {
     let count = 0;
     for (const name of how.fields) {
@@ -422,6 +446,24 @@ export function calculate(
 }
 
 type Scalarish = string | number | null;
+
+/** Length of a day in ms, UTC. */
+const DAY = 86_400_000;
+
+/** Days since 1970 of a whole ISO date (the day of a date with a time). */
+function dayNumber(value: unknown): number | null {
+  const text = typeof value === 'string' ? value.slice(0, 10) : '';
+  return text.length === 10 && isIso(text) ? Date.parse(`${text}T00:00:00Z`) / DAY : null;
+}
+
+/** The same day so many months, then days, later; the last day of a shorter month. */
+function dateAfter(value: unknown, months: number, days: number): string | null {
+  if (dayNumber(value) === null) return null;
+  const [year = 0, month = 1, day = 1] = String(value).slice(0, 10).split('-').map(Number);
+  const last = new Date(Date.UTC(year, month - 1 + months + 1, 0)).getUTCDate();
+  const at = Date.UTC(year, month - 1 + months, Math.min(day, last)) + days * DAY;
+  return new Date(at).toISOString().slice(0, 10);
+}
 
 /** What to tell people about an issue: which field, what is wrong, what to do. */
 export function issueText(definition: FormDefinition, issue: Issue): string {

@@ -23,7 +23,7 @@ export function valueText(
       .join('　');
   }
   if (typeof value !== 'string') return '';
-  if (field?.type === 'date' || field?.type === 'datetime') {
+  if (field?.type === 'date' || field?.type === 'datetime' || field?.type === 'calc') {
     const date = value.slice(0, 10);
     return isIso(date) ? `${formatWareki(date)}${value.slice(10).replace('T', ' ')}` : value;
   }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Condition, FormDefinition } from './definition';
+import { fieldAt, type Condition, type FormDefinition } from './definition';
 import type { FormDefinition as Generated } from './generated';
 import { findMyNumbers } from './my-number';
-import { holds, issueText, lookupIn, validate, type Issue, type Values } from './rules';
+import { calculate, holds, issueText, lookupIn, validate, type Issue, type Values } from './rules';
 import {
   ageAt,
   dateProblemText,
@@ -81,7 +81,21 @@ describe('rules.json', () => {
       outside?: Values;
       issues: Issue[];
     }[];
+    calculations: {
+      name: string;
+      form: string;
+      field: string;
+      values: Values;
+      outside?: Values;
+      expected: string | number | null;
+    }[];
   }>('rules.json');
+
+  it.each(vectors.calculations)('calculation: $name', (c) => {
+    const definition = definitions.find((candidate) => candidate.id === c.form)!;
+    const field = fieldAt(definition, c.field)!;
+    expect(calculate(definition, field, c.values, '2026-11-22', c.outside)).toBe(c.expected);
+  });
 
   it.each(vectors.conditions)('condition: $name', (c) => {
     expect(holds(c.condition, lookupIn(c.values, c.outside))).toBe(c.expected);

@@ -30,7 +30,7 @@ mod write;
 pub(crate) use cache::Basis;
 pub use cache::SuggestionCache;
 pub use current::is_current;
-pub use project::{address_protected, project};
+pub use project::{address_protected, project, without_places};
 pub use record::{Scan, ScannedSpan, StoredScan, read_scan};
 pub use register::{numbering, numbering_for, register};
 pub use scan::scan;

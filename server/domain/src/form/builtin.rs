@@ -75,6 +75,7 @@ impl Catalogue {
             }
         }
         definitions.sort_by(|a, b| a.id.cmp(&b.id));
+        let known = definitions.clone();
         let mut names = BTreeSet::new();
         for list in &lists {
             let problem = |problem| DefinitionError::List {
@@ -91,6 +92,7 @@ impl Catalogue {
         }
         for definition in &mut definitions {
             check(definition, &names)?;
+            super::carry::check(definition, &known)?;
             let mut used = BTreeSet::new();
             for field in definition.fields() {
                 used.extend(field.options.clone());
@@ -182,21 +184,9 @@ fn check(definition: &Definition, lists: &BTreeSet<&str>) -> Result<(), Definiti
         {
             return fail(&field.id, "unknown other_field");
         }
-        let inputs: Vec<&String> = match &field.calculation {
-            None => Vec::new(),
-            Some(
-                Calculation::Age {
-                    birth_date,
-                    estimated,
-                }
-                | Calculation::AgeBand {
-                    birth_date,
-                    estimated,
-                },
-            ) => std::iter::once(birth_date).chain(estimated).collect(),
-            Some(Calculation::Count { fields }) => fields.iter().collect(),
-        };
-        if !inputs.into_iter().all(|name| known(name)) {
+        if let Some(calculation) = &field.calculation
+            && !calculation_inputs(definition, calculation).all(&known)
+        {
             return fail(&field.id, "calculation from an unknown field");
         }
         let mut columns = BTreeSet::new();
@@ -211,6 +201,13 @@ fn check(definition: &Definition, lists: &BTreeSet<&str>) -> Result<(), Definiti
                 return fail(&column.id, problem);
             }
         }
+    }
+    if definition.date.as_deref().is_some_and(|date| {
+        definition
+            .field(date)
+            .is_none_or(|field| !matches!(field.kind, FieldType::Date | FieldType::Datetime))
+    }) {
+        return fail("date", "not a date of this form");
     }
     for item in &definition.checks {
         let names: Vec<&str> = match item {
@@ -227,6 +224,40 @@ fn check(definition: &Definition, lists: &BTreeSet<&str>) -> Result<(), Definiti
         }
     }
     Ok(())
+}
+
+/// Names that a calculation reads, `table/column` resolved to an existing pair or to a name that no
+/// form has.
+fn calculation_inputs<'a>(
+    definition: &'a Definition,
+    calculation: &'a Calculation,
+) -> impl Iterator<Item = &'a str> {
+    let inputs = calculation
+        .inputs()
+        .into_iter()
+        .map(|name| match name.split_once('/') {
+            Some((table, column)) => definition
+                .field(table)
+                .filter(|field| field.column(column).is_some())
+                .map_or("", |field| field.id.as_str()),
+            None => name,
+        });
+    let columns = match calculation {
+        Calculation::CountRows { table, when } => when
+            .fields()
+            .into_iter()
+            .map(|name| {
+                let column = definition.field(table).and_then(|field| field.column(name));
+                if column.is_some() {
+                    table.as_str()
+                } else {
+                    name
+                }
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    inputs.chain(columns)
 }
 
 fn field_problem(field: &Field, lists: &BTreeSet<&str>) -> Option<&'static str> {
@@ -284,11 +315,15 @@ mod tests {
             [
                 "case",
                 "consent",
+                "evaluation",
                 "household_network",
                 "intake_application",
                 "intake_assessment",
+                "meeting",
                 "person",
-                "progress_record"
+                "plan",
+                "progress_record",
+                "screening"
             ]
         );
         assert!(parsed.lists().len() >= 72, "{}", parsed.lists().len());

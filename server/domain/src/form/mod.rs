@@ -3,6 +3,7 @@
 
 mod builtin;
 mod calculate;
+mod carry;
 mod message;
 mod project;
 mod rule;
@@ -12,6 +13,7 @@ mod validate;
 
 pub use builtin::{Catalogue, DefinitionError, catalogue};
 pub use calculate::{age_on, calculate};
+pub use carry::{Carry, CarryHow, Source, carried, source_of};
 pub use message::message_ja;
 pub use project::{MaskedText, Projected, ProjectedRow, Projection, project_masked};
 pub use rule::{Condition, Op, contains_code, is_empty, selected_codes};
@@ -99,6 +101,12 @@ pub struct Definition {
     pub source: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// A case may have several of them, each a document with its own number (プラン, 評価, 会議).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub repeated: bool,
+    /// The field with the business date that lists show beside the sheet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     pub sections: Vec<FormSection>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
@@ -144,6 +152,10 @@ pub struct Field {
     pub visible_when: Option<Condition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calculation: Option<Calculation>,
+    /// Where the value stands already, so that nobody types it twice: offered, never written
+    /// unasked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carry: Vec<Carry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<Field>,
     #[serde(default, skip_serializing_if = "Limits::is_default")]
@@ -228,7 +240,7 @@ coded! {
 }
 
 /// How a `calc` field comes about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Calculation {
     /// 満年齢 from a birth date (or else an estimate) on the context's day.
@@ -245,6 +257,45 @@ pub enum Calculation {
     },
     /// Number of chosen options or rows in these fields, without exclusive options.
     Count { fields: Vec<String> },
+    /// Sum of numbers; `table/column` adds up a column. Missing while none of them is there.
+    Sum { fields: Vec<String> },
+    /// Number of a table's rows for which the condition holds (names: columns, then fields).
+    CountRows { table: String, when: Condition },
+    /// Whole days from one date to the other; negative when they stand the wrong way round.
+    Days { from: String, to: String },
+    /// The same day so many months, then days, later; the last day of a shorter month.
+    DateAfter {
+        date: String,
+        #[serde(default)]
+        months: i32,
+        #[serde(default)]
+        days: i32,
+    },
+}
+
+impl Calculation {
+    /// The fields (and names from elsewhere) it reads.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&str> {
+        match self {
+            Self::Age {
+                birth_date,
+                estimated,
+            }
+            | Self::AgeBand {
+                birth_date,
+                estimated,
+            } => std::iter::once(birth_date.as_str())
+                .chain(estimated.as_deref())
+                .collect(),
+            Self::Count { fields } | Self::Sum { fields } => {
+                fields.iter().map(String::as_str).collect()
+            }
+            Self::CountRows { table, .. } => vec![table],
+            Self::Days { from, to } => vec![from, to],
+            Self::DateAfter { date, .. } => vec![date],
+        }
+    }
 }
 
 /// A check across fields.

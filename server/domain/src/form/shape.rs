@@ -130,11 +130,7 @@ impl Definition {
                 max_rows: field.limits.max_rows.unwrap_or(Limits::ROWS),
             });
         }
-        Some(match self.column_shape(field)? {
-            ColumnShape::Text { max_chars, line } => FieldShape::Text { max_chars, line },
-            ColumnShape::Scalar(scalar) => FieldShape::Scalar(scalar),
-            ColumnShape::Options { codes } => FieldShape::Options { codes },
-        })
+        Some(self.column_shape(field)?.into())
     }
 
     fn column_shape(&self, field: &Field) -> Option<ColumnShape> {
@@ -167,5 +163,15 @@ impl Definition {
             },
             FieldType::Table | FieldType::Calc => return None,
         })
+    }
+}
+
+impl From<ColumnShape> for FieldShape {
+    fn from(column: ColumnShape) -> Self {
+        match column {
+            ColumnShape::Text { max_chars, line } => Self::Text { max_chars, line },
+            ColumnShape::Scalar(kind) => Self::Scalar(kind),
+            ColumnShape::Options { codes } => Self::Options { codes },
+        }
     }
 }

@@ -25,6 +25,19 @@ struct Vectors {
     _about: String,
     conditions: Vec<ConditionCase>,
     validations: Vec<ValidationCase>,
+    calculations: Vec<CalculationCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalculationCase {
+    name: String,
+    form: String,
+    field: String,
+    values: Map<String, Value>,
+    #[serde(default)]
+    outside: Map<String, Value>,
+    expected: Value,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +83,18 @@ fn the_shared_conditions_hold() {
             "{}",
             case.name
         );
+    }
+}
+
+#[test]
+fn the_shared_calculations_hold() {
+    let cases = vectors().calculations;
+    assert!(cases.len() >= 19);
+    for case in cases {
+        let form = catalogue().definition(&case.form).unwrap();
+        let field = form.field(&case.field).unwrap();
+        let value = calculate(form, field, &case.values, &case.outside, date(2026, 11, 22));
+        assert_eq!(value.unwrap_or(Value::Null), case.expected, "{}", case.name);
     }
 }
 
@@ -450,7 +475,7 @@ proptest! {
         let shown = project_masked(sheet, &values, false, &mut Numbering::new(), &mut |_, _| MaskedText::Masked("…".into()));
         prop_assert!(!serde_json::to_string(&shown).unwrap().contains(CANARY));
         for field in sheet.fields() {
-            let _ = calculate(sheet, field, &values, date(2026, 11, 22));
+            let _ = calculate(sheet, field, &values, &serde_json::Map::new(), date(2026, 11, 22));
         }
     }
 

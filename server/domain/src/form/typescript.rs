@@ -130,7 +130,11 @@ export interface Limits {
 }
 export type Calculation =
   | { kind: "age" | "age_band"; birth_date: string; estimated?: string }
-  | { kind: "count"; fields: string[] };
+  | { kind: "count" | "sum"; fields: string[] }
+  | { kind: "count_rows"; table: string; when: Condition }
+  | { kind: "days"; from: string; to: string }
+  | { kind: "date_after"; date: string; months: number; days: number };
+export interface Carry { form: string; field: string; how?: "count" | "labels" | "rows"; columns?: Record<string, string> }
 export interface Field {
   id: string;
   label: string;
@@ -142,6 +146,7 @@ export interface Field {
   required_when?: Condition;
   visible_when?: Condition;
   calculation?: Calculation;
+  carry?: Carry[];
   columns?: Field[];
   limits?: Limits;
   unit?: string;
@@ -171,6 +176,8 @@ export interface FormDefinition {
   verified: boolean;
   source: string;
   note?: string;
+  repeated?: boolean;
+  date?: string;
   sections: FormSection[];
   checks?: Check[];
   lists?: OptionList[];

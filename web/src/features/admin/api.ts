@@ -82,6 +82,8 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'document.create': '記録の作成',
   'document.open': '記録を開いた（同時編集）',
   'document.view': '記録の閲覧',
+  'document.print': '記録の印刷',
+  'document.carry': 'ほかの記録からの引き継ぎ',
   'document.history': '記入の履歴の閲覧',
   'document.compare': '版の比較',
   'document.keep_version': '版を残した',

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import { useEffect, type ReactNode } from 'react';
 import { ApiError } from '../../api/client';
 import type { PageProps } from '../../app/routes';
 import { useSession } from '../../app/session';
@@ -6,19 +6,19 @@ import { Empty, Icon, LinkButton, NavTabs, Tag, type IconName } from '../../ui';
 import { rememberCase } from '../home/recent';
 import { NetworkSection } from './NetworkSection';
 import { PartnerOverview } from '../partner/PartnerOverview';
-import { controlId, FinaliseButton, Finals, LiveSheet, useDocumentInfo } from '../sheet';
 import { TranscriptsTab } from '../transcript/TranscriptsTab';
-import { personName, useCase, useCaseEvents, type CaseDetail, type SectionInfo } from './api';
+import { useCase, useCaseEvents, type CaseDetail, type SectionInfo } from './api';
 import { ageText } from './dates';
 import { HistoryTab } from './HistoryTab';
-import { DocumentHistory, isHistoryView, type HistoryView } from '../history';
+import { isHistoryView } from '../history';
 import { OverviewTab } from './OverviewTab';
 import { ConsentChip, FlagChip, MaskedWords, QueryState, StageSteps, UrgencyChip } from './parts';
 import { ProgressTab } from './ProgressTab';
 import { Rail, SeenFold } from './SeenBy';
+import { historyOf, NotDisclosed, SectionSheets, SheetHistory } from './sheets';
 import { SharingTab } from './sharing/SharingTab';
 import { SimilarTab } from '../similar/SimilarTab';
-import { genderLabel, levelOf, LEVEL_LABELS, sectionLabel, type Level } from './vocabulary';
+import { genderLabel, levelOf, LEVEL_LABELS, type Level } from './vocabulary';
 import './cases.css';
 
 interface Tab {
@@ -34,7 +34,11 @@ const TABS: readonly Tab[] = [
   { id: 'intake', label: '受付', section: 'intake', shown: () => true },
   { id: 'assessment', label: 'アセスメント', section: 'assessment', shown: () => true },
   { id: 'network', label: '世帯・関係', section: 'network', shown: () => true },
+  { id: 'screening', label: 'スクリーニング', section: 'screening', shown: () => true },
+  { id: 'plan', label: 'プラン', section: 'plan', shown: () => true },
+  { id: 'meeting', label: '会議', section: 'meeting', shown: () => true },
   { id: 'progress', label: '支援経過', section: 'progress', shown: () => true },
+  { id: 'evaluation', label: '評価', section: 'evaluation', shown: () => true },
   { id: 'similar', label: '類似事案', shown: (_, can) => can('read_similar') },
   { id: 'transcripts', label: '文字起こし', shown: (detail) => detail.level === 'edit' },
   {
@@ -78,6 +82,7 @@ export default function CasePage({ params }: PageProps) {
       detail={query.data}
       tab={params['tab'] ?? 'overview'}
       item={params['itemId']}
+      view={params['view']}
     />
   );
 }
@@ -86,10 +91,12 @@ function CaseView({
   detail,
   tab,
   item,
+  view,
 }: {
   detail: CaseDetail;
   tab: string;
   item: string | undefined;
+  view: string | undefined;
 }) {
   const { session, can } = useSession();
   useCaseEvents(detail.id);
@@ -113,7 +120,9 @@ function CaseView({
               href: `/cases/${detail.id}/${entry.id}`,
               label: entry.label,
               current: entry.id === current?.id,
-              ...(entry.section ? { aside: <LevelMark level={levelOf(level)} /> } : {}),
+              ...(entry.section
+                ? { aside: <LevelMark level={levelOf(level)} short={entry.id !== current?.id} /> }
+                : {}),
             };
           })}
         />
@@ -130,7 +139,7 @@ function CaseView({
               action={<LinkButton href={`/cases/${detail.id}/overview`}>概要へ</LinkButton>}
             />
           ) : (
-            <TabContent tab={current} detail={detail} section={section} item={item} />
+            <TabContent tab={current} detail={detail} section={section} item={item} view={view} />
           )}
         </div>
         {!wide && current && <Rail detail={detail} section={section} />}
@@ -144,35 +153,30 @@ function TabContent({
   detail,
   section,
   item,
+  view,
 }: {
   tab: Tab;
   detail: CaseDetail;
   section: SectionInfo | undefined;
   item: string | undefined;
+  view: string | undefined;
 }) {
   if (tab.section && levelOf(section?.level) === 'none')
     return <NotDisclosed section={tab.section} />;
-  if (isHistoryView(item) && section?.document_id && WITH_HISTORY.has(tab.id))
-    return (
-      <SheetHistory
-        detail={detail}
-        section={section}
-        tab={tab}
-        documentId={section.document_id}
-        view={item}
-      />
-    );
+  // `…/plan/{id}/history`, and `…/intake/history` of sections with one document.
+  const past = isHistoryView(view) ? view : isHistoryView(item) ? item : undefined;
+  const document = view === undefined ? section?.document_id : item;
+  if (past && section && document)
+    return <SheetHistory detail={detail} section={section} documentId={document} view={past} />;
   switch (tab.id) {
     case 'intake':
     case 'assessment':
-      return section?.document_id ? (
-        <SheetTab
-          detail={detail}
-          section={section}
-          tab={tab.id}
-          documentId={section.document_id}
-          form={FORMS[tab.id] ?? ''}
-        />
+    case 'screening':
+    case 'plan':
+    case 'meeting':
+    case 'evaluation':
+      return section ? (
+        <SectionSheets detail={detail} section={section} item={item} />
       ) : (
         <NotDisclosed section={tab.id} />
       );
@@ -182,7 +186,7 @@ function TabContent({
           detail={detail}
           section={section}
           documentId={section.document_id}
-          history={historyOf(detail, section, 'network')}
+          history={historyOf(detail, section, section.document_id)}
         />
       ) : (
         <NotDisclosed section={tab.id} />
@@ -206,77 +210,6 @@ function TabContent({
   }
 }
 
-const FORMS: Readonly<Record<string, string>> = {
-  intake: 'intake_application',
-  assessment: 'intake_assessment',
-};
-
-/** Tabs that are one document with a past. */
-const WITH_HISTORY = new Set(['intake', 'assessment', 'network']);
-
-/** Address of a document's history; masked readers have none. */
-function historyOf(detail: CaseDetail, section: SectionInfo, tab: string): string | undefined {
-  const level = levelOf(section.level);
-  return level === 'read' || level === 'edit' ? `/cases/${detail.id}/${tab}/history` : undefined;
-}
-
-/** Names for the people and agencies that fields refer to. */
-function useReferences(detail: CaseDetail) {
-  const { session } = useSession();
-  return useMemo(() => {
-    const users = new Map([[session.account.id, session.account.name]]);
-    if (detail.owner?.id) users.set(detail.owner.id, detail.owner.name);
-    return {
-      users: [...users].map(([code, label]) => ({ code, label })),
-      orgs: detail.members.map((member) => ({ code: member.agency.id, label: member.agency.name })),
-      persons: detail.persons.map((person) => ({
-        code: person.person_id,
-        label: personName(person),
-      })),
-    };
-  }, [detail, session.account]);
-}
-
-function SheetHistory({
-  detail,
-  section,
-  tab,
-  documentId,
-  view,
-}: {
-  detail: CaseDetail;
-  section: SectionInfo;
-  tab: Tab;
-  documentId: string;
-  view: HistoryView;
-}) {
-  const { can } = useSession();
-  const references = useReferences(detail);
-  const info = useDocumentInfo(documentId);
-  if (!historyOf(detail, section, tab.id)) return <NotDisclosed section={tab.id} />;
-  if (!info.data) return <QueryState query={info} what="記録" />;
-  return (
-    <DocumentHistory
-      view={view}
-      title={`「${tab.label}」`}
-      documentId={documentId}
-      base={`/cases/${detail.id}/${tab.id}`}
-      formId={FORMS[tab.id]}
-      references={references}
-      mayEdit={section.level === 'edit' && can('edit_case')}
-      final={info.data.state === 'final'}
-    />
-  );
-}
-
-function NotDisclosed({ section }: { section: string }) {
-  return (
-    <Empty icon="lock" title={`「${sectionLabel(section)}」は、あなたの機関には開示されていません`}>
-      必要なときは、主担当に開示を相談してください。
-    </Empty>
-  );
-}
-
 const MARKS: Readonly<Record<Level, IconName>> = {
   none: 'lock',
   masked: 'mask',
@@ -284,11 +217,11 @@ const MARKS: Readonly<Record<Level, IconName>> = {
   edit: 'pencil',
 };
 
-function LevelMark({ level }: { level: Level }) {
+function LevelMark({ level, short }: { level: Level; short: boolean }) {
   return (
-    <span className={`level-mark level-mark--${level}`}>
+    <span className={`level-mark level-mark--${level}`} title={LEVEL_LABELS[level]}>
       <Icon name={MARKS[level]} size="s" />
-      {LEVEL_LABELS[level]}
+      <span className={short ? 'visually-hidden' : undefined}>{LEVEL_LABELS[level]}</span>
     </span>
   );
 }
@@ -371,92 +304,4 @@ function CaseHead({
       {children}
     </header>
   );
-}
-
-function SheetTab({
-  detail,
-  section,
-  tab,
-  documentId,
-  form,
-}: {
-  detail: CaseDetail;
-  section: SectionInfo;
-  tab: string;
-  documentId: string;
-  form: string;
-}) {
-  const { can } = useSession();
-  const root = useRef<HTMLDivElement>(null);
-  useFieldOfAddress(root);
-  const references = useReferences(detail);
-  const history = historyOf(detail, section, tab);
-  const outside = useMemo(
-    () => ({
-      'case.received_on': detail.received_on,
-      'case.stage': detail.stage,
-      'case.status': detail.stage,
-    }),
-    [detail.received_on, detail.stage],
-  );
-  const info = useDocumentInfo(documentId).data;
-  const mayEdit = section.level === 'edit' && can('edit_case');
-  return (
-    <div ref={root} className="case-main">
-      {info && levelOf(info.level) !== 'masked' && <Finals info={info} mayEdit={mayEdit} />}
-      <LiveSheet
-        // A sheet that became final, or a draft again, is opened anew with what may be done now.
-        key={info?.state === 'final' ? 'final' : 'draft'}
-        documentId={documentId}
-        formId={form}
-        seenBy={section.seen_by}
-        references={references}
-        outside={outside}
-        {...(history ? { history } : {})}
-        aside={(connection, definition) => (
-          <>
-            {mayEdit && (
-              <FinaliseButton
-                connection={connection}
-                documentId={documentId}
-                definition={definition}
-                outside={outside}
-              />
-            )}
-            {detail.permissions.includes('review_masks') &&
-              section.seen_by.some((entry) => entry.level === 'masked') && (
-                <LinkButton
-                  href={`/mask-reviews/${documentId}`}
-                  size="s"
-                  variant="quiet"
-                  icon="mask"
-                >
-                  マスク確認
-                </LinkButton>
-              )}
-          </>
-        )}
-      />
-    </div>
-  );
-}
-
-/** Goes to the field named after # once the sheet is there; a deep link to one field. */
-function useFieldOfAddress(root: React.RefObject<HTMLElement | null>): void {
-  const [wanted, setWanted] = useState(() => decodeURIComponent(window.location.hash.slice(1)));
-  useEffect(() => {
-    if (wanted === '' || !root.current) return;
-    const go = (): boolean => {
-      const target = document.getElementById(controlId(wanted));
-      if (!target) return false;
-      target.scrollIntoView({ block: 'center' });
-      target.focus({ preventScroll: true });
-      setWanted('');
-      return true;
-    };
-    if (go()) return;
-    const watcher = new MutationObserver(() => go() && watcher.disconnect());
-    watcher.observe(root.current, { childList: true, subtree: true });
-    return () => watcher.disconnect();
-  }, [wanted, root]);
 }

@@ -8,17 +8,15 @@ import { actionLabel } from '../admin/api';
 import { caseKeys, type CaseDetail } from './api';
 import { dateTime } from './dates';
 import { Pager, QueryState } from './parts';
+import { sheetBase, sheetName } from './sheets';
 import { sectionLabel } from './vocabulary';
-
-/** Sections that are one document with a history of its own. */
-const SHEETS = ['intake', 'assessment', 'network'] as const;
 
 /** 「履歴」: ways to the history of each sheet; who opened and changed this case. */
 export function HistoryTab({ detail }: { detail: CaseDetail }) {
-  const open = SHEETS.filter((id) =>
-    detail.sections.some(
-      ({ section, level }) => section === id && (level === 'read' || level === 'edit'),
-    ),
+  const open = detail.sections.flatMap((section) =>
+    section.sheets
+      .filter(({ level }) => level === 'read' || level === 'edit')
+      .map((sheet) => ({ section: section.section, sheet })),
   );
   return (
     <>
@@ -29,9 +27,9 @@ export function HistoryTab({ detail }: { detail: CaseDetail }) {
               だれが・いつ・何を書いたかを見て、前の版とくらべたり戻したりできます。
             </p>
             <div className="row">
-              {open.map((id) => (
-                <LinkButton key={id} href={`/cases/${detail.id}/${id}/history`} size="s">
-                  {sectionLabel(id)}の履歴
+              {open.map(({ section, sheet: { document_id: id, number } }) => (
+                <LinkButton key={id} href={`${sheetBase(detail, section, id)}/history`} size="s">
+                  {sheetName(section, number)}の履歴
                 </LinkButton>
               ))}
             </div>

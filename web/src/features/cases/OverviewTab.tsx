@@ -8,6 +8,7 @@ import { ChargeDialog } from './ChargeDialog';
 import { ageText, ago, dateTime, localDate, monthDay, wareki } from './dates';
 import { ConsentChip, FlagChips } from './parts';
 import { PersonDialog } from './PersonDialog';
+import { SheetState } from './sheets';
 import { StageDialog } from './StageDialog';
 import {
   CASE_ROLES,
@@ -15,6 +16,7 @@ import {
   KINSHIPS,
   kinshipLabel,
   levelOf,
+  REPEATED,
   sectionLabel,
   stageLabel,
   urgencyLong,
@@ -195,6 +197,21 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
                   {sectionLabel(section.section)}
                 </Link>
               ),
+            },
+            {
+              key: 'state',
+              head: '状態',
+              cell: ({ section, sheets }) => {
+                const sheet = sheets.at(-1);
+                if (section === 'progress' || section === 'network') return '';
+                if (!sheet) return <span className="soft">まだありません</span>;
+                return (
+                  <span className="row">
+                    {REPEATED.has(section) && `第${sheet.number}回`}
+                    <SheetState sheet={sheet} />
+                  </span>
+                );
+              },
             },
             {
               key: 'level',

@@ -209,9 +209,23 @@ const SECTIONS: Readonly<Record<string, string>> = {
   progress: '支援経過',
   screening: 'スクリーニング',
   plan: 'プラン',
+  meeting: '会議',
   evaluation: '評価',
   note: '共有メモ',
 };
+
+/** Forms of the sections that are sheets. */
+export const SECTION_FORMS: Readonly<Record<string, string>> = {
+  intake: 'intake_application',
+  assessment: 'intake_assessment',
+  screening: 'screening',
+  plan: 'plan',
+  meeting: 'meeting',
+  evaluation: 'evaluation',
+};
+
+/** Sections of which a case may have several sheets. */
+export const REPEATED: ReadonlySet<string> = new Set(['plan', 'meeting', 'evaluation']);
 
 export function sectionLabel(code: string): string {
   return SECTIONS[code] ?? code;

@@ -5,14 +5,10 @@ import { useProjection, type CaseDetail, type SectionInfo } from '../cases/api';
 import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { ProgressEntry, ProgressList } from '../cases/ProgressTab';
-import { levelOf, sectionLabel } from '../cases/vocabulary';
+import { sheetBase, sheetName } from '../cases/sheets';
+import { levelOf, SECTION_FORMS, sectionLabel } from '../cases/vocabulary';
 import { SheetView, useForm } from '../sheet';
 import './partner.css';
-
-const FORMS: Readonly<Record<string, string>> = {
-  intake: 'intake_application',
-  assessment: 'intake_assessment',
-};
 
 /**
  * The case as a masked reader sees it. Every word here comes from the server's projection; nothing
@@ -20,25 +16,28 @@ const FORMS: Readonly<Record<string, string>> = {
  */
 export function PartnerOverview({ detail }: { detail: CaseDetail }) {
   const progress = detail.sections.find((section) => section.section === 'progress');
-  const sheets = detail.sections.filter((section) => section.section in FORMS);
+  const sheets = detail.sections.flatMap((section) => {
+    // Of repeated sheets the newest; the others are behind the tab.
+    const sheet = section.section in SECTION_FORMS ? section.sheets.at(-1) : undefined;
+    return sheet && levelOf(sheet.level) === 'masked' ? [{ section, sheet }] : [];
+  });
   const closed = detail.sections.filter((section) => levelOf(section.level) === 'none');
   return (
     <>
       <Notice tone="mask" title="マスク済み（個人情報として取扱い）">
-        氏名・住所などは［氏名1］のように伏せてあります。伏せてあっても個人情報です。印刷・転記・ほかの機関への提供はしないでください。
+        氏名・住所などは［氏名1］のように伏せてあります。伏せてあっても個人情報です。印刷したものも同じ扱いです。転記やほかの機関への提供はしないでください。
         主担当：{detail.lead_agency?.name ?? ''} {detail.owner?.name ?? ''}
       </Notice>
       {detail.permissions.includes('write_progress') && <ProgressEntry detail={detail} short />}
-      {sheets.map((section) =>
-        levelOf(section.level) === 'masked' && section.document_id ? (
-          <MaskedCard
-            key={section.section}
-            detail={detail}
-            section={section}
-            documentId={section.document_id}
-          />
-        ) : null,
-      )}
+      {sheets.map(({ section, sheet }) => (
+        <MaskedCard
+          key={sheet.document_id}
+          detail={detail}
+          section={section}
+          documentId={sheet.document_id}
+          number={sheet.number ?? null}
+        />
+      ))}
       {levelOf(progress?.level) !== 'none' && (
         <ProgressList detail={detail} section={progress} limit={3} />
       )}
@@ -64,15 +63,17 @@ function MaskedCard({
   detail,
   section,
   documentId,
+  number,
 }: {
   detail: CaseDetail;
   section: SectionInfo;
   documentId: string;
+  number: number | null;
 }) {
   const { session } = useSession();
-  const form = useForm(FORMS[section.section]);
+  const form = useForm(SECTION_FORMS[section.section]);
   const query = useProjection(documentId);
-  const name = sectionLabel(section.section);
+  const name = sheetName(section.section, number);
   return (
     <Card
       title={`${name}（マスク済み）`}
@@ -82,7 +83,7 @@ function MaskedCard({
         <span className="soft">
           {query.data?.generated_at &&
             `${dateTime(query.data.generated_at, session.municipality.zone)} の版　`}
-          <Link href={`/cases/${detail.id}/${section.section}`}>{`${name}を開く`}</Link>
+          <Link href={sheetBase(detail, section.section, documentId)}>{`${name}を開く`}</Link>
         </span>
       }
     >

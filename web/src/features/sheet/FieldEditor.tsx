@@ -2,6 +2,7 @@ import { memo, type ReactNode } from 'react';
 import * as Y from 'yjs';
 import { maxChars, optionsOf, type Field, type FormDefinition } from '../../forms/definition';
 import { selectedCodes } from '../../forms/rules';
+import { valueText } from '../../forms/value-text';
 import type { DocumentConnection } from '../../sync/connection';
 import type { Peer } from '../../sync/hooks';
 import {
@@ -140,6 +141,8 @@ export const FieldEditor = memo(function FieldEditor(props: FieldEditorProps) {
       );
     case 'int':
     case 'number':
+      if (field.automatic)
+        return <Automatic {...common} text={valueText(definition, field, value)} />;
       return (
         <NumberInput
           {...common}
@@ -193,7 +196,7 @@ export const FieldEditor = memo(function FieldEditor(props: FieldEditorProps) {
       return (
         <Automatic
           {...common}
-          text={typeof value === 'number' || typeof value === 'string' ? String(value) : ''}
+          text={valueText(definition, field, value)}
           note="ほかの欄から自動で計算します。"
         />
       );

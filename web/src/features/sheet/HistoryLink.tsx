@@ -10,6 +10,15 @@ export function HistoryLink({ href }: { href: string }) {
   );
 }
 
+/** To the sheet as it comes out on paper. */
+export function PrintLink({ documentId }: { documentId: string }) {
+  return (
+    <LinkButton href={`/print/${documentId}`} size="s" variant="quiet" icon="print">
+      印刷
+    </LinkButton>
+  );
+}
+
 /** 「この欄の履歴」, beside a field. */
 export function FieldHistoryLink({
   history,

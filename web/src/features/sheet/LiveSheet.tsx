@@ -1,16 +1,18 @@
 import { useQuery } from '@tanstack/react-query';
-import { useMemo, type ReactNode } from 'react';
+import { useMemo, type ComponentProps, type ReactNode } from 'react';
 import { useSession } from '../../app/session';
 import { api, ApiError } from '../../api/client';
 import type { DocumentInfo, Projection, SeenBy } from '../../api/types';
-import type { FormDefinition } from '../../forms/definition';
-import type { Values } from '../../forms/rules';
+import { fieldsOf, type FormDefinition } from '../../forms/definition';
+import { calculate, type Values } from '../../forms/rules';
 import { useForm } from '../../forms/use-form';
 import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
 import { useConnectionState, useDocument, useShared, type LiveDocument } from '../../sync/hooks';
 import { Card, Empty, Notice, Progress } from '../../ui';
-import { HistoryLink } from './HistoryLink';
+import { localDate } from '../cases/dates';
+import { useCarrying } from './Carry';
+import { HistoryLink, PrintLink } from './HistoryLink';
 import type { References } from './FieldEditor';
 import { SheetEditor } from './SheetEditor';
 import { SheetView } from './SheetView';
@@ -86,7 +88,8 @@ function Content({
           meanwhile={<ProjectedSheet documentId={documentId} definition={definition} />}
         >
           {live.connection.writable ? (
-            <SheetEditor
+            <WritableSheet
+              documentId={documentId}
               connection={live.connection}
               definition={definition}
               references={references}
@@ -101,11 +104,19 @@ function Content({
               definition={definition}
               references={references}
               history={history}
+              outside={outside}
             />
           )}
         </WhenSynced>
       );
   }
+}
+
+function WritableSheet({
+  documentId,
+  ...props
+}: ComponentProps<typeof SheetEditor> & { documentId: string }) {
+  return <SheetEditor {...props} carrying={useCarrying(documentId, true)} />;
 }
 
 /**
@@ -153,15 +164,25 @@ function LiveReading({
   definition,
   references,
   history,
+  outside,
 }: {
   live: { connection: Extract<LiveDocument, { kind: 'live' }>['connection']; info: DocumentInfo };
   definition: FormDefinition;
   references: References;
   history: string | undefined;
+  outside: Values | undefined;
 }) {
+  const { session } = useSession();
+  const today = localDate(new Date(), session.municipality.zone);
   const fields = useMemo(() => fieldsMap(live.connection.doc), [live.connection]);
   const values = useShared(fields, () => readValues(definition, fields));
-  const cells = useMemo(() => asCells(definition, values), [definition, values]);
+  const cells = useMemo(() => {
+    const calculated = fieldsOf(definition)
+      .filter((field) => field.type === 'calc')
+      .map((field) => [field.id, calculate(definition, field, values, today, outside)]);
+    const all: Values = { ...values, ...(Object.fromEntries(calculated) as Values) };
+    return asCells(definition, all);
+  }, [definition, values, today, outside]);
   return (
     <Card
       title={definition.title}
@@ -170,6 +191,7 @@ function LiveReading({
         <span className="row">
           <OnlineMembers connection={live.connection} compact />
           <SaveStatus connection={live.connection} />
+          <PrintLink documentId={live.info.id} />
           {history && <HistoryLink href={history} />}
         </span>
       }
@@ -223,15 +245,18 @@ function ProjectedSheet({
       icon={masked ? 'mask' : 'eye'}
       {...(masked ? { tone: 'purple' as const } : {})}
       aside={
-        projection.data.generated_at && (
-          <span className="soft number">
-            {new Date(projection.data.generated_at).toLocaleString('ja-JP', {
-              dateStyle: 'medium',
-              timeStyle: 'short',
-            })}{' '}
-            の版
-          </span>
-        )
+        <span className="row">
+          {projection.data.generated_at && (
+            <span className="soft number">
+              {new Date(projection.data.generated_at).toLocaleString('ja-JP', {
+                dateStyle: 'medium',
+                timeStyle: 'short',
+              })}{' '}
+              の版
+            </span>
+          )}
+          <PrintLink documentId={documentId} />
+        </span>
       }
     >
       {error && (

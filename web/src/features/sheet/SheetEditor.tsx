@@ -27,6 +27,7 @@ import {
   useUnread,
 } from '../../ui';
 import { localDate } from '../cases/dates';
+import { CarryBar, CarryHint, type Carrying } from './Carry';
 import { controlId, FieldEditor, type References } from './FieldEditor';
 import { FieldHistoryLink, HistoryLink } from './HistoryLink';
 import { SeenBadge } from './SeenBadge';
@@ -77,6 +78,7 @@ export function SheetEditor({
   seenBy,
   outside = {},
   history,
+  carrying,
   aside,
 }: {
   connection: DocumentConnection;
@@ -84,10 +86,15 @@ export function SheetEditor({
   references: References;
   /** Agencies that can see this sheet, with their levels. */
   seenBy: readonly SeenBy[];
-  /** Values from elsewhere that conditions and checks read: `case.status` and the like. */
+  /**
+   * Values from elsewhere: what conditions and checks read (`case.status`), and what automatic
+   * fields show (`sheet.case_no`).
+   */
   outside?: Values;
   /** Address of the sheet's history. */
   history?: string;
+  /** What other sheets of the case hold for this one. */
+  carrying?: Carrying;
   /** Right end of the head line. */
   aside?: ReactNode;
 }) {
@@ -213,6 +220,8 @@ export function SheetEditor({
     return new Map(fieldsOf(definition).map((field) => [field.id, beside(field)]));
   }, [seenBy, history, definition]);
   const lookup = lookupIn(values, outside);
+  const isEmptyField = (field: Field) =>
+    standing(field, lookup).visible && !filled(values[field.id]);
 
   const editor = (field: Field) => {
     const { visible, required } = standing(field, lookup);
@@ -224,7 +233,12 @@ export function SheetEditor({
       field,
       map: fields,
       path: field.id,
-      value: field.type === 'calc' ? calculate(definition, field, values, today) : values[field.id],
+      value:
+        field.type === 'calc'
+          ? calculate(definition, field, values, today, outside)
+          : field.automatic
+            ? outside[`sheet.${field.id}`]
+            : values[field.id],
       required,
       error: errors.get(field.id),
       peers: peersAt.get(field.id) ?? NO_PEERS,
@@ -239,6 +253,14 @@ export function SheetEditor({
         ) : (
           <FieldEditor {...shared} />
         )}
+        {carrying && isEmptyField(field) && (
+          <CarryHint
+            definition={definition}
+            field={field}
+            carrying={carrying}
+            references={references}
+          />
+        )}
       </div>
     );
   };
@@ -248,7 +270,7 @@ export function SheetEditor({
       <div className="sheet" ref={root}>
         <nav className="sheet__toc no-print" aria-label="この様式の見出し">
           <ol>
-            {progress.map((section) => (
+            {progress.filter(hasFields).map((section) => (
               <li key={section.id}>
                 <a
                   href={`#section-${section.id}`}
@@ -362,20 +384,39 @@ export function SheetEditor({
                 </ul>
               </Notice>
             )}
-            {definition.sections.map((section) => (
-              <section key={section.id} aria-labelledby={`section-${section.id}`}>
-                <h3 className="sheet__section" id={`section-${section.id}`} tabIndex={-1}>
-                  {section.title}
-                </h3>
-                {section.help && <p className="soft">{section.help}</p>}
-                <div className="sheet__fields">{section.fields.map(editor)}</div>
-              </section>
-            ))}
+            {carrying && (
+              <CarryBar
+                definition={definition}
+                carrying={carrying}
+                references={references}
+                isEmpty={isEmptyField}
+              />
+            )}
+            {definition.sections.map((section) => {
+              const editors = section.fields.map(editor);
+              // A heading over nothing would only be scrolled past.
+              return (
+                editors.some(Boolean) && (
+                  <section key={section.id} aria-labelledby={`section-${section.id}`}>
+                    <h3 className="sheet__section" id={`section-${section.id}`} tabIndex={-1}>
+                      {section.title}
+                    </h3>
+                    {section.help && <p className="soft">{section.help}</p>}
+                    <div className="sheet__fields">{editors}</div>
+                  </section>
+                )
+              );
+            })}
           </div>
         </div>
       </div>
     </UnreadContext>
   );
+}
+
+/** Whether a section has anything to fill in just now. */
+function hasFields(section: SectionState): boolean {
+  return section.total > 0;
 }
 
 /** A date or number being typed is not in the document yet: its history is the browser's. */

@@ -3,7 +3,7 @@
 use domain::{
     disclosure::{self, Level},
     role::Capability,
-    section::Section,
+    section::{DocumentKind, Section},
 };
 use serde::Serialize;
 use store::{
@@ -119,14 +119,35 @@ pub struct MemberAnswer {
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SectionAnswer {
-    /// `intake`, `assessment`, `network`, `progress`.
+    /// `intake`, `assessment`, `network`, `screening`, `plan`, `progress`, `meeting`, `evaluation`.
     pub section: &'static str,
-    /// Missing for `progress`, whose entries are records.
+    /// The sheet of a section that has only one. Missing for `progress`, whose entries are records,
+    /// for repeated sheets, and for a screening sheet that nobody made yet.
     pub document_id: Option<String>,
+    /// The sheets that exist for the caller, by number.
+    pub sheets: Vec<SheetAnswer>,
+    /// Whether the caller may make the next sheet of the section.
+    pub may_create: bool,
     pub level: &'static str,
     pub comment: bool,
     /// 「この記録を見られる機関」; empty unless the caller reads the section itself.
     pub seen_by: Vec<SeenBy>,
+}
+
+/// A sheet in the list of its section.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SheetAnswer {
+    pub document_id: String,
+    /// プラン番号（回次） and the like; missing for sheets made with the case.
+    pub number: Option<i64>,
+    /// `draft` or `final`.
+    #[schema(value_type = String)]
+    pub state: store::documents::DocumentState,
+    /// Business date that stands in the sheet.
+    pub dated_on: Option<String>,
+    pub created_at: String,
+    pub updated_at: String,
+    pub level: &'static str,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -281,6 +302,15 @@ const OF_OWNER: &[Capability] = &[
 /// Things that a reader of the case does with the role's right.
 const OF_READERS: &[Capability] = &[Capability::ExportCases, Capability::ReadSimilar];
 
+/// Whether the next sheet of a section can be made, and by this caller.
+fn may_create(access: &CaseAccess, section: &cases::SectionView) -> bool {
+    let kind = DocumentKind::ALL
+        .iter()
+        .find(|kind| kind.is_made_later() && kind.section() == Some(section.section));
+    kind.is_some_and(|kind| access.may_create(*kind))
+        && (kind.is_some_and(|kind| kind.is_repeated()) || section.sheets.is_empty())
+}
+
 fn permissions(access: &CaseAccess) -> Vec<&'static str> {
     let mut out: Vec<&'static str> = OF_OWNER
         .iter()
@@ -295,7 +325,7 @@ fn permissions(access: &CaseAccess) -> Vec<&'static str> {
                 .map(|capability| capability.code()),
         );
     }
-    if Section::CURRENT
+    if Section::ALL
         .iter()
         .any(|section| access.decision(*section).comment)
     {
@@ -329,8 +359,22 @@ pub(super) async fn detail(tx: &mut Tx, access: &CaseAccess) -> Result<CaseDetai
         sections: sections
             .into_iter()
             .map(|section| SectionAnswer {
+                may_create: may_create(access, &section),
                 section: section.section.code(),
                 document_id: section.document_id.map(|id| id.0),
+                sheets: section
+                    .sheets
+                    .into_iter()
+                    .map(|sheet| SheetAnswer {
+                        document_id: sheet.id.0,
+                        number: sheet.number,
+                        state: sheet.state,
+                        dated_on: sheet.dated_on,
+                        created_at: sheet.created_at,
+                        updated_at: sheet.updated_at,
+                        level: sheet.level.code(),
+                    })
+                    .collect(),
                 level: section.level.code(),
                 comment: section.comment,
                 seen_by: section

@@ -22,6 +22,7 @@ pub mod answers;
 pub mod change_stage;
 pub mod consents;
 pub mod create;
+pub mod create_sheet;
 mod documents;
 pub mod events;
 pub mod list;
@@ -48,6 +49,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(search::search))
         .routes(routes!(show::show, update::update))
         .routes(routes!(change_stage::change_stage))
+        .routes(routes!(create_sheet::create_sheet))
         .routes(routes!(add_person::add_person))
         .routes(routes!(
             show_disclosures::show_disclosures,

@@ -158,7 +158,7 @@ async fn sight(tx: &mut Tx, access: &CaseAccess) -> Result<Sight, ApiError> {
         .into_values()
         .filter(partner)
         .flat_map(|agency| {
-            Section::CURRENT
+            Section::ALL
                 .iter()
                 .map(move |section| (agency.clone(), *section))
                 .collect::<Vec<_>>()

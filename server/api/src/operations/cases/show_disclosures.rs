@@ -48,10 +48,7 @@ pub(super) async fn matrix(tx: &mut Tx, access: &CaseAccess) -> Result<Disclosur
         })
         .collect();
     Ok(DisclosureMatrix {
-        sections: Section::CURRENT
-            .iter()
-            .map(|section| section.code())
-            .collect(),
+        sections: Section::ALL.iter().map(|section| section.code()).collect(),
         items,
     })
 }

@@ -40,6 +40,8 @@ pub struct ViewAs {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SectionProjection {
     pub section: &'static str,
+    /// Which one of several sheets.
+    pub number: Option<i64>,
     pub projection: ProjectionAnswer,
 }
 
@@ -77,14 +79,15 @@ pub async fn view_as(
     };
     let case = detail(&mut tx, &seen).await?;
     let mut sheets = Vec::new();
-    for section in Section::CURRENT {
+    for sheet in seen.documents(&mut tx).await? {
         // Sheets only: the network is drawn, entries are records.
-        let sheet = seen
-            .document(&mut tx, *section)
-            .await?
-            .filter(|sheet| sheet.info().form.is_some());
-        sheets.extend(sheet.map(|sheet| (*section, sheet)));
+        let section = sheet.info().section.filter(|_| sheet.info().form.is_some());
+        sheets.extend(section.map(|section| (section, sheet)));
     }
+    sheets.sort_by_key(|(section, sheet)| {
+        let place = Section::ALL.iter().position(|other| other == section);
+        (place, sheet.info().number)
+    });
     let entries = Entries::load(&mut tx, &seen, None).await?;
     tx.commit().await?;
     let mut projections = Vec::new();
@@ -92,6 +95,7 @@ pub async fn view_as(
         let projection = projection::answer(&state, &sheet, sheet.level() < Level::Read).await?;
         projections.push(SectionProjection {
             section: section.code(),
+            number: sheet.info().number,
             projection,
         });
     }

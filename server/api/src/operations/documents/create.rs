@@ -17,7 +17,7 @@ use crate::{
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 pub struct NewDocument {
-    /// `note`: the other kinds are made with their case.
+    /// `note`: the other kinds belong to a case.
     pub kind: String,
 }
 

@@ -11,11 +11,12 @@ use domain::{
     id::DocumentId,
     role::Capability,
 };
-use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{
+    Tx,
     audit::{self, Event},
+    documents::DocumentAccess,
     sessions,
 };
 
@@ -57,9 +58,14 @@ pub async fn finalise(
         .as_deref()
         .and_then(|form| form::catalogue().definition(form))
         .ok_or_else(ApiError::not_found)?;
-    let today = context.caller.viewer.today;
+    let mut tx = state.db().read().await?;
+    let around = Context {
+        outside: outside(&mut tx, &access).await?,
+        ..Context::on(context.caller.viewer.today)
+    };
+    drop(tx);
     // Rules that are broken are said before anybody has to wait.
-    acceptable(&state, &id, definition, today).await?;
+    acceptable(&state, &id, definition, &around).await?;
 
     let mut tx = state.db().write().await?;
     // Asked again, and held: from here to the commit no right is taken away and no form of words
@@ -77,9 +83,13 @@ pub async fn finalise(
     if access.level() < Level::Edit || !caller.may(Capability::EditCase) {
         return Err(ApiError::forbidden());
     }
+    let around = Context {
+        outside: outside(&mut tx, &access).await?,
+        ..around
+    };
     let author = identity_of(&caller).author();
     let kept = async {
-        let (value, seq) = acceptable(&state, &id, definition, today).await?;
+        let (value, seq) = acceptable(&state, &id, definition, &around).await?;
         state
             .hub()
             .keep_version(&author, &id, FINAL)
@@ -98,12 +108,23 @@ pub async fn finalise(
     Ok(Json(FinalAnswer { number, seq }))
 }
 
+/// What the rules read of the case around the sheet.
+async fn outside(tx: &mut Tx, access: &DocumentAccess) -> Result<Map<String, Value>, ApiError> {
+    let Some(case) = &access.info().case else {
+        return Ok(Map::new());
+    };
+    Ok(match tx.case_for(access.caller(), case).await? {
+        Some(case) => case.outside(tx).await?,
+        None => Map::new(),
+    })
+}
+
 /// What stands in the sheet now, when no rule of its form is broken.
 async fn acceptable(
     state: &AppState,
     id: &DocumentId,
     definition: &'static Definition,
-    today: Date,
+    around: &Context,
 ) -> Result<(Value, u64), ApiError> {
     let (value, seq) = state
         .hub()
@@ -113,7 +134,7 @@ async fn acceptable(
         .await
         .map_err(ApiError::internal)?;
     let fields: Map<String, Value> = value.as_object().cloned().unwrap_or_default();
-    let problems: Vec<FieldProblem> = form::validate(definition, &fields, &Context::on(today))
+    let problems: Vec<FieldProblem> = form::validate(definition, &fields, around)
         .into_iter()
         .filter(|issue| issue.severity == Severity::Error)
         .map(|issue| FieldProblem::new(issue.path.clone(), issue.code))

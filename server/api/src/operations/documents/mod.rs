@@ -6,6 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{error::ApiError, events::CaseEvent, state::AppState};
 
+pub mod carry;
 pub mod compare;
 pub mod create;
 pub mod finalise;
@@ -32,6 +33,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(finish_masks::finish_masks))
         .routes(routes!(preview_masks::preview_masks))
         .routes(routes!(mask_reviews::mask_reviews))
+        .routes(routes!(carry::offers, carry::take))
         .routes(routes!(finalise::finalise))
         .routes(routes!(reopen::reopen))
         .routes(routes!(versions::versions, keep_version::keep_version))

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
 };
 use collab::values;
 use domain::{
@@ -10,7 +10,8 @@ use domain::{
     form::{self, Projected, Projection},
     id::DocumentId,
 };
-use serde::Serialize;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{
     audit::{self, Event},
@@ -34,13 +35,23 @@ pub struct ProjectionAnswer {
     pub notice: Option<&'static str>,
 }
 
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectionQuery {
+    /// For paper: noted in the audit as printed, and what 住所秘匿 protects is left out even for
+    /// those who may read it on the screen.
+    #[serde(default)]
+    pub print: bool,
+}
+
 /// What the caller may see of a sheet. A masked reader gets the state of the last scan with every
 /// accepted and pending suggestion masked; a text that changed since carries `withheld`.
-#[utoipa::path(get, path = "/documents/{id}/projection", tag = "documents", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/documents/{id}/projection", tag = "documents", params(("id" = String, Path), ProjectionQuery),
     responses((status = 200, body = ProjectionAnswer), (status = 404)))]
 pub async fn projection(
     State(state): State<AppState>,
     Path(id): Path<String>,
+    Query(query): Query<ProjectionQuery>,
     context: CallContext,
 ) -> Result<Json<ProjectionAnswer>, ApiError> {
     let id: DocumentId = id.into();
@@ -49,14 +60,56 @@ pub async fn projection(
         .document_for(&context.caller, &id)
         .await?
         .ok_or_else(ApiError::not_found)?;
-    let mut event = Event::by(&context.caller, "document.view", "document", id.as_str())
+    let action = if query.print {
+        "document.print"
+    } else {
+        "document.view"
+    };
+    let mut event = Event::by(&context.caller, action, "document", id.as_str())
         .detail(serde_json::json!({"level": access.level()}));
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
     tx.commit().await?;
-    answer(&state, &access, access.level() == Level::Masked)
-        .await
-        .map(Json)
+    let mut shown = answer(&state, &access, access.level() == Level::Masked).await?;
+    if query.print && access.level() > Level::Masked {
+        leave_out_addresses(&state, &access, &mut shown).await?;
+    }
+    Ok(Json(shown))
+}
+
+/// Takes out of a print of the original what 住所秘匿 protects. Text is taken from the last scan; what
+/// was written since is withheld.
+async fn leave_out_addresses(
+    state: &AppState,
+    access: &DocumentAccess,
+    shown: &mut ProjectionAnswer,
+) -> Result<(), ApiError> {
+    let mut tx = state.db().read().await?;
+    let work = tx
+        .work_on(&access.info().id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let facts = work.facts(&mut tx).await?;
+    if !scanning::address_protected(facts.as_ref()) {
+        return Ok(());
+    }
+    let stored = scanning::read_scan(&mut tx, &work).await?;
+    let persons = work.register(&mut tx).await?;
+    drop(tx);
+    let definition = access
+        .info()
+        .form
+        .as_deref()
+        .and_then(|form| form::catalogue().definition(form))
+        .ok_or_else(ApiError::not_found)?;
+    let scan = stored.map(|stored| stored.scan.for_register(&persons));
+    scanning::without_places(
+        definition,
+        scan.as_ref(),
+        &mut shown.fields,
+        &mut scanning::numbering(&persons),
+    );
+    Ok(())
 }
 
 /// Builds the answer; `masked` is also what reviewers preview and 見え方の確認 shows.
@@ -86,13 +139,30 @@ pub async fn answer(
         Value::Object(values) => values,
         _ => Map::new(),
     };
+    let mut tx = state.db().read().await?;
+    let case = match &access.info().case {
+        Some(case) => tx.case_for(access.caller(), case).await?,
+        None => None,
+    };
+    let outside = match case {
+        Some(case) => case.outside(&mut tx).await?,
+        None => Map::new(),
+    };
+    drop(tx);
+    let today = access.caller().viewer.today;
     if !masked {
         return Ok(ProjectionAnswer {
             document_id: id.0,
             level: access.level().code(),
             seq,
             generated_at: None,
-            fields: plain(definition, &current),
+            fields: calculated(
+                definition,
+                plain(definition, &current),
+                &current,
+                &outside,
+                today,
+            ),
             notice: None,
         });
     }
@@ -116,13 +186,15 @@ pub async fn answer(
         .as_ref()
         .map(|facts| disclosure::hidden_persons(&access.caller().viewer, facts))
         .unwrap_or_default();
+    let scan = stored.scan.for_register(&persons);
     let fields = scanning::project(
         definition,
-        &stored.scan.for_register(&persons),
+        &scan,
         &current,
         protected,
         &mut scanning::numbering_for(&persons, &hidden),
     );
+    let fields = calculated(definition, fields, &scan.values, &outside, today);
     Ok(ProjectionAnswer {
         document_id: id.0,
         level: Level::Masked.code(),
@@ -131,6 +203,40 @@ pub async fn answer(
         fields,
         notice: Some("masked"),
     })
+}
+
+/// Adds the calculated fields that hold nothing personal and whose inputs are all shown.
+fn calculated(
+    definition: &form::Definition,
+    mut fields: Projection,
+    values: &Map<String, Value>,
+    outside: &Map<String, Value>,
+    today: Date,
+) -> Projection {
+    for field in definition.fields() {
+        let Some(calculation) = field
+            .calculation
+            .as_ref()
+            .filter(|_| field.pii == form::Pii::None)
+        else {
+            continue;
+        };
+        let hidden = calculation.inputs().into_iter().any(|input| {
+            let input = input.split('/').next().unwrap_or_default();
+            let shown = fields.get(input);
+            values.contains_key(input) && shown.is_none_or(|shown| shown.withheld)
+        });
+        if let Some(value) =
+            form::calculate(definition, field, values, outside, today).filter(|_| !hidden)
+        {
+            let shown = Projected {
+                value: Some(value),
+                ..Projected::default()
+            };
+            fields.insert(field.id.clone(), shown);
+        }
+    }
+    fields
 }
 
 /// Readers of the original see the values as they are.

@@ -22,6 +22,9 @@ pub struct DocumentAnswer {
     pub epoch: u64,
     /// For reviewers.
     pub masks_document_id: Option<String>,
+    /// Which one of its kind in the case: プラン番号（回次）. Missing for sheets made with the case.
+    pub number: Option<i64>,
+    pub dated_on: Option<String>,
     pub updated_at: String,
 }
 
@@ -50,6 +53,8 @@ pub async fn show(
         state: info.state,
         epoch: info.epoch,
         masks_document_id: access.masks().map(|masks| masks.0.clone()),
+        number: info.number,
+        dated_on: info.dated_on.clone(),
         updated_at: info.updated_at.clone(),
     }))
 }

@@ -8,10 +8,10 @@ import { MaskedText, SheetView, useForm, Withheld } from '../../sheet';
 import { caseKeys, type CaseDetail } from '../api';
 import { monthDay } from '../dates';
 import { QueryState } from '../parts';
-import { levelOf, METHODS, sectionLabel, type Level } from '../vocabulary';
+import { levelOf, METHODS, SECTION_FORMS, REPEATED, sectionLabel, type Level } from '../vocabulary';
 
 type ViewAsAnswer = Omit<Schema<'ViewAs'>, 'projections'> & {
-  projections: { section: string; projection: Projection }[];
+  projections: { section: string; number?: number | null; projection: Projection }[];
 };
 
 /** 「見え方の確認」: the case as one of the agencies sees it. */
@@ -78,8 +78,9 @@ export function ViewAs({ detail }: { detail: CaseDetail }) {
           </Card>
           {seen.projections.map((entry) => (
             <ProjectionCard
-              key={entry.section}
+              key={entry.projection.document_id}
               section={entry.section}
+              number={REPEATED.has(entry.section) ? (entry.number ?? null) : null}
               projection={entry.projection}
               level={levelOf(
                 shown.sections.find((other) => other.section === entry.section)?.level,
@@ -115,23 +116,20 @@ export function ViewAs({ detail }: { detail: CaseDetail }) {
 
 function ProjectionCard({
   section,
+  number,
   projection,
   level,
 }: {
   section: string;
+  /** Which one, of sheets that are repeated. */
+  number: number | null;
   projection: Projection;
   level: Level;
 }) {
-  const form = useForm(
-    section === 'intake'
-      ? 'intake_application'
-      : section === 'assessment'
-        ? 'intake_assessment'
-        : null,
-  );
+  const form = useForm(SECTION_FORMS[section]);
   return (
     <Card
-      title={`「${sectionLabel(section)}」の見え方`}
+      title={`「${sectionLabel(section)}${number === null ? '' : ` 第${number}回`}」の見え方`}
       icon="doc"
       aside={<LevelTag level={level} />}
     >
