@@ -1,25 +1,7 @@
 //! Character forms the tokenizer's vocabulary does not know, mapped to forms it does, with every
 //! position kept.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
-static VARIANTS: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
-    include_str!("../data/kanji-variants.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let (variant, common) = line.split_once('\t')?;
-            Some((variant.chars().next()?, common.chars().next()?))
-        })
-        .collect()
-});
-
-/// 髙 → 高, 﨑 → 崎, 邊 → 辺 …; any other character is returned as it is.
-#[must_use]
-pub fn fold_variant(c: char) -> char {
-    VARIANTS.get(&c).copied().unwrap_or(c)
-}
+pub use domain::likeness::fold_variant;
 
 const HALF_WIDTH: &str = "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン";
 

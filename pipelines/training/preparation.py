@@ -28,7 +28,7 @@ _MARKS |= {"\uff9f": _SEMI_VOICED, "゜": _SEMI_VOICED, "\u309a": _SEMI_VOICED}
 def variants() -> dict[str, str]:
     """髙 → 高 …, from the table the runtime compiles in."""
     table = {}
-    text = (REPOSITORY / "models/data/kanji-variants.txt").read_text(encoding="utf-8")
+    text = (REPOSITORY / "datasets/lexicon/kanji-variants.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
         variant, tab, common = line.partition("\t")
         if tab and not line.startswith("#"):

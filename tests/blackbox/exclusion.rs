@@ -124,6 +124,14 @@ pub async fn hides_existence(world: &World) -> Result<()> {
                 ensure!(found.json["items"] == json!([]), "{}", found.text());
             }
         }
+        // Everything that is true of the person proposes nobody.
+        let found = client
+            .post(
+                "/persons/alike",
+                json!({"name": "鵲橋 渡", "kana": "かささぎばし わたる", "birth_date": "1949-07-07", "phone": "0900-92-7777"}),
+            )
+            .await?;
+        ensure!(found.json["items"] == json!([]), "{}", found.text());
         let similar = client
             .post("/similar", json!({ "text": situation }))
             .await?;
@@ -291,6 +299,9 @@ pub async fn hides_a_person(world: &World) -> Result<()> {
             ensure!(found.json["items"] == json!([]), "{}", found.text());
         }
     }
+    let sought = json!({"name": "尾長 舞", "kana": "おなが まい", "birth_date": "1955-03-03"});
+    let found = kikan.post("/persons/alike", sought).await?;
+    ensure!(found.json["items"] == json!([]), "{}", found.text());
     for (what, body) in bodies {
         ensure!(
             !body.contains("尾長") && !body.contains(sister) && !body.contains("妹への電話"),

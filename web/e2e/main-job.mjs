@@ -148,7 +148,7 @@ test('reception: a duplicate is proposed, a new case opens its sheet', async () 
   await page.getByRole('button', { name: '受け付けて' }).click();
   await page.getByText('緊急性を選んでください').first().waitFor();
   await page.locator('input[id^="name-"]').fill('山本 健一');
-  await page.getByText('台帳に似た方がいます').waitFor();
+  await page.getByText('この方ではありませんか').waitFor();
   await picture(page, 'reception', { fullPage: true });
   await checkAccess(page, 'reception');
   await page.locator('input[id^="name-"]').fill(CANARY_NAME);

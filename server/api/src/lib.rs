@@ -31,7 +31,7 @@ use axum::{
 };
 use operations::{
     accounts, agencies, audit, cases, documents, erasures, forms, memberships, network, persons,
-    session, similar, statistics, system, transcripts,
+    postal_codes, session, similar, statistics, system, transcripts,
 };
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
@@ -62,6 +62,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(transcripts::routes())
         .merge(network::routes())
         .merge(forms::routes())
+        .merge(postal_codes::routes())
         .merge(statistics::routes())
         .merge(similar::routes())
         .merge(operations::search::routes())

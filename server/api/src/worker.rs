@@ -86,6 +86,15 @@ impl Agenda {
     }
 }
 
+/// Makes the register's index entries of older versions anew; what fails is tried at the next start.
+async fn refresh_register(state: AppState) {
+    match store::persons::refresh_index(state.db()).await {
+        Ok(0) => {}
+        Ok(persons) => tracing::info!(persons, "register index made anew"),
+        Err(error) => tracing::warn!(%error, "register index not made anew"),
+    }
+}
+
 /// Runs until `stop`. Waits for the models before the first scan; projections and statistics do
 /// not wait for them.
 pub async fn run(state: AppState, stop: CancellationToken) {
@@ -101,6 +110,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     let mut beside = JoinSet::new();
     beside.spawn(erasing::run(state.clone(), stop.clone()));
     beside.spawn(search_index::run(state.clone(), stop.clone()));
+    beside.spawn(refresh_register(state.clone()));
 
     loop {
         let next = agenda.next();

@@ -11,6 +11,7 @@ pub mod form;
 pub mod id;
 pub mod kinship;
 pub mod legal_basis;
+pub mod likeness;
 pub mod mask;
 pub mod my_number;
 pub mod offset;

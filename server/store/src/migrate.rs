@@ -39,6 +39,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "sheets",
         include_str!("../migrations/main/0020_sheets.sql"),
     ),
+    (
+        30,
+        "register",
+        include_str!("../migrations/main/0030_register.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,

@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::agency::AgencyClass;
 use domain::disclosure::{self, CaseFacts, Level, Viewer};
 use domain::id::{AgencyId, CaseId, MunicipalityId, PersonId};
+pub use domain::likeness::normal;
+use domain::likeness::{Grade, Identity, Key, Likeness, phone_key};
 use domain::role::Capability;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
-use unicode_normalization::UnicodeNormalization;
 
 use crate::access::Caller;
 use crate::cases;
 use crate::crypto::blind_index;
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders};
+use crate::database::{Database, Tx, placeholders};
 use crate::error::{Result, StoreError};
 use crate::memberships::optional_date;
 
@@ -133,6 +134,19 @@ impl Person {
         self.fields.get("name").map_or("匿名", String::as_str)
     }
 
+    /// What of the person is compared with others: values of today and of the past.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let mut out = Identity::default();
+        for (field, value) in &self.fields {
+            out.add(field, value);
+        }
+        for fact in &self.former {
+            out.add(&fact.field, &fact.value);
+        }
+        out
+    }
+
     fn date(&self, field: &str) -> Option<Date> {
         self.fields.get(field).and_then(|text| text.parse().ok())
     }
@@ -169,43 +183,26 @@ impl Person {
     }
 }
 
-/// Normal form for look-ups: NFKC (widths), katakana to hiragana, no blanks, lower case, common
-/// variant characters folded.
-#[must_use]
-pub fn normal(text: &str) -> String {
-    text.nfkc()
-        .filter(|c| !c.is_whitespace() && *c != '・' && *c != '-' && *c != '－' && *c != '‐')
-        .map(|c| match c {
-            'ァ'..='ヶ' => char::from_u32(c as u32 - 0x60).unwrap_or(c),
-            '髙' => '高',
-            '﨑' | '嵜' | '碕' => '崎',
-            '德' => '徳',
-            '濵' | '濱' => '浜',
-            '邊' | '邉' => '辺',
-            '齋' => '斎',
-            '齊' => '斉',
-            '澤' => '沢',
-            '廣' => '広',
-            '惠' => '恵',
-            '櫻' => '桜',
-            '國' => '国',
-            '眞' => '真',
-            '嶋' | '嶌' => '島',
-            '桒' => '桑',
-            '槇' => '槙',
-            '𠮷' => '吉',
-            other => other,
-        })
-        .flat_map(char::to_lowercase)
-        .collect()
-}
-
 fn digits(text: &str) -> String {
     normal(text).chars().filter(char::is_ascii_digit).collect()
 }
 
+/// The rules by which index entries are made: counted up with every change of [`index_terms`],
+/// [`like_kind`] or [`domain::likeness`], so that older entries are made anew.
+const INDEX_VERSION: i64 = 1;
+
 /// Longest prefix that is indexed, in characters.
 const PREFIX: usize = 10;
+
+/// Under which kind of entry the keys of a likeness stand.
+const fn like_kind(key: Key) -> &'static str {
+    match key {
+        Key::Name => "like_name",
+        Key::Kana => "like_kana",
+        Key::BirthDate => "birth_date",
+        Key::Phone => "phone",
+    }
+}
 
 /// The index entries of one value: (kind, text).
 fn index_terms(field: &str, value: &str) -> Vec<(&'static str, String)> {
@@ -214,12 +211,10 @@ fn index_terms(field: &str, value: &str) -> Vec<(&'static str, String)> {
         "name_kana" | "alias_kana" => "kana",
         "birth_date" => return vec![("birth_date", value.trim().to_owned())],
         "phone_home" | "phone_mobile" => {
-            let number = digits(value);
-            return if number.len() >= 4 {
-                vec![("phone", number)]
-            } else {
-                Vec::new()
-            };
+            return phone_key(value)
+                .map(|number| ("phone", number))
+                .into_iter()
+                .collect();
         }
         "atena_no" => return vec![("atena_no", digits(value))],
         _ => return Vec::new(),
@@ -310,10 +305,16 @@ async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) 
     let facts = load_facts(tx, municipality, std::slice::from_ref(person)).await?;
     let key = tx.data_key(municipality, &Purpose::Index).await?;
     let mut tokens = BTreeSet::new();
+    let mut identity = Identity::default();
     for (_, fact, _) in facts.values().flatten() {
+        identity.add(&fact.field, &fact.value);
         for (kind, text) in index_terms(&fact.field, &fact.value) {
             tokens.insert((kind, blind_index(&key.key, kind, &text)));
         }
+    }
+    for (key_kind, text) in identity.keys() {
+        let kind = like_kind(key_kind);
+        tokens.insert((kind, blind_index(&key.key, kind, &text)));
     }
     let tokens: Vec<_> = tokens.into_iter().collect();
     for chunk in tokens.chunks(100) {
@@ -332,7 +333,52 @@ async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) 
         }
         query.execute(tx.conn()).await?;
     }
+    sqlx::query("UPDATE persons SET index_version = $3 WHERE municipality_id = $1 AND id = $2")
+        .bind(municipality.as_str())
+        .bind(person.as_str())
+        .bind(INDEX_VERSION)
+        .execute(tx.conn())
+        .await?;
     Ok(())
+}
+
+/// Makes the index entries of older rules anew, a hundred persons per transaction, so that nobody
+/// waits for it. Returns how many persons it made anew; safe to run on several nodes and again.
+///
+/// # Errors
+/// Database away, or a value that cannot be opened.
+pub async fn refresh_index(db: &Database) -> Result<u64> {
+    let mut done = 0;
+    loop {
+        let mut tx = db.write().await?;
+        let behind = sqlx::query(
+            "SELECT municipality_id, id FROM persons WHERE index_version < $1 ORDER BY index_version, municipality_id, id LIMIT 100",
+        )
+        .bind(INDEX_VERSION)
+        .fetch_all(tx.conn())
+        .await?;
+        if behind.is_empty() {
+            return Ok(done);
+        }
+        for row in behind {
+            let municipality = MunicipalityId(row.try_get("municipality_id")?);
+            let person = PersonId(row.try_get("id")?);
+            // Whoever comes second, another node or a change, finds it done.
+            let held = sqlx::query(
+                "UPDATE persons SET index_version = $3 WHERE municipality_id = $1 AND id = $2 AND index_version < $3",
+            )
+            .bind(municipality.as_str())
+            .bind(person.as_str())
+            .bind(INDEX_VERSION)
+            .execute(tx.conn())
+            .await?;
+            if held.rows_affected() > 0 {
+                reindex(&mut tx, &municipality, &person).await?;
+                done += 1;
+            }
+        }
+        tx.commit().await?;
+    }
 }
 
 type FactRows = BTreeMap<PersonId, Vec<(String, Fact, String)>>;
@@ -647,10 +693,6 @@ impl Match {
             _ => sight.register,
         })
     }
-
-    fn is_by_phone_alone(&self) -> bool {
-        self.kinds.iter().all(|kind| *kind == "phone")
-    }
 }
 
 /// Cases a person is in.
@@ -838,6 +880,90 @@ impl Tx {
     }
 }
 
+/// A person of the register who looks like another one, with the reasons.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alike {
+    /// Without what is withheld from the caller.
+    pub person: Person,
+    pub likeness: Likeness,
+    /// Cases with the person as client that the caller may know of: ids and numbers.
+    pub cases: Vec<(CaseId, String)>,
+}
+
+/// Most persons that are opened for one comparison.
+const COMPARED: usize = 60;
+
+impl Tx {
+    /// Persons who look like somebody, the most alike first, at most `limit`. Candidates come from
+    /// the blind index; compared is only what the caller may see of them, so that a value that is
+    /// withheld gives no sign, and whoever is hidden is not found.
+    ///
+    /// # Errors
+    /// Forbidden without access to persons or cases.
+    pub async fn alike(
+        &mut self,
+        caller: &Caller,
+        who: &Identity,
+        except: Option<&PersonId>,
+        limit: usize,
+    ) -> Result<Vec<Alike>> {
+        if !caller.may(Capability::ReadPersons) && !caller.may(Capability::ReadCases) {
+            return Err(StoreError::Forbidden);
+        }
+        let municipality = caller.viewer.municipality.clone();
+        let key = self.data_key(&municipality, &Purpose::Index).await?;
+        let mut candidates: BTreeMap<PersonId, u32> = BTreeMap::new();
+        for (sign, text) in who.keys() {
+            let kind = like_kind(sign);
+            let rows = sqlx::query(
+                "SELECT person_id FROM person_index WHERE municipality_id = $1 AND kind = $2 AND token = $3 ORDER BY person_id LIMIT 200",
+            )
+            .bind(municipality.as_str())
+            .bind(kind)
+            .bind(blind_index(&key.key, kind, &text))
+            .fetch_all(self.conn())
+            .await?;
+            for row in rows {
+                *candidates
+                    .entry(PersonId(row.try_get("person_id")?))
+                    .or_default() += sign.weight();
+            }
+        }
+        if let Some(except) = except {
+            candidates.remove(except);
+        }
+        let mut order: Vec<_> = candidates.into_iter().collect();
+        order.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
+        let mut out = Vec::new();
+        for (id, _) in order.into_iter().take(COMPARED) {
+            let Some(access) = self.person_for(caller, &id).await? else {
+                continue;
+            };
+            let Some(person) = access.person(self).await? else {
+                continue;
+            };
+            let likeness = who.compare(&person.identity());
+            if likeness.grade().is_some() {
+                out.push((access, person, likeness));
+            }
+        }
+        out.sort_by_key(|(_, _, likeness)| {
+            std::cmp::Reverse((likeness.grade(), likeness.weight()))
+        });
+        out.truncate(limit);
+        let mut answer = Vec::with_capacity(out.len());
+        for (access, person, likeness) in out {
+            let cases = access.cases_as_client(self).await?;
+            answer.push(Alike {
+                person,
+                likeness,
+                cases,
+            });
+        }
+        Ok(answer)
+    }
+}
+
 /// Persons that match a query by the blind index. Not filtered by right: see [`Match::is_shown`].
 pub(crate) async fn matching(
     tx: &mut Tx,
@@ -855,9 +981,9 @@ pub(crate) async fn matching(
     if let Ok(day) = query.trim().parse::<Date>() {
         wanted.push(("birth_date", day.to_string()));
     }
+    wanted.extend(phone_key(query).map(|number| ("phone", number)));
     let number = digits(query);
     if number.len() >= 4 {
-        wanted.push(("phone", number.clone()));
         wanted.push(("atena_no", number));
     }
     wanted.push(("name", text.clone()));
@@ -1098,53 +1224,55 @@ impl PersonAccess {
         Ok(version + 1)
     }
 
-    /// Persons that may be the same, with the reasons as codes: `birth_date`, `kana`, `phone`.
+    /// Persons that are likely to be the same one, the most alike first. Compared is what the caller
+    /// may see, of this person as of the others.
     ///
     /// # Errors
     /// Database away.
-    pub async fn duplicates(&self, tx: &mut Tx) -> Result<Vec<(PersonId, Vec<&'static str>)>> {
+    pub async fn duplicates(&self, tx: &mut Tx) -> Result<Vec<Alike>> {
         let Some(me) = self.person(tx).await? else {
             return Ok(Vec::new());
         };
+        let mut found = tx
+            .alike(&self.caller, &me.identity(), Some(&self.person), 10)
+            .await?;
+        found.retain(|alike| alike.likeness.grade() == Some(Grade::Likely));
+        Ok(found)
+    }
+
+    /// Cases with this person as client whom the caller reads by name in them: ids and numbers, the
+    /// newest first.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn cases_as_client(&self, tx: &mut Tx) -> Result<Vec<(CaseId, String)>> {
+        if !self.caller.may(Capability::ReadCases) {
+            return Ok(Vec::new());
+        }
         let municipality = self.caller.viewer.municipality.clone();
-        let mut reasons: BTreeMap<PersonId, BTreeSet<&'static str>> = BTreeMap::new();
-        for (field, reason) in [
-            ("birth_date", "birth_date"),
-            ("name_kana", "kana"),
-            ("phone_home", "phone"),
-            ("phone_mobile", "phone"),
-        ] {
-            let Some(value) = me.fields.get(field) else {
-                continue;
-            };
-            for found in matching(tx, &municipality, value, 50).await? {
-                if found.person == self.person {
-                    continue;
-                }
-                // A number that is withheld is no sign: whoever enters numbers would learn the right one.
-                let reason = if found.is_by_phone_alone() {
-                    "phone"
-                } else {
-                    reason
-                };
-                if visible(tx, &self.caller, std::slice::from_ref(&found.person))
-                    .await?
-                    .values()
-                    .any(|(sight, _)| found.is_shown(*sight))
-                {
-                    reasons.entry(found.person).or_default().insert(reason);
-                }
-            }
+        let rows = sqlx::query(
+            "SELECT c.id, c.case_no FROM case_persons p \
+             JOIN cases c ON c.municipality_id = p.municipality_id AND c.id = p.case_id \
+             WHERE p.municipality_id = $1 AND p.person_id = $2 AND p.role = 'client' ORDER BY c.received_on DESC, c.id DESC",
+        )
+        .bind(municipality.as_str())
+        .bind(self.person.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+        let mut numbers = Vec::new();
+        for row in rows {
+            numbers.push((CaseId(row.try_get("id")?), row.try_get("case_no")?));
         }
-        let mut out = Vec::new();
-        for (id, why) in reasons {
-            // One shared day of birth alone is no sign.
-            if why.len() >= 2 || why.contains("kana") {
-                out.push((id, why.into_iter().collect::<Vec<_>>()));
-            }
-        }
-        out.sort_by_key(|(_, why)| std::cmp::Reverse(why.len()));
-        Ok(out)
+        let ids: Vec<CaseId> = numbers.iter().map(|(id, _)| id.clone()).collect();
+        let facts = cases::facts(tx, &municipality, &ids).await?;
+        numbers.retain(|(id, _)| {
+            facts.get(id).is_some_and(|case| {
+                disclosure::case_visible(&self.caller.viewer, case)
+                    && disclosure::person_level(&self.caller.viewer, case, &self.person)
+                        >= Level::Read
+            })
+        });
+        Ok(numbers)
     }
 }
 
@@ -1280,15 +1408,6 @@ impl PersonAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn look_ups_fold_width_kana_and_variants() {
-        assert_eq!(normal("ヤマダ　タロウ"), "やまだたろう");
-        assert_eq!(normal("ｶﾞﾄｳ"), "がとう");
-        assert_eq!(normal("髙橋"), "高橋");
-        assert_eq!(normal("渡邉 Ａｎｎａ"), "渡辺anna");
-        assert_eq!(digits("０９０-1234－5678"), "09012345678");
-    }
 
     #[test]
     fn the_dead_do_not_grow_older() {

@@ -1094,6 +1094,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/persons/alike": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Persons who may be the one described, the most alike first; of those whom the caller may see, by
+         *     what the caller may see of them.
+         */
+        post: operations["post_persons_alike"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/persons/search": {
         parameters: {
             query?: never;
@@ -1127,6 +1147,23 @@ export interface paths {
         head?: never;
         /** Change a person. */
         patch: operations["patch_persons_id"];
+        trace?: never;
+    };
+    "/api/v1/postal-codes/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Look up a postal code. It comes in the body: where somebody lives never stands in an address. */
+        post: operations["post_postal_codes_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/search": {
@@ -1654,6 +1691,47 @@ export interface components {
         AgencyList: {
             items: components["schemas"]["AgencyAnswer"][];
         };
+        AlikeList: {
+            items: components["schemas"]["AlikePerson"][];
+        };
+        AlikePerson: components["schemas"]["PersonSummary"] & {
+            /** @description Both birth dates are known and not the same. */
+            birth_differs: boolean;
+            /** @description Not only a telephone that a household may share. */
+            likely: boolean;
+            /**
+             * @description The strongest first: `name`, `name_variant`, `name_swapped`, `kana`, `kana_swapped`,
+             *     `kana_like`, `given_name`, `birth_date`, `phone`, `address`.
+             */
+            reasons: string[];
+        };
+        /** @description What is known so far of somebody; everything may be missing. */
+        AlikeQuery: {
+            /** @default null */
+            address?: string | null;
+            /**
+             * @description ISO date.
+             * @default null
+             */
+            birth_date?: string | null;
+            /**
+             * @description Hiragana or katakana.
+             * @default null
+             */
+            kana?: string | null;
+            /**
+             * @description At most 20; 5 when missing.
+             * @default null
+             */
+            limit?: number | null;
+            /** @default null */
+            name?: string | null;
+            /**
+             * @description Any notation.
+             * @default null
+             */
+            phone?: string | null;
+        };
         AmendProgress: {
             /** @description What it should have said, or what is added. */
             content?: string | null;
@@ -2016,7 +2094,7 @@ export interface components {
         Duplicate: {
             name: string;
             person_id: string;
-            /** @description `birth_date`, `kana`, `phone`. */
+            /** @description As of `POST /persons/alike`. */
             reasons: string[];
         };
         EnrolmentAnswer: {
@@ -2607,6 +2685,20 @@ export interface components {
             x: number;
             /** Format: double */
             y: number;
+        };
+        PostalCodePlace: {
+            city: string;
+            prefecture: string;
+            /** @description Empty where the code stands for the rest of the municipality. */
+            town: string;
+        };
+        PostalCodePlaces: {
+            /** @description More than one where towns share a code; none for a code that is not in use. */
+            items: components["schemas"]["PostalCodePlace"][];
+        };
+        PostalCodeQuery: {
+            /** @description Seven digits in any notation: `105-0011`, `〒１０５００１１`. */
+            code: string;
         };
         /** @description An entry as the caller sees it. */
         ProgressAnswer: {
@@ -6101,6 +6193,43 @@ export interface operations {
             };
         };
     };
+    post_persons_alike: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlikeQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlikeList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_persons_search: {
         parameters: {
             query?: never;
@@ -6204,6 +6333,36 @@ export interface operations {
                 content?: never;
             };
             /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_postal_codes_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostalCodeQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostalCodePlaces"];
+                };
+            };
+            /** @description invalid: not seven digits */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -11,6 +11,7 @@ pub mod forms;
 pub mod memberships;
 pub mod network;
 pub mod persons;
+pub mod postal_codes;
 pub mod search;
 pub mod session;
 pub mod similar;

@@ -6,6 +6,7 @@ mod erasure;
 mod foundation;
 mod log;
 mod nodes;
+mod register;
 mod world;
 
 /// Each function becomes two tests, `name::sqlite` and `name::postgres`.

@@ -99,6 +99,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'progress.add': '支援経過の記録',
   'progress.amend': '支援経過の訂正',
   'person.search': '台帳の検索',
+  'person.alike': '台帳の似た方の確認',
   'person.view': '台帳の閲覧',
   'person.create': '台帳への登録',
   'person.update': '台帳の変更',

@@ -19,6 +19,7 @@ import {
 import { useAgencies } from './api';
 import { localDate, wareki } from './dates';
 import { FlagChips, QueryState } from './parts';
+import { PostalPlaces } from './PostalCode';
 import {
   PROTECTED_FIELDS,
   protectionChanges,
@@ -29,6 +30,7 @@ import {
   type RegisterDraft,
   type RegisterField,
   type RegisterPerson,
+  withPlace,
 } from './register';
 import { flag, FLAG_CODES, genderLabel } from './vocabulary';
 
@@ -207,9 +209,20 @@ function Identity({
         <Withholding />
       ) : (
         <div className="two">
-          {PROTECTED_FIELDS.map((field) => (
-            <TextInput key={field} {...control(field)} />
-          ))}
+          {PROTECTED_FIELDS.map((field) =>
+            field === 'postal_code' ? (
+              <div key={field}>
+                <TextInput {...control(field)} inputMode="numeric" />
+                <PostalPlaces
+                  code={values.postal_code}
+                  address={values.address}
+                  onTake={(place) => set('address')(withPlace(place, values.address))}
+                />
+              </div>
+            ) : (
+              <TextInput key={field} {...control(field)} />
+            ),
+          )}
         </div>
       )}
       <TextArea {...control('contact_caution')} rows={2} />

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
@@ -7,7 +7,7 @@ import { problemText } from '../../i18n/problems';
 import { Button, Checkbox, DateInput, Notice, Select, Tag, TextInput } from '../../ui';
 import { personName, type Person } from './api';
 import { ageOn, wareki } from './dates';
-import { duplicateQuery, MATCH_WORDS, matchOf, type PersonDraft } from './reception';
+import { alikeQuery, nameBeginning, REASON_WORDS, type PersonDraft } from './reception';
 import { genderLabel } from './vocabulary';
 
 /** Who somebody is: typed, with the register's like entries beside it, or taken from the register. */
@@ -101,12 +101,23 @@ export function PersonFields({
           onChange={(gender) => onChange({ gender })}
         />
       </div>
+      <div className="two">
+        <TextInput
+          id={`phone-${key}`}
+          label="電話"
+          support="分かるときだけ。台帳に同じ番号の方がいるか、ここで分かります。"
+          inputMode="tel"
+          value={person.phone}
+          onChange={(phone) => onChange({ phone })}
+          error={errorAt(`phone-${key}`)}
+        />
+      </div>
       <Checkbox
         label="氏名が分からない・匿名の相談"
         checked={person.anonymous}
         onChange={(anonymous) => onChange({ anonymous })}
       />
-      <Duplicates
+      <Alike
         person={person}
         chosen={chosen}
         today={today}
@@ -116,8 +127,8 @@ export function PersonFields({
   );
 }
 
-/** Register entries that may be the same person, proposed while the name is typed. */
-function Duplicates({
+/** 「この方ではありませんか」: entries of the register that may be the one being typed in. */
+function Alike({
   person,
   chosen,
   today,
@@ -129,62 +140,121 @@ function Duplicates({
   onChoose: (person: Person) => void;
 }) {
   const { can } = useSession();
-  const wanted = useSettled(duplicateQuery(person), 350);
+  const asked = useSettled(JSON.stringify(alikeQuery(person)), 350);
+  const wanted = asked !== 'null' && (can('read_persons') || can('read_cases'));
   const query = useQuery({
-    queryKey: ['persons', wanted],
+    queryKey: ['persons', 'alike', asked],
     // Names travel in the body, never in an address.
-    queryFn: () => api.post<Schema<'PersonList'>>('persons/search', { q: wanted ?? '' }),
-    enabled: wanted !== null && can('read_persons'),
+    queryFn: () =>
+      api.post<Schema<'AlikeList'>>('persons/alike', JSON.parse(asked) as Schema<'AlikeQuery'>),
+    enabled: wanted,
+    // What was found stays on the screen while the next letters are looked up.
+    placeholderData: keepPreviousData,
   });
-  const order = { birth: 0, name: 1, near: 2 } as const;
-  const found = (query.data?.items ?? [])
-    .map((entry) => ({ entry, match: matchOf(person, entry) }))
-    .sort((a, b) => order[a.match] - order[b.match])
-    .slice(0, 5);
+  const alike = wanted ? (query.data?.items ?? []) : [];
+  // Half a name is like nobody's: then whoever begins like it can be chosen.
+  const beginning = nameBeginning(JSON.parse(asked) as Schema<'AlikeQuery'> | null);
+  const nobody = wanted && query.isSuccess && !query.isPlaceholderData && alike.length === 0;
+  const near = useQuery({
+    queryKey: ['persons', 'beginning', beginning],
+    queryFn: () =>
+      api.post<Schema<'PersonList'>>('persons/search', { q: beginning ?? '', limit: 5 }),
+    enabled: nobody && beginning !== null,
+  });
+  const found: Schema<'AlikePerson'>[] =
+    alike.length > 0 || !nobody
+      ? alike
+      : (near.data?.items ?? []).map((entry) => ({
+          ...entry,
+          reasons: ['beginning'],
+          birth_differs: false,
+          likely: false,
+        }));
+  const grade = gradeOf(found);
   return (
     <div role="status">
-      {wanted !== null && query.isError && (
+      {wanted && query.isError && (
         <p className="soft">
           台帳を調べられませんでした（{problemText(query.error)}）。このまま進められます。
         </p>
       )}
-      {wanted !== null && found.length > 0 && (
-        <Notice
-          tone="warning"
-          title="台帳に似た方がいます。同じ方なら選んでください（二重登録を防ぎます）"
-        >
+      {found.length > 0 && (
+        <Notice tone={grade === 'likely' ? 'warning' : 'info'} title={GRADES[grade].title}>
           <ul>
-            {found.map(({ entry, match }) => {
-              const age = entry.age ?? ageOn(entry.birth_date, today);
-              return (
-                <li key={entry.id} className="duplicate">
-                  <span>
-                    <strong>{personName(entry)}</strong>さん　
-                    <span className="soft">
-                      {entry.birth_date && wareki(entry.birth_date)}
-                      {age !== null && `（${age}歳）`} {genderLabel(entry.gender)}
-                      {entry.cases &&
-                        entry.cases.length > 0 &&
-                        `　事案 ${entry.cases.map((item) => item.case_no).join('、')}`}
-                    </span>
-                  </span>
-                  <Tag tone={match === 'near' ? 'plain' : 'orange'} small>
-                    {MATCH_WORDS[match]}
-                  </Tag>
-                  {chosen.includes(entry.id) ? (
-                    <span className="soft">すでに加えた方です</span>
-                  ) : (
-                    <Button size="s" onClick={() => onChoose(entry)}>
-                      この方を選ぶ
-                    </Button>
-                  )}
-                </li>
-              );
-            })}
+            {found.map((entry) => (
+              <li key={entry.id} className="duplicate">
+                <AlikeEntry entry={entry} today={today} />
+                {chosen.includes(entry.id) ? (
+                  <span className="soft">すでに加えた方です</span>
+                ) : (
+                  <Button size="s" onClick={() => onChoose(entry)}>
+                    この方を選ぶ
+                    <span className="visually-hidden">（{personName(entry)}さん）</span>
+                  </Button>
+                )}
+              </li>
+            ))}
           </ul>
-          <p className="soft">違う方なら、このまま進んでください。</p>
+          <p className="soft">{GRADES[grade].advice}違う方なら、このまま進んでください。</p>
         </Notice>
       )}
+    </div>
+  );
+}
+
+const GRADES = {
+  likely: {
+    title: 'この方ではありませんか',
+    advice: '同じ方なら選ぶと、二重に登録されません。',
+  },
+  phone: {
+    title: '同じ電話番号の方が台帳にいます',
+    advice: '同じ世帯の方かもしれません。',
+  },
+  beginning: {
+    title: '名前の初めが同じ方が台帳にいます',
+    advice: '同じ方なら選べます。',
+  },
+} as const;
+
+function gradeOf(found: readonly Schema<'AlikePerson'>[]): keyof typeof GRADES {
+  if (found.some((entry) => entry.likely)) return 'likely';
+  return found.some((entry) => entry.reasons.includes('phone')) ? 'phone' : 'beginning';
+}
+
+function AlikeEntry({ entry, today }: { entry: Schema<'AlikePerson'>; today: string }) {
+  const age = entry.age ?? ageOn(entry.birth_date, today);
+  const numbers = entry.cases.map((item) => item.case_no);
+  // The title says the beginning of all of them.
+  const told = entry.reasons.filter((reason) => reason in REASON_WORDS);
+  return (
+    <div className="alike">
+      <p>
+        <strong>{personName(entry)}</strong>さん
+        {entry.kana && <span className="soft">（{entry.kana}）</span>}　
+        <span className="soft">
+          {entry.birth_date && `${wareki(entry.birth_date)}生まれ`}
+          {age !== null && `　${age}歳`}　{genderLabel(entry.gender)}
+        </span>
+      </p>
+      {(entry.address || entry.address_withheld || numbers.length > 0) && (
+        <p className="soft">
+          {entry.address_withheld ? '住所は秘匿されています' : entry.address}
+          {numbers.length > 0 && `　事案 ${numbers.join('、')}`}
+        </p>
+      )}
+      <p className="alike-reasons">
+        {told.map((reason) => (
+          <Tag key={reason} tone={entry.likely ? 'orange' : 'plain'} small>
+            {REASON_WORDS[reason] ?? reason}
+          </Tag>
+        ))}
+        {entry.birth_differs && (
+          <Tag tone="plain" small>
+            生年月日は違います
+          </Tag>
+        )}
+      </p>
     </div>
   );
 }

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Person } from './api';
 import {
-  duplicateQuery,
+  alikeQuery,
   emptyPerson,
   halfWidthNumber,
-  matchOf,
+  nameBeginning,
+  personBody,
   receptionBody,
   receptionProblems,
   toKatakana,
+  type PersonDraft,
   type ReceptionDraft,
 } from './reception';
 
@@ -75,22 +77,37 @@ describe('reception', () => {
   });
 });
 
-describe('duplicates', () => {
-  const person = entry({ kana: 'タカハシ タカシ', birth_date: '1965-01-02' });
-
+describe('who may be known already', () => {
   it('asks once there is enough to go by', () => {
-    expect(duplicateQuery({ ...emptyPerson('1'), name: '高' })).toBeNull();
-    expect(duplicateQuery({ ...emptyPerson('1'), name: '高橋' })).toBe('高橋');
-    expect(duplicateQuery({ ...emptyPerson('1'), kana: 'たかはし' })).toBe('タカハシ');
-    expect(duplicateQuery({ ...emptyPerson('1'), name: '高橋', anonymous: true })).toBeNull();
+    const draft = (part: Partial<PersonDraft>) => alikeQuery({ ...emptyPerson('1'), ...part });
+    expect(draft({ name: '高' })).toBeNull();
+    expect(draft({ birth: '1965-01-02' })).toBeNull();
+    expect(draft({ name: '高橋' })).toEqual({ name: '高橋' });
+    expect(draft({ kana: 'たかはし', birth: '1965-01-02' })).toEqual({
+      kana: 'タカハシ',
+      birth_date: '1965-01-02',
+    });
+    expect(draft({ name: '高橋', birth: '1965年' })).toEqual({ name: '高橋' });
+    expect(draft({ name: '氏名不詳', anonymous: true })).toBeNull();
+    expect(draft({ anonymous: true, phone: '０３-0000-0000' })).toEqual({
+      phone: '０３-0000-0000',
+    });
+    expect(draft({ name: '高橋', known: entry({}) })).toBeNull();
   });
 
-  it('tells how strong the likeness is', () => {
-    expect(matchOf({ ...emptyPerson('1'), name: '高橋', birth: '1965-01-02' }, person)).toBe(
-      'birth',
-    );
-    expect(matchOf({ ...emptyPerson('1'), name: '髙橋隆' }, person)).toBe('name');
-    expect(matchOf({ ...emptyPerson('1'), kana: 'たかはしたかし' }, person)).toBe('name');
-    expect(matchOf({ ...emptyPerson('1'), name: '高橋' }, person)).toBe('near');
+  it('looks for the beginning of a name when nobody is alike', () => {
+    expect(nameBeginning({ name: '高橋', kana: 'タカハシ' })).toBe('高橋');
+    expect(nameBeginning({ kana: 'タカハシ' })).toBe('タカハシ');
+    expect(nameBeginning({ phone: '03-0000-0000' })).toBeNull();
+    expect(nameBeginning(null)).toBeNull();
+  });
+
+  it('puts a number where it belongs', () => {
+    const body = (phone: string) => personBody({ ...emptyPerson('1'), name: '高橋', phone });
+    expect(body(' 090-0000-0000 ')).toMatchObject({ person: { phone_mobile: '090-0000-0000' } });
+    expect(body('+81 80 0000 0000')).toMatchObject({
+      person: { phone_mobile: '+81 80 0000 0000' },
+    });
+    expect(body('0422-00-0000')).toMatchObject({ person: { phone_home: '0422-00-0000' } });
   });
 });

@@ -1,5 +1,4 @@
 /** The reception form as plain data: what is checked, what is sent, who may already be known. */
-import { readDate } from '../../forms/wareki';
 import type { Schema } from '../../api/types';
 import type { Person } from './api';
 
@@ -13,6 +12,7 @@ export interface PersonDraft {
   birth: string;
   gender: string;
   age: string;
+  phone: string;
   anonymous: boolean;
 }
 
@@ -25,7 +25,17 @@ export interface ReceptionDraft {
 }
 
 export function emptyPerson(key: string): PersonDraft {
-  return { key, known: null, name: '', kana: '', birth: '', gender: '', age: '', anonymous: false };
+  return {
+    key,
+    known: null,
+    name: '',
+    kana: '',
+    birth: '',
+    gender: '',
+    age: '',
+    phone: '',
+    anonymous: false,
+  };
 }
 
 type AnybodyBody = { person_id: string } | { person: Partial<Schema<'PersonInput'>> };
@@ -109,6 +119,7 @@ export function receptionBody(draft: ReceptionDraft): Record<string, unknown> {
 export function personBody(draft: PersonDraft): AnybodyBody {
   if (draft.known) return { person_id: draft.known.id };
   const age = halfWidthNumber(draft.age);
+  const phone = draft.phone.trim();
   return {
     person: {
       name: draft.anonymous && draft.name.trim() === '' ? '氏名不詳' : draft.name.trim(),
@@ -116,36 +127,55 @@ export function personBody(draft: PersonDraft): AnybodyBody {
       ...(draft.gender ? { gender: draft.gender } : {}),
       ...(draft.birth ? { birth_date: draft.birth } : {}),
       ...(!draft.birth && age !== null ? { estimated_age: age } : {}),
+      ...(phone ? { [phoneField(phone)]: phone } : {}),
       is_anonymous: draft.anonymous,
     },
   };
 }
 
-/** What the register is asked for while a name is typed; null = too little to ask. */
-export function duplicateQuery(client: PersonDraft): string | null {
-  if (client.known || client.anonymous) return null;
-  const name = client.name.trim();
-  if ([...name.replace(/\s/g, '')].length >= 2) return name;
-  const kana = toKatakana(client.kana);
-  return kana && kana.replace(/\s/g, '').length >= 3 ? kana : null;
+function digitsOf(text: string): string {
+  return text
+    .normalize('NFKC')
+    .replace(/^\s*\+81/, '0')
+    .replace(/\D/g, '');
 }
 
-export type Match = 'birth' | 'name' | 'near';
-
-/** How strongly a register entry resembles what was typed; strongest first on the screen. */
-export function matchOf(client: PersonDraft, person: Person): Match {
-  const plain = (text: string | null | undefined): string =>
-    (text ?? '').normalize('NFKC').replace(/\s/g, '');
-  const birth = readDate(client.birth);
-  if (birth.ok && person.birth_date === birth.iso) return 'birth';
-  if (plain(person.name) !== '' && plain(person.name) === plain(client.name)) return 'name';
-  const kana = toKatakana(client.kana);
-  if (kana && plain(toKatakana(person.kana ?? '') ?? '') === plain(kana)) return 'name';
-  return 'near';
+/** Numbers of 060 to 090 are of mobile telephones. */
+function phoneField(phone: string): 'phone_home' | 'phone_mobile' {
+  return /^0?[6-9]0\d{8}$/.test(digitsOf(phone)) ? 'phone_mobile' : 'phone_home';
 }
 
-export const MATCH_WORDS: Readonly<Record<Match, string>> = {
-  birth: '生年月日が同じ',
-  name: '氏名・ふりがなが同じ',
-  near: '似た氏名',
+/** What the register is asked for while somebody is typed in; null = too little to ask. */
+export function alikeQuery(person: PersonDraft): Schema<'AlikeQuery'> | null {
+  if (person.known) return null;
+  const letters = (text: string): number => [...text.replace(/\s/g, '')].length;
+  const name = person.anonymous ? '' : person.name.trim();
+  const kana = person.anonymous ? '' : (toKatakana(person.kana) ?? '');
+  const phone = person.phone.trim();
+  const query = {
+    ...(letters(name) >= 2 ? { name } : {}),
+    ...(letters(kana) >= 2 ? { kana } : {}),
+    ...(digitsOf(phone).length >= 9 ? { phone } : {}),
+  };
+  if (Object.keys(query).length === 0) return null;
+  return /^\d{4}-\d{2}-\d{2}$/.test(person.birth) ? { ...query, birth_date: person.birth } : query;
+}
+
+/** What the register's names may begin with; null where nothing of a name was typed. */
+export function nameBeginning(query: Schema<'AlikeQuery'> | null): string | null {
+  return query?.name ?? query?.kana ?? null;
+}
+
+/** Why the register proposes somebody, by the server's codes. */
+export const REASON_WORDS: Readonly<Record<string, string>> = {
+  name: '氏名が同じ',
+  name_variant: '氏名が字体違いで同じ',
+  name_swapped: '姓と名が逆',
+  kana: 'ふりがなが同じ',
+  kana_swapped: 'ふりがなの姓と名が逆',
+  kana_like: 'ふりがなが似ている',
+  given_name: '名が同じ（改姓かもしれません）',
+  birth_date: '生年月日が同じ',
+  phone: '電話番号が同じ',
+  address: '住所が同じ',
 };

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
+  placeOf,
+  postalDigits,
   protectionChanges,
   registerDraft,
   registerPatch,
   registerProblems,
+  replaces,
+  withPlace,
   type RegisterPerson,
 } from './register';
 
@@ -103,5 +107,24 @@ describe('changing a register person', () => {
     draft.values.phone_home = '0900-55-0101';
     expect(registerProblems(before, draft, TODAY)).toEqual([]);
     expect(registerPatch(before, draft)).toMatchObject({ set: { phone_home: '0900-55-0101' } });
+  });
+});
+
+describe('postal codes', () => {
+  it('reads a code in any notation', () => {
+    expect(postalDigits('〒１０５－００１１')).toBe('1050011');
+    expect(postalDigits('105-0011')).toBe('1050011');
+    expect(postalDigits('105-001')).toBeNull();
+    expect(postalDigits('105-00111')).toBeNull();
+  });
+
+  it('keeps the numbers that were typed before the place', () => {
+    const place = placeOf({ prefecture: '東京都', city: '港区', town: '芝公園' });
+    expect(withPlace(place, '')).toBe('東京都港区芝公園');
+    expect(withPlace(place, '4-2-8')).toBe('東京都港区芝公園4-2-8');
+    expect(replaces('4-2-8')).toBe(false);
+    // Another address is replaced; the button says so.
+    expect(replaces('架空市本町1-2')).toBe(true);
+    expect(withPlace(place, '架空市本町1-2')).toBe('東京都港区芝公園');
   });
 });

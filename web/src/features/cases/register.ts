@@ -180,3 +180,24 @@ export function registerProblems(
 function sameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   return a.size === b.size && [...a].every((item) => b.has(item));
 }
+
+/** The seven digits of a postal code in any notation; null = not yet seven. */
+export function postalDigits(text: string): string | null {
+  const digits = text.normalize('NFKC').replace(/[\s〒‐−ー-]/g, '');
+  return /^\d{7}$/.test(digits) ? digits : null;
+}
+
+/** A place as the beginning of an address. */
+export function placeOf(place: Schema<'PostalCodePlace'>): string {
+  return `${place.prefecture}${place.city}${place.town}`;
+}
+
+/** Whether an address holds more than the numbers that follow a place. */
+export function replaces(address: string): boolean {
+  return !/^([0-9０-９一二三四五六七八九十].*)?$/.test(address.trim());
+}
+
+/** A place as the beginning of the address: before numbers that were typed, or instead of another. */
+export function withPlace(place: string, address: string): string {
+  return replaces(address) ? place : `${place}${address.trim()}`;
+}

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::disclosure::Level;
+use domain::id::CaseId;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use store::{
     Caller, PersonAccess, Tx,
-    cases::CaseFilter,
     persons::{Fact, Flag, NewPerson, Person},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,6 +17,7 @@ use crate::{
     state::AppState,
 };
 
+pub mod alike;
 pub mod create;
 pub(crate) mod personal_number;
 pub mod search;
@@ -52,6 +52,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(create::create))
         .routes(routes!(search::search))
+        .routes(routes!(alike::alike))
         .routes(routes!(show::show, update::update))
 }
 
@@ -360,7 +361,7 @@ pub struct HouseholdMember {
 pub struct Duplicate {
     pub person_id: String,
     pub name: String,
-    /// `birth_date`, `kana`, `phone`.
+    /// As of `POST /persons/alike`.
     pub reasons: Vec<&'static str>,
 }
 
@@ -382,37 +383,11 @@ fn summary(person: &Person, cases: Vec<PersonCase>, today: Date) -> PersonSummar
     }
 }
 
-/// Cases by client, of those that match the words and that the caller may know of.
-async fn cases_by_client(
-    tx: &mut Tx,
-    caller: &Caller,
-    words: &str,
-) -> Result<BTreeMap<String, Vec<PersonCase>>, ApiError> {
-    let mut out: BTreeMap<String, Vec<PersonCase>> = BTreeMap::new();
-    if words.trim().is_empty() {
-        return Ok(out);
-    }
-    let filter = CaseFilter {
-        q: Some(words.to_owned()),
-        limit: 200,
-        ..CaseFilter::default()
-    };
-    for case in tx.cases(caller, &filter, None).await?.items {
-        for client in case
-            .clients
-            .iter()
-            .filter(|client| client.level >= Level::Read)
-        {
-            if let Some(person) = &client.person_id {
-                let entry = PersonCase {
-                    id: case.id.0.clone(),
-                    case_no: case.case_no.clone(),
-                };
-                out.entry(person.0.clone()).or_default().push(entry);
-            }
-        }
-    }
-    Ok(out)
+fn person_cases(cases: Vec<(CaseId, String)>) -> Vec<PersonCase> {
+    cases
+        .into_iter()
+        .map(|(id, case_no)| PersonCase { id: id.0, case_no })
+        .collect()
 }
 
 async fn answer(
@@ -421,10 +396,7 @@ async fn answer(
     access: &PersonAccess,
 ) -> Result<PersonAnswer, ApiError> {
     let person = access.person(tx).await?.ok_or_else(ApiError::not_found)?;
-    let cases = cases_by_client(tx, caller, person.name())
-        .await?
-        .remove(person.id.as_str())
-        .unwrap_or_default();
+    let cases = person_cases(access.cases_as_client(tx).await?);
     let households = access
         .households(tx)
         .await?
@@ -446,20 +418,21 @@ async fn answer(
                 .collect(),
         })
         .collect();
-    let mut duplicates = Vec::new();
-    for (id, reasons) in access.duplicates(tx).await? {
-        let Some(other) = tx.person_for(caller, &id).await? else {
-            continue;
-        };
-        let Some(other) = other.person(tx).await? else {
-            continue;
-        };
-        duplicates.push(Duplicate {
-            person_id: id.0,
-            name: other.name().to_owned(),
-            reasons,
-        });
-    }
+    let duplicates = access
+        .duplicates(tx)
+        .await?
+        .into_iter()
+        .map(|alike| Duplicate {
+            person_id: alike.person.id.0.clone(),
+            name: alike.person.name().to_owned(),
+            reasons: alike
+                .likeness
+                .reasons
+                .iter()
+                .map(|why| why.code())
+                .collect(),
+        })
+        .collect();
     Ok(PersonAnswer {
         summary: summary(&person, cases, caller.viewer.today),
         version: person.version,

@@ -1,11 +1,11 @@
-//! `POST /persons/search`: look into the register, also for duplicates while somebody is typed in.
+//! `POST /persons/search`: look into the register.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::audit::{self, Event};
 
-use super::{PersonSummary, cases_by_client, summary};
+use super::{PersonSummary, person_cases, summary};
 use crate::{
     context::CallContext,
     error::{ApiError, Body},
@@ -43,21 +43,14 @@ pub async fn search(
     let limit = query.limit.unwrap_or(20).clamp(1, 50);
     let mut tx = state.db().read().await?;
     let found = tx.find_persons(&call.caller, &query.q, limit).await?;
-    let mut cases = if found.is_empty() {
-        std::collections::BTreeMap::new()
-    } else {
-        cases_by_client(&mut tx, &call.caller, &query.q).await?
-    };
-    let items: Vec<PersonSummary> = found
-        .iter()
-        .map(|person| {
-            summary(
-                person,
-                cases.remove(person.id.as_str()).unwrap_or_default(),
-                call.caller.viewer.today,
-            )
-        })
-        .collect();
+    let mut items = Vec::with_capacity(found.len());
+    for person in &found {
+        let cases = match tx.person_for(&call.caller, &person.id).await? {
+            Some(access) => person_cases(access.cases_as_client(&mut tx).await?),
+            None => Vec::new(),
+        };
+        items.push(summary(person, cases, call.caller.viewer.today));
+    }
     let event = Event::by(&call.caller, "person.search", "person", "")
         .terms(query.q)
         .detail(json!({ "count": items.len() }));
