@@ -182,7 +182,7 @@ pub async fn find(
             .parse::<usize>()
             .ok()
             .filter(|start| *start <= COUNTED)
-            .ok_or_else(|| ApiError::invalid_field("cursor", "cursor"))?,
+            .ok_or_else(|| ApiError::invalid_field("cursor", "malformed"))?,
     };
     let shelf = state.search().shelf(&caller.viewer.municipality);
     let index = shelf
