@@ -329,7 +329,9 @@ impl Disk {
                 created,
                 emptied,
             } => {
-                if path.as_os_str().is_empty() || self.folders.contains(path) {
+                // What is there without having been created is a folder made during the run.
+                let made = !created && !self.live.contains_key(path);
+                if path.as_os_str().is_empty() || made || self.folders.contains(path) {
                     let folder = Inode::Folder(path.clone());
                     self.inodes.insert(record.inode, folder);
                     return Ok(());
@@ -474,6 +476,8 @@ impl Disk {
         }
         for (name, file) in &self.durable {
             let path = to.join(name);
+            // A folder made during the run is there as soon as a name in it is: it came first.
+            std::fs::create_dir_all(path.parent().unwrap_or(to))?;
             std::fs::write(&path, &self.files[*file].durable)
                 .with_context(|| path.display().to_string())?;
         }
