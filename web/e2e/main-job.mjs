@@ -123,8 +123,17 @@ test('home and case list', async () => {
   await page.keyboard.press('/');
   await page.keyboard.type('2026-0147');
   await page.keyboard.press('Enter');
-  await page.waitForURL('**/cases');
+  await page.waitForURL('**/search');
   assert.ok(!page.url().includes('0147'), 'words searched for stay out of the address');
+  await page.goto('/cases');
+  await page.getByLabel('氏名・かな・事案番号・ことば', { exact: true }).fill('2026-0147');
+  await page.keyboard.press('Enter');
+  await page.getByText('2026-0147').first().waitFor();
+  await eventually(
+    () => page.getByRole('table').getByRole('link').count(),
+    (count) => count === 1,
+    'the case with the number alone is listed',
+  );
   const link = page.getByRole('table').getByRole('link').first();
   await link.waitFor();
   await picture(page, 'cases');
