@@ -1,7 +1,7 @@
 //! Letters put between neighbours that no editor would choose: whatever the walker lets pass, every
 //! replica shows the same text, in whatever order it hears of it, and the same after loading.
 
-use crate::structs::{Held, Id, Parent, Piece, Wire, between, is_misplaced, item, text};
+use crate::structs::{Held, Id, Parent, Piece, Wire, between, is_misplaced, item, state, text};
 use crate::support::{author, doc};
 use collab::order::is_broken_in_copy;
 use collab::walker::{Index, Neighbours, Trial, Writer};
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::cell::Cell;
 use std::sync::Arc;
 use yrs::updates::decoder::Decode;
-use yrs::{Doc, GetString, ReadTxn, StateVector, Text, Transact};
+use yrs::{Doc, GetString, ReadTxn, Text, Transact};
 
 /// One update: by whom, and what it was made on.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ enum Act {
         at: u32,
         len: usize,
         remove: bool,
+        /// Sends all that it has once more.
+        whole: bool,
     },
     /// Somebody who puts letters between any two that there are.
     Hostile { forged: Vec<Forged>, back: u32 },
@@ -69,8 +71,8 @@ fn forged() -> impl Strategy<Value = Forged> {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        4 => (0_usize..2, any::<u32>(), 1_usize..4, prop::bool::weighted(0.3))
-            .prop_map(|(who, at, len, remove)| Act::Honest { who, at, len, remove }),
+        4 => (0_usize..2, any::<u32>(), 1_usize..4, prop::bool::weighted(0.3), prop::bool::weighted(0.2))
+            .prop_map(|(who, at, len, remove, whole)| Act::Honest { who, at, len, remove, whole }),
         6 => (prop::collection::vec(forged(), 1..4), prop_oneof![3 => Just(0), 1 => 1_u32..4])
             .prop_map(|(forged, back)| Act::Hostile { forged, back }),
         1 => (any::<usize>(), 1_u32..4).prop_map(|(which, len)| Act::Strike { which, len }),
@@ -83,11 +85,6 @@ fn act() -> impl Strategy<Value = Act> {
 fn apply(doc: &Doc, update: &[u8]) {
     let update = yrs::Update::decode_v1(update).unwrap();
     doc.transact_mut().apply_update(update).unwrap();
-}
-
-fn state(doc: &Doc) -> Vec<u8> {
-    doc.transact()
-        .encode_state_as_update_v1(&StateVector::default())
 }
 
 fn note(client: u64) -> Doc {
@@ -226,6 +223,7 @@ fn play(acts: &[Act]) -> Result<(), String> {
                 at,
                 len,
                 remove,
+                whole,
             } => {
                 let person = &people[who];
                 let field = person.get_or_insert_text("content");
@@ -238,8 +236,11 @@ fn play(acts: &[Act]) -> Result<(), String> {
                     let words: String = letters.by_ref().take(len).collect();
                     field.insert(&mut txn, at % (size + 1), &words);
                 }
-                let update = txn.encode_update_v1();
+                let mut update = txn.encode_update_v1();
                 drop(txn);
+                if whole {
+                    update = state(person);
+                }
                 server
                     .take(update, ["a", "b"][who])
                     .map_err(|check| format!("an editor is refused: {check}"))?;
