@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
 use crate::data_keys::Purpose;
-use crate::database::Tx;
+use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError, taken};
 
 /// Shortest password accepted, in characters (NIST SP 800-63B: length instead of composition).
@@ -604,21 +604,17 @@ pub async fn names(
     municipality: &MunicipalityId,
     ids: &[AccountId],
 ) -> Result<std::collections::BTreeMap<AccountId, String>> {
-    let mut out = std::collections::BTreeMap::new();
-    for chunk in ids.chunks(200) {
-        let sql = format!(
-            "SELECT id, name FROM accounts WHERE municipality_id = $1 AND id IN ({})",
-            crate::database::placeholders(2, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        for row in query.fetch_all(tx.conn()).await? {
-            out.insert(AccountId(row.try_get("id")?), row.try_get("name")?);
-        }
-    }
-    Ok(out)
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id, name FROM accounts WHERE municipality_id = $1 AND id IN",
+        "",
+    )
+    .await?;
+    rows.iter()
+        .map(|row| Ok((AccountId(row.try_get("id")?), row.try_get("name")?)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -22,32 +22,12 @@ use crate::access::Caller;
 use crate::audit;
 use crate::consents;
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders};
+use crate::database::{Tx, placeholders, rows_for};
 use crate::documents;
 use crate::error::{Result, StoreError, taken};
 use crate::memberships::{date, optional_date};
 use crate::persons::{self, NewPerson, Person};
 use crate::{agencies, outbox, progress};
-
-/// Rows of a table for a set of cases, bound as `$1` municipality and an IN list.
-pub(crate) async fn rows_for(
-    tx: &mut Tx,
-    municipality: &MunicipalityId,
-    ids: &[CaseId],
-    before: &str,
-    after: &str,
-) -> Result<Vec<AnyRow>> {
-    let mut out = Vec::new();
-    for chunk in ids.chunks(300) {
-        let sql = format!("{before} ({}) {after}", placeholders(2, chunk.len()));
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        out.extend(query.fetch_all(tx.conn()).await?);
-    }
-    Ok(out)
-}
 
 fn json_list<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Result<Vec<T>> {
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt(what))

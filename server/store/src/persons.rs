@@ -16,7 +16,7 @@ use crate::access::Caller;
 use crate::cases;
 use crate::crypto::blind_index;
 use crate::data_keys::Purpose;
-use crate::database::{Database, Tx, placeholders};
+use crate::database::{Database, Tx, placeholders, rows_for};
 use crate::error::{Result, StoreError};
 use crate::memberships::optional_date;
 
@@ -389,33 +389,30 @@ async fn load_facts(
     ids: &[PersonId],
 ) -> Result<FactRows> {
     let mut out = FactRows::new();
-    for chunk in ids.chunks(200) {
-        let sql = format!(
-            "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
-             WHERE municipality_id = $1 AND person_id IN ({}) ORDER BY person_id, recorded_at, id",
-            placeholders(2, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        let rows = query.fetch_all(tx.conn()).await?;
-        for row in rows {
-            let id: String = row.try_get("id")?;
-            let sealed: Vec<u8> = row.try_get("value_sealed")?;
-            let value = tx
-                .open_text(municipality, "person_facts.value", &id, &sealed)
-                .await?;
-            let fact = Fact {
-                field: row.try_get("field")?,
-                value,
-                valid_from: optional_date(row.try_get("valid_from")?)?,
-                valid_to: optional_date(row.try_get("valid_to")?)?,
-            };
-            out.entry(PersonId(row.try_get("person_id")?))
-                .or_default()
-                .push((id, fact, row.try_get("recorded_at")?));
-        }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
+         WHERE municipality_id = $1 AND person_id IN",
+        "ORDER BY person_id, recorded_at, id",
+    )
+    .await?;
+    for row in rows {
+        let id: String = row.try_get("id")?;
+        let sealed: Vec<u8> = row.try_get("value_sealed")?;
+        let value = tx
+            .open_text(municipality, "person_facts.value", &id, &sealed)
+            .await?;
+        let fact = Fact {
+            field: row.try_get("field")?,
+            value,
+            valid_from: optional_date(row.try_get("valid_from")?)?,
+            valid_to: optional_date(row.try_get("valid_to")?)?,
+        };
+        out.entry(PersonId(row.try_get("person_id")?))
+            .or_default()
+            .push((id, fact, row.try_get("recorded_at")?));
     }
     Ok(out)
 }
@@ -428,85 +425,86 @@ pub(crate) async fn load(
 ) -> Result<BTreeMap<PersonId, Person>> {
     let mut out = BTreeMap::new();
     let mut facts = load_facts(tx, municipality, ids).await?;
-    for chunk in ids.chunks(200) {
-        let list = placeholders(2, chunk.len());
-        let bind = |sql: String| {
-            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.0.clone());
-            for id in chunk {
-                query = query.bind(id.0.clone());
-            }
-            query
-        };
-        let rows = bind(format!(
-            "SELECT * FROM persons WHERE municipality_id = $1 AND id IN ({list})"
-        ))
-        .fetch_all(tx.conn())
-        .await?;
-        for row in &rows {
-            let id = PersonId(row.try_get("id")?);
-            let (mut fields, mut former) = (BTreeMap::new(), Vec::new());
-            for (_, fact, _) in facts.remove(&id).unwrap_or_default() {
-                if fact.valid_to.is_none() {
-                    // The latest recorded wins, should two be open.
-                    if let Some(old) = fields.insert(fact.field.clone(), fact.value) {
-                        former.push(Fact {
-                            field: fact.field,
-                            value: old,
-                            valid_from: None,
-                            valid_to: None,
-                        });
-                    }
-                } else {
-                    former.push(fact);
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT * FROM persons WHERE municipality_id = $1 AND id IN",
+        "",
+    )
+    .await?;
+    for row in &rows {
+        let id = PersonId(row.try_get("id")?);
+        let (mut fields, mut former) = (BTreeMap::new(), Vec::new());
+        for (_, fact, _) in facts.remove(&id).unwrap_or_default() {
+            if fact.valid_to.is_none() {
+                // The latest recorded wins, should two be open.
+                if let Some(old) = fields.insert(fact.field.clone(), fact.value) {
+                    former.push(Fact {
+                        field: fact.field,
+                        value: old,
+                        valid_from: None,
+                        valid_to: None,
+                    });
                 }
-            }
-            let person = Person {
-                id: id.clone(),
-                version: row.try_get("version")?,
-                fields,
-                former,
-                flags: Vec::new(),
-                address_confidential: row.try_get::<i64, _>("address_confidential")? != 0,
-                address_withheld: false,
-                address_allow: Vec::new(),
-                updated_at: row.try_get("updated_at")?,
-            };
-            out.insert(id, person);
-        }
-        let rows = bind(format!(
-            "SELECT id, person_id, flag, basis_sealed, review_on FROM person_flags \
-             WHERE municipality_id = $1 AND ended_at IS NULL AND person_id IN ({list}) ORDER BY recorded_at, id"
-        ))
-        .fetch_all(tx.conn())
-        .await?;
-        for row in &rows {
-            let id: String = row.try_get("id")?;
-            let basis = match row.try_get::<Option<Vec<u8>>, _>("basis_sealed")? {
-                Some(record) => Some(
-                    tx.open_text(municipality, "person_flags.basis", &id, &record)
-                        .await?,
-                ),
-                None => None,
-            };
-            let flag = Flag {
-                id,
-                flag: row.try_get("flag")?,
-                basis,
-                review_on: optional_date(row.try_get("review_on")?)?,
-            };
-            if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
-                person.flags.push(flag);
+            } else {
+                former.push(fact);
             }
         }
-        let rows = bind(format!("SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN ({list}) ORDER BY agency_id"))
-            .fetch_all(tx.conn())
-            .await?;
-        for row in &rows {
-            if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
-                person
-                    .address_allow
-                    .push(AgencyId(row.try_get("agency_id")?));
-            }
+        let person = Person {
+            id: id.clone(),
+            version: row.try_get("version")?,
+            fields,
+            former,
+            flags: Vec::new(),
+            address_confidential: row.try_get::<i64, _>("address_confidential")? != 0,
+            address_withheld: false,
+            address_allow: Vec::new(),
+            updated_at: row.try_get("updated_at")?,
+        };
+        out.insert(id, person);
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id, person_id, flag, basis_sealed, review_on FROM person_flags \
+         WHERE ended_at IS NULL AND municipality_id = $1 AND person_id IN",
+        "ORDER BY recorded_at, id",
+    )
+    .await?;
+    for row in &rows {
+        let id: String = row.try_get("id")?;
+        let basis = match row.try_get::<Option<Vec<u8>>, _>("basis_sealed")? {
+            Some(record) => Some(
+                tx.open_text(municipality, "person_flags.basis", &id, &record)
+                    .await?,
+            ),
+            None => None,
+        };
+        let flag = Flag {
+            id,
+            flag: row.try_get("flag")?,
+            basis,
+            review_on: optional_date(row.try_get("review_on")?)?,
+        };
+        if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
+            person.flags.push(flag);
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN",
+        "ORDER BY agency_id",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
+            person
+                .address_allow
+                .push(AgencyId(row.try_get("agency_id")?));
         }
     }
     Ok(out)
@@ -768,15 +766,14 @@ pub(crate) async fn visible(
         for row in &rows {
             allowed.insert(PersonId(row.try_get("person_id")?));
         }
-        let sql = format!(
-            "SELECT person_id, case_id FROM case_persons WHERE municipality_id = $1 AND person_id IN ({})",
-            placeholders(2, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        let rows = query.fetch_all(tx.conn()).await?;
+        let rows = rows_for(
+            tx,
+            municipality,
+            chunk,
+            "SELECT person_id, case_id FROM case_persons WHERE municipality_id = $1 AND person_id IN",
+            "",
+        )
+        .await?;
         let mut cases_of: BTreeMap<PersonId, Vec<CaseId>> = BTreeMap::new();
         let mut all = BTreeSet::new();
         for row in &rows {

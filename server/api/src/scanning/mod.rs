@@ -31,6 +31,7 @@ pub(crate) use cache::Basis;
 pub use cache::SuggestionCache;
 pub use current::is_current;
 pub use project::{address_protected, project, without_places};
+pub(crate) use record::PROGRAM;
 pub use record::{Scan, ScannedSpan, StoredScan, read_scan};
 pub use register::{numbering, numbering_for, register};
 pub use scan::scan;
