@@ -14,6 +14,9 @@ use yrs::{Assoc, ClientID, Doc, ID, IndexScope, ReadTxn, StickyIndex, Transact};
 /// Whether left stands before right; `None` when both are deleted and nothing visible is between.
 /// Where one of them is garbage there is no order to keep.
 fn compare<T: ReadTxn>(txn: &T, between: Neighbours) -> Option<Ordering> {
+    if between.left == between.right {
+        return Some(Ordering::Equal);
+    }
     let offset = |id: Id, assoc| {
         let scope = IndexScope::Relative(ID::new(ClientID::new(id.client), id.clock));
         let found = StickyIndex::new(scope, assoc).get_offset(txn)?;

@@ -566,11 +566,7 @@ impl Index {
                 let part = parts.get(at).filter(|part| part.from <= id.clock)?;
                 part.joint()
             });
-            let joint = of_part.or_else(|| {
-                let joints = self.joints.get(&id.client)?;
-                let after = joints.partition_point(|joint| joint.clock <= id.clock);
-                joints.get(after.checked_sub(1)?).copied()
-            })?;
+            let joint = of_part.or_else(|| self.joint_of(id))?;
             Some(joint.at(id))
         };
         let mut asked: Vec<Neighbours> = Vec::new();
@@ -719,20 +715,44 @@ impl Index {
             return self.stands_at(fresh, order, places, item, trusted, undo);
         }
         // Its beginning is known: it continues there, and must not say otherwise. yrs and yjs take
-        // the parent from the struct, not from the beginning that they have.
-        let Some(begins) = self.place_of(Id {
-            client: id.client,
+        // the parent and the right neighbour from the struct, not from the beginning that they have.
+        let last_known = Id {
             clock: part.from - 1,
-        }) else {
+            ..id
+        };
+        let Some(begins) = self.place_of(last_known) else {
             return refuse(Code::Malformed, "known part");
         };
         if trusted {
             return Ok(Found::At(begins));
         }
+        let in_text = self.places.get(begins as usize);
+        if in_text.is_some_and(|at| at.key.is_none()) && !self.is_repeated(item, id, last_known) {
+            return refuse(Code::Malformed, "known part");
+        }
         match self.stands_at(fresh, order, places, item, trusted, undo)? {
             Found::At(place) if place != begins => refuse(Code::Malformed, "known part"),
             found => Ok(found),
         }
+    }
+
+    /// Whether an item that begins with known letters of a text, up to the last one known, says of
+    /// them what is known: that they are one run, and what it was written between.
+    fn is_repeated(&self, item: Item<'_>, id: Id, last_known: Id) -> bool {
+        let joint = self.joint_of(last_known);
+        joint
+            .filter(|run| run.clock <= id.clock)
+            .is_some_and(|run| {
+                let run = run.at(id);
+                (run.left, run.right) == (item.origin, item.right_origin)
+            })
+    }
+
+    /// The run that a known letter belongs to.
+    fn joint_of(&self, letter: Id) -> Option<Joint> {
+        let joints = self.joints.get(&letter.client)?;
+        let after = joints.partition_point(|joint| joint.clock <= letter.clock);
+        joints.get(after.checked_sub(1)?).copied()
     }
 
     /// Where its neighbours or its parent put an item.

@@ -1,15 +1,16 @@
 //! Letters put between neighbours that no editor would choose: whatever the walker lets pass, every
 //! replica shows the same text, in whatever order it hears of it, and the same after loading.
 
-use crate::structs::{Id, Parent, Piece, Wire, between, is_misplaced, item, text};
+use crate::structs::{Held, Id, Parent, Piece, Wire, between, is_misplaced, item, state, text};
 use crate::support::{author, doc};
-use collab::Shape;
-use collab::walker::{Index, Trial, Writer};
+use collab::order::is_broken_in_copy;
+use collab::walker::{Index, Neighbours, Trial, Writer};
+use collab::{Author, Shape};
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::sync::Arc;
 use yrs::updates::decoder::Decode;
-use yrs::{Doc, GetString, ReadTxn, StateVector, Text, Transact};
+use yrs::{Doc, GetString, ReadTxn, Text, Transact};
 
 /// One update: by whom, and what it was made on.
 #[derive(Debug, Clone)]
@@ -20,30 +21,70 @@ enum Act {
         at: u32,
         len: usize,
         remove: bool,
+        /// Sends all that it has once more.
+        whole: bool,
     },
-    /// Somebody who puts a letter between any two that there are.
-    Hostile { left: usize, right: usize },
+    /// Somebody who puts letters between any two that there are.
+    Hostile { forged: Vec<Forged>, back: u32 },
+    /// Somebody who deletes anything.
+    Strike { which: usize, len: u32 },
     /// That one hears everything.
     Hear(usize),
+    /// A new replica loads the state and hears the rest later.
+    Join,
+    /// The server forgets everything but the state.
+    Restart,
+}
+
+/// Letters that a hostile mind puts somewhere.
+#[derive(Debug, Clone)]
+struct Forged {
+    /// Under which of its ids.
+    own: usize,
+    left: usize,
+    right: usize,
+    /// The right neighbour stands in the log directly after the left one.
+    next: bool,
+    word: &'static str,
+}
+
+/// The ids of the hostile one: below, between and above those of the others.
+const OWN: [u64; 3] = [1, 5, 9];
+
+fn forged() -> impl Strategy<Value = Forged> {
+    let word = prop::sample::select(vec!["x", "x", "xy", "😀", "x😀y"]);
+    (
+        0..OWN.len(),
+        any::<usize>(),
+        any::<usize>(),
+        any::<bool>(),
+        word,
+    )
+        .prop_map(|(own, left, right, next, word)| Forged {
+            own,
+            left,
+            right,
+            next,
+            word,
+        })
 }
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        4 => (0_usize..2, any::<u32>(), 1_usize..4, prop::bool::weighted(0.3))
-            .prop_map(|(who, at, len, remove)| Act::Honest { who, at, len, remove }),
-        4 => (any::<usize>(), any::<usize>()).prop_map(|(left, right)| Act::Hostile { left, right }),
+        4 => (0_usize..2, any::<u32>(), 1_usize..4, prop::bool::weighted(0.3), prop::bool::weighted(0.2))
+            .prop_map(|(who, at, len, remove, whole)| Act::Honest { who, at, len, remove, whole }),
+        6 => (prop::collection::vec(forged(), 1..4), prop_oneof![3 => Just(0), 1 => 1_u32..4])
+            .prop_map(|(forged, back)| Act::Hostile { forged, back }),
+        1 => (any::<usize>(), 1_u32..4).prop_map(|(which, len)| Act::Strike { which, len }),
         3 => (0_usize..2).prop_map(Act::Hear),
+        1 => Just(Act::Join),
+        1 => Just(Act::Restart),
     ]
 }
 
 fn apply(doc: &Doc, update: &[u8]) {
     let update = yrs::Update::decode_v1(update).unwrap();
     doc.transact_mut().apply_update(update).unwrap();
-}
-
-fn state(doc: &Doc) -> Vec<u8> {
-    doc.transact()
-        .encode_state_as_update_v1(&StateVector::default())
 }
 
 fn note(client: u64) -> Doc {
@@ -104,11 +145,76 @@ impl Server {
     }
 }
 
+impl Server {
+    /// What a hostile mind sends: its letters, of which the first so many are known already.
+    fn forge(&self, forged: &[Forged], back: u32) -> Wire {
+        let mut ids = self.ids.clone();
+        let mut wire = Wire::default();
+        for it in forged {
+            let client = OWN[it.own];
+            let at = wire.sections.iter().position(|s| s.0 == client);
+            let known = self.index.clock(client);
+            let at = at.unwrap_or_else(|| {
+                let back = back.min(known);
+                wire.sections.push((client, known - back, Vec::new()));
+                wire.sections.len() - 1
+            });
+            let begins = wire.sections[at].2.is_empty();
+            let mut word = it.word.to_owned();
+            if begins {
+                let known = known - wire.sections[at].1;
+                word.insert_str(0, &"z".repeat(known as usize));
+            }
+            let pick = |n: usize| (n % (ids.len() + 1)).checked_sub(1).map(|at| ids[at]);
+            let left = pick(it.left);
+            let right = match left {
+                Some((client, clock)) if it.next && ids.contains(&(client, clock + 1)) => {
+                    Some((client, clock + 1))
+                }
+                _ => pick(it.right),
+            };
+            let piece = match (left, right) {
+                (None, None) => item(Parent::Root("content"), None, text(&word)),
+                (left, right) => between(left, right, text(&word)),
+            };
+            let held: u32 = wire.sections[at].2.iter().map(units).sum();
+            let first = wire.sections[at].1 + held;
+            let new = first.max(known)..first + units(&piece);
+            ids.extend(new.map(|clock| (client, clock)));
+            wire.sections[at].2.push(piece);
+        }
+        wire
+    }
+
+    fn restart(&mut self) {
+        let state = state(&self.doc);
+        let mut index = Index::new(Arc::new(Shape::note()));
+        for (client, _) in self.doc.transact().state_vector().iter() {
+            index.bind(client.get(), self.index.author_of(client.get()).unwrap());
+        }
+        index.replay(&state, &Author::system()).unwrap();
+        self.index = index;
+        self.doc = note(1000);
+        apply(&self.doc, &state);
+    }
+}
+
+/// UTF-16 units of a piece of text.
+fn units(piece: &Piece) -> u32 {
+    match piece {
+        Piece::Item {
+            held: Held::Text(text),
+            ..
+        } => text.encode_utf16().count() as u32,
+        _ => 0,
+    }
+}
+
 /// Plays it, and says whether all agree in the end.
 fn play(acts: &[Act]) -> Result<(), String> {
     let mut server = Server::new();
     let people = [note(2), note(7)];
-    let (hostile, mut clock) = (5, 0);
+    let mut replicas = Vec::new();
     let mut letters = (0_u32..).map(|i| char::from_u32(0x4e00 + i).unwrap());
     for act in acts {
         match *act {
@@ -117,6 +223,7 @@ fn play(acts: &[Act]) -> Result<(), String> {
                 at,
                 len,
                 remove,
+                whole,
             } => {
                 let person = &people[who];
                 let field = person.get_or_insert_text("content");
@@ -129,34 +236,55 @@ fn play(acts: &[Act]) -> Result<(), String> {
                     let words: String = letters.by_ref().take(len).collect();
                     field.insert(&mut txn, at % (size + 1), &words);
                 }
-                let update = txn.encode_update_v1();
+                let mut update = txn.encode_update_v1();
                 drop(txn);
+                if whole {
+                    update = state(person);
+                }
                 server
                     .take(update, ["a", "b"][who])
                     .map_err(|check| format!("an editor is refused: {check}"))?;
             }
-            Act::Hostile { left, right } => {
-                let ids = &server.ids;
-                let pick = |n: usize| (n % (ids.len() + 1)).checked_sub(1).map(|at| ids[at]);
-                let word: String = letters.by_ref().take(1).collect();
-                let piece = match (pick(left), pick(right)) {
-                    (None, None) => item(Parent::Root("content"), None, text(&word)),
-                    (left, right) => between(left, right, text(&word)),
-                };
-                let wire = Wire::of(hostile, clock, vec![piece]);
-                clock += u32::from(server.take(wire.encode(), "h").is_ok());
+            Act::Hostile { ref forged, back } => {
+                let wire = server.forge(forged, back);
+                // Mostly refused.
+                let _ = server.take(wire.encode(), "h");
+            }
+            Act::Strike { which, len } => {
+                if let Some(&(client, clock)) = server.ids.get(which % server.ids.len().max(1)) {
+                    let len = len.min(server.index.clock(client) - clock);
+                    let wire = Wire::default().deleting(client, &[(clock, len)]);
+                    server.take(wire.encode(), "h")?;
+                }
             }
             Act::Hear(who) => {
                 for update in &server.log {
                     apply(&people[who], update);
                 }
             }
+            Act::Join => {
+                let joined = note(50 + replicas.len() as u64);
+                apply(&joined, &state(&server.doc));
+                replicas.push(joined);
+            }
+            Act::Restart => server.restart(),
         }
     }
     let expected = content(&server.doc);
-    let loaded = note(51);
+    let loaded = note(49);
     apply(&loaded, &state(&server.doc));
-    for replica in people.iter().chain([&loaded]) {
+    replicas.push(loaded);
+    // One transaction for all.
+    let at_once = note(48);
+    {
+        let mut txn = at_once.transact_mut();
+        for update in &server.log {
+            let update = yrs::Update::decode_v1(update).unwrap();
+            txn.apply_update(update).unwrap();
+        }
+    }
+    replicas.push(at_once);
+    for replica in people.iter().chain(&replicas) {
         for update in &server.log {
             apply(replica, update);
         }
@@ -226,7 +354,89 @@ fn nobody_stands_between_two_the_wrong_way_round() {
     );
     assert!(server.take(rest.encode(), "h").is_err());
     let rest = Wire::of(5, 0, vec![between(None, first, text("記簿"))]);
-    assert_eq!(server.take(rest.encode(), "h"), Err("wrong way round"));
+    assert_eq!(server.take(rest.encode(), "h"), Err("known part"));
+}
+
+#[test]
+fn what_follows_a_known_beginning_stands_where_that_does() {
+    let start = || {
+        let mut server = Server::new();
+        let words = item(Parent::Root("content"), None, text("ab😀cd"));
+        server
+            .take(Wire::of(5, 0, vec![words]).encode(), "h")
+            .unwrap();
+        let within = between(Some((5, 0)), Some((5, 1)), text("you"));
+        server
+            .take(Wire::of(6, 0, vec![within]).encode(), "a")
+            .unwrap();
+        let half = Wire::default().deleting(5, &[(1, 2)]);
+        server.take(half.encode(), "h").unwrap();
+        server
+    };
+    // Found by fuzzing: three letters of it are known, and the new one would stand behind the last
+    // known letter and before the same.
+    let around = Wire::of(
+        5,
+        1,
+        vec![Piece::Skip(2), between(None, Some((5, 5)), text("q😀z"))],
+    )
+    .deleting(5, &[(1, 2)]);
+    for restart in [false, true] {
+        let start = || {
+            let mut server = start();
+            if restart {
+                server.restart();
+            }
+            server
+        };
+        assert_eq!(start().take(around.encode(), "h"), Err("known part"));
+        for piece in [
+            between(None, Some((5, 5)), text("ab😀cdz")),
+            between(None, Some((6, 0)), text("ab😀cdz")),
+            between(Some((6, 2)), None, text("ab😀cdz")),
+        ] {
+            let wire = Wire::of(5, 0, vec![piece.clone()]);
+            let verdict = start().take(wire.encode(), "h");
+            assert_eq!(verdict, Err("known part"), "{piece:?}");
+        }
+        // As it was written, with more behind it.
+        let mut server = start();
+        let front = item(Parent::Root("content"), None, text("ab😀cde"));
+        server
+            .take(Wire::of(5, 0, vec![front]).encode(), "h")
+            .unwrap();
+        let within = |clock, left, word: &str| {
+            let piece = between(Some(left), Some((6, 1)), text(word));
+            Wire::of(5, clock, vec![piece]).encode()
+        };
+        server.take(within(7, (6, 0), "f"), "h").unwrap();
+        // Two runs are not one.
+        for left in [(5, 5), (6, 0)] {
+            assert_eq!(server.take(within(6, left, "efg"), "h"), Err("known part"));
+        }
+        // From its beginning, or from anywhere within.
+        server.take(within(7, (6, 0), "fg"), "h").unwrap();
+        server.take(within(8, (5, 7), "gh"), "h").unwrap();
+        assert_eq!(content(&server.doc), "ayfghou\u{fffd}cde");
+    }
+}
+
+#[test]
+fn nothing_stands_before_itself() {
+    let copy = note(2);
+    let field = copy.get_or_insert_text("content");
+    field.insert(&mut copy.transact_mut(), 0, "相談");
+    let id = |clock| collab::update::Id { client: 2, clock };
+    let is_broken = |left, right| {
+        let between = Neighbours {
+            left: id(left),
+            right: id(right),
+        };
+        is_broken_in_copy(&copy, &[between])
+    };
+    assert!(!is_broken(0, 1));
+    assert!(is_broken(1, 0));
+    assert!(is_broken(1, 1));
 }
 
 #[test]

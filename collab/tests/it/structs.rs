@@ -324,7 +324,7 @@ fn apply(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), String> {
     txn.apply_update(update).map_err(|e| e.to_string())
 }
 
-fn state(doc: &Doc) -> Vec<u8> {
+pub fn state(doc: &Doc) -> Vec<u8> {
     doc.transact()
         .encode_state_as_update_v1(&StateVector::default())
 }

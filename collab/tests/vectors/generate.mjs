@@ -3,6 +3,7 @@
 //   npm install --prefix SOMEWHERE yjs@13.6.33 && node generate.mjs SOMEWHERE > vectors.json
 // Each vector: the updates in order (base64), what the document holds afterwards, and whether the
 // walker must take them for the shape named (`note`, `sheet`) or refuse the last one.
+//   node generate.mjs SOMEWHERE 2000 7 > many.json      random ones, from a seed, for VECTORS=many.json
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -53,6 +54,18 @@ record('one after the other, merged', 'note', true, [112], d => {
   const all = []; d.on('update', u => all.push(u))
   for (const c of 'merged') text(d).insert(0, c)
   return { updates: [{ client: 112, update: b64(Y.mergeUpdates(all)) }] }
+})
+record('sent again, with more behind it', 'note', true, [123, 124], (a, b) => {
+  const updates = []
+  const send = (client, update) => updates.push({ client, update: b64(update) })
+  const all = []; a.on('update', u => all.push(u))
+  text(a).insert(0, '相談を受け'); send(123, all[0])
+  text(b).insert(2, '記録'); send(124, Y.encodeStateAsUpdate(b, Y.encodeStateVector(new Y.Doc())))
+  text(a).insert(7, 'た。'); text(a).delete(6, 2); text(a).insert(6, '😀')
+  send(123, Y.mergeUpdates(all.slice(-3)))
+  text(a).insert(8, '続'); send(123, Y.encodeStateAsUpdate(a))
+  text(b).insert(4, '簿'); send(124, Y.diffUpdate(Y.encodeStateAsUpdate(b), Y.encodeStateVector(new Y.Doc())))
+  return { updates }
 })
 record('formatting', 'note', false, [113], d => { text(d).insert(0, 'bold'); text(d).format(0, 2, { bold: true }) })
 record('embed', 'note', false, [114], d => { text(d).insertEmbed(0, { image: 'x.png' }) })
@@ -122,4 +135,55 @@ record('anchors', 'note', true, [301], d => {
   for (const assoc of [0, -1]) for (let i = 0; i <= t.length; i++) anchors.push({ index: i, assoc, encoded: b64(Y.encodeRelativePosition(Y.createRelativePositionFromTypeIndex(t, i, assoc))) })
   return { updates, anchors }
 })
+
+// Three people with undo who hear late and send late: one change, several merged, or all since some
+// time, known or not.
+const many = Number(process.argv[3] ?? 0)
+let seed32 = Number(process.argv[4] ?? 1)
+const dice = sides => { seed32 = (Math.imul(seed32, 1664525) + 1013904223) >>> 0; return Math.floor(seed32 / 2 ** 32 * sides) }
+const WORDS = ['a', '相談', '😀', 'x😀y', '記録です', '\n']
+const play = number => {
+  const log = []
+  const people = [1001, 1002, 1003].map(id => {
+    const doc = new Y.Doc(); doc.clientID = id
+    const person = { doc, undo: new Y.UndoManager(text(doc), { captureTimeout: 0 }), heard: 0, unsent: [], past: [Y.encodeStateVector(doc)] }
+    doc.on('update', (update, origin) => { if (origin !== 'remote') person.unsent.push(update) })
+    return person
+  })
+  const hear = (person, until = log.length) => { for (; person.heard < until; person.heard++) Y.applyUpdate(person.doc, log[person.heard].update, 'remote') }
+  const send = person => {
+    if (person.unsent.length === 0) return
+    const { doc } = person
+    const since = person.past[dice(person.past.length)]
+    const update = [
+      () => Y.mergeUpdates(person.unsent),
+      () => Y.encodeStateAsUpdate(doc, since),
+      () => Y.encodeStateAsUpdate(doc),
+      () => Y.diffUpdate(Y.encodeStateAsUpdate(doc), since),
+      () => Y.mergeUpdates([Y.encodeStateAsUpdate(doc, since), ...person.unsent]),
+    ][dice(5)]()
+    person.unsent = []
+    log.push({ client: doc.clientID, update })
+    person.past.push(Y.encodeStateVector(doc))
+  }
+  for (let step = 0; step < 40; step++) {
+    const person = people[dice(3)]
+    const t = text(person.doc)
+    const at = dice(t.length + 1)
+    switch (dice(10)) {
+      case 0: case 1: case 2: t.insert(at, WORDS[dice(WORDS.length)]); break
+      case 3: t.insert(t.length, WORDS[dice(WORDS.length)]); break
+      case 4: t.delete(at, Math.min(t.length - at, 1 + dice(3))); break
+      case 5: if (dice(2)) person.undo.undo(); else person.undo.redo(); break
+      case 6: hear(person, person.heard + dice(log.length - person.heard + 1)); break
+      default: send(person)
+    }
+  }
+  for (const person of people) send(person)
+  for (const person of people) hear(person)
+  const [first] = people
+  vectors.push({ name: `random ${number}`, shape: 'note', accept: true, base: [], updates: log.map(l => ({ client: l.client, update: b64(l.update) })), result: text(first.doc).toString(), full: b64(Y.encodeStateAsUpdate(first.doc)), anchors: [] })
+}
+if (many > 0) vectors.length = 0
+for (let number = 0; number < many; number++) play(number)
 process.stdout.write(JSON.stringify(vectors, null, 1) + '\n')

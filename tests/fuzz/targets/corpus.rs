@@ -47,6 +47,10 @@ fn main() {
             save("updates", format!("update-{at}-{first}"), &bytes);
         }
     }
+    // The rest of a struct that would stand behind and before the same letter.
+    let around = "YWFhAQAAEWFhYWFhYWFhYWFhYWFhYWFhYwABAWUABG9udIGf44CCYWFhYg==";
+    let around = STANDARD.decode(around).expect("base64");
+    save("updates", "around".into(), &around);
     let state = collab::presence::State {
         client: 5,
         clock: 1,

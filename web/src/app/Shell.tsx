@@ -112,7 +112,11 @@ export function SearchBox() {
       onChange={setWords}
       input={input}
       // A name typed here is personal data: it must not reach an address or a server log.
-      onSearch={(q) => navigate('/search', { state: { q } satisfies SearchState })}
+      onSearch={(q) => {
+        // From here on the words stand in the page's own field.
+        setWords('');
+        navigate('/search', { state: { q } satisfies SearchState });
+      }}
       onOpen={navigate}
     >
       {keys && (

@@ -14,6 +14,7 @@ import {
 } from '../../ui';
 import type { CaseDetail, CaseSummary } from '../cases/api';
 import { dateTime, wareki } from '../cases/dates';
+import { sheetName } from '../cases/sheets';
 import { sectionLabel } from '../cases/vocabulary';
 
 const SCOPES = [
@@ -82,10 +83,15 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
     },
     enabled: id !== '' && scope !== 'case',
   });
-  const sheets = (detail.data?.sections ?? []).flatMap((section) =>
-    section.document_id
-      ? [{ code: section.document_id, label: sectionLabel(section.section) }]
-      : [],
+  const sheets = (detail.data?.sections ?? []).flatMap(({ section, sheets, document_id }) =>
+    sheets.length > 0
+      ? sheets.map((sheet) => ({
+          code: sheet.document_id,
+          label: sheetName(section, sheet.number),
+        }))
+      : document_id
+        ? [{ code: document_id, label: sectionLabel(section) }]
+        : [],
   );
 
   return (
@@ -140,7 +146,7 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
     >
       {(errorAt) => (
         <>
-          <div className="row">
+          <div className="row row--foot">
             <TextInput
               id="erasure-case"
               label="事案番号"
@@ -164,7 +170,9 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
           </div>
           {found && (
             <Notice tone="info" title={`事案 ${found.case_no}`}>
-              {found.title ?? '（件名なし）'}
+              {[found.clients.map(({ display }) => `${display}さん`).join('・'), found.title]
+                .filter(Boolean)
+                .join('　')}
             </Notice>
           )}
           <RadioGroup

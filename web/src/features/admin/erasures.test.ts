@@ -3,7 +3,7 @@ import { countsText, targetText } from './erasures';
 
 test('counts are said in words, and nothing of what is not there', () => {
   expect(countsText({ keys: 1, documents: 2, finals: 0, unheard_of: 3 })).toBe(
-    '書き直した・消した記録 2、廃棄した鍵 1',
+    '書き直した・消した記録 2、廃棄した暗号鍵 1',
   );
   expect(countsText({})).toBe('');
 });

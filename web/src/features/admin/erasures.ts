@@ -14,13 +14,13 @@ const COUNTED: readonly (readonly [string, string])[] = [
   ['transcripts', '文字起こし'],
   ['attachments', '添付'],
   ['consents', '同意'],
-  ['vectors', '類似検索の元'],
-  ['derived', '派生データ'],
-  ['resealed', '封をし直した値'],
-  ['keys', '廃棄した鍵'],
+  ['vectors', '類似事案の索引'],
+  ['derived', 'マスク済みの文と検出結果'],
+  ['resealed', '暗号化し直した値'],
+  ['keys', '廃棄した暗号鍵'],
 ];
 
-/** 「記録 2、廃棄した鍵 1」; what is not there is left out. */
+/** 「記録 2、廃棄した暗号鍵 1」; what is not there is left out. */
 export function countsText(counts: Readonly<Record<string, number>>): string {
   return COUNTED.flatMap(([key, label]) => {
     const number = counts[key];

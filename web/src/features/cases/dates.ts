@@ -89,6 +89,19 @@ export function wareki(iso: string | null | undefined): string {
   }).format(new Date(Date.UTC(date.year, date.month - 1, date.day)));
 }
 
+/** 「令和8年11月20日 14:05」 of a UTC instant in the municipality's zone: for what is kept as evidence. */
+export function warekiTime(instant: string | null | undefined, zone = 'Asia/Tokyo'): string {
+  if (!instant) return '';
+  const at = new Date(instant);
+  if (Number.isNaN(at.getTime())) return '';
+  const clock = new Intl.DateTimeFormat('ja-JP', {
+    timeZone: zone,
+    hour: '2-digit',
+    minute: '2-digit',
+  }).format(at);
+  return `${wareki(localDate(at, zone))} ${clock}`;
+}
+
 /** Age in completed years on `today` (the day before the birthday does not count here). */
 export function ageOn(birth: string | null | undefined, today: string): number | null {
   const born = civil(birth);

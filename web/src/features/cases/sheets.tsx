@@ -286,6 +286,18 @@ function SheetTab({
   const outside = useMemo(() => outsideOf(detail, sheet.number), [detail, sheet.number]);
   const info = useDocumentInfo(documentId).data;
   const mayEdit = section.level === 'edit' && can('edit_case');
+  const state = info?.state;
+  const was = useRef(state);
+  useEffect(() => {
+    // What was being written in has gone: the reader is taken to the words that say why.
+    if (was.current === 'draft' && state === 'final') {
+      const heading = root.current?.querySelector('h2');
+      heading?.setAttribute('tabindex', '-1');
+      heading?.focus({ preventScroll: true });
+      root.current?.scrollIntoView({ block: 'start' });
+    }
+    was.current = state;
+  }, [state]);
   return (
     <div ref={root} className="case-main">
       {info && levelOf(info.level) !== 'masked' && <Finals info={info} mayEdit={mayEdit} />}
@@ -301,14 +313,6 @@ function SheetTab({
         aside={(connection, definition) => (
           <>
             <PrintLink documentId={documentId} />
-            {mayEdit && (
-              <FinaliseButton
-                connection={connection}
-                documentId={documentId}
-                definition={definition}
-                outside={outside}
-              />
-            )}
             {detail.permissions.includes('review_masks') &&
               section.seen_by.some((entry) => entry.level === 'masked') && (
                 <LinkButton
@@ -320,6 +324,14 @@ function SheetTab({
                   マスク確認
                 </LinkButton>
               )}
+            {mayEdit && (
+              <FinaliseButton
+                connection={connection}
+                documentId={documentId}
+                definition={definition}
+                outside={outside}
+              />
+            )}
           </>
         )}
       />

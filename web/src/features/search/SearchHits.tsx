@@ -113,9 +113,9 @@ function FoundItem({ hit }: { hit: Hit }) {
             {hit.cases.map((item) => (
               <li key={item.id}>
                 <Link href={`/cases/${item.id}/overview`}>
-                  {item.title === '' ? '事案' : item.title}
+                  事案 <span className="number">{item.case_no}</span>
                 </Link>{' '}
-                <span className="number">{item.case_no}</span>{' '}
+                {item.title !== '' && <span>{item.title} </span>}
                 <span className="soft">{item.stage_label}</span>
               </li>
             ))}

@@ -190,7 +190,7 @@ export default function SearchPage() {
                     onClick={() => change({ kind })}
                   >
                     {kind === '' ? 'すべて' : KIND_LABELS[kind]}
-                    <span className="search-page__count">{number}</span>
+                    {!query.isError && <span className="search-page__count">{number}</span>}
                   </button>
                 );
               })}
@@ -257,7 +257,7 @@ export default function SearchPage() {
         {answer && !query.isError && (
           <section aria-label="見つかったもの">
             <div className="search-page__head">
-              <p role="status">
+              <p role="status" className={answer.total === 0 ? 'visually-hidden' : undefined}>
                 {answer.total === 0
                   ? '見つかりませんでした'
                   : `${answer.total}件${answer.more ? '以上' : ''}見つかりました`}
@@ -268,7 +268,7 @@ export default function SearchPage() {
                     label="並び順"
                     value={filters.sort}
                     options={[
-                      { code: 'relevance', label: '近い順' },
+                      { code: 'relevance', label: '関連の高い順' },
                       { code: 'newest', label: '新しい順' },
                       { code: 'oldest', label: '古い順' },
                     ]}

@@ -109,10 +109,10 @@ export function CarryHint({
     <ul className="carry" aria-label={`「${field.label}」に引き継げる内容`}>
       {offers.map((offer) => (
         <li key={offer.from}>
-          <span className="carry__text">
-            <span className="carry__from">{sourceName(offer)}：</span>
-            {offerText(definition, field, offer, references)}
-          </span>
+          <OfferWords
+            from={sourceName(offer)}
+            text={offerText(definition, field, offer, references)}
+          />
           <Button size="s" variant="quiet" busy={busy} onClick={() => void take(offer)}>
             引き継ぐ
             <span className="visually-hidden">
@@ -122,6 +122,33 @@ export function CarryHint({
         </li>
       ))}
     </ul>
+  );
+}
+
+/** Characters of an offer that are shown at once: about two lines. */
+const SHOWN = 60;
+
+/** Where a value stands and what it is; the rest of a long one is shown on request. */
+function OfferWords({ from, text }: { from: string; text: string }) {
+  const [open, setOpen] = useState(false);
+  const letters = Array.from(text);
+  // A few letters more are not worth a button.
+  const long = letters.length > SHOWN * 1.2;
+  return (
+    <span className="carry__text">
+      <span className="carry__from">{from}：</span>
+      {long && !open ? `${letters.slice(0, SHOWN).join('')}…` : text}
+      {long && (
+        <button
+          type="button"
+          className="carry__more"
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
+          {open ? '短く表示' : '全文を表示'}
+        </button>
+      )}
+    </span>
   );
 }
 

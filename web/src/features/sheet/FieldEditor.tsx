@@ -193,13 +193,7 @@ export const FieldEditor = memo(function FieldEditor(props: FieldEditorProps) {
     case 'file':
       return <Automatic {...common} text="" note="「世帯・関係」で描いた図が自動で入ります。" />;
     case 'calc':
-      return (
-        <Automatic
-          {...common}
-          text={valueText(definition, field, value)}
-          note="ほかの欄から自動で計算します。"
-        />
-      );
+      return <Automatic {...common} text={valueText(definition, field, value)} note={CALCULATED} />;
     case 'datetime':
       return (
         <LabelledField {...common}>
@@ -225,6 +219,8 @@ const YES_NO: readonly Choice[] = [
   { code: 'no', label: 'いいえ' },
 ];
 
+const CALCULATED = 'ほかの欄から自動で計算します。';
+
 /** A value that nobody types. */
 function Automatic({
   id,
@@ -240,7 +236,9 @@ function Automatic({
   return (
     <div className="field automatic" id={id} tabIndex={-1}>
       <p className="field__label">{label}</p>
-      {text !== '' && <p className="automatic__value">{text}</p>}
+      {(text !== '' || note === CALCULATED) && (
+        <p className="automatic__value">{text === '' ? 'まだ計算できません' : text}</p>
+      )}
       <p className="soft">{note ?? (text === '' ? '自動で入ります。' : '自動で入った値です。')}</p>
     </div>
   );

@@ -19,7 +19,7 @@ import {
   useToast,
   useUnreadProblems,
 } from '../../ui';
-import { localDate } from '../cases/dates';
+import { localDate, warekiTime } from '../cases/dates';
 import { controlId } from './FieldEditor';
 import { fieldsMap, readValues } from './values';
 
@@ -261,12 +261,7 @@ export function Finals({ info, mayEdit }: { info: DocumentInfo; mayEdit: boolean
             {
               key: 'at',
               head: '確定した日時',
-              cell: (version) =>
-                new Date(version.at).toLocaleString('ja-JP', {
-                  timeZone: session.municipality.zone,
-                  dateStyle: 'long',
-                  timeStyle: 'short',
-                }),
+              cell: (version) => warekiTime(version.at, session.municipality.zone),
             },
             { key: 'by', head: '確定した人', cell: (version) => version.by?.name ?? '—' },
           ]}

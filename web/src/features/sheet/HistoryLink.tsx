@@ -31,7 +31,7 @@ export function FieldHistoryLink({
 }) {
   return (
     <Link className="field-history" href={`${history}?field=${encodeURIComponent(field)}`}>
-      <span className="visually-hidden">{label}：</span>この欄の履歴
+      <span className="visually-hidden">{label}：この欄の</span>履歴
     </Link>
   );
 }

@@ -1,6 +1,6 @@
 import { Fragment, type ReactNode } from 'react';
 import type { DocumentInfo, ProjectedField, Projection } from '../../api/types';
-import { optionsOf, type Field, type FormDefinition } from '../../forms/definition';
+import { fieldsOf, optionsOf, type Field, type FormDefinition } from '../../forms/definition';
 import { lookupIn, selectedCodes, standing, type Values } from '../../forms/rules';
 import type { CaseDetail } from '../cases/api';
 import { dateTime, wareki } from '../cases/dates';
@@ -36,6 +36,9 @@ interface PaperProps {
 export function PaperSheet(props: PaperProps) {
   const { definition, fields, masked, info, detail, municipality, zone } = props;
   const lookup = lookupIn(valuesOf(fields), outsideOf(detail, info.number));
+  const addressLeftOut =
+    !masked &&
+    fieldsOf(definition).some((field) => field.confidential_address && fields[field.id]?.withheld);
   const state = info.state === 'final' ? '確定' : '作成中（未確定）';
   return (
     <article className="paper">
@@ -47,6 +50,11 @@ export function PaperSheet(props: PaperProps) {
       {masked && (
         <p className="paper__masked">
           マスク済み（個人情報として取扱い）　氏名・住所などは［氏名1］のように伏せてあります。
+        </p>
+      )}
+      {addressLeftOut && (
+        <p className="paper__masked">
+          住所秘匿のため、住所の分かるところは印刷していません。文の中の住所は［住所1］のように伏せてあります。
         </p>
       )}
       <table className="paper__table paper__facts">
@@ -154,18 +162,32 @@ function PaperTable({ field, ...props }: PaperProps & { field: Field }) {
   const cell = props.fields[field.id];
   const rows: Rows = cell?.rows ?? [];
   const columns = field.columns ?? [];
-  const long =
-    columns.length <= COLUMNS ? columns : columns.filter((column) => column.type === 'textarea');
-  const main = long.filter(
+  const texts = columns.filter((column) => column.type === 'textarea');
+  const long = columns.length > COLUMNS && texts.length > 0 ? texts : columns.slice(0, COLUMNS);
+  const used = long.filter(
     (column) => column.required === true || rows.some((row) => hasContent(row.cells[column.id])),
   );
+  // Of what nobody filled in only the required is printed; an empty form has every column to write in.
+  const main = rows.length > 0 && used.length > 0 ? used : long;
   const rest = columns.filter((column) => !long.includes(column));
   // Paper without rows still has room to write.
   const lines: Rows = rows.length > 0 ? rows : [1, 2, 3].map((at) => ({ id: `b${at}`, cells: {} }));
   return (
     <table className="paper__table paper__rows">
-      <caption>{field.label}</caption>
+      <caption className="visually-hidden">{field.label}</caption>
+      <colgroup>
+        <col className="paper__no" />
+        {main.map((column) => (
+          <col key={column.id} />
+        ))}
+      </colgroup>
       <thead>
+        {/* In the head, so that it never stands alone at the foot of a page and is told again on the next. */}
+        <tr aria-hidden="true">
+          <td className="paper__caption" colSpan={main.length + 1}>
+            {field.label}
+          </td>
+        </tr>
         <tr>
           <th scope="col" className="paper__no">
             番号

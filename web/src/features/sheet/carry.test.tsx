@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { fireEvent, render, screen, waitFor, within } from '@testing-library/react';
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DocumentInfo } from '../../api/types';
 import { fieldsOf, type FormDefinition } from '../../forms/definition';
@@ -49,6 +49,17 @@ const definition: FormDefinition = {
           type: 'table',
           ...base,
           columns: [{ id: 'issue', label: '課題', type: 'textarea', required: true, ...base }],
+        },
+        {
+          id: 'present',
+          label: '出席者',
+          type: 'table',
+          ...base,
+          columns: [
+            { id: 'org', label: '機関', type: 'text', ...base },
+            { id: 'name', label: '氏名', type: 'text', ...base },
+            { id: 'role', label: '役割', type: 'text', ...base },
+          ],
         },
         { id: 'place', label: '住まい', type: 'text', confidential_address: true, ...base },
         { id: 'signature', label: '本人署名', type: 'signature', ...base },
@@ -130,6 +141,29 @@ describe('values of other sheets', () => {
   });
 });
 
+describe('a long offer', () => {
+  it('is cut, and read whole on request', () => {
+    const words = '家の中の段差と買い物の手段を'.repeat(8);
+    show(
+      <CarryHint
+        definition={definition}
+        field={field('goal')}
+        carrying={{
+          offers: [{ ...offers[1], value: words } as unknown as Offer],
+          take: vi.fn(),
+        }}
+        references={references}
+      />,
+    );
+    const item = screen.getByRole('listitem');
+    expect(item.textContent).not.toContain(words);
+    fireEvent.click(screen.getByRole('button', { name: '全文を表示' }));
+    expect(item.textContent).toContain(words);
+    fireEvent.click(screen.getByRole('button', { name: '短く表示' }));
+    expect(item.textContent).not.toContain(words);
+  });
+});
+
 describe('a sheet on paper', () => {
   const paper = (fields: Parameters<typeof PaperSheet>[0]['fields'], masked = false) => {
     show(
@@ -170,6 +204,30 @@ describe('a sheet on paper', () => {
     expect(text).not.toContain('見直しの理由');
     expect(screen.getAllByRole('row').length).toBeGreaterThan(7);
     expect(text).not.toContain('マスク済み');
+  });
+
+  it('prints every column of a table nobody wrote in, and the used ones of a written one', () => {
+    const empty = paper({ kind: { value: 'first', withheld: false } });
+    for (const column of ['機関', '氏名', '役割']) expect(empty).toContain(column);
+    cleanup();
+    const written = paper({
+      present: {
+        rows: [{ id: 'r1', cells: { name: { value: '田中', withheld: false } } }],
+        withheld: false,
+      },
+    });
+    expect(written).toContain('氏名');
+    expect(written).not.toContain('役割');
+    cleanup();
+    // A row in which nothing is written yet still has its columns.
+    const started = paper({ present: { rows: [{ id: 'r1', cells: {} }], withheld: false } });
+    expect(started).toContain('役割');
+  });
+
+  it('tells why an address is missing on a print of the original', () => {
+    expect(paper({ place: { value: '東町', withheld: false } })).not.toContain('住所秘匿');
+    cleanup();
+    expect(paper({ place: { withheld: true } })).toContain('住所秘匿のため');
   });
 
   it('says what is not printed, and shows a masked reader nothing else', () => {
