@@ -466,17 +466,38 @@ impl AdminAccess {
         person: Option<&PersonId>,
     ) -> Result<()> {
         self.reach_account(tx, id).await?;
+        let before: Option<String> = sqlx::query_scalar(
+            "SELECT person_id FROM accounts WHERE municipality_id = $1 AND id = $2",
+        )
+        .bind(self.municipality.as_str())
+        .bind(id.as_str())
+        .fetch_optional(tx.conn())
+        .await?
+        .flatten();
         let done = sqlx::query("UPDATE accounts SET person_id = $3, version = version + 1 WHERE municipality_id = $1 AND id = $2")
             .bind(self.municipality.as_str())
             .bind(id.as_str())
             .bind(person.map(|person| person.0.clone()))
             .execute(tx.conn())
             .await?;
-        if done.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::NotFound)
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NotFound);
         }
+        // Whoever is a person of a case does not see it: the cases of both are listed anew.
+        for person in before
+            .into_iter()
+            .chain(person.map(|person| person.0.clone()))
+        {
+            crate::outbox::put(
+                tx,
+                &self.municipality,
+                "person",
+                person,
+                None,
+                serde_json::Value::Null,
+            );
+        }
+        Ok(())
     }
 }
 

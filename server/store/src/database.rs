@@ -100,6 +100,7 @@ pub(crate) struct Inner {
     pub(crate) generations: Mutex<HashMap<MunicipalityId, Generations>>,
     /// Unwrapped data keys; bounded, wiped on eviction.
     pub(crate) unwrapped: Mutex<HashMap<(MunicipalityId, DataKeyId), Arc<SecretKey>>>,
+    case_lists: crate::case_list::Shelves,
     committed: tokio::sync::watch::Sender<u64>,
 }
 
@@ -274,6 +275,7 @@ impl Database {
             rng: Mutex::new(rng),
             generations: Mutex::new(HashMap::new()),
             unwrapped: Mutex::new(HashMap::new()),
+            case_lists: crate::case_list::Shelves::default(),
             committed: tokio::sync::watch::Sender::new(0),
         })))
     }
@@ -413,6 +415,10 @@ impl Database {
         ] {
             pool.close().await;
         }
+    }
+
+    pub(crate) fn case_lists(&self) -> &crate::case_list::Shelves {
+        &self.0.case_lists
     }
 
     pub(crate) fn reader(&self) -> &AnyPool {

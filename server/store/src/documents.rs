@@ -1015,6 +1015,14 @@ impl DocumentWork {
             .bind(now)
             .execute(tx.conn())
             .await?;
+        outbox::put(
+            tx,
+            &self.info.municipality,
+            "document.touched",
+            self.info.id.as_str(),
+            self.info.case.as_ref(),
+            serde_json::Value::Null,
+        );
         Ok(())
     }
 }

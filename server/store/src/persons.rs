@@ -295,6 +295,26 @@ async fn insert_fact(
     Ok(())
 }
 
+/// The index entries of a person with these values (field, value): kind and blind token.
+pub(crate) fn tokens<'a>(
+    key: &crate::crypto::SecretKey,
+    values: impl Iterator<Item = (&'a str, &'a str)>,
+) -> BTreeSet<(&'static str, String)> {
+    let mut tokens = BTreeSet::new();
+    let mut identity = Identity::default();
+    for (field, value) in values {
+        identity.add(field, value);
+        for (kind, text) in index_terms(field, value) {
+            tokens.insert((kind, blind_index(key, kind, &text)));
+        }
+    }
+    for (key_kind, text) in identity.keys() {
+        let kind = like_kind(key_kind);
+        tokens.insert((kind, blind_index(key, kind, &text)));
+    }
+    tokens
+}
+
 /// Rebuilds a person's index entries from all values, also those of the past.
 async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) -> Result<()> {
     sqlx::query("DELETE FROM person_index WHERE municipality_id = $1 AND person_id = $2")
@@ -304,18 +324,11 @@ async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) 
         .await?;
     let facts = load_facts(tx, municipality, std::slice::from_ref(person)).await?;
     let key = tx.data_key(municipality, &Purpose::Index).await?;
-    let mut tokens = BTreeSet::new();
-    let mut identity = Identity::default();
-    for (_, fact, _) in facts.values().flatten() {
-        identity.add(&fact.field, &fact.value);
-        for (kind, text) in index_terms(&fact.field, &fact.value) {
-            tokens.insert((kind, blind_index(&key.key, kind, &text)));
-        }
-    }
-    for (key_kind, text) in identity.keys() {
-        let kind = like_kind(key_kind);
-        tokens.insert((kind, blind_index(&key.key, kind, &text)));
-    }
+    let all = facts
+        .values()
+        .flatten()
+        .map(|(_, fact, _)| (fact.field.as_str(), fact.value.as_str()));
+    let tokens = tokens(&key.key, all);
     let tokens: Vec<_> = tokens.into_iter().collect();
     for chunk in tokens.chunks(100) {
         let rows: Vec<String> = (0..chunk.len())

@@ -33,7 +33,7 @@ pub use current::is_current;
 pub use project::{address_protected, project, without_places};
 pub(crate) use record::PROGRAM;
 pub use record::{Scan, ScannedSpan, StoredScan, read_scan};
-pub use register::{numbering, numbering_for, register};
+pub use register::{fingerprint_of, numbering, numbering_for, register};
 pub use scan::scan;
 pub use texts::{is_scanned, texts};
 pub use write::fresh_key;
