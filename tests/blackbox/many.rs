@@ -156,8 +156,8 @@ async fn they_are_found_and_counted(server: &Server, names: &[String]) -> Result
         .ok()?;
     ensure!(found["total"].as_u64() >= Some(1), "{found}");
     let counts = server
-        .client_of("aoba-coord")?
-        .get("/statistics/new-consultations?from=2015-01&to=2026-12&by=route")
+        .client_of("aoba-stat")?
+        .get("/statistics/new-consultations?from=2017-01&to=2026-12&by=route")
         .await?
         .ok()?;
     let counted: u64 = counts["total_cases"].as_u64().context("total_cases")?;

@@ -411,6 +411,13 @@ async fn load_facts(
         "ORDER BY person_id, recorded_at, id",
     )
     .await?;
+    // Each person has a key.
+    let mut keys = BTreeSet::new();
+    for row in &rows {
+        keys.insert(crate::crypto::header(&row.try_get::<Vec<u8>, _>("value_sealed")?)?.key);
+    }
+    tx.keys_at_once(municipality, &keys.into_iter().collect::<Vec<_>>())
+        .await?;
     for row in rows {
         let id: String = row.try_get("id")?;
         let sealed: Vec<u8> = row.try_get("value_sealed")?;

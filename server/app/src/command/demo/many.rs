@@ -475,7 +475,16 @@ fn varied(
             .iter()
             .fold(text.to_owned(), |text, (old, new)| text.replace(old, new))
     };
-    for sheet in [&mut case.intake, &mut case.assessment] {
+    let later = case
+        .plans
+        .iter_mut()
+        .chain(&mut case.meetings)
+        .chain(&mut case.evaluations);
+    for sheet in [&mut case.intake, &mut case.assessment, &mut case.screening]
+        .into_iter()
+        .chain(later)
+        .filter(|sheet| !sheet.is_empty())
+    {
         sheet.insert("case_no".into(), case.case_no.clone().into());
         for (_, value) in sheet.iter_mut() {
             reword(value, &told);
