@@ -30,7 +30,10 @@ TABLES = {
 CASE_KEYS = {
     "case_no", "program", "stage", "received_on", "closed_on", "urgency", "owner", "lead_agency", "similar_ok",
     "constellation", "persons", "members", "disclosures", "consents", "intake", "assessment", "network", "progress",
+    "screening", "plans", "meetings", "evaluations",
 }
+# 必要になったときに作る様式: 事案の項目名と、datasets/forms の様式。
+LATER = {"screening": "screening", "plans": "plan", "meetings": "meeting", "evaluations": "evaluation"}
 PERSON_KEYS = {
     "ref", "role", "name", "kana", "gender", "birth_date", "estimated_age", "postal_code", "address", "phone_home",
     "phone_mobile", "kinship", "cohabit", "occupation", "affiliation", "note", "alias", "former_names",
@@ -50,6 +53,7 @@ def load(root=HERE):
     data = {
         "municipality": tomllib.loads((root / "municipality.toml").read_text("utf-8")),
         "options": json.loads((root / "options.json").read_text("utf-8")),
+        "forms": {f: tomllib.loads((root / f"../forms/{f}.toml").read_text("utf-8")) for f in ("options", *LATER.values())},
         "cases": {},
         "transcripts": {},
     }
@@ -98,6 +102,10 @@ def prose(case):
         for key, value in case[sheet].items():
             if isinstance(value, str) and key not in ("visitor_name", "referring_org") and not value.isascii():
                 yield f"{sheet}.{key}", value
+    for name in LATER:
+        for where, text in texts(case.get(name, {})):
+            if not text.isascii() and len(text) > 15:
+                yield f"{name}.{where}", text
     if "community_note" in case["network"]:
         yield "network.community_note", case["network"]["community_note"]
     for i, entry in enumerate(case["progress"]):
@@ -166,6 +174,53 @@ def check_municipality(data, out):
         out.add(f, f"所属が二つある職員が {dual} 人", "3 人以上にする")
     for role in set(opt["role"]) - roles:
         out.add(f, f"役割 {role} の職員がいない", "一人以上に割り当てる")
+
+
+def check_later(out, file, case, data, end):
+    """スクリーニング、プラン、会議、評価を、製品の様式の定義と比べる。"""
+    accounts = {a["login_id"] for a in data["municipality"]["accounts"]}
+    agencies = {a["id"] for a in data["municipality"]["agencies"]}
+    refs = {p["ref"] for p in case["persons"]}
+    listed = {"user_ref": accounts, "org_ref": agencies, "person_ref": refs}
+    codes = {entry["id"]: {o["code"] for o in entry["options"]} for entry in data["forms"]["options"]["list"]}
+
+    def look(where, fields, values):
+        for key in set(values) - set(fields):
+            out.add(file, f"{where}.{key} という項目がない", "様式の項目 id にする")
+        for key, field in fields.items():
+            value, kind = values.get(key), field["type"]
+            if value is None:
+                if field.get("required") and kind != "calc":
+                    out.add(file, f"{where}.{key} がない", "必須の項目を書く")
+                continue
+            if kind == "table":
+                columns = {c["id"]: c for c in field["columns"]}
+                for i, row in enumerate(value):
+                    look(f"{where}.{key}[{i}]", columns, row)
+            elif kind in listed and value not in listed[kind]:
+                out.add(file, f"{where}.{key} の {value} がない", "職員の login_id、機関の id、人の ref にする")
+            elif kind in ("select", "multiselect"):
+                for code in value if isinstance(value, list) else [value]:
+                    if code not in codes[field["options"]]:
+                        out.add(file, f"{where}.{key} の符号 {code} がない", f"{field['options']} の符号にする")
+            elif kind == "date" and not (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
+                out.add(file, f"{where}.{key} が日付でない", "YYYY-MM-DD にする")
+            elif kind == "int" and (isinstance(value, bool) or not isinstance(value, int)):
+                out.add(file, f"{where}.{key} が数でない", "引用符をはずす")
+
+    for name, form in LATER.items():
+        definition = data["forms"][form]
+        fields = {f["id"]: f for section in definition["sections"] for f in section["fields"]}
+        sheets = case.get(name, [])
+        for i, sheet in enumerate([sheets] if isinstance(sheets, dict) else sheets):
+            where = f"{name}[{i}]"
+            look(where, fields, sheet)
+            if sheet.get("case_no") != case["case_no"]:
+                out.add(file, f"{where} の事案番号が違う", "case_no にそろえる")
+            day = sheet.get(definition.get("date", ""))
+            day = day.date() if isinstance(day, dt.datetime) else day
+            if day and not case["received_on"] <= day <= end:
+                out.add(file, f"{where} の日付 {day} が受付の前か終わりの後", "日付を直す")
 
 
 def check_sheet(out, file, name, values, fields, opt, agencies, refs):
@@ -351,6 +406,7 @@ def check_case(file, case, data, out):
 
     for name, code in (("intake", "UKE"), ("assessment", "IAS")):
         check_sheet(out, file, name, case[name], fields[code], opt, agencies, refs)
+    check_later(out, file, case, data, end)
     scalars = {k: v for k, v in case["network"].items() if not isinstance(v, list)}
     check_sheet(out, file, "network", scalars, fields["HHD"], opt, agencies, refs)
     intake, ias = case["intake"], case["assessment"]
@@ -556,6 +612,12 @@ def self_test(data):
     def code(d):
         d["cases"][main]["assessment"]["issues"][0] = "nosuch"
 
+    def plan_code(d):
+        d["cases"]["cases/2025-0031-nagasawa-saimu.toml"]["plans"][0]["items"][0]["progress"] = "nosuchstep"
+
+    def plan_required(d):
+        del d["cases"]["cases/2025-0031-nagasawa-saimu.toml"]["plans"][0]["policy"]
+
     def digit(d):
         d["municipality"]["code"] = "129993"
 
@@ -609,6 +671,7 @@ def self_test(data):
         d["cases"][main]["network"]["households"][1]["members"].append("shigeru")
 
     breaks = [
+        (plan_code, "プランの符号", "nosuchstep"), (plan_required, "プランの必須項目", "policy"),
         (code, "存在しない符号", "nosuch"), (digit, "検査数字", "検査数字"), (too_early, "受付前の記録", "受付前"),
         (wrong_age, "年齢", "61歳"), (left_staff, "異動後の職員", "記録できない"), (repeated, "同じ文", "三つの事案にある"),
         (real_phone, "実在し得る電話", "090-1234-5678"), (leak, "住所秘匿の漏れ", "桐の葉町"),

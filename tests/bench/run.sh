@@ -5,4 +5,5 @@ cd "$(dirname "$0")"
 export MUSUBI_BINARY=${MUSUBI_BINARY:-$(realpath ../../target/release/musubi)}
 [ -x "$MUSUBI_BINARY" ] || { echo "$MUSUBI_BINARY がありません: make build" >&2; exit 1; }
 node latency.mjs
+node scale.mjs
 exec node collab.mjs "$@"

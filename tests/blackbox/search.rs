@@ -554,10 +554,33 @@ async fn searches_are_audited_with_sealed_words(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Units that the running server has written to its index.
+async fn written(world: &World) -> Result<u64> {
+    let metrics = world
+        .as_user("aoba-auditor")?
+        .get_raw("/metrics")
+        .await?
+        .text();
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("musubi_search_index_written_total "));
+    Ok(line.context("no number of written units")?.trim().parse()?)
+}
+
 async fn the_index_is_sealed_kept_and_made_anew(world: &mut World) -> Result<()> {
     for text in ["水車小屋", "水車", "鵲橋", "かささ"] {
         no_raw_bytes(&world.server.data.path().join("index"), text)?;
     }
+    // Masked texts follow the others: the model is asked for each.
+    until(world, "aoba-masked", "玄関", "record").await?;
+    let (mut last, mut quiet) = (written(world).await?, 0);
+    while quiet < 15 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = written(world).await?;
+        quiet = if now == last { quiet + 1 } else { 0 };
+        last = now;
+    }
+    ensure!(last > 0, "nothing was written");
     world.server.stop()?;
     let folder = world.server.data.path().join("index");
     let generations = || -> Result<Vec<String>> {
@@ -577,6 +600,11 @@ async fn the_index_is_sealed_kept_and_made_anew(world: &mut World) -> Result<()>
         generations()? == before,
         "it was opened, not made: {before:?}"
     );
+    // What is masked under the same basis is not masked again: no inference after a start.
+    until(world, "aoba-masked", "玄関", "record").await?;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let again = written(world).await?;
+    ensure!(again == 0, "{again} units were written again");
     let said = world.server.command(&["index", "rebuild"])?;
     ensure!(said.contains("検索索引を作り直します"), "{said}");
     let started = Instant::now();

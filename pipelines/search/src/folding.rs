@@ -1,6 +1,7 @@
-//! The form in which letters are compared: widths, variants, case and the two kana folded, marks taken
-//! out. Every letter knows where it stood.
+//! The form in which letters are compared: widths, variants, case and the two kana folded as the
+//! register folds them, marks taken out. Every letter knows where it stood.
 
+use domain::likeness::{fold_in_names, hiragana};
 use models::normalise::full_width_kana;
 
 use crate::analysis::normalise;
@@ -15,13 +16,6 @@ pub struct Letter {
 
 /// Letters without anything between them.
 pub type Run = Vec<Letter>;
-
-fn hiragana(c: char) -> char {
-    match c {
-        'ァ'..='ヶ' => char::from_u32(c as u32 - 0x60).unwrap_or(c),
-        other => other,
-    }
-}
 
 /// A reading or other katakana as it is compared.
 #[must_use]
@@ -56,7 +50,7 @@ pub fn runs(text: &str) -> Vec<Run> {
         .chars()
         .zip(&normal.origin)
         .map(|(c, (start, end))| Letter {
-            folded: hiragana(c),
+            folded: fold_in_names(hiragana(c)),
             start: *start,
             end: *end,
         })
@@ -123,6 +117,10 @@ mod tests {
     fn variants_widths_and_kana_are_one() {
         assert_eq!(folded("髙橋 ﾊﾙｺ"), ["高橋はるこ"]);
         assert_eq!(folded("渡邉・ハルコ"), ["渡辺", "はるこ"]);
+        // Whoever the register finds under a spelling is found here too.
+        for name in ["齋藤", "斎藤", "齊藤"] {
+            assert_eq!(folded(name), folded("斉藤"), "{name}");
+        }
         assert_eq!(folded("デイサービス"), folded("ﾃﾞｲｻｰﾋﾞｽ"));
         assert_eq!(folded("ＡＢＣ 12-3"), ["abc", "123"]);
         assert_eq!(folded("、。！\n"), Vec::<String>::new());

@@ -28,7 +28,7 @@ use crate::query::{Search, Word, inflects, readings};
 use crate::sealed::{Random, SealedDirectory};
 
 /// Changes with the fields and with what is put into them: an index of another version is made anew.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Memory of the writing thread before it writes a segment out, in bytes.
 const WRITER_HEAP: usize = 64 << 20;

@@ -32,6 +32,8 @@ const AT_MOST: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(30);
 /// Missing documents are made and old sessions swept this often.
 const SWEEP: Duration = Duration::from_secs(300);
+/// The lists of cases are looked after this often.
+const CASE_LISTS: Duration = Duration::from_secs(60);
 /// Models that nobody has needed for this long are unloaded.
 const REST: Duration = Duration::from_secs(600);
 
@@ -95,6 +97,32 @@ async fn refresh_register(state: AppState) {
     }
 }
 
+/// Has the lists of cases ready: after the start, when a day begins, when somebody works in a new role.
+async fn case_lists(state: AppState, stop: CancellationToken) {
+    loop {
+        let made = async {
+            let mut tx = state.db().read().await?;
+            let all = municipalities::list(&mut tx).await?;
+            drop(tx);
+            for municipality in all {
+                let today = state.db().clock().today(&municipality.time_zone());
+                state
+                    .db()
+                    .prepare_case_lists(&municipality.id, today)
+                    .await?;
+            }
+            Ok::<_, store::StoreError>(())
+        };
+        if let Err(error) = made.await {
+            tracing::warn!(%error, "lists of cases not made");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(CASE_LISTS) => {}
+        }
+    }
+}
+
 /// Runs until `stop`. Waits for the models before the first scan; projections and statistics do
 /// not wait for them.
 pub async fn run(state: AppState, stop: CancellationToken) {
@@ -111,6 +139,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     beside.spawn(erasing::run(state.clone(), stop.clone()));
     beside.spawn(search_index::run(state.clone(), stop.clone()));
     beside.spawn(refresh_register(state.clone()));
+    beside.spawn(case_lists(state.clone(), stop.clone()));
 
     loop {
         let next = agenda.next();
@@ -296,6 +325,34 @@ pub async fn mend(state: &AppState) -> Result<usize, ApiError> {
         made += 1;
     }
     Ok(made)
+}
+
+/// Does what follows from the documents of a case now: projections, statistics and, as far as the
+/// models are there, scans and vectors. For cases that are made in bulk.
+///
+/// # Errors
+/// Database away.
+pub async fn settle(
+    state: &AppState,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+) -> Result<(), ApiError> {
+    let mut tx = state.db().read().await?;
+    let documents = tx.documents_of(municipality, case).await?;
+    drop(tx);
+    let mut scanned = false;
+    for document in documents {
+        match follow(state, &document).await {
+            Ok(Followed::Case(..)) => scanned = true,
+            Ok(_) => {}
+            Err(error) if is_waiting_for_models(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if scanned {
+        vectors::refresh(state, municipality, case).await?;
+    }
+    Ok(())
 }
 
 async fn sweep_sessions(state: &AppState) -> store::Result<()> {

@@ -79,6 +79,14 @@ pub struct Case {
     #[serde(default)]
     pub assessment: toml::Table,
     #[serde(default)]
+    pub screening: toml::Table,
+    #[serde(default)]
+    pub plans: Vec<toml::Table>,
+    #[serde(default)]
+    pub meetings: Vec<toml::Table>,
+    #[serde(default)]
+    pub evaluations: Vec<toml::Table>,
+    #[serde(default)]
     pub network: Network,
     #[serde(default)]
     pub progress: Vec<Progress>,

@@ -26,12 +26,23 @@ pub fn fold_variant(c: char) -> char {
     VARIANTS.get(&c).copied().unwrap_or(c)
 }
 
-/// Letters that stand for each other in names without being variants of one another.
-const fn fold_in_names(c: char) -> char {
+/// Letters that stand for each other in names without being variants of one another; any other
+/// character is returned as it is.
+#[must_use]
+pub const fn fold_in_names(c: char) -> char {
     match c {
         '碕' => '崎',
         '槇' => '槙',
         '斎' => '斉',
+        other => other,
+    }
+}
+
+/// The hiragana of a katakana letter; any other character is returned as it is.
+#[must_use]
+pub fn hiragana(c: char) -> char {
+    match c {
+        'ァ'..='ヶ' => char::from_u32(c as u32 - 0x60).unwrap_or(c),
         other => other,
     }
 }
@@ -48,10 +59,7 @@ pub fn normal(text: &str) -> String {
     text.nfkc()
         .filter(|&c| !c.is_whitespace() && !matches!(c, '・' | '-' | '－' | '‐'))
         .filter(|&c| !is_variation_selector(c))
-        .map(|c| match c {
-            'ァ'..='ヶ' => char::from_u32(c as u32 - 0x60).unwrap_or(c),
-            other => fold_in_names(fold_variant(other)),
-        })
+        .map(|c| fold_in_names(fold_variant(hiragana(c))))
         .flat_map(char::to_lowercase)
         .collect()
 }
@@ -198,13 +206,13 @@ const fn kanji_digit(c: char) -> bool {
     )
 }
 
-/// Reads 一 to 九十九.
+/// Reads 一 to 九十九; of what is no such number it makes some number, always the same.
 fn kanji_number(text: &str) -> u32 {
-    text.chars().fold(0, |sum, c| {
+    text.chars().fold(0, |sum: u32, c| {
         match "一二三四五六七八九".chars().position(|digit| digit == c) {
-            Some(at) => sum + u32::try_from(at).unwrap_or_default() + 1,
+            Some(at) => sum.saturating_add(u32::try_from(at).unwrap_or_default() + 1),
             None if sum == 0 => 10,
-            None => sum * 10,
+            None => sum.saturating_mul(10),
         }
     })
 }
@@ -575,6 +583,10 @@ mod tests {
             Some("架空市本町12-3")
         );
         assert_eq!(address_key("架空市三宅町"), None);
+        // No number at all is no reason to fail.
+        let endless = format!("架空市本町九{}丁目", "十".repeat(40));
+        assert_eq!(address_key(&endless), address_key(&endless));
+        assert!(address_key(&endless).is_some());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
 use crate::data_keys::Purpose;
-use crate::database::Tx;
+use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError, taken};
 
 /// Shortest password accepted, in characters (NIST SP 800-63B: length instead of composition).
@@ -466,17 +466,38 @@ impl AdminAccess {
         person: Option<&PersonId>,
     ) -> Result<()> {
         self.reach_account(tx, id).await?;
+        let before: Option<String> = sqlx::query_scalar(
+            "SELECT person_id FROM accounts WHERE municipality_id = $1 AND id = $2",
+        )
+        .bind(self.municipality.as_str())
+        .bind(id.as_str())
+        .fetch_optional(tx.conn())
+        .await?
+        .flatten();
         let done = sqlx::query("UPDATE accounts SET person_id = $3, version = version + 1 WHERE municipality_id = $1 AND id = $2")
             .bind(self.municipality.as_str())
             .bind(id.as_str())
             .bind(person.map(|person| person.0.clone()))
             .execute(tx.conn())
             .await?;
-        if done.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::NotFound)
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NotFound);
         }
+        // Whoever is a person of a case does not see it: the cases of both are listed anew.
+        for person in before
+            .into_iter()
+            .chain(person.map(|person| person.0.clone()))
+        {
+            crate::outbox::put(
+                tx,
+                &self.municipality,
+                "person",
+                person,
+                None,
+                serde_json::Value::Null,
+            );
+        }
+        Ok(())
     }
 }
 
@@ -604,21 +625,17 @@ pub async fn names(
     municipality: &MunicipalityId,
     ids: &[AccountId],
 ) -> Result<std::collections::BTreeMap<AccountId, String>> {
-    let mut out = std::collections::BTreeMap::new();
-    for chunk in ids.chunks(200) {
-        let sql = format!(
-            "SELECT id, name FROM accounts WHERE municipality_id = $1 AND id IN ({})",
-            crate::database::placeholders(2, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        for row in query.fetch_all(tx.conn()).await? {
-            out.insert(AccountId(row.try_get("id")?), row.try_get("name")?);
-        }
-    }
-    Ok(out)
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id, name FROM accounts WHERE municipality_id = $1 AND id IN",
+        "",
+    )
+    .await?;
+    rows.iter()
+        .map(|row| Ok((AccountId(row.try_get("id")?), row.try_get("name")?)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -249,10 +249,17 @@ impl AdminAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        if done.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::NotFound)
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NotFound);
         }
+        crate::outbox::put(
+            tx,
+            &self.municipality,
+            crate::case_list::AGENCY,
+            id.as_str(),
+            None,
+            serde_json::Value::Null,
+        );
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Cases and the right to them. [`Tx::case_for`] loads the facts, asks the policy, and only the
 //! [`CaseAccess`] it returns reads or writes the parts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use domain::agency::AgencyClass;
 use domain::consent::{Consent, ConsentStatus};
@@ -22,32 +22,12 @@ use crate::access::Caller;
 use crate::audit;
 use crate::consents;
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders};
+use crate::database::{Tx, placeholders, rows_for};
 use crate::documents;
 use crate::error::{Result, StoreError, taken};
 use crate::memberships::{date, optional_date};
 use crate::persons::{self, NewPerson, Person};
-use crate::{agencies, outbox, progress};
-
-/// Rows of a table for a set of cases, bound as `$1` municipality and an IN list.
-pub(crate) async fn rows_for(
-    tx: &mut Tx,
-    municipality: &MunicipalityId,
-    ids: &[CaseId],
-    before: &str,
-    after: &str,
-) -> Result<Vec<AnyRow>> {
-    let mut out = Vec::new();
-    for chunk in ids.chunks(300) {
-        let sql = format!("{before} ({}) {after}", placeholders(2, chunk.len()));
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        out.extend(query.fetch_all(tx.conn()).await?);
-    }
-    Ok(out)
-}
+use crate::{agencies, case_list, outbox, progress};
 
 fn json_list<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Result<Vec<T>> {
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt(what))
@@ -536,8 +516,23 @@ pub struct CaseFilter {
     pub limit: usize,
 }
 
+/// A part of a case number as it stands in numbers: no wildcard gets through.
+pub(crate) fn number_part(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect::<String>()
+        .to_ascii_lowercase()
+}
+
+/// A case in a list, by the latest change the caller may see something of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Listed {
+    pub at: String,
+    pub case: CaseId,
+}
+
 /// A page of cases.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct CasePage {
     pub items: Vec<CaseSummary>,
     pub next_cursor: Option<String>,
@@ -577,6 +572,25 @@ async fn next_number(
     .fetch_one(tx.conn())
     .await?;
     Ok(format!("{year}-{last:04}"))
+}
+
+/// The highest number of a year that has five digits: what is made in bulk counts on from there.
+///
+/// # Errors
+/// Database away.
+pub async fn highest_of_five(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    year: i16,
+) -> Result<Option<String>> {
+    let highest: Option<String> = sqlx::query_scalar(
+        "SELECT MAX(case_no) FROM cases WHERE municipality_id = $1 AND case_no LIKE $2",
+    )
+    .bind(municipality.as_str())
+    .bind(format!("{year}-_____"))
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(highest)
 }
 
 async fn owner_agency(tx: &mut Tx, caller: &Caller, asked: Option<&AgencyId>) -> Result<AgencyId> {
@@ -897,25 +911,25 @@ impl Tx {
         persons::cases_of(self, municipality, person).await
     }
 
-    /// Ids of all cases the caller may know of, newest change first.
+    /// Ids of all cases the caller may know of, newest change first: asked case by case, without what
+    /// [`crate::case_list`] keeps.
     ///
     /// # Errors
     /// Database away.
     pub async fn visible_cases(&mut self, caller: &Caller) -> Result<Vec<CaseId>> {
-        Ok(self
-            .visible_facts(caller, &CaseFilter::default())
-            .await?
-            .into_iter()
-            .map(|(id, _, _)| id)
-            .collect())
+        let listed = self
+            .listed_one_by_one(caller, &CaseFilter::default())
+            .await?;
+        Ok(listed.into_iter().map(|listed| listed.case).collect())
     }
 
-    /// Candidates by SQL, then the policy.
-    async fn visible_facts(
+    /// Candidates by SQL, then the policy, case by case: what [`crate::case_list`] must say too. For
+    /// transactions that write, whose own changes it does not know, and for comparing.
+    pub(crate) async fn listed_one_by_one(
         &mut self,
         caller: &Caller,
         filter: &CaseFilter,
-    ) -> Result<Vec<(CaseId, String, CaseFacts)>> {
+    ) -> Result<Vec<Listed>> {
         if !caller.may(Capability::ReadCases) {
             return Ok(Vec::new());
         }
@@ -930,12 +944,7 @@ impl Tx {
             );
         }
         if let Some(number) = &filter.case_no {
-            // Digits and hyphens as they stand in numbers: no wildcard gets through.
-            let number: String = number
-                .chars()
-                .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-                .collect();
-            values.push(format!("%{}%", number.to_ascii_lowercase()));
+            values.push(format!("%{}%", number_part(number)));
             sql.push_str(&format!(" AND LOWER(c.case_no) LIKE ${}", values.len()));
         }
         if filter.mine {
@@ -962,25 +971,25 @@ impl Tx {
         }
         let ids: Vec<CaseId> = candidates.iter().map(|(id, _)| id.clone()).collect();
         let mut known = facts(self, &municipality, &ids).await?;
-        let mut visible: Vec<(CaseId, String, CaseFacts)> = candidates
-            .into_iter()
-            .filter_map(|(id, updated)| known.remove(&id).map(|facts| (id, updated, facts)))
-            .filter(|(_, _, facts)| disclosure::case_visible(&caller.viewer, facts))
-            .collect();
-        let seen: Vec<(&Viewer, &CaseFacts)> = visible
-            .iter()
-            .map(|(_, _, facts)| (&caller.viewer, facts))
+        known.retain(|_, facts| disclosure::case_visible(&caller.viewer, facts));
+        let seen: Vec<(&Viewer, &CaseFacts)> = known
+            .values()
+            .map(|facts| (&caller.viewer, facts))
             .collect();
         let mut marks = marks(self, &municipality, &seen).await?;
-        for (id, updated, _) in &mut visible {
-            if let Some(marks) = marks.remove(id)
-                && marks.updated_at > *updated
-            {
-                *updated = marks.updated_at;
-            }
-        }
+        let mut visible: Vec<Listed> = candidates
+            .into_iter()
+            .filter(|(id, _)| known.contains_key(id))
+            .map(|(case, updated)| {
+                let written = marks.remove(&case).unwrap_or_default().updated_at;
+                Listed {
+                    at: written.max(updated),
+                    case,
+                }
+            })
+            .collect();
         // The newest change first: of those the caller may see, so that the order tells of no others.
-        visible.sort_by(|a, b| (&b.1, &b.0).cmp(&(&a.1, &a.0)));
+        visible.sort_by(|a, b| b.cmp(a));
         Ok(visible)
     }
 
@@ -996,64 +1005,55 @@ impl Tx {
         filter: &CaseFilter,
         cursor: Option<&str>,
     ) -> Result<CasePage> {
-        let mut visible = self.visible_facts(caller, filter).await?;
-        if let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
-            visible = self.matching_cases(caller, visible, q).await?;
+        let after = cursor
+            .map(|cursor| cursor.split_once('~').ok_or(StoreError::Invalid("cursor")))
+            .transpose()?;
+        if !caller.may(Capability::ReadCases) {
+            return Ok(CasePage::default());
         }
-        let total = visible.len();
-        let start = match cursor {
-            None => 0,
-            Some(cursor) => {
-                let (updated, id) = cursor
-                    .split_once('~')
-                    .ok_or(StoreError::Invalid("cursor"))?;
-                visible
-                    .partition_point(|(case, at, _)| (at.as_str(), case.as_str()) >= (updated, id))
-            }
+        let among = match filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
+            Some(q) => Some(self.cases_with_words(caller, q).await?),
+            None => None,
         };
         let limit = filter.limit.clamp(1, 200);
-        let mut items = Vec::new();
-        let rest = visible.split_off(start.min(visible.len()));
-        let more = rest.len() > limit;
-        let page: Vec<_> = rest.into_iter().take(limit).collect();
-        let next_cursor = if more {
-            page.last().map(|(id, at, _)| format!("{at}~{id}"))
+        let part = if self.writes() {
+            let mut all = self.listed_one_by_one(caller, filter).await?;
+            all.retain(|listed| {
+                among
+                    .as_ref()
+                    .is_none_or(|among| among.contains(&listed.case))
+            });
+            let total = all.len();
+            if let Some((at, id)) = after {
+                all.retain(|listed| (listed.at.as_str(), listed.case.as_str()) < (at, id));
+            }
+            all.truncate(limit + 1);
+            case_list::Part {
+                cases: all,
+                total,
+                exact: true,
+            }
         } else {
-            None
+            case_list::part(self, caller, filter, among.as_ref(), after, limit).await?
         };
-        let municipality = caller.viewer.municipality.clone();
-        let ids: Vec<CaseId> = page.iter().map(|(id, _, _)| id.clone()).collect();
-        let mut rows = BTreeMap::new();
-        for row in rows_for(
-            self,
-            &municipality,
-            &ids,
-            "SELECT * FROM cases WHERE municipality_id = $1 AND id IN",
-            "",
-        )
-        .await?
-        {
-            rows.insert(CaseId(row.try_get("id")?), case_row(&row)?);
-        }
-        let accesses: Vec<CaseAccess> = page
-            .into_iter()
-            .filter_map(|(id, _, facts)| {
-                rows.remove(&id).map(|row| CaseAccess {
-                    caller: caller.clone(),
-                    facts,
-                    row,
-                    preview: false,
-                })
-            })
-            .collect();
-        let names = Names::load(self, caller, &accesses).await?;
-        for access in &accesses {
-            items.push(access.summary_with(self, &names).await?);
+        let page = part.cases.get(..limit).unwrap_or(&part.cases);
+        let next_cursor = page
+            .last()
+            .filter(|_| part.cases.len() > limit)
+            .map(|last| format!("{}~{}", last.at, last.case));
+        let ids: Vec<CaseId> = page.iter().map(|listed| listed.case.clone()).collect();
+        // The policy again, on what stands today: whatever the list says, nothing else is shown.
+        let mut lines = self.case_lines(caller, &ids).await?;
+        if part.exact && lines.len() < ids.len() {
+            case_list::doubt(self.database(), &caller.viewer.municipality).await;
         }
         Ok(CasePage {
-            items,
+            items: ids
+                .iter()
+                .filter_map(|id| lines.remove(id).map(|(_, line)| line))
+                .collect(),
             next_cursor,
-            total,
+            total: part.total,
         })
     }
 
@@ -1102,104 +1102,110 @@ impl Tx {
         Ok(out)
     }
 
-    async fn matching_cases(
-        &mut self,
-        caller: &Caller,
-        visible: Vec<(CaseId, String, CaseFacts)>,
-        q: &str,
-    ) -> Result<Vec<(CaseId, String, CaseFacts)>> {
-        let municipality = caller.viewer.municipality.clone();
+    /// Cases whose number matches, whoever may know of them, and those whose title or persons match, as
+    /// far as the caller reads them.
+    async fn cases_with_words(&mut self, caller: &Caller, q: &str) -> Result<HashSet<CaseId>> {
+        let (viewer, municipality) = (&caller.viewer, &caller.viewer.municipality);
         let persons: BTreeMap<PersonId, persons::Match> =
-            persons::matching(self, &municipality, q, 2000)
+            persons::matching(self, municipality, q, 2000)
                 .await?
                 .into_iter()
                 .map(|found| (found.person.clone(), found))
                 .collect();
-        let wanted = persons::normal(q);
-        let raw = q.to_lowercase();
-        let ids: Vec<CaseId> = visible.iter().map(|(id, _, _)| id.clone()).collect();
-        let mut by_text = BTreeSet::new();
-        for row in rows_for(
+        let found: Vec<&PersonId> = persons.keys().collect();
+        let rows = rows_for(
             self,
-            &municipality,
-            &ids,
-            "SELECT id, case_no, title_sealed FROM cases WHERE municipality_id = $1 AND id IN",
+            municipality,
+            &found,
+            "SELECT case_id FROM case_persons WHERE municipality_id = $1 AND person_id IN",
             "",
         )
-        .await?
-        {
-            let id = CaseId(row.try_get("id")?);
-            if row
-                .try_get::<String, _>("case_no")?
-                .to_lowercase()
-                .contains(&raw)
-            {
-                by_text.insert(id);
-                continue;
-            }
-            let readable = visible.iter().any(|(case, _, facts)| {
-                *case == id && disclosure::title_visible(&caller.viewer, facts)
-            });
-            if let (true, Some(sealed)) =
-                (readable, row.try_get::<Option<Vec<u8>>, _>("title_sealed")?)
-            {
-                let title = self
-                    .open_text(&municipality, TITLE, id.as_str(), &sealed)
-                    .await?;
-                if persons::normal(&title).contains(&wanted) {
-                    by_text.insert(id);
+        .await?;
+        let (mut out, titles) = case_list::with_words(self, municipality, q).await?;
+        let mut candidates: BTreeSet<CaseId> = titles.iter().cloned().collect();
+        for row in &rows {
+            candidates.insert(CaseId(row.try_get("case_id")?));
+        }
+        let candidates: Vec<CaseId> = candidates.into_iter().collect();
+        for chunk in candidates.chunks(500) {
+            for (case, facts) in facts(self, municipality, chunk).await? {
+                let of_person = |person: &PersonId| {
+                    persons.get(person).is_some_and(|found| {
+                        disclosure::person_level(viewer, &facts, person) >= Level::Read
+                            && found.is_shown(persons::Sight::in_case(viewer, &facts, person))
+                    })
+                };
+                if titles.contains(&case) && disclosure::title_visible(viewer, &facts)
+                    || facts.persons.iter().any(|known| of_person(&known.person))
+                {
+                    out.insert(case);
                 }
             }
         }
-        Ok(visible
-            .into_iter()
-            .filter(|(id, _, facts)| {
-                by_text.contains(id)
-                    || facts.persons.iter().any(|known| {
-                        let (viewer, person) = (&caller.viewer, &known.person);
-                        persons.get(person).is_some_and(|found| {
-                            disclosure::person_level(viewer, facts, person) >= Level::Read
-                                && found.is_shown(persons::Sight::in_case(viewer, facts, person))
-                        })
-                    })
-            })
-            .collect())
+        Ok(out)
     }
 }
 
 /// What was last written in a case, of all that a viewer may see.
 #[derive(Debug, Clone, Default)]
-struct Marks {
+pub(crate) struct Marks {
     /// Of sheets, entries and transcripts; empty when there is nothing to see.
-    updated_at: String,
+    pub updated_at: String,
     last_progress_on: Option<Date>,
 }
 
-/// The marks of cases, each as its viewer sees it. Reads one row for each kind of entry, not each
-/// entry: a list of all cases asks here.
-async fn marks(
+/// What was last written in a case, told apart by who may see it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Written {
+    sheets: Vec<(Section, String)>,
+    transcripts: Option<String>,
+    entries: Vec<progress::LastWritten>,
+}
+
+impl Written {
+    /// What of it the viewer may see.
+    pub(crate) fn seen(&self, viewer: &Viewer, facts: &CaseFacts) -> Marks {
+        let mut out = Marks::default();
+        let mut note = |at: &str, performed_on: Option<Date>| {
+            if out.updated_at.as_str() < at {
+                at.clone_into(&mut out.updated_at);
+            }
+            out.last_progress_on = out.last_progress_on.max(performed_on);
+        };
+        let level =
+            |section: Section| disclosure::decide(viewer, facts, &facts.sheet(section)).level;
+        for (section, at) in &self.sheets {
+            if level(*section) > Level::None {
+                note(at, None);
+            }
+        }
+        if let Some(at) = &self.transcripts
+            && level(Section::Intake).min(level(Section::Assessment)) >= Level::Read
+        {
+            note(at, None);
+        }
+        if !self.entries.is_empty() && level(Section::Progress) > Level::None {
+            for entry in self
+                .entries
+                .iter()
+                .filter(|entry| entry.is_seen(viewer, facts))
+            {
+                note(&entry.at, Some(entry.performed_on));
+            }
+        }
+        out
+    }
+}
+
+/// What was last written in cases. Reads one row for each kind of entry, not each entry: a list of all
+/// cases asks here.
+pub(crate) async fn written(
     tx: &mut Tx,
     municipality: &MunicipalityId,
-    cases: &[(&Viewer, &CaseFacts)],
-) -> Result<BTreeMap<CaseId, Marks>> {
-    let seen: BTreeMap<&CaseId, (&Viewer, &CaseFacts)> = cases
-        .iter()
-        .map(|(viewer, facts)| (&facts.case, (*viewer, *facts)))
-        .collect();
-    let ids: Vec<CaseId> = seen.keys().map(|id| (*id).clone()).collect();
-    let mut out: BTreeMap<CaseId, Marks> = BTreeMap::new();
-    let mut note = |case: CaseId, at: String, performed_on: Option<Date>| {
-        let marks = out.entry(case).or_default();
-        if marks.updated_at < at {
-            marks.updated_at = at;
-        }
-        marks.last_progress_on = marks.last_progress_on.max(performed_on);
-    };
-    let level = |case: &CaseId, section: Section| {
-        seen.get(case).map_or(Level::None, |(viewer, facts)| {
-            disclosure::decide(viewer, facts, &facts.sheet(section)).level
-        })
-    };
+    cases: &[&CaseFacts],
+) -> Result<BTreeMap<CaseId, Written>> {
+    let ids: Vec<&CaseId> = cases.iter().map(|facts| &facts.case).collect();
+    let mut out: BTreeMap<CaseId, Written> = BTreeMap::new();
     let rows = rows_for(
         tx,
         municipality,
@@ -1210,10 +1216,9 @@ async fn marks(
     )
     .await?;
     for row in &rows {
-        let case = CaseId(row.try_get("case_id")?);
-        if level(&case, section(&row.try_get::<String, _>("section")?)?) > Level::None {
-            note(case, row.try_get("at")?, None);
-        }
+        let section = section(&row.try_get::<String, _>("section")?)?;
+        let case = out.entry(CaseId(row.try_get("case_id")?)).or_default();
+        case.sheets.push((section, row.try_get("at")?));
     }
     let rows = rows_for(
         tx,
@@ -1224,15 +1229,30 @@ async fn marks(
     )
     .await?;
     for row in &rows {
-        let case = CaseId(row.try_get("case_id")?);
-        if level(&case, Section::Intake).min(level(&case, Section::Assessment)) >= Level::Read {
-            note(case, row.try_get("at")?, None);
-        }
+        let case = out.entry(CaseId(row.try_get("case_id")?)).or_default();
+        case.transcripts = row.try_get("at")?;
     }
-    for (case, written) in progress::last_written(tx, municipality, &seen).await? {
-        note(case, written.at, Some(written.performed_on));
+    for (case, written) in progress::last_written(tx, municipality, cases).await? {
+        out.entry(case).or_default().entries.push(written);
     }
     Ok(out)
+}
+
+/// The marks of cases, each as its viewer sees it.
+async fn marks(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    cases: &[(&Viewer, &CaseFacts)],
+) -> Result<BTreeMap<CaseId, Marks>> {
+    let all: Vec<&CaseFacts> = cases.iter().map(|(_, facts)| *facts).collect();
+    let written = written(tx, municipality, &all).await?;
+    Ok(cases
+        .iter()
+        .filter_map(|(viewer, facts)| {
+            let written = written.get(&facts.case)?;
+            Some((facts.case.clone(), written.seen(viewer, facts)))
+        })
+        .collect())
 }
 
 /// What a page of cases needs of other tables, loaded once.

@@ -14,12 +14,12 @@ use domain::role::Capability;
 use domain::section::Section;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row};
 
 use crate::agencies;
 use crate::cases::{self, CaseAccess};
-use crate::database::{Tx, placeholders};
+use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError};
 use crate::memberships::optional_date;
 
@@ -100,24 +100,17 @@ pub(crate) async fn latest(
     cases: &[CaseId],
 ) -> Result<Vec<(CaseId, PersonId, Consent)>> {
     let mut out: BTreeMap<(CaseId, PersonId), Consent> = BTreeMap::new();
-    for chunk in cases.chunks(300) {
-        let sql = format!(
-            "SELECT * FROM consents WHERE municipality_id = $1 AND case_id IN ({}) ORDER BY recorded_at, id",
-            placeholders(2, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        for row in query.fetch_all(tx.conn()).await? {
-            out.insert(
-                (
-                    CaseId(row.try_get("case_id")?),
-                    PersonId(row.try_get("person_id")?),
-                ),
-                consent(&row)?,
-            );
-        }
+    let rows = rows_for(
+        tx,
+        municipality,
+        cases,
+        "SELECT * FROM consents WHERE municipality_id = $1 AND case_id IN",
+        "ORDER BY recorded_at, id",
+    )
+    .await?;
+    for row in &rows {
+        let (case, person) = (row.try_get("case_id")?, row.try_get("person_id")?);
+        out.insert((CaseId(case), PersonId(person)), consent(row)?);
     }
     Ok(out
         .into_iter()

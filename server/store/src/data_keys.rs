@@ -70,7 +70,7 @@ const WRAPPED: &str = "data_keys.wrapped";
 
 impl Database {
     /// The municipality's key generations; with `create` a missing key file is made.
-    async fn generations(
+    pub(crate) async fn generations(
         &self,
         municipality: &MunicipalityId,
         create: bool,
@@ -87,7 +87,7 @@ impl Database {
         Ok(loaded)
     }
 
-    fn wrap(
+    pub(crate) fn wrap(
         &self,
         municipality: &MunicipalityId,
         id: &DataKeyId,
@@ -206,7 +206,7 @@ impl Tx {
     }
 
     /// The generation that wraps, its row held until the end of a writing transaction.
-    async fn hold_generation(&mut self, municipality: &MunicipalityId) -> Result<i64> {
+    pub(crate) async fn hold_generation(&mut self, municipality: &MunicipalityId) -> Result<i64> {
         sqlx::query("INSERT INTO key_generations (municipality_id, generation) VALUES ($1, 0) ON CONFLICT (municipality_id) DO NOTHING")
             .bind(municipality.as_str())
             .execute(self.conn())
@@ -284,6 +284,33 @@ impl Tx {
         .await?
         .flatten();
         self.unwrapped(municipality, id.clone(), wrapped).await
+    }
+
+    /// Unwraps keys that are wanted together, in one look.
+    pub(crate) async fn keys_at_once(
+        &mut self,
+        municipality: &MunicipalityId,
+        ids: &[DataKeyId],
+    ) -> Result<()> {
+        let db = self.database().clone();
+        let missing: Vec<&DataKeyId> = ids
+            .iter()
+            .filter(|id| db.0.cached_key(municipality, id).is_none())
+            .collect();
+        let rows = crate::database::rows_for(
+            self,
+            municipality,
+            &missing,
+            "SELECT id, wrapped FROM data_keys WHERE municipality_id = $1 AND id IN",
+            "",
+        )
+        .await?;
+        for row in &rows {
+            let id = DataKeyId(row.try_get("id")?);
+            self.unwrapped(municipality, id, row.try_get("wrapped")?)
+                .await?;
+        }
+        Ok(())
     }
 
     async fn unwrapped(

@@ -13,7 +13,7 @@ use domain::clock::{Clock, instant_text};
 use domain::id::{DataKeyId, MunicipalityId};
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::{
     Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, Row,
     Transaction,
@@ -100,6 +100,7 @@ pub(crate) struct Inner {
     pub(crate) generations: Mutex<HashMap<MunicipalityId, Generations>>,
     /// Unwrapped data keys; bounded, wiped on eviction.
     pub(crate) unwrapped: Mutex<HashMap<(MunicipalityId, DataKeyId), Arc<SecretKey>>>,
+    case_lists: crate::case_list::Shelves,
     committed: tokio::sync::watch::Sender<u64>,
 }
 
@@ -274,6 +275,7 @@ impl Database {
             rng: Mutex::new(rng),
             generations: Mutex::new(HashMap::new()),
             unwrapped: Mutex::new(HashMap::new()),
+            case_lists: crate::case_list::Shelves::default(),
             committed: tokio::sync::watch::Sender::new(0),
         })))
     }
@@ -413,6 +415,10 @@ impl Database {
         ] {
             pool.close().await;
         }
+    }
+
+    pub(crate) fn case_lists(&self) -> &crate::case_list::Shelves {
+        &self.0.case_lists
     }
 
     pub(crate) fn reader(&self) -> &AnyPool {
@@ -696,6 +702,27 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> 
 /// JSON for a column.
 pub(crate) fn encode<T: serde::Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|_| StoreError::Crypto(CryptoError::Content))
+}
+
+/// The rows that `before (…) after` finds for ids, however many there are: `$1` is the municipality, the
+/// IN list is put between. What `after` orders is in order within a few hundred ids.
+pub(crate) async fn rows_for<I: AsRef<str>>(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[I],
+    before: &str,
+    after: &str,
+) -> Result<Vec<AnyRow>> {
+    let mut out = Vec::new();
+    for chunk in ids.chunks(300) {
+        let sql = format!("{before} ({}) {after}", placeholders(2, chunk.len()));
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
+        for id in chunk {
+            query = query.bind(id.as_ref());
+        }
+        out.extend(query.fetch_all(tx.conn()).await?);
+    }
+    Ok(out)
 }
 
 /// `$first, $first+1, …`: an IN list of `count` values.

@@ -8,13 +8,13 @@ use domain::id::{AccountId, AgencyId, CaseId, DocumentId, MunicipalityId, Person
 use domain::role::Capability;
 use domain::section::{DocumentKind, Section};
 use serde::{Deserialize, Serialize};
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
 use crate::cases::{self, CaseAccess};
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders};
+use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError, taken};
 use crate::outbox;
 
@@ -228,22 +228,20 @@ pub async fn sections_of(
     ids: &[DocumentId],
 ) -> Result<BTreeMap<DocumentId, Section>> {
     let mut out = BTreeMap::new();
-    for chunk in ids.chunks(300) {
-        let sql = format!(
-            "SELECT d.id, COALESCE(d.section, p.section) AS section FROM documents d \
-             LEFT JOIN documents p ON p.municipality_id = d.municipality_id AND p.id = d.parent_id \
-             WHERE d.municipality_id = $1 AND d.id IN ({})",
-            placeholders(2, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        for row in query.fetch_all(tx.conn()).await? {
-            let section: Option<String> = row.try_get("section")?;
-            if let Some(section) = section.as_deref().and_then(Section::from_code) {
-                out.insert(DocumentId(row.try_get("id")?), section);
-            }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT d.id, COALESCE(d.section, p.section) AS section FROM documents d \
+         LEFT JOIN documents p ON p.municipality_id = d.municipality_id AND p.id = d.parent_id \
+         WHERE d.municipality_id = $1 AND d.id IN",
+        "",
+    )
+    .await?;
+    for row in &rows {
+        let section: Option<String> = row.try_get("section")?;
+        if let Some(section) = section.as_deref().and_then(Section::from_code) {
+            out.insert(DocumentId(row.try_get("id")?), section);
         }
     }
     Ok(out)
@@ -1017,6 +1015,14 @@ impl DocumentWork {
             .bind(now)
             .execute(tx.conn())
             .await?;
+        outbox::put(
+            tx,
+            &self.info.municipality,
+            "document.touched",
+            self.info.id.as_str(),
+            self.info.case.as_ref(),
+            serde_json::Value::Null,
+        );
         Ok(())
     }
 }

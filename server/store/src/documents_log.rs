@@ -42,8 +42,8 @@ use crate::marks::{End, Marks};
 const PATIENCE: Duration = Duration::from_secs(6);
 /// The same for SQLite, where only the disk can hang.
 const PATIENCE_WITH_DISK: Duration = Duration::from_secs(60);
-const ENTRY: &str = "document_entries.entry";
-const SNAPSHOT: &str = "document_snapshots.snapshot";
+pub(crate) const ENTRY: &str = "document_entries.entry";
+pub(crate) const SNAPSHOT: &str = "document_snapshots.snapshot";
 const VERSION: &str = "document_versions.state";
 const LABEL: &str = "document_versions.label";
 /// Before the base64 of a sealed label; no code has it.

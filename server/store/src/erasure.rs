@@ -1294,6 +1294,14 @@ async fn purge_case(
         purge_person(tx, municipality, &PersonId(person.clone())).await?;
     }
     counts.push(("persons", persons.len() as u64));
+    outbox::put(
+        tx,
+        municipality,
+        "case.access",
+        c,
+        Some(case),
+        serde_json::Value::Null,
+    );
     Ok(counts)
 }
 

@@ -1,7 +1,10 @@
 //! What masking derives: the last scan (texts and spans, sealed) and the reviewed releases.
 //! The spans themselves live in the masks document.
 
-use domain::id::{AccountId, CaseId, DocumentId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::disclosure::{self, DocumentFacts};
+use domain::id::{AccountId, CaseId, DocumentId, PersonId};
 use domain::role::Capability;
 use domain::section::Section;
 use serde::Serialize;
@@ -9,7 +12,7 @@ use sqlx::Row;
 
 use crate::access::Caller;
 use crate::audit::{self, Event};
-use crate::database::Tx;
+use crate::database::{Tx, rows_for};
 use crate::documents::{DocumentAccess, DocumentInfo, DocumentWork, purpose};
 use crate::error::{Result, StoreError};
 use crate::outbox;
@@ -305,43 +308,90 @@ impl DocumentAccess {
     }
 }
 
-/// Documents with undecided spans that the caller reviews, the longest waiting first.
+/// So many waiting documents are named; of more it is said that there are more.
+const REVIEWS: usize = 200;
+
+/// Documents with undecided spans that the caller reviews, the longest waiting first, at most
+/// [`REVIEWS`]; and whether there are more.
 ///
 /// # Errors
 /// Forbidden without the capability.
-pub async fn reviews(tx: &mut Tx, caller: &Caller) -> Result<Vec<Review>> {
+pub async fn reviews(tx: &mut Tx, caller: &Caller) -> Result<(Vec<Review>, bool)> {
     caller.require(Capability::ReviewMasks)?;
-    let rows = sqlx::query(
-        "SELECT s.document_id, s.pending, s.at, d.section, c.id AS case_id, c.case_no FROM mask_scans s \
-         JOIN documents d ON d.municipality_id = s.municipality_id AND d.id = s.document_id AND d.epoch = s.epoch \
-         JOIN cases c ON c.municipality_id = d.municipality_id AND c.id = d.case_id \
-         WHERE s.municipality_id = $1 AND s.pending > 0 AND c.owner_agency_id = $2 AND d.state <> 'erased' ORDER BY s.at, s.document_id",
-    )
-    .bind(caller.viewer.municipality.as_str())
-    .bind(caller.viewer.agency.as_str())
-    .fetch_all(tx.conn())
-    .await?;
     let mut out = Vec::new();
-    for row in &rows {
-        let document = DocumentId(row.try_get("document_id")?);
-        let reviewer = tx
-            .document_for(caller, &document)
-            .await?
-            .is_some_and(|access| access.may_review());
-        if !reviewer {
-            continue;
-        }
-        out.push(Review {
-            document,
-            case: CaseId(row.try_get("case_id")?),
-            case_no: row.try_get("case_no")?,
-            section: row
-                .try_get::<Option<String>, _>("section")?
-                .as_deref()
-                .and_then(Section::from_code),
-            pending: row.try_get("pending")?,
-            scanned_at: row.try_get("at")?,
-        });
+    if !caller.may(Capability::ReadCases) {
+        return Ok((out, false));
     }
-    Ok(out)
+    let (viewer, municipality) = (&caller.viewer, caller.viewer.municipality.clone());
+    let (mut at, mut document) = (String::new(), String::new());
+    loop {
+        let rows = sqlx::query(
+            "SELECT s.document_id, s.pending, s.at, d.section, c.id AS case_id, c.case_no FROM mask_scans s \
+             JOIN documents d ON d.municipality_id = s.municipality_id AND d.id = s.document_id AND d.epoch = s.epoch \
+             JOIN cases c ON c.municipality_id = d.municipality_id AND c.id = d.case_id \
+             WHERE s.municipality_id = $1 AND s.pending > 0 AND (s.at > $3 OR (s.at = $3 AND s.document_id > $4)) \
+             AND c.owner_agency_id = $2 AND d.state <> 'erased' AND d.section IS NOT NULL AND d.parent_id IS NULL \
+             ORDER BY s.at, s.document_id LIMIT 200",
+        )
+        .bind(municipality.as_str())
+        .bind(viewer.agency.as_str())
+        .bind(at.as_str())
+        .bind(document.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+        let Some(last) = rows.last() else {
+            return Ok((out, false));
+        };
+        (at, document) = (last.try_get("at")?, last.try_get("document_id")?);
+        let mut cases = BTreeSet::new();
+        let mut ids: Vec<String> = Vec::with_capacity(rows.len());
+        for row in &rows {
+            cases.insert(CaseId(row.try_get("case_id")?));
+            ids.push(row.try_get("document_id")?);
+        }
+        let cases: Vec<CaseId> = cases.into_iter().collect();
+        let facts = crate::cases::facts(tx, &municipality, &cases).await?;
+        let mut subjects: BTreeMap<String, Vec<PersonId>> = BTreeMap::new();
+        for row in rows_for(
+            tx,
+            &municipality,
+            &ids,
+            "SELECT document_id, person_id FROM document_subjects WHERE municipality_id = $1 AND document_id IN",
+            "ORDER BY person_id",
+        )
+        .await?
+        {
+            let about = subjects.entry(row.try_get("document_id")?).or_default();
+            about.push(PersonId(row.try_get("person_id")?));
+        }
+        for row in &rows {
+            let (id, case) = (
+                row.try_get::<String, _>("document_id")?,
+                CaseId(row.try_get("case_id")?),
+            );
+            let section = Section::from_code(&row.try_get::<String, _>("section")?)
+                .ok_or(StoreError::Corrupt("section"))?;
+            let reviewer = facts.get(&case).is_some_and(|facts| {
+                let about = DocumentFacts {
+                    subjects: subjects.remove(&id).unwrap_or_default(),
+                    ..facts.sheet(section)
+                };
+                disclosure::may_review_masks(viewer, facts, &about)
+            });
+            if !reviewer {
+                continue;
+            }
+            if out.len() == REVIEWS {
+                return Ok((out, true));
+            }
+            out.push(Review {
+                document: DocumentId(id),
+                case,
+                case_no: row.try_get("case_no")?,
+                section: Some(section),
+                pending: row.try_get("pending")?,
+                scanned_at: row.try_get("at")?,
+            });
+        }
+    }
 }

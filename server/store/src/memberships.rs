@@ -109,6 +109,32 @@ pub async fn usable(
         .collect())
 }
 
+/// In which agencies, of which class, and in which roles people work in a municipality; each once.
+pub(crate) async fn desks(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+) -> Result<Vec<(AgencyId, AgencyClass, Role)>> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT m.agency_id, g.class, m.role FROM memberships m \
+         JOIN agencies g ON g.municipality_id = m.municipality_id AND g.id = m.agency_id \
+         WHERE m.municipality_id = $1 AND m.state = 'active' AND g.state = 'active'",
+    )
+    .bind(municipality.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                AgencyId(row.try_get("agency_id")?),
+                AgencyClass::from_code(&row.try_get::<String, _>("class")?)
+                    .ok_or(StoreError::Corrupt("agencies.class"))?,
+                Role::from_code(&row.try_get::<String, _>("role")?)
+                    .ok_or(StoreError::Corrupt("memberships.role"))?,
+            ))
+        })
+        .collect()
+}
+
 /// Whether a role goes with a class of agency; and which roles an agency's own manager may give.
 fn role_fits(role: Role, class: AgencyClass) -> bool {
     match role {

@@ -52,27 +52,34 @@ pub(crate) async fn flush(tx: &mut Tx) -> Result<()> {
     let mut changes = std::mem::take(&mut tx.changes);
     changes.sort_by(|a, b| a.municipality.cmp(&b.municipality));
     let at = tx.now_text();
-    for change in changes {
+    for changes in changes.chunk_by(|a, b| a.municipality == b.municipality) {
+        let Some(municipality) = changes.first().map(|change| change.municipality.clone()) else {
+            continue;
+        };
+        let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
         // The head's row lock is held until the commit: numbers appear in commit order.
-        let seq: i64 = sqlx::query_scalar(
-            "INSERT INTO outbox_heads (municipality_id, seq) VALUES ($1, 1) \
-             ON CONFLICT (municipality_id) DO UPDATE SET seq = outbox_heads.seq + 1 RETURNING seq",
+        let last: i64 = sqlx::query_scalar(
+            "INSERT INTO outbox_heads (municipality_id, seq) VALUES ($1, $2) \
+             ON CONFLICT (municipality_id) DO UPDATE SET seq = outbox_heads.seq + $2 RETURNING seq",
         )
-        .bind(change.municipality.as_str())
+        .bind(municipality.as_str())
+        .bind(count)
         .fetch_one(tx.conn())
         .await?;
-        sqlx::query(
-            "INSERT INTO outbox (municipality_id, seq, at, topic, object_id, case_id, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(change.municipality.as_str())
-        .bind(seq)
-        .bind(at.as_str())
-        .bind(change.topic)
-        .bind(change.object)
-        .bind(change.case.map(|id| id.0))
-        .bind(change.payload.to_string())
-        .execute(tx.conn())
-        .await?;
+        for (change, seq) in changes.iter().zip(last - count + 1..) {
+            sqlx::query(
+                "INSERT INTO outbox (municipality_id, seq, at, topic, object_id, case_id, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(municipality.as_str())
+            .bind(seq)
+            .bind(at.as_str())
+            .bind(change.topic)
+            .bind(change.object.as_str())
+            .bind(change.case.as_ref().map(|id| id.0.clone()))
+            .bind(change.payload.to_string())
+            .execute(tx.conn())
+            .await?;
+        }
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::access::Caller;
 use crate::cases;
 use crate::crypto::blind_index;
 use crate::data_keys::Purpose;
-use crate::database::{Database, Tx, placeholders};
+use crate::database::{Database, Tx, placeholders, rows_for};
 use crate::error::{Result, StoreError};
 use crate::memberships::optional_date;
 
@@ -295,6 +295,26 @@ async fn insert_fact(
     Ok(())
 }
 
+/// The index entries of a person with these values (field, value): kind and blind token.
+pub(crate) fn tokens<'a>(
+    key: &crate::crypto::SecretKey,
+    values: impl Iterator<Item = (&'a str, &'a str)>,
+) -> BTreeSet<(&'static str, String)> {
+    let mut tokens = BTreeSet::new();
+    let mut identity = Identity::default();
+    for (field, value) in values {
+        identity.add(field, value);
+        for (kind, text) in index_terms(field, value) {
+            tokens.insert((kind, blind_index(key, kind, &text)));
+        }
+    }
+    for (key_kind, text) in identity.keys() {
+        let kind = like_kind(key_kind);
+        tokens.insert((kind, blind_index(key, kind, &text)));
+    }
+    tokens
+}
+
 /// Rebuilds a person's index entries from all values, also those of the past.
 async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) -> Result<()> {
     sqlx::query("DELETE FROM person_index WHERE municipality_id = $1 AND person_id = $2")
@@ -304,18 +324,11 @@ async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) 
         .await?;
     let facts = load_facts(tx, municipality, std::slice::from_ref(person)).await?;
     let key = tx.data_key(municipality, &Purpose::Index).await?;
-    let mut tokens = BTreeSet::new();
-    let mut identity = Identity::default();
-    for (_, fact, _) in facts.values().flatten() {
-        identity.add(&fact.field, &fact.value);
-        for (kind, text) in index_terms(&fact.field, &fact.value) {
-            tokens.insert((kind, blind_index(&key.key, kind, &text)));
-        }
-    }
-    for (key_kind, text) in identity.keys() {
-        let kind = like_kind(key_kind);
-        tokens.insert((kind, blind_index(&key.key, kind, &text)));
-    }
+    let all = facts
+        .values()
+        .flatten()
+        .map(|(_, fact, _)| (fact.field.as_str(), fact.value.as_str()));
+    let tokens = tokens(&key.key, all);
     let tokens: Vec<_> = tokens.into_iter().collect();
     for chunk in tokens.chunks(100) {
         let rows: Vec<String> = (0..chunk.len())
@@ -389,33 +402,37 @@ async fn load_facts(
     ids: &[PersonId],
 ) -> Result<FactRows> {
     let mut out = FactRows::new();
-    for chunk in ids.chunks(200) {
-        let sql = format!(
-            "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
-             WHERE municipality_id = $1 AND person_id IN ({}) ORDER BY person_id, recorded_at, id",
-            placeholders(2, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        let rows = query.fetch_all(tx.conn()).await?;
-        for row in rows {
-            let id: String = row.try_get("id")?;
-            let sealed: Vec<u8> = row.try_get("value_sealed")?;
-            let value = tx
-                .open_text(municipality, "person_facts.value", &id, &sealed)
-                .await?;
-            let fact = Fact {
-                field: row.try_get("field")?,
-                value,
-                valid_from: optional_date(row.try_get("valid_from")?)?,
-                valid_to: optional_date(row.try_get("valid_to")?)?,
-            };
-            out.entry(PersonId(row.try_get("person_id")?))
-                .or_default()
-                .push((id, fact, row.try_get("recorded_at")?));
-        }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
+         WHERE municipality_id = $1 AND person_id IN",
+        "ORDER BY person_id, recorded_at, id",
+    )
+    .await?;
+    // Each person has a key.
+    let mut keys = BTreeSet::new();
+    for row in &rows {
+        keys.insert(crate::crypto::header(&row.try_get::<Vec<u8>, _>("value_sealed")?)?.key);
+    }
+    tx.keys_at_once(municipality, &keys.into_iter().collect::<Vec<_>>())
+        .await?;
+    for row in rows {
+        let id: String = row.try_get("id")?;
+        let sealed: Vec<u8> = row.try_get("value_sealed")?;
+        let value = tx
+            .open_text(municipality, "person_facts.value", &id, &sealed)
+            .await?;
+        let fact = Fact {
+            field: row.try_get("field")?,
+            value,
+            valid_from: optional_date(row.try_get("valid_from")?)?,
+            valid_to: optional_date(row.try_get("valid_to")?)?,
+        };
+        out.entry(PersonId(row.try_get("person_id")?))
+            .or_default()
+            .push((id, fact, row.try_get("recorded_at")?));
     }
     Ok(out)
 }
@@ -428,85 +445,86 @@ pub(crate) async fn load(
 ) -> Result<BTreeMap<PersonId, Person>> {
     let mut out = BTreeMap::new();
     let mut facts = load_facts(tx, municipality, ids).await?;
-    for chunk in ids.chunks(200) {
-        let list = placeholders(2, chunk.len());
-        let bind = |sql: String| {
-            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.0.clone());
-            for id in chunk {
-                query = query.bind(id.0.clone());
-            }
-            query
-        };
-        let rows = bind(format!(
-            "SELECT * FROM persons WHERE municipality_id = $1 AND id IN ({list})"
-        ))
-        .fetch_all(tx.conn())
-        .await?;
-        for row in &rows {
-            let id = PersonId(row.try_get("id")?);
-            let (mut fields, mut former) = (BTreeMap::new(), Vec::new());
-            for (_, fact, _) in facts.remove(&id).unwrap_or_default() {
-                if fact.valid_to.is_none() {
-                    // The latest recorded wins, should two be open.
-                    if let Some(old) = fields.insert(fact.field.clone(), fact.value) {
-                        former.push(Fact {
-                            field: fact.field,
-                            value: old,
-                            valid_from: None,
-                            valid_to: None,
-                        });
-                    }
-                } else {
-                    former.push(fact);
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT * FROM persons WHERE municipality_id = $1 AND id IN",
+        "",
+    )
+    .await?;
+    for row in &rows {
+        let id = PersonId(row.try_get("id")?);
+        let (mut fields, mut former) = (BTreeMap::new(), Vec::new());
+        for (_, fact, _) in facts.remove(&id).unwrap_or_default() {
+            if fact.valid_to.is_none() {
+                // The latest recorded wins, should two be open.
+                if let Some(old) = fields.insert(fact.field.clone(), fact.value) {
+                    former.push(Fact {
+                        field: fact.field,
+                        value: old,
+                        valid_from: None,
+                        valid_to: None,
+                    });
                 }
-            }
-            let person = Person {
-                id: id.clone(),
-                version: row.try_get("version")?,
-                fields,
-                former,
-                flags: Vec::new(),
-                address_confidential: row.try_get::<i64, _>("address_confidential")? != 0,
-                address_withheld: false,
-                address_allow: Vec::new(),
-                updated_at: row.try_get("updated_at")?,
-            };
-            out.insert(id, person);
-        }
-        let rows = bind(format!(
-            "SELECT id, person_id, flag, basis_sealed, review_on FROM person_flags \
-             WHERE municipality_id = $1 AND ended_at IS NULL AND person_id IN ({list}) ORDER BY recorded_at, id"
-        ))
-        .fetch_all(tx.conn())
-        .await?;
-        for row in &rows {
-            let id: String = row.try_get("id")?;
-            let basis = match row.try_get::<Option<Vec<u8>>, _>("basis_sealed")? {
-                Some(record) => Some(
-                    tx.open_text(municipality, "person_flags.basis", &id, &record)
-                        .await?,
-                ),
-                None => None,
-            };
-            let flag = Flag {
-                id,
-                flag: row.try_get("flag")?,
-                basis,
-                review_on: optional_date(row.try_get("review_on")?)?,
-            };
-            if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
-                person.flags.push(flag);
+            } else {
+                former.push(fact);
             }
         }
-        let rows = bind(format!("SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN ({list}) ORDER BY agency_id"))
-            .fetch_all(tx.conn())
-            .await?;
-        for row in &rows {
-            if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
-                person
-                    .address_allow
-                    .push(AgencyId(row.try_get("agency_id")?));
-            }
+        let person = Person {
+            id: id.clone(),
+            version: row.try_get("version")?,
+            fields,
+            former,
+            flags: Vec::new(),
+            address_confidential: row.try_get::<i64, _>("address_confidential")? != 0,
+            address_withheld: false,
+            address_allow: Vec::new(),
+            updated_at: row.try_get("updated_at")?,
+        };
+        out.insert(id, person);
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id, person_id, flag, basis_sealed, review_on FROM person_flags \
+         WHERE ended_at IS NULL AND municipality_id = $1 AND person_id IN",
+        "ORDER BY recorded_at, id",
+    )
+    .await?;
+    for row in &rows {
+        let id: String = row.try_get("id")?;
+        let basis = match row.try_get::<Option<Vec<u8>>, _>("basis_sealed")? {
+            Some(record) => Some(
+                tx.open_text(municipality, "person_flags.basis", &id, &record)
+                    .await?,
+            ),
+            None => None,
+        };
+        let flag = Flag {
+            id,
+            flag: row.try_get("flag")?,
+            basis,
+            review_on: optional_date(row.try_get("review_on")?)?,
+        };
+        if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
+            person.flags.push(flag);
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN",
+        "ORDER BY agency_id",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
+            person
+                .address_allow
+                .push(AgencyId(row.try_get("agency_id")?));
         }
     }
     Ok(out)
@@ -768,15 +786,14 @@ pub(crate) async fn visible(
         for row in &rows {
             allowed.insert(PersonId(row.try_get("person_id")?));
         }
-        let sql = format!(
-            "SELECT person_id, case_id FROM case_persons WHERE municipality_id = $1 AND person_id IN ({})",
-            placeholders(2, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        let rows = query.fetch_all(tx.conn()).await?;
+        let rows = rows_for(
+            tx,
+            municipality,
+            chunk,
+            "SELECT person_id, case_id FROM case_persons WHERE municipality_id = $1 AND person_id IN",
+            "",
+        )
+        .await?;
         let mut cases_of: BTreeMap<PersonId, Vec<CaseId>> = BTreeMap::new();
         let mut all = BTreeSet::new();
         for row in &rows {

@@ -225,33 +225,44 @@ async fn about(
     Ok((persons, named))
 }
 
-/// When something was last written in the 支援経過 of a case.
+/// Entries of a case that are shown to the same readers, and when the latest of them was written.
 #[derive(Debug, Clone)]
 pub(crate) struct LastWritten {
+    agency: AgencyId,
+    visibility: Visibility,
+    subjects: Vec<PersonId>,
+    named: Vec<AgencyId>,
+    /// When it was recorded or amended. What was amended in an entry that is shown masked is shown
+    /// masked too.
     pub at: String,
     pub performed_on: Date,
 }
 
-/// The latest entry or amendment of each case, out of those the case's viewer may see.
+impl LastWritten {
+    /// Whether the viewer, who sees the case's 支援経過, sees these entries.
+    pub(crate) fn is_seen(&self, viewer: &Viewer, facts: &CaseFacts) -> bool {
+        is_for(viewer, facts, &self.agency, self.visibility, &self.named)
+            && entry_level(viewer, facts, &self.agency, self.subjects.clone()) > Level::None
+    }
+}
+
+/// The latest entries or amendments of each case, told apart by who may see them.
 ///
 /// Entries are taken together by agency and visibility. One by one only those that name their readers,
-/// and all of a case where the viewer is excluded about a person: whom an entry is about decides
-/// nothing else of whether it is shown.
+/// and all of a case in which somebody is excluded: whom an entry is about decides nothing else of
+/// whether it is shown.
 pub(crate) async fn last_written(
     tx: &mut Tx,
     municipality: &MunicipalityId,
-    cases: &BTreeMap<&CaseId, (&Viewer, &CaseFacts)>,
+    cases: &[&CaseFacts],
 ) -> Result<Vec<(CaseId, LastWritten)>> {
     let mut out = Vec::new();
     let (mut together, mut single) = (Vec::new(), Vec::new());
-    for (case, (viewer, facts)) in cases {
-        if disclosure::decide(viewer, facts, &facts.sheet(Section::Progress)).level == Level::None {
-            continue;
-        }
+    for facts in cases {
         if facts.exclusions.is_empty() {
-            together.push((*case).clone());
+            together.push(&facts.case);
         } else {
-            single.push((*case).clone());
+            single.push(&facts.case);
         }
     }
     for (ids, one) in [
@@ -277,9 +288,6 @@ pub(crate) async fn last_written(
             let mut readers = BTreeMap::new();
             for row in &rows {
                 let case = CaseId(row.try_get("case_id")?);
-                let Some((viewer, facts)) = cases.get(&case) else {
-                    continue;
-                };
                 let record: String = row.try_get("one")?;
                 if !record.is_empty() && !readers.contains_key(&case) {
                     readers.insert(case.clone(), about(tx, municipality, &case).await?);
@@ -291,23 +299,17 @@ pub(crate) async fn last_written(
                     ),
                     _ => (Vec::new(), Vec::new()),
                 };
-                let agency = AgencyId(row.try_get("agency_id")?);
-                let visibility = Visibility::parse(&row.try_get::<String, _>("visibility")?)?;
-                if !is_for(viewer, facts, &agency, visibility, &named)
-                    || entry_level(viewer, facts, &agency, subjects) == Level::None
-                {
-                    continue;
-                }
-                // What was amended in an entry that is shown masked is shown masked too.
                 let recorded: String = row.try_get("recorded_at")?;
                 let amended: Option<String> = row.try_get("amended_at")?;
-                out.push((
-                    case,
-                    LastWritten {
-                        at: amended.unwrap_or_default().max(recorded),
-                        performed_on: date(&row.try_get::<String, _>("performed_on")?)?,
-                    },
-                ));
+                let written = LastWritten {
+                    agency: AgencyId(row.try_get("agency_id")?),
+                    visibility: Visibility::parse(&row.try_get::<String, _>("visibility")?)?,
+                    subjects,
+                    named,
+                    at: amended.unwrap_or_default().max(recorded),
+                    performed_on: date(&row.try_get::<String, _>("performed_on")?)?,
+                };
+                out.push((case, written));
             }
         }
     }

@@ -145,6 +145,19 @@ impl KeyValue {
     }
 }
 
+/// Of a sealed column: its name, its place and the row's key. `None` for any other column.
+pub(crate) fn place(
+    table: &str,
+    column: &str,
+    row: &sqlx::any::AnyRow,
+) -> Result<Option<(&'static str, &'static str, String)>> {
+    COLUMNS
+        .iter()
+        .find(|known| known.table == table && known.column == column)
+        .map(|known| Ok((known.column, known.place, known.key_of(row)?.1)))
+        .transpose()
+}
+
 fn owner_of(purpose: &Purpose) -> &str {
     match purpose {
         Purpose::Case(case) => case.as_str(),

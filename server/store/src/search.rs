@@ -7,19 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use domain::agency::AgencyClass;
-use domain::disclosure::{self, CaseFacts, Level};
+use domain::disclosure::{self, CaseFacts, DocumentFacts, Level};
 use domain::id::{AgencyId, CaseId, MunicipalityId, PersonId, ProgressRecordId};
 use domain::role::Capability;
 use domain::section::Section;
 use domain::stage::Stage;
 use jiff::civil::Date;
-use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
-use crate::cases::{self, rows_for};
+use crate::cases;
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders};
+use crate::database::{Tx, placeholders, rows_for};
 use crate::error::{Result, StoreError};
 use crate::memberships::{date, optional_date};
 use crate::persons::{self, Person, Sight};
@@ -89,7 +88,8 @@ pub struct Source {
     pub kind: Kind,
     pub case: Option<CaseId>,
     pub day: Date,
-    /// The same stamp: the same content.
+    /// The same stamp: the same content. A sheet's ends with what its masked text rests on, `-` where
+    /// there is none.
     pub stamp: String,
     /// `None`: the stamp is known already.
     pub content: Option<Content>,
@@ -217,26 +217,6 @@ fn day_of(instant: &str) -> Result<Date> {
     date(instant.get(..10).unwrap_or_default())
 }
 
-/// Rows of a table for ids, bound as `$1` municipality and an IN list.
-async fn rows_of(
-    tx: &mut Tx,
-    municipality: &MunicipalityId,
-    ids: &[String],
-    before: &str,
-    after: &str,
-) -> Result<Vec<AnyRow>> {
-    let mut out = Vec::new();
-    for chunk in ids.chunks(300) {
-        let sql = format!("{before} ({}) {after}", placeholders(2, chunk.len()));
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-        for id in chunk {
-            query = query.bind(id.as_str());
-        }
-        out.extend(query.fetch_all(tx.conn()).await?);
-    }
-    Ok(out)
-}
-
 /// What masked texts of cases rest on: who is registered in them, and in which version.
 async fn marks(
     tx: &mut Tx,
@@ -270,12 +250,13 @@ fn sheet_basis(epoch: i64, seq: i64, at: &str, mark: &str) -> String {
     format!("{epoch}.{seq}.{at}/{mark}")
 }
 
-/// Whether somebody may read entries of the case masked: anybody it is shared with, anybody excluded
-/// about a person, anybody from whom an address is kept.
-fn read_masked(facts: &CaseFacts) -> bool {
-    let shared = facts.matrix.iter().any(|row| {
-        row.section == Section::Progress && row.level > Level::None && row.agency != facts.owner
-    });
+/// Whether somebody may read texts of such sections of the case masked: anybody they are shared with,
+/// anybody excluded about a person, anybody from whom an address is kept.
+fn read_masked(facts: &CaseFacts, of: impl Fn(Section) -> bool) -> bool {
+    let shared = facts
+        .matrix
+        .iter()
+        .any(|row| of(row.section) && row.level > Level::None && row.agency != facts.owner);
     let protected = facts
         .persons
         .iter()
@@ -305,6 +286,25 @@ pub fn record_texts(content: &serde_json::Map<String, serde_json::Value>) -> Vec
         .collect()
 }
 
+async fn ids_after(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    table: &'static str,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT id FROM {table} WHERE municipality_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    );
+    let ids = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(municipality.as_str())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(ids)
+}
+
 impl Tx {
     /// Ids of the municipality's cases after one, in their order: for an index that is made anew.
     ///
@@ -316,14 +316,7 @@ impl Tx {
         after: &str,
         limit: i64,
     ) -> Result<Vec<CaseId>> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM cases WHERE municipality_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-        )
-        .bind(municipality.as_str())
-        .bind(after)
-        .bind(limit)
-        .fetch_all(self.conn())
-        .await?;
+        let ids = ids_after(self, municipality, "cases", after, limit).await?;
         Ok(ids.into_iter().map(CaseId).collect())
     }
 
@@ -337,14 +330,7 @@ impl Tx {
         after: &str,
         limit: i64,
     ) -> Result<Vec<PersonId>> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM persons WHERE municipality_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-        )
-        .bind(municipality.as_str())
-        .bind(after)
-        .bind(limit)
-        .fetch_all(self.conn())
-        .await?;
+        let ids = ids_after(self, municipality, "persons", after, limit).await?;
         Ok(ids.into_iter().map(PersonId).collect())
     }
 
@@ -389,10 +375,10 @@ impl Tx {
         known: &HashMap<String, String>,
     ) -> Result<Vec<Source>> {
         let found = persons::load(self, municipality, ids).await?;
-        let merged: HashSet<String> = rows_of(
+        let merged: HashSet<String> = rows_for(
             self,
             municipality,
-            &ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>(),
+            ids,
             "SELECT id FROM persons WHERE merged_into IS NOT NULL AND municipality_id = $1 AND id IN",
             "",
         )
@@ -451,12 +437,16 @@ impl Tx {
     ) -> Result<Gathered> {
         let facts = cases::facts(self, municipality, cases).await?;
         let marks = marks(self, municipality, cases).await?;
-        let mut out = Gathered {
-            masked: facts
+        let masked = |of: fn(Section) -> bool| -> HashSet<CaseId> {
+            facts
                 .values()
-                .filter(|facts| read_masked(facts))
+                .filter(|facts| read_masked(facts, of))
                 .map(|facts| facts.case.clone())
-                .collect(),
+                .collect()
+        };
+        let masked_sheets = masked(|section| section != Section::Progress);
+        let mut out = Gathered {
+            masked: masked(|section| section == Section::Progress),
             marks,
             sources: Vec::new(),
         };
@@ -498,7 +488,7 @@ impl Tx {
                 content,
             });
         }
-        self.gather_sheets(municipality, cases, &mut out, &is_new)
+        self.gather_sheets(municipality, cases, &masked_sheets, &mut out, &is_new)
             .await?;
         self.gather_records(municipality, cases, &mut out, &is_new)
             .await?;
@@ -538,6 +528,7 @@ impl Tx {
         &mut self,
         municipality: &MunicipalityId,
         cases: &[CaseId],
+        masked: &HashSet<CaseId>,
         out: &mut Gathered,
         is_new: &impl Fn(&str, &str) -> bool,
     ) -> Result<()> {
@@ -557,11 +548,12 @@ impl Tx {
             let id: String = row.try_get("id")?;
             let case = CaseId(row.try_get("case_id")?);
             let scan = match row.try_get::<Option<String>, _>("scan_at")? {
-                Some(at) => {
+                Some(at) if masked.contains(&case) => {
                     let mark = out.marks.get(&case).map_or("", String::as_str);
                     sheet_basis(row.try_get("scan_epoch")?, row.try_get("scan_seq")?, &at, mark)
                 }
-                None => "-".to_owned(),
+                // Nobody reads it masked. Once somebody does, the stamp is another.
+                _ => "-".to_owned(),
             };
             let stamp = format!(
                 "{}.{}/{scan}",
@@ -826,7 +818,20 @@ impl Tx {
             ids(Kind::Private),
             ids(Kind::Transcript),
         );
-        let sheets = rows_of(
+        let mut subjects: HashMap<String, Vec<PersonId>> = HashMap::new();
+        for row in rows_for(
+            self,
+            &municipality,
+            &sheets,
+            "SELECT document_id, person_id FROM document_subjects WHERE municipality_id = $1 AND document_id IN",
+            "",
+        )
+        .await?
+        {
+            let about = subjects.entry(row.try_get("document_id")?).or_default();
+            about.push(PersonId(row.try_get("person_id")?));
+        }
+        let sheets = rows_for(
             self,
             &municipality,
             &sheets,
@@ -856,7 +861,7 @@ impl Tx {
             })
             .collect();
         let mut amended_by: HashMap<String, String> = HashMap::new();
-        for row in rows_of(
+        for row in rows_for(
             self,
             &municipality,
             &amendments,
@@ -867,7 +872,7 @@ impl Tx {
         {
             amended_by.insert(row.try_get("id")?, row.try_get("agency_id")?);
         }
-        let transcripts = rows_of(
+        let transcripts = rows_for(
             self,
             &municipality,
             &transcripts,
@@ -909,7 +914,12 @@ impl Tx {
             ) else {
                 continue;
             };
-            let seen = match disclosure::decide(viewer, facts, &facts.sheet(section)).level {
+            // Of several sheets of a section each says whom it is about.
+            let about = DocumentFacts {
+                subjects: subjects.remove(&id).unwrap_or_default(),
+                ..facts.sheet(section)
+            };
+            let seen = match disclosure::decide(viewer, facts, &about).level {
                 Level::Read | Level::Edit => Seen::Full,
                 Level::Masked => match row.try_get::<Option<String>, _>("at")? {
                     Some(at) => Seen::Masked {
@@ -1030,7 +1040,7 @@ impl Tx {
         ids: &[String],
     ) -> Result<HashMap<String, Entry>> {
         let mut out = HashMap::new();
-        for row in rows_of(
+        for row in rows_for(
             self,
             municipality,
             ids,
@@ -1048,7 +1058,7 @@ impl Tx {
             };
             out.insert(row.try_get::<String, _>("id")?, entry);
         }
-        for row in rows_of(
+        for row in rows_for(
             self,
             municipality,
             ids,
@@ -1061,7 +1071,7 @@ impl Tx {
                 entry.persons.push(PersonId(row.try_get("person_id")?));
             }
         }
-        for row in rows_of(
+        for row in rows_for(
             self,
             municipality,
             ids,

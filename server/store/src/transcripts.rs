@@ -168,10 +168,10 @@ impl CaseAccess {
         .execute(tx.conn())
         .await?;
         if done.rows_affected() == 0 {
-            Err(StoreError::Conflict)
-        } else {
-            Ok(version + 1)
+            return Err(StoreError::Conflict);
         }
+        self.announce(tx, "case.transcripts");
+        Ok(version + 1)
     }
 }
 

@@ -2338,12 +2338,6 @@ export interface components {
             kinship?: string | null;
             person_id: string;
         };
-        IndexProgress: {
-            /** Format: int64 */
-            done: number;
-            /** Format: int64 */
-            total: number;
-        };
         Instance: {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
             demo: boolean;
@@ -2857,7 +2851,10 @@ export interface components {
             updated_at: string;
         };
         ReviewList: {
+            /** @description The longest waiting ones. */
             items: components["schemas"]["ReviewItem"][];
+            /** @description More wait than are listed. */
+            more: boolean;
         };
         RowDifference: {
             cells: components["schemas"]["CellDifference"][];
@@ -2900,7 +2897,11 @@ export interface components {
              *     made, and more may be found later.
              */
             notice?: string | null;
-            progress: components["schemas"]["IndexProgress"];
+            /**
+             * Format: int32
+             * @description With `indexing`: how far the index is, in hundredths. How much there is in all is nobody's to know.
+             */
+            percent?: number | null;
             total: number;
         };
         SearchQuery: {

@@ -31,17 +31,21 @@ export function Tag({
 /** A number in a pill; `of` is read out after it (件, 人). */
 export function Count({
   value,
+  more = false,
   tone = 'grey',
   of = '件',
 }: {
   value: number;
+  /** There are more than that. */
+  more?: boolean;
   tone?: 'red' | 'blue' | 'grey';
   of?: string;
 }) {
   return (
     <span className={`count count--${tone}`}>
       {value}
-      <span className="visually-hidden">{of}</span>
+      {more && '+'}
+      <span className="visually-hidden">{more ? `${of}より多い` : of}</span>
     </span>
   );
 }

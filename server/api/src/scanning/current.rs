@@ -15,9 +15,6 @@ use crate::{error::ApiError, state::AppState};
 /// # Errors
 /// Database away.
 pub async fn is_current(state: &AppState, document: &DocumentId) -> Result<bool, ApiError> {
-    let Some(version) = state.engines().version() else {
-        return Ok(false);
-    };
     let mut tx = state.db().read().await?;
     let Some(work) = tx
         .work_on(document)
@@ -25,6 +22,21 @@ pub async fn is_current(state: &AppState, document: &DocumentId) -> Result<bool,
         .filter(|work| is_scanned(work.info().kind))
     else {
         return Ok(false);
+    };
+    let Some(version) = state.engines().version() else {
+        // Nothing can be scanned: what needs no model counts.
+        let full = work.projection(&mut tx, Audience::Full).await?;
+        drop(tx);
+        return Ok(match full {
+            Some(full) => {
+                let at = Position {
+                    epoch: full.epoch,
+                    seq: full.seq,
+                };
+                ends_at(state, document, at).await
+            }
+            None => false,
+        });
     };
     let Some(stored) = read_scan(&mut tx, &work).await? else {
         return Ok(false);

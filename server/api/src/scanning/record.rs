@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Rules and forms are part of the program: what another version scanned is scanned anew.
-pub(super) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 
 /// What a span looks like in a scan. Offsets in code points of the scanned text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

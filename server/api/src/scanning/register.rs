@@ -76,6 +76,12 @@ pub(super) fn fingerprint(register: &Register) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What a scan made with these persons' names notes of them: for scans that are copied.
+#[must_use]
+pub fn fingerprint_of(persons: &[(i64, Person)]) -> String {
+    fingerprint(&register(persons))
+}
+
 /// Numbers as a reader counts them from whom some persons are hidden: like the reader's list without
 /// a gap; a hidden person who is mentioned is counted like anybody from outside the case.
 #[must_use]

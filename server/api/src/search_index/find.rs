@@ -4,7 +4,7 @@
 //! rests on what stands today; its place in the order comes from the masked side alone.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -19,6 +19,7 @@ use store::{
     search::{Conditions, Kind, Seen, SeenPerson},
 };
 
+use super::texts;
 use crate::{context::blocking, error::ApiError, state::AppState};
 
 /// So many are counted; of more it is said that there are more.
@@ -159,7 +160,7 @@ impl Finder<'_> {
         search: &Search,
         seen: &mut HashMap<PersonId, SeenPerson>,
     ) -> Result<Vec<Hit>, ApiError> {
-        let mut by_what: HashMap<PersonId, (f32, HashSet<Class>)> = HashMap::new();
+        let mut by_what: HashMap<PersonId, BTreeMap<Class, f32>> = HashMap::new();
         for (side, kind, class) in [
             (Side::Masked, Kind::Person, Class::Name),
             (Side::Full, Kind::Person, Class::Register),
@@ -172,35 +173,25 @@ impl Finder<'_> {
                 let Some((_, id)) = Kind::of_key(&found.key) else {
                     continue;
                 };
-                let entry = by_what.entry(PersonId::from(id)).or_default();
-                // By name first, whatever else is found.
-                let score = if class == Class::Name {
-                    found.score + 1_000.0
-                } else {
-                    found.score
-                };
-                entry.0 = entry.0.max(score);
-                entry.1.insert(class);
+                let classes = by_what.entry(PersonId::from(id)).or_default();
+                classes.insert(class, found.score);
             }
         }
-        let mut order: Vec<(PersonId, f32, HashSet<Class>)> = by_what
-            .into_iter()
-            .map(|(person, (score, classes))| (person, score, classes))
-            .collect();
-        order.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let mut order: Vec<(PersonId, BTreeMap<Class, f32>)> = by_what.into_iter().collect();
+        order.sort_by(|(one, a), (other, b)| rank(a, b).then_with(|| one.cmp(other)));
         let mut hits = Vec::new();
         let mut rest = order.as_slice();
         // Once at least, whether there is anything to ask or not.
         loop {
             let (chunk, after) = rest.split_at(rest.len().min(AT_ONCE));
             rest = after;
-            let ids: Vec<PersonId> = chunk.iter().map(|(person, ..)| person.clone()).collect();
+            let ids: Vec<PersonId> = chunk.iter().map(|(person, _)| person.clone()).collect();
             let mut shown = tx.seen_persons(self.caller, &ids).await?;
-            for (person, _, classes) in chunk {
+            for (person, classes) in chunk {
                 let Some(sight) = shown.remove(person) else {
                     continue;
                 };
-                let by_something_shown = classes.iter().any(|class| match class {
+                let by_something_shown = classes.keys().any(|class| match class {
                     Class::Name => true,
                     Class::Register => sight.register,
                     Class::Address => sight.address,
@@ -298,7 +289,7 @@ impl Finder<'_> {
                         (Some(Some(Seen::Full)), Side::Full) => false,
                         (Some(Some(Seen::Masked { basis })), Side::Masked) => {
                             let wanted = match (kind, version.as_deref()) {
-                                (Kind::Record, Some(version)) => format!("{basis}/{version}"),
+                                (Kind::Record, Some(models)) => texts::entry_basis(basis, models),
                                 (Kind::Record, None) => continue,
                                 _ => basis.clone(),
                             };
@@ -329,11 +320,23 @@ impl Finder<'_> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// By what a person was found; whoever may see by a later one sees by the earlier ones too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     Name,
     Register,
     Address,
+}
+
+/// Who was found by name comes first. The score of a later class never counts beside an earlier one's:
+/// the place in the order must not tell of a value that is withheld.
+fn rank(a: &BTreeMap<Class, f32>, b: &BTreeMap<Class, f32>) -> std::cmp::Ordering {
+    match (a.first_key_value(), b.first_key_value()) {
+        (Some((class, score)), Some((other, than))) => {
+            class.cmp(other).then_with(|| than.total_cmp(score))
+        }
+        _ => std::cmp::Ordering::Equal,
+    }
 }
 
 /// Candidates of both sides in one order; `true`: there are no more.
@@ -380,4 +383,20 @@ fn merged(
     }
     out.sort_by(|(_, a), (_, b)| a.comes_before(b, asked.sort));
     Ok((out, exhausted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_withheld_value_moves_nobody() {
+        let found = |classes: &[(Class, f32)]| classes.iter().copied().collect::<BTreeMap<_, _>>();
+        let by_name = found(&[(Class::Name, 1.0)]);
+        let by_more = found(&[(Class::Name, 1.0), (Class::Address, 9.0)]);
+        assert!(rank(&by_name, &by_more).is_eq());
+        let by_register = found(&[(Class::Register, 2.0), (Class::Address, 9.0)]);
+        assert!(rank(&by_register, &found(&[(Class::Register, 3.0)])).is_gt());
+        assert!(rank(&by_register, &by_name).is_gt());
+    }
 }

@@ -452,11 +452,11 @@ impl Keeper {
         let mut gathered = tx.gather_cases(&self.municipality, cases, &known).await?;
         let version = self.state.engines().version();
         let basis_of = |gathered: &Gathered, case: &CaseId| {
-            let mark = gathered.marks.get(case).cloned().unwrap_or_default();
-            let version = version
+            let mark = gathered.marks.get(case).map_or("", String::as_str);
+            let models = version
                 .as_deref()
                 .filter(|_| gathered.masked.contains(case))?;
-            Some(format!("{mark}/{version}"))
+            Some(texts::entry_basis(mark, models))
         };
         if masks {
             // What is known under another basis is masked anew, and needs its content again.
@@ -483,16 +483,14 @@ impl Keeper {
         }
         let mut masked: HashMap<String, (String, String)> = HashMap::new();
         for source in &gathered.sources {
-            let (Kind::Sheet, Some(Content::Sheet { form, .. }), Some(case)) =
-                (source.kind, &source.content, &source.case)
+            let (Kind::Sheet, Some(Content::Sheet { form, .. })) = (source.kind, &source.content)
             else {
                 continue;
             };
-            if gathered.masked.contains(case)
-                && let Some((_, basis)) = source
-                    .stamp
-                    .split_once('/')
-                    .filter(|(_, basis)| *basis != "-")
+            if let Some((_, basis)) = source
+                .stamp
+                .split_once('/')
+                .filter(|(_, basis)| *basis != "-")
                 && let Some((_, id)) = Kind::of_key(&source.key)
                 && let Some(text) = masked_sheet(&mut tx, &DocumentId::from(id), form).await?
             {

@@ -44,6 +44,15 @@ pub struct Progress {
     pub total: u64,
 }
 
+impl Progress {
+    /// In hundredths, while something is missing.
+    #[must_use]
+    pub fn percent(&self) -> Option<u8> {
+        let part = self.done.saturating_mul(100) / self.total.max(1);
+        (!self.whole).then(|| u8::try_from(part.min(99)).unwrap_or(99))
+    }
+}
+
 /// The index of one municipality.
 #[derive(Debug, Default)]
 pub struct Shelf {
@@ -185,4 +194,18 @@ fn folder_of(data: &Path, municipality: &MunicipalityId) -> PathBuf {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     data.join("index").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_tells_a_share_and_no_number_of_things() {
+        let percent = |whole, done, total| Progress { whole, done, total }.percent();
+        assert_eq!(percent(false, 0, 0), Some(0));
+        assert_eq!(percent(false, 123, 1_000), Some(12));
+        assert_eq!(percent(false, 1_000, 1_000), Some(99));
+        assert_eq!(percent(true, 1_000, 1_000), None);
+    }
 }

@@ -153,6 +153,14 @@ pub fn of_projection(definition: &Definition, projection: &Projection) -> Vec<Pa
     out
 }
 
+/// What the masked text of an entry rests on besides the entry: the register of its case
+/// ([`store::search::Gathered::marks`]), the models and the rules. As for sheets, what another version
+/// of the program masked is masked anew.
+#[must_use]
+pub(super) fn entry_basis(mark: &str, models: &str) -> String {
+    format!("{mark}/{models}/{}", scanning::PROGRAM)
+}
+
 /// The masked texts of a case's entries, every suggestion replaced, tokens without numbers. An entry
 /// whose masking fails is missing. Takes long: inference.
 pub(super) fn of_records(

@@ -779,6 +779,54 @@ impl<'a> Loader<'a> {
                 _ => {}
             }
         }
+        self.later_sheets(owner, source, created, people).await
+    }
+
+    /// The sheets that are made when they are needed.
+    async fn later_sheets(
+        &self,
+        owner: &Caller,
+        source: &dataset::Case,
+        created: &CreatedCase,
+        people: &BTreeMap<String, PersonId>,
+    ) -> anyhow::Result<()> {
+        let author = identity_of(owner).author();
+        let screening = Some(&source.screening).filter(|sheet| !sheet.is_empty());
+        let all = screening
+            .map(|sheet| (DocumentKind::Screening, sheet))
+            .into_iter()
+            .chain(source.plans.iter().map(|sheet| (DocumentKind::Plan, sheet)))
+            .chain(
+                source
+                    .meetings
+                    .iter()
+                    .map(|sheet| (DocumentKind::Meeting, sheet)),
+            )
+            .chain(
+                source
+                    .evaluations
+                    .iter()
+                    .map(|sheet| (DocumentKind::Evaluation, sheet)),
+            );
+        for (kind, values) in all {
+            let mut tx = self.db.write().await?;
+            let access = tx.case_for(owner, &created.case).await?.context("case")?;
+            let made = access.create_sheet(&mut tx, kind).await?;
+            tx.commit().await?;
+            for (kind, id) in [(kind, &made.id), (DocumentKind::Masks, &made.masks)] {
+                let shape = shapes::of(kind).context("shape")?;
+                self.state.hub().create(id, &shape).await?;
+            }
+            let mut tx = self.db.write().await?;
+            let access = tx
+                .document_for(owner, &made.id)
+                .await?
+                .context("document")?;
+            access.set_subjects(&mut tx, &created.clients).await?;
+            tx.commit().await?;
+            let form = kind.form().context("form")?;
+            self.sheet(&author, &made.id, form, values, people).await?;
+        }
         Ok(())
     }
 

@@ -813,7 +813,8 @@ on_both! {
         assert_eq!(owner.masked_projection(&mut tx).await.unwrap().unwrap().value, view);
         // Scan and review.
         work.store_scan(&mut tx, 1, 5, ScanState::Done, 2, &full).await.unwrap();
-        assert_eq!(masking::reviews(&mut tx, &world.coordinator).await.unwrap()[0].pending, 2);
+        let (waiting, more) = masking::reviews(&mut tx, &world.coordinator).await.unwrap();
+        assert_eq!((waiting.len(), waiting[0].pending, more), (1, 2, false));
         assert!(matches!(masking::reviews(&mut tx, &world.agency).await, Err(StoreError::Forbidden)));
         assert!(matches!(owner.release_masks(&mut tx, 5, 2, None, &view).await, Err(StoreError::Invalid("pending"))));
         owner.release_masks(&mut tx, 5, 2, Some("急ぎ"), &view).await.unwrap();

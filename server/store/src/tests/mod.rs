@@ -2,6 +2,8 @@
 
 mod access;
 mod accounts;
+mod case_list;
+mod copies;
 mod erasure;
 mod foundation;
 mod log;

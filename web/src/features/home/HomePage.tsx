@@ -188,7 +188,11 @@ function Reviews() {
         <>
           マスク確認待ち{' '}
           {query.isSuccess && (
-            <Count value={waiting.length} tone={waiting.length ? 'red' : 'grey'} />
+            <Count
+              value={waiting.length}
+              more={query.data.more}
+              tone={waiting.length ? 'red' : 'grey'}
+            />
           )}
         </>
       }

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
-import { Empty, LinkButton, PageHead, Table, Tag } from '../../ui';
+import { Empty, LinkButton, Notice, PageHead, Table, Tag } from '../../ui';
 import type { Schema } from '../../api/types';
 import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
@@ -37,6 +37,13 @@ export default function MaskReviewListPage() {
           >
             マスク済みで開示している記録に新しい文が書かれると、ここに並びます。
           </Empty>
+        )}
+        {query.data?.more && (
+          <div className="card__body">
+            <Notice tone="info">
+              {`長く待っているものから${reviews.length}件を示しています。確認すると、続きが出てきます。`}
+            </Notice>
+          </div>
         )}
         {query.data && reviews.length > 0 && (
           <Table

@@ -280,7 +280,7 @@ export default function SearchPage() {
             </div>
             {answer.notice === 'indexing' && (
               <Notice tone="info" title="索引を作っています">
-                {`まだ見つからない記録があります（${answer.progress.done}／${answer.progress.total}）。数分後にもう一度探してください。`}
+                {`まだ見つからない記録があります（${answer.percent ?? 0}%まで進みました）。数分後にもう一度探してください。`}
               </Notice>
             )}
             {readsMasked && answer.total > 0 && (

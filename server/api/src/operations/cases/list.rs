@@ -102,6 +102,7 @@ pub(super) async fn find(
         mine: query.mine.unwrap_or(false),
         limit: query.limit.unwrap_or(50).clamp(1, 200),
     };
+    state.db().prepare_case_list(&call.caller).await?;
     let mut tx = state.db().read().await?;
     let page = tx
         .cases(&call.caller, &filter, query.cursor.as_deref())

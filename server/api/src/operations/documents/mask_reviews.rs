@@ -8,7 +8,10 @@ use crate::{context::CallContext, error::ApiError, state::AppState};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ReviewList {
+    /// The longest waiting ones.
     pub items: Vec<ReviewItem>,
+    /// More wait than are listed.
+    pub more: bool,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -29,7 +32,7 @@ pub async fn mask_reviews(
     context: CallContext,
 ) -> Result<Json<ReviewList>, ApiError> {
     let mut tx = state.db().read().await?;
-    let reviews = masking::reviews(&mut tx, &context.caller).await?;
+    let (reviews, more) = masking::reviews(&mut tx, &context.caller).await?;
     let items = reviews
         .into_iter()
         .map(|review| ReviewItem {
@@ -42,5 +45,5 @@ pub async fn mask_reviews(
             updated_at: review.scanned_at,
         })
         .collect();
-    Ok(Json(ReviewList { items }))
+    Ok(Json(ReviewList { items, more }))
 }

@@ -76,13 +76,8 @@ pub struct SearchAnswer {
     /// `no_words`: the text has nothing that can be looked for; `indexing`: the index is still being
     /// made, and more may be found later.
     pub notice: Option<&'static str>,
-    pub progress: IndexProgress,
-}
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct IndexProgress {
-    pub done: u64,
-    pub total: u64,
+    /// With `indexing`: how far the index is, in hundredths. How much there is in all is nobody's to know.
+    pub percent: Option<u8>,
 }
 
 fn kinds(codes: &[String]) -> Result<Vec<Kind>, ApiError> {
@@ -112,14 +107,15 @@ pub(super) const fn kind_code(kind: Kind) -> &'static str {
 }
 
 fn conditions(query: &SearchQuery) -> Result<Conditions, ApiError> {
-    let stages = query
-        .stages
-        .iter()
-        .map(|code| {
-            Stage::from_code(code)
-                .ok_or_else(|| ApiError::invalid_field("stages", "unknown_option"))
-        })
-        .collect::<Result<_, _>>()?;
+    let mut stages: Vec<Stage> = Vec::new();
+    for code in &query.stages {
+        let stage = Stage::from_code(code)
+            .ok_or_else(|| ApiError::invalid_field("stages", "unknown_option"))?;
+        // Each once, however often it is named: they become values of a query.
+        if !stages.contains(&stage) {
+            stages.push(stage);
+        }
+    }
     Ok(Conditions {
         stages,
         owner: query
@@ -229,24 +225,19 @@ pub async fn find(
     )
     .await?;
     drop(tx);
-    let progress = shelf.progress();
+    let percent = shelf.progress().percent();
     let answer = SearchAnswer {
         next_cursor: (end < total).then(|| end.to_string()),
         notice: if asked.search.is_empty() {
             Some("no_words")
-        } else if progress.whole {
-            None
         } else {
-            Some("indexing")
+            percent.map(|_| "indexing")
         },
         hits,
         counts,
         total,
         more: outcome.more,
-        progress: IndexProgress {
-            done: progress.done,
-            total: progress.total,
-        },
+        percent,
     };
     let event = Event::by(caller, "search", "search", "")
         .detail(json!({ "count": answer.hits.len(), "total": answer.total }));

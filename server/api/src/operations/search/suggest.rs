@@ -87,6 +87,11 @@ pub async fn suggest(
     check(caller)?;
     let typed: String = query.q.trim().chars().take(100).collect();
     let wanted = normal(&typed);
+    let numeric = typed.chars().all(|c| c.is_ascii_digit() || c == '-');
+    let numbers = numeric && typed.len() >= 3 && caller.may(Capability::ReadCases);
+    if numbers {
+        state.db().prepare_case_list(caller).await?;
+    }
     let mut tx = state.db().read().await?;
     let recent: Vec<String> = saved_searches::recent(&mut tx, caller)
         .await?
@@ -111,8 +116,7 @@ pub async fn suggest(
                 kana: person.fields.get("name_kana").cloned(),
             })
             .collect();
-        let numeric = typed.chars().all(|c| c.is_ascii_digit() || c == '-');
-        if numeric && typed.len() >= 3 && caller.may(Capability::ReadCases) {
+        if numbers {
             let filter = CaseFilter {
                 case_no: Some(typed.clone()),
                 limit: MOST,
