@@ -21,6 +21,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::access::Caller;
 use crate::audit;
 use crate::consents;
+use crate::course::{self, StepNote};
 use crate::data_keys::Purpose;
 use crate::database::{Tx, placeholders};
 use crate::documents;
@@ -557,6 +558,9 @@ pub struct CasePatch {
     pub outcome: Option<String>,
     /// Needed with stage `closed`.
     pub closed_on: Option<Date>,
+    /// Kept with a change of stage.
+    #[serde(default)]
+    pub step: StepNote,
 }
 
 pub(crate) const TITLE: &str = "cases.title";
@@ -739,6 +743,11 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
         .bind(now)
         .execute(tx.conn())
         .await?;
+    let note = StepNote {
+        entered_on: Some(new.received_on),
+        ..StepNote::default()
+    };
+    course::record(tx, caller, &case, None, Stage::Received, &note).await?;
     outbox::put(
         tx,
         &municipality,
@@ -1867,6 +1876,10 @@ impl CaseAccess {
         .await?;
         if done.rows_affected() == 0 {
             return Err(StoreError::Conflict);
+        }
+        if let Some(stage) = patch.stage.filter(|stage| *stage != self.row.stage) {
+            let from = Some(self.row.stage);
+            course::record(tx, &self.caller, self.id(), from, stage, &patch.step).await?;
         }
         if let Some(urgency) = &patch.urgency {
             sqlx::query("UPDATE case_facts SET urgency = $3, updated_at = $4 WHERE municipality_id = $1 AND case_id = $2")

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod course;
 mod erasure;
 mod foundation;
 mod log;
