@@ -12,7 +12,10 @@ const CANARIES: &[&str] = &["雲雀", "ひばり", "0900-93-4321", "梟町"];
 
 fn nothing_of(what: &str, reply: &Reply) -> Result<()> {
     let body = reply.text();
-    let found: Vec<_> = CANARIES.iter().filter(|told| body.contains(**told)).collect();
+    let found: Vec<_> = CANARIES
+        .iter()
+        .filter(|told| body.contains(**told))
+        .collect();
     ensure!(found.is_empty(), "{what} tells {found:?}: {body}");
     Ok(())
 }
@@ -34,7 +37,7 @@ async fn new_case(coordinator: &Client) -> Result<String> {
             "/cases",
             json!({
                 "received_on": "2026-10-01", "urgency": "b",
-                "clients": [{ "name": "雲雀 丘子", "kana": "ひばり おかこ", "address": "青葉市梟町1-2-3", "phone_mobile": "0900-93-4321" }],
+                "clients": [{ "person": { "name": "雲雀 丘子", "kana": "ひばり おかこ", "address": "青葉市梟町1-2-3", "phone_mobile": "0900-93-4321" } }],
             }),
         )
         .await?
@@ -54,7 +57,10 @@ fn codes(missing: &Value) -> Vec<&str> {
 /// Makes the screening sheet and finalises it with a result.
 async fn screen(world: &World, coordinator: &Client, case: &str) -> Result<()> {
     let made = coordinator
-        .post(&format!("/cases/{case}/sheets"), json!({ "form": "screening" }))
+        .post(
+            &format!("/cases/{case}/sheets"),
+            json!({ "form": "screening" }),
+        )
         .await?
         .ok()?;
     let id = made["document_id"].as_str().context("document")?;
@@ -91,45 +97,135 @@ pub async fn steps_and_what_they_need(world: &World) -> Result<()> {
     };
     let refused = stage(json!({ "stage": "screening" })).await?;
     is("without a reason", &refused, 409, "reason_required")?;
-    ensure!(codes(&refused.json["missing"]) == ["intake_final"], "{}", refused.text());
+    ensure!(
+        codes(&refused.json["missing"]) == ["intake_final"],
+        "{}",
+        refused.text()
+    );
     let number = stage(json!({ "stage": "screening", "reason": "番号 1234 5678 9018" })).await?;
-    is("a reason with a マイナンバー", &number, 422, "personal_number")?;
-    let moved = stage(json!({ "stage": "screening", "reason": "雲雀さんが至急の判断を求めたため" })).await?;
+    is(
+        "a reason with a マイナンバー",
+        &number,
+        422,
+        "personal_number",
+    )?;
+    let moved =
+        stage(json!({ "stage": "screening", "reason": "雲雀さんが至急の判断を求めたため" }))
+            .await?;
     is("with a reason", &moved, 200, "")?;
     let refused = stage(json!({ "stage": "planning", "reason": "急ぐ" })).await?;
-    is("planning without a screening", &refused, 409, "requirements_missing")?;
-    ensure!(codes(&refused.json["missing"]).contains(&"screening_final"), "{}", refused.text());
-    is("no such step", &stage(json!({ "stage": "decided" })).await?, 422, "")?;
-    let early = stage(json!({ "stage": "closed", "closed_on": "2026-09-30", "reason": "誤り" })).await?;
-    is("closing before reception", &early, 409, "requirements_missing")?;
-    ensure!(codes(&early.json["missing"]).contains(&"closed_after_reception"), "{}", early.text());
+    is(
+        "planning without a screening",
+        &refused,
+        409,
+        "requirements_missing",
+    )?;
+    ensure!(
+        codes(&refused.json["missing"]).contains(&"screening_final"),
+        "{}",
+        refused.text()
+    );
+    is(
+        "no such step",
+        &stage(json!({ "stage": "decided" })).await?,
+        422,
+        "",
+    )?;
+    let early =
+        stage(json!({ "stage": "closed", "closed_on": "2026-09-30", "reason": "誤り" })).await?;
+    is(
+        "closing before reception",
+        &early,
+        409,
+        "requirements_missing",
+    )?;
+    ensure!(
+        codes(&early.json["missing"]).contains(&"closed_after_reception"),
+        "{}",
+        early.text()
+    );
 
     screen(world, &coordinator, &case).await?;
     let refused = stage(json!({ "stage": "planning" })).await?;
     is("planning without consent", &refused, 409, "reason_required")?;
-    ensure!(codes(&refused.json["missing"]) == ["consent_given"], "{}", refused.text());
-    is("planning with a reason", &stage(json!({ "stage": "planning", "reason": "来週、同意を得る予定" })).await?, 200, "")?;
+    ensure!(
+        codes(&refused.json["missing"]) == ["consent_given"],
+        "{}",
+        refused.text()
+    );
+    is(
+        "planning with a reason",
+        &stage(json!({ "stage": "planning", "reason": "来週、同意を得る予定" })).await?,
+        200,
+        "",
+    )?;
     let meeting = stage(json!({ "stage": "meeting", "reason": "急ぐ" })).await?;
-    is("a 重層的支援会議 without plan and consent", &meeting, 409, "requirements_missing")?;
+    is(
+        "a 重層的支援会議 without plan and consent",
+        &meeting,
+        409,
+        "requirements_missing",
+    )?;
     for code in ["plan_final", "consent_given"] {
-        ensure!(codes(&meeting.json["missing"]).contains(&code), "{}", meeting.text());
+        ensure!(
+            codes(&meeting.json["missing"]).contains(&code),
+            "{}",
+            meeting.text()
+        );
     }
 
     let path = format!("/cases/{case}/course");
     let course = coordinator.get(&path).await?.ok()?;
-    let way: Vec<_> = course["steps"].as_array().context("steps")?.iter().map(|step| step["to"].as_str().unwrap_or_default()).collect();
+    let way: Vec<_> = course["steps"]
+        .as_array()
+        .context("steps")?
+        .iter()
+        .map(|step| step["to"].as_str().unwrap_or_default())
+        .collect();
     ensure!(way == ["received", "screening", "planning"], "{course}");
-    ensure!(course["steps"][1]["reason"].as_str().is_some_and(|reason| reason.contains("雲雀")), "{course}");
-    ensure!(course["steps"][2]["missing"].as_array().is_some_and(|missing| missing.len() == 1), "{course}");
+    ensure!(
+        course["steps"][1]["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("雲雀")),
+        "{course}"
+    );
+    ensure!(
+        course["steps"][2]["missing"]
+            .as_array()
+            .is_some_and(|missing| missing.len() == 1),
+        "{course}"
+    );
     let approver = world.as_user("aoba-approver")?;
     let seen = approver.get(&path).await?.ok()?;
-    ensure!(seen["may_change"] == false && seen["steps"][1]["reason"].is_string(), "{seen}");
+    ensure!(
+        seen["may_change"] == false && seen["steps"][1]["reason"].is_string(),
+        "{seen}"
+    );
     // The department asks nobody for a decision, and decides nothing that was not asked.
     let asks = json!({ "kind": "decision", "words": "お願いします" });
-    is("the department asks itself", &approver.post(&format!("/cases/{case}/requests"), asks.clone()).await?, 403, "forbidden")?;
-    let early = coordinator.post(&format!("/cases/{case}/requests"), asks).await?;
-    is("a decision without a plan", &early, 409, "requirements_missing")?;
-    for login_id in ["aoba-outside", "aoba-houkatsu", "shiranami-coord", "aoba-admin"] {
+    is(
+        "the department asks itself",
+        &approver
+            .post(&format!("/cases/{case}/requests"), asks.clone())
+            .await?,
+        403,
+        "forbidden",
+    )?;
+    let early = coordinator
+        .post(&format!("/cases/{case}/requests"), asks)
+        .await?;
+    is(
+        "a decision without a plan",
+        &early,
+        409,
+        "requirements_missing",
+    )?;
+    for login_id in [
+        "aoba-outside",
+        "aoba-houkatsu",
+        "shiranami-coord",
+        "aoba-admin",
+    ] {
         let reply = world.as_user(login_id)?.get(&path).await?;
         is(login_id, &reply, 404, "not_found")?;
         nothing_of(login_id, &reply)?;
@@ -154,7 +250,12 @@ pub async fn requests_between_agencies(world: &World) -> Result<()> {
     };
     let to = world.agency("青葉生活サポート").await?;
     let refused = asked(None, to.clone(), "masked").await?;
-    is("without a basis", &refused, 409, "consent_confirmation_required")?;
+    is(
+        "without a basis",
+        &refused,
+        409,
+        "consent_confirmation_required",
+    )?;
     let before = outside.get("/requests").await?.ok()?;
     ensure!(before["items"] == json!([]), "{before}");
 
@@ -162,53 +263,131 @@ pub async fn requests_between_agencies(world: &World) -> Result<()> {
     let made = asked(Some(masked.clone()), to.clone(), "masked").await?;
     is("with a basis", &made, 201, "")?;
     let id = made.json["id"].as_str().context("id")?.to_owned();
-    is("asked twice", &asked(Some(masked), to, "masked").await?, 409, "request_open")?;
+    is(
+        "asked twice",
+        &asked(Some(masked), to, "masked").await?,
+        409,
+        "request_open",
+    )?;
 
     // Before acceptance: the request, masked, and nothing of the case.
     for path in ["/requests".to_owned(), format!("/requests/{id}")] {
         let reply = outside.get(&path).await?;
         is(&path, &reply, 200, "")?;
         nothing_of(&path, &reply)?;
-        ensure!(!reply.text().contains(&case), "{path} names the case: {}", reply.text());
-        ensure!(reply.text().contains("［氏名1］"), "masked words: {}", reply.text());
+        ensure!(
+            !reply.text().contains(&case),
+            "{path} names the case: {}",
+            reply.text()
+        );
+        ensure!(
+            reply.text().contains("［氏名1］"),
+            "masked words: {}",
+            reply.text()
+        );
     }
-    for path in [format!("/cases/{case}"), format!("/cases/{case}/requests"), format!("/cases/{case}/course")] {
+    for path in [
+        format!("/cases/{case}"),
+        format!("/cases/{case}/requests"),
+        format!("/cases/{case}/course"),
+    ] {
         let reply = outside.get(&path).await?;
         is(&path, &reply, 404, "not_found")?;
         nothing_of(&path, &reply)?;
     }
     let accept = json!({ "act": "accept", "words": "来週から訪問します。" });
-    for login_id in ["aoba-houkatsu", "aoba-masked", "shiranami-coord", "aoba-admin", "aoba-auditor", "aoba-stat"] {
+    for login_id in [
+        "aoba-houkatsu",
+        "aoba-masked",
+        "shiranami-coord",
+        "aoba-admin",
+        "aoba-auditor",
+        "aoba-stat",
+    ] {
         let client = world.as_user(login_id)?;
         for reply in [
             client.get(&format!("/requests/{id}")).await?,
-            client.post(&format!("/requests/{id}/answer"), accept.clone()).await?,
+            client
+                .post(&format!("/requests/{id}/answer"), accept.clone())
+                .await?,
         ] {
             is(login_id, &reply, 404, "not_found")?;
             nothing_of(login_id, &reply)?;
         }
         let listed = client.get("/requests").await?;
-        ensure!(!listed.text().contains(&id), "{login_id}: {}", listed.text());
+        ensure!(
+            !listed.text().contains(&id),
+            "{login_id}: {}",
+            listed.text()
+        );
     }
-    is("answered by who asked", &coordinator.post(&format!("/requests/{id}/answer"), accept.clone()).await?, 403, "forbidden")?;
+    is(
+        "answered by who asked",
+        &coordinator
+            .post(&format!("/requests/{id}/answer"), accept.clone())
+            .await?,
+        403,
+        "forbidden",
+    )?;
 
-    is("accepted", &outside.post(&format!("/requests/{id}/answer"), accept.clone()).await?, 200, "")?;
-    is("accepted twice", &outside.post(&format!("/requests/{id}/answer"), accept).await?, 409, "conflict")?;
+    is(
+        "accepted",
+        &outside
+            .post(&format!("/requests/{id}/answer"), accept.clone())
+            .await?,
+        200,
+        "",
+    )?;
+    is(
+        "accepted twice",
+        &outside
+            .post(&format!("/requests/{id}/answer"), accept)
+            .await?,
+        409,
+        "conflict",
+    )?;
     let shown = outside.get(&format!("/cases/{case}")).await?;
     is("the case after acceptance", &shown, 200, "")?;
     nothing_of("the case after acceptance", &shown)?;
     let course = outside.get(&format!("/cases/{case}/course")).await?;
-    ensure!(course.json["next"] == json!([]) && course.json["may_ask"] == json!(["assign"]), "{}", course.text());
+    ensure!(
+        course.json["next"] == json!([]) && course.json["may_ask"] == json!(["assign"]),
+        "{}",
+        course.text()
+    );
 
     // Who asked is told, until somebody has read it.
     let path = format!("/requests/{id}");
     let told = coordinator.get(&path).await?.ok()?;
-    ensure!(told["state"] == "accepted" && told["seen"] == false && told["answer"] == "来週から訪問します。", "{told}");
-    is("read", &coordinator.post(&format!("{path}/seen"), json!({})).await?, 204, "")?;
+    ensure!(
+        told["state"] == "accepted"
+            && told["seen"] == false
+            && told["answer"] == "来週から訪問します。",
+        "{told}"
+    );
+    is(
+        "read",
+        &coordinator.post(&format!("{path}/seen"), json!({})).await?,
+        204,
+        "",
+    )?;
     ensure!(coordinator.get(&path).await?.ok()?["seen"] == true);
-    let log = coordinator.get(&format!("/cases/{case}/access-log")).await?.ok()?;
-    let actions: Vec<_> = log["items"].as_array().context("items")?.iter().filter_map(|event| event["action"].as_str()).collect();
-    for action in ["request.create", "request.accept", "consent.override", "consent.confirmation_required"] {
+    let log = coordinator
+        .get(&format!("/cases/{case}/access-log"))
+        .await?
+        .ok()?;
+    let actions: Vec<_> = log["items"]
+        .as_array()
+        .context("items")?
+        .iter()
+        .filter_map(|event| event["action"].as_str())
+        .collect();
+    for action in [
+        "request.create",
+        "request.accept",
+        "consent.override",
+        "consent.confirmation_required",
+    ] {
         ensure!(actions.contains(&action), "{action} is not in {actions:?}");
     }
 
@@ -219,10 +398,29 @@ pub async fn requests_between_agencies(world: &World) -> Result<()> {
     is("asked on another ground", &made, 201, "")?;
     let path = format!("/requests/{}", made.json["id"].as_str().context("id")?);
     let member = world.as_user("aoba-houkatsu")?;
-    ensure!(member.get(&path).await?.ok()?["words"].as_str().is_some_and(|words| words.contains("雲雀")), "covered by the ground");
+    ensure!(
+        member.get(&path).await?.ok()?["words"]
+            .as_str()
+            .is_some_and(|words| words.contains("雲雀")),
+        "covered by the ground"
+    );
     let withdrawn = json!({ "act": "withdraw", "words": "別の機関に頼みました。" });
-    is("withdrawn by the other side", &member.post(&format!("{path}/answer"), withdrawn.clone()).await?, 403, "forbidden")?;
-    is("withdrawn", &coordinator.post(&format!("{path}/answer"), withdrawn).await?, 200, "")?;
+    is(
+        "withdrawn by the other side",
+        &member
+            .post(&format!("{path}/answer"), withdrawn.clone())
+            .await?,
+        403,
+        "forbidden",
+    )?;
+    is(
+        "withdrawn",
+        &coordinator
+            .post(&format!("{path}/answer"), withdrawn)
+            .await?,
+        200,
+        "",
+    )?;
     nothing_of("a withdrawn request", &member.get(&path).await?)?;
     Ok(())
 }
@@ -231,11 +429,20 @@ pub async fn requests_between_agencies(world: &World) -> Result<()> {
 pub async fn the_excluded_are_not_asked(world: &World) -> Result<()> {
     let coordinator = world.as_user("aoba-coord")?;
     let case = world.case(EXCLUDED_CASE).await?.id;
-    for to in [world.agency("青葉地域包括支援センター").await?, "nobody".to_owned()] {
+    for to in [
+        world.agency("青葉地域包括支援センター").await?,
+        "nobody".to_owned(),
+    ] {
         let body = json!({ "kind": "refer", "to_agency_id": to, "words": "お願いします" });
-        let refused = coordinator.post(&format!("/cases/{case}/requests"), body).await?;
+        let refused = coordinator
+            .post(&format!("/cases/{case}/requests"), body)
+            .await?;
         is("asking who is shut out", &refused, 422, "invalid")?;
-        ensure!(refused.json["fields"][0]["code"] == "unknown_agency", "{}", refused.text());
+        ensure!(
+            refused.json["fields"][0]["code"] == "unknown_agency",
+            "{}",
+            refused.text()
+        );
     }
     Ok(())
 }

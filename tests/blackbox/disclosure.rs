@@ -9,10 +9,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use yrs::{Any, Map, MapPrelim, Out, Transact};
 
-use crate::{course, exclusion};
 use crate::world::{
     Case, OPEN_CASE, World, add_row, field_text, no_canary, operations, split, step, type_field,
 };
+use crate::{course, exclusion};
 
 /// Every telephone number planted begins with this.
 const PHONES: &str = "090-55";

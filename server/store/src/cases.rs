@@ -1727,7 +1727,7 @@ impl CaseAccess {
     /// `case.received_on`, `case.closed_on`, `case.consent` (of the first client whose consent covers
     /// nothing, else of the first), `case.lead_agency`, and the dates of the sheets the caller may
     /// read: `case.screened_on`, `case.planned_on` and `case.meeting_on` (the first ones),
-    /// `case.evaluated_on` (the last).
+    /// `case.evaluated_on` (the last); `case.decided_on`: of the last 支援決定.
     ///
     /// # Errors
     /// Database away.
@@ -1749,6 +1749,9 @@ impl CaseAccess {
             .find(|consent| !consent.is_agreement())
             .or_else(|| consents().next());
         put("consent", consent.map(|status| status.code().to_owned()));
+        let decisions = self.decisions(tx).await?;
+        let decided_on = decisions.last().and_then(|decision| decision.decided_on);
+        put("decided_on", decided_on.map(|day| day.to_string()));
         for section in self.sections(tx).await? {
             let (name, last) = match section.section {
                 Section::Screening => ("screened_on", false),

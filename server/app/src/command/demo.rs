@@ -720,14 +720,22 @@ impl<'a> Loader<'a> {
         // The data name the first and the last day; the steps lie evenly between.
         let until = source
             .closed_on
-            .or_else(|| source.progress.iter().map(|entry| entry.performed_at.date()).max())
+            .or_else(|| {
+                source
+                    .progress
+                    .iter()
+                    .map(|entry| entry.performed_at.date())
+                    .max()
+            })
             .unwrap_or(source.received_on)
             .max(source.received_on);
         let days = source.received_on.until(until)?.get_days();
         for (at, stage) in steps.into_iter().enumerate() {
             let access = tx.case_for(owner, &created.case).await?.context("case")?;
             let share = i32::try_from(at + 1)? * days / i32::try_from(last + 1)?;
-            let entered_on = source.received_on.checked_add(jiff::Span::new().days(share))?;
+            let entered_on = source
+                .received_on
+                .checked_add(jiff::Span::new().days(share))?;
             let patch = CasePatch {
                 stage: Some(stage),
                 similar_ok: Some(source.similar_ok),

@@ -144,7 +144,14 @@ fn decision(number: &str) -> Answer {
 async fn approver(world: &World) -> Caller {
     let mut tx = world.db.write().await.unwrap();
     let office = world.department.viewer.agency.clone();
-    let made = caller(&mut tx, &world.admin, "approver", &office, Role::DepartmentApprover).await;
+    let made = caller(
+        &mut tx,
+        &world.admin,
+        "approver",
+        &office,
+        Role::DepartmentApprover,
+    )
+    .await;
     tx.commit().await.unwrap();
     made
 }

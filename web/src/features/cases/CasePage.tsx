@@ -33,7 +33,7 @@ interface Tab {
 
 const TABS: readonly Tab[] = [
   { id: 'overview', label: '概要', shown: () => true },
-  { id: 'flow', label: '支援の流れ', shown: () => true },
+  { id: 'flow', label: '流れ', shown: () => true },
   { id: 'requests', label: '依頼', shown: () => true },
   { id: 'intake', label: '受付', section: 'intake', shown: () => true },
   { id: 'assessment', label: 'アセスメント', section: 'assessment', shown: () => true },

@@ -9,7 +9,7 @@ import { LEVEL_LABELS, levelOf, sectionLabel } from '../cases/vocabulary';
 import { MaskedText } from '../sheet';
 import { AnswerDialog } from './AnswerDialog';
 import { useRequestsChanged, type CaseRequest } from './api';
-import { actLabel, KINDS, STATE_ICONS, stateLabel, stateTone } from './words';
+import { actLabel, actsInOrder, KINDS, STATE_ICONS, stateLabel, stateTone } from './words';
 
 /** One request with its words, its answer, and what can be done with it now. */
 export function RequestCard({
@@ -140,7 +140,7 @@ export function RequestCard({
         </div>
       )}
       <div className="row">
-        {request.acts.map((code, index) => (
+        {actsInOrder(request.acts).map((code, index) => (
           <Button
             key={code}
             size="s"

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CaseRequest } from './api';
-import { actLabel, reminders, stateLabel, stateTone } from './words';
+import { actLabel, actsInOrder, reminders, stateLabel, stateTone } from './words';
 
 const request = (changes: Partial<CaseRequest>): CaseRequest =>
   ({
@@ -50,6 +50,7 @@ describe('words of requests', () => {
     expect(stateLabel({ kind: 'decision', state: 'declined', state_label: '辞退' })).toBe('差戻し');
     expect(stateLabel({ kind: 'refer', state: 'declined', state_label: '辞退' })).toBe('辞退');
     expect(actLabel({ kind: 'decision' }, 'complete')).toBe('支援決定を記録する');
+    expect(actsInOrder(['decline', 'complete'])).toEqual(['complete', 'decline']);
     expect(stateTone({ state: 'requested', overdue: true })).toBe('red');
   });
 });

@@ -88,6 +88,13 @@ export function actLabel(request: Pick<CaseRequest, 'kind'>, act: string): strin
   }
 }
 
+const ORDER: readonly string[] = ['accept', 'complete', 'decline', 'withdraw'];
+
+/** Acts as buttons: what goes on first, what ends it after that. */
+export function actsInOrder(acts: readonly string[]): string[] {
+  return [...acts].sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+}
+
 /** Reminders: what waits for me, and what came back that nobody read. */
 export interface Reminders {
   /** Asked of us, without an answer; the overdue ones first. */

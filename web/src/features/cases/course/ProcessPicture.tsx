@@ -8,12 +8,12 @@ type Node = Process['nodes'][number];
 /** Free space around the drawing, in its units. */
 const MARGIN = 12;
 /** Characters that fit into a line of a task. */
-const LINE = 9;
+const LINE = 8;
 
-/** The words of a task in lines; a bracket begins a new one. */
+/** The words of a task in lines; a bracket begins a new one, a comma ends one. */
 export function lines(name: string): string[] {
   const out: string[] = [];
-  for (const part of name.split(/(?=（)/)) {
+  for (const part of name.split(/(?=（)|(?<=、)/)) {
     const letters = [...part];
     for (let at = 0; at < letters.length; at += LINE)
       out.push(letters.slice(at, at + LINE).join(''));

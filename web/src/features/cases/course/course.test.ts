@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Process, Requirement, Step } from './api';
+import { lines } from './ProcessPicture';
 import { byLikelihood, open, placeOf, positions, stagesInOrder } from './course';
 
 const step = (from: string | null, to: string, entered_on: string): Step => ({
@@ -60,6 +61,17 @@ describe('the course of a case', () => {
     expect(found.stops.map((one) => one.code)).toEqual(['a']);
     expect(found.warns.map((one) => one.code)).toEqual(['b']);
     expect(placeOf({ place: 'consent' })).toBe('sharing/consents');
+  });
+
+  it('breaks the words of a task at brackets and commas, and nothing is lost', () => {
+    expect(lines('支援会議（社会福祉法106条の6）')).toEqual([
+      '支援会議',
+      '（社会福祉法10',
+      '6条の6）',
+    ]);
+    expect(lines('相談を受けて、つなぐ')).toEqual(['相談を受けて、', 'つなぐ']);
+    for (const name of ['重層的支援会議に付議', 'アウトリーチ等を通じた継続的支援'])
+      expect(lines(name).join('')).toBe(name);
   });
 
   it('puts the way on before the ways out', () => {
