@@ -36,7 +36,7 @@ async fn new_case(coordinator: &Client) -> Result<String> {
         .post(
             "/cases",
             json!({
-                "received_on": "2026-10-01", "urgency": "b",
+                "received_on": "2026-02-02", "urgency": "b",
                 "clients": [{ "person": { "name": "雲雀 丘子", "kana": "ひばり おかこ", "address": "青葉市梟町1-2-3", "phone_mobile": "0900-93-4321" } }],
             }),
         )
@@ -132,7 +132,7 @@ pub async fn steps_and_what_they_need(world: &World) -> Result<()> {
         "",
     )?;
     let early =
-        stage(json!({ "stage": "closed", "closed_on": "2026-09-30", "reason": "誤り" })).await?;
+        stage(json!({ "stage": "closed", "closed_on": "2026-02-01", "reason": "誤り" })).await?;
     is(
         "closing before reception",
         &early,
