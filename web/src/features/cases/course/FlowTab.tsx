@@ -237,10 +237,10 @@ function Way({ process, course, today }: { process: Process; course: Course; tod
       <ProcessPicture process={process} course={course} today={today} />
       <p className="soft flow-legend">
         <span>
-          <b aria-hidden="true">●</b> 太い枠と「現在地」：いまの段階
+          <b aria-hidden="true">●</b> 「現在地」の札といちばん太い枠：いまの段階
         </span>
         <span>
-          <b aria-hidden="true">✓</b> 二重の枠と日付：通った段階
+          <b aria-hidden="true">✓</b> 太めの枠と日付：通った段階
         </span>
         <span>破線の枠：段階ではない手続</span>
       </p>
