@@ -631,12 +631,12 @@ async fn disclosure() {
             lines_and_streams_tell_no_more(&world, &planted),
         )
         .await?;
-        step("steps", course::steps_and_what_they_need(&world)).await?;
-        step("requests", course::requests_between_agencies(&world)).await?;
-        step("not asked", course::the_excluded_are_not_asked(&world)).await?;
         step("bounded streams", streams_are_bounded(&world, &planted)).await?;
         step("sharing", sharing_and_ending_it(&world, &planted)).await?;
-        step("review", review(&world, &planted)).await
+        step("review", review(&world, &planted)).await?;
+        step("steps", course::steps_and_what_they_need(&world)).await?;
+        step("requests", course::requests_between_agencies(&world)).await?;
+        step("not asked", course::the_excluded_are_not_asked(&world)).await
     })
     .await;
 }
