@@ -79,6 +79,9 @@ const TABLE: &[Row] = &[
     ("GET /cases/{id}/access-log", None, [200, 200, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /cases/{id}/consents", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("POST /cases/{id}/consents", Some(r#"{"person_id": "nobody", "status": "full", "obtained_on": "2026-10-01"}"#), [404, 404, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
+    ("GET /cases/{id}/course", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
+    ("GET /cases/{id}/requests", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
+    ("POST /cases/{id}/requests", Some(r#"{"kind": "handover_lead", "to_agency_id": "nobody", "words": "お願いします。"}"#), [422, 422, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /cases/{id}/disclosures", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("PUT /cases/{id}/disclosures", Some(r#"{"entries": []}"#), [200, 200, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /cases/{id}/members", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
@@ -97,6 +100,12 @@ const TABLE: &[Row] = &[
     ("GET /cases/{id}/transcripts", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("POST /cases/{id}/transcripts", Some(r#"{"text": ""}"#), [422, 422, 403, 403, 422, 422, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /cases/{id}/view-as/{agency_id}", None, [200, 200, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
+    ("GET /colleagues", None, [200, 200, 200, 200, 200, 200, 403, 200, 200, 403, 403, 403, 200, 403]),
+    ("GET /process", None, [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET /requests", None, [200, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 200, 403]),
+    ("GET /requests/{id}", None, [200, 200, 200, 200, 404, 404, 404, 404, 200, 404, 404, 404, 404, 404]), // 青葉サポート is asked
+    ("POST /requests/{id}/answer", Some(r#"{"act": "decline"}"#), [403, 403, 403, 403, 404, 404, 404, 404, 422, 404, 404, 404, 404, 404]),
+    ("POST /requests/{id}/seen", None, [204, 204, 403, 403, 404, 404, 404, 404, 403, 404, 404, 404, 404, 404]),
     ("POST /documents", Some(r#"{"kind": "note"}"#), [201, 201, 201, 201, 201, 201, 403, 201, 201, 403, 403, 403, 201, 403]),
     ("POST /documents/{id}/channels", None, [201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201, 201]), // who has no right hears the refusal in it
     ("DELETE /documents/{id}/channels/{channel}", None, [404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]),
@@ -194,6 +203,16 @@ impl Subjects {
             )
             .await?
             .ok()?;
+        let asked = coordinator
+            .post(
+                &format!("/cases/{}/requests", case.id),
+                json!({
+                    "kind": "refer", "to_agency_id": world.agency("青葉生活サポート").await?, "words": "訪問をお願いします。",
+                    "confirmation": {"basis": "masked", "reason": "個人を特定しない形で相談する"},
+                }),
+            )
+            .await?
+            .ok()?;
         let text = |value: &Value| value.as_str().map(str::to_owned).context("id");
         let by_folder = BTreeMap::from([
             ("accounts", account.clone()),
@@ -203,6 +222,7 @@ impl Subjects {
             ("documents", case.document("assessment").to_owned()),
             ("persons", text(&case.persons[0]["person_id"])?),
             ("transcripts", text(&transcript["id"])?),
+            ("requests", text(&asked["id"])?),
             ("forms", "intake_assessment".to_owned()),
         ]);
         Ok(Self {

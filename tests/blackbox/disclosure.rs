@@ -9,10 +9,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use yrs::{Any, Map, MapPrelim, Out, Transact};
 
-use crate::exclusion;
 use crate::world::{
     Case, OPEN_CASE, World, add_row, field_text, no_canary, operations, split, step, type_field,
 };
+use crate::{course, exclusion};
 
 /// Every telephone number planted begins with this.
 const PHONES: &str = "090-55";
@@ -633,7 +633,10 @@ async fn disclosure() {
         .await?;
         step("bounded streams", streams_are_bounded(&world, &planted)).await?;
         step("sharing", sharing_and_ending_it(&world, &planted)).await?;
-        step("review", review(&world, &planted)).await
+        step("review", review(&world, &planted)).await?;
+        step("steps", course::steps_and_what_they_need(&world)).await?;
+        step("requests", course::requests_between_agencies(&world)).await?;
+        step("not asked", course::the_excluded_are_not_asked(&world)).await
     })
     .await;
 }

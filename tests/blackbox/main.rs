@@ -3,6 +3,7 @@
 mod architecture;
 mod authorisation;
 mod commands;
+mod course;
 mod crash;
 mod disclosure;
 mod erasure;

@@ -57,6 +57,8 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(memberships::routes())
         .merge(persons::routes())
         .merge(cases::routes())
+        .merge(operations::requests::routes())
+        .merge(operations::process::routes())
         .merge(documents::routes())
         .merge(operations::channels::routes())
         .merge(transcripts::routes())

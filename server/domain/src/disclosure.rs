@@ -333,6 +333,15 @@ fn protected_from(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool
     })
 }
 
+/// Whether a text of the case may tell something that 住所秘匿 keeps from the viewer.
+#[must_use]
+pub fn texts_protected_from(viewer: &Viewer, facts: &CaseFacts) -> bool {
+    facts
+        .persons
+        .iter()
+        .any(|known| protected_from(viewer, facts, &known.person))
+}
+
 /// Which agencies of a case the viewer may know of. Where somebody with 住所秘匿 stays can be told from
 /// the agencies around: from whom the address is kept, so are all but those that every case has.
 #[must_use]

@@ -76,6 +76,8 @@ ids! {
     DataKeyId,
     /// 消去の申請 and, once carried out, its 廃棄記録.
     ErasureId,
+    /// つなぐ, 割当, 引継ぎ or the asking for a 支援決定.
+    RequestId,
 }
 
 fn fresh(now: jiff::Timestamp, rng: &mut impl rand::Rng) -> String {

@@ -21,6 +21,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::access::Caller;
 use crate::audit;
 use crate::consents;
+use crate::course::{self, StepNote};
 use crate::data_keys::Purpose;
 use crate::database::{Tx, placeholders, rows_for};
 use crate::documents;
@@ -552,6 +553,9 @@ pub struct CasePatch {
     pub outcome: Option<String>,
     /// Needed with stage `closed`.
     pub closed_on: Option<Date>,
+    /// Kept with a change of stage.
+    #[serde(default)]
+    pub step: StepNote,
 }
 
 pub(crate) const TITLE: &str = "cases.title";
@@ -753,6 +757,11 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
         .bind(now)
         .execute(tx.conn())
         .await?;
+    let note = StepNote {
+        entered_on: Some(new.received_on),
+        ..StepNote::default()
+    };
+    course::record(tx, caller, &case, None, Stage::Received, &note).await?;
     outbox::put(
         tx,
         &municipality,
@@ -1738,7 +1747,7 @@ impl CaseAccess {
     /// `case.received_on`, `case.closed_on`, `case.consent` (of the first client whose consent covers
     /// nothing, else of the first), `case.lead_agency`, and the dates of the sheets the caller may
     /// read: `case.screened_on`, `case.planned_on` and `case.meeting_on` (the first ones),
-    /// `case.evaluated_on` (the last).
+    /// `case.evaluated_on` (the last); `case.decided_on`: of the last 支援決定.
     ///
     /// # Errors
     /// Database away.
@@ -1760,6 +1769,9 @@ impl CaseAccess {
             .find(|consent| !consent.is_agreement())
             .or_else(|| consents().next());
         put("consent", consent.map(|status| status.code().to_owned()));
+        let decisions = self.decisions(tx).await?;
+        let decided_on = decisions.last().and_then(|decision| decision.decided_on);
+        put("decided_on", decided_on.map(|day| day.to_string()));
         for section in self.sections(tx).await? {
             let (name, last) = match section.section {
                 Section::Screening => ("screened_on", false),
@@ -1887,6 +1899,10 @@ impl CaseAccess {
         .await?;
         if done.rows_affected() == 0 {
             return Err(StoreError::Conflict);
+        }
+        if let Some(stage) = patch.stage.filter(|stage| *stage != self.row.stage) {
+            let from = Some(self.row.stage);
+            course::record(tx, &self.caller, self.id(), from, stage, &patch.step).await?;
         }
         if let Some(urgency) = &patch.urgency {
             sqlx::query("UPDATE case_facts SET urgency = $3, updated_at = $4 WHERE municipality_id = $1 AND case_id = $2")

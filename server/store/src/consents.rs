@@ -148,7 +148,7 @@ pub struct Override {
 }
 
 /// A sharing that a confirmation covers.
-struct Covered {
+pub(crate) struct Covered {
     required: ConfirmationRequired,
     bases: Vec<SharingBasis>,
     reason: String,
@@ -156,7 +156,7 @@ struct Covered {
 
 impl CaseAccess {
     /// Whether the caller may know the consents: coordinator in charge and department.
-    fn knows_consents(&self) -> bool {
+    pub(crate) fn knows_consents(&self) -> bool {
         self.is_owner() || self.caller.viewer.agency_class == AgencyClass::Department
     }
 
@@ -309,7 +309,7 @@ impl CaseAccess {
     }
 
     /// Whether a change needs a confirmation, and if one came, what it turns into.
-    fn cover(
+    pub(crate) fn cover(
         &self,
         rights: &[ProposedRight],
         confirmation: Option<&Confirmation>,
@@ -332,15 +332,22 @@ impl CaseAccess {
         }
     }
 
-    async fn record_override(&self, tx: &mut Tx, operation: &str, covered: &Covered) -> Result<()> {
+    /// Returns the bases it recorded.
+    pub(crate) async fn record_override(
+        &self,
+        tx: &mut Tx,
+        operation: &str,
+        covered: &Covered,
+    ) -> Result<Vec<String>> {
         if !self.caller.may(Capability::ConfirmSharing) {
             return Err(StoreError::Forbidden);
         }
         let Some(basis) = covered.bases.first().map(|basis| basis.basis.as_str()) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
+        let mut recorded = Vec::with_capacity(covered.bases.len());
         for basis in &covered.bases {
-            self.insert_basis(tx, basis).await?;
+            recorded.push(self.insert_basis(tx, basis).await?);
         }
         let required = &covered.required;
         let persons: Vec<&PersonId> = required.persons.iter().map(|who| &who.person).collect();
@@ -385,7 +392,7 @@ impl CaseAccess {
                 .in_case(self.id())
                 .detail(detail),
         );
-        Ok(())
+        Ok(recorded)
     }
 
     async fn insert_basis(&self, tx: &mut Tx, basis: &SharingBasis) -> Result<String> {
@@ -419,7 +426,11 @@ impl CaseAccess {
         Ok(id)
     }
 
-    async fn proposed(&self, tx: &mut Tx, rights: &[Disclosure]) -> Result<Vec<ProposedRight>> {
+    pub(crate) async fn proposed(
+        &self,
+        tx: &mut Tx,
+        rights: &[Disclosure],
+    ) -> Result<Vec<ProposedRight>> {
         let known = agencies::by_id(tx, self.municipality()).await?;
         rights
             .iter()
@@ -455,7 +466,9 @@ impl CaseAccess {
         let rights = self.proposed(tx, rows).await?;
         match self.cover(&rights, confirmation) {
             Err(answer) => return Ok(*answer),
-            Ok(Some(covered)) => self.record_override(tx, "disclosures", &covered).await?,
+            Ok(Some(covered)) => {
+                self.record_override(tx, "disclosures", &covered).await?;
+            }
             Ok(None) => {}
         }
         for row in rows {
@@ -519,7 +532,9 @@ impl CaseAccess {
         proposed.retain(|right| right.level > Level::None);
         match self.cover(&proposed, confirmation) {
             Err(answer) => return Ok(*answer),
-            Ok(Some(covered)) => self.record_override(tx, "members", &covered).await?,
+            Ok(Some(covered)) => {
+                self.record_override(tx, "members", &covered).await?;
+            }
             Ok(None) => {}
         }
         cases::insert_member(tx, &self.caller, self.id(), agency, role, from, to).await?;

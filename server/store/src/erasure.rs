@@ -1251,6 +1251,14 @@ async fn purge_case(
             "DELETE FROM sharing_bases WHERE municipality_id = $1 AND case_id = $2",
         ),
         (
+            "requests",
+            "DELETE FROM case_requests WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM case_steps WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
             "",
             "DELETE FROM consent_overrides WHERE municipality_id = $1 AND case_id = $2",
         ),

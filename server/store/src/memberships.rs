@@ -2,11 +2,12 @@
 
 use domain::agency::AgencyClass;
 use domain::id::{AccountId, AgencyId, MembershipId, MunicipalityId};
-use domain::role::Role;
+use domain::role::{Capability, Role};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
 
+use crate::access::Caller;
 use crate::accounts::AdminAccess;
 use crate::database::Tx;
 use crate::error::{Result, StoreError};
@@ -133,6 +134,35 @@ pub(crate) async fn desks(
             ))
         })
         .collect()
+}
+
+/// Who works on cases for the caller's agency today, by name: whom one can ask to look after one.
+///
+/// # Errors
+/// Forbidden for roles that do not work on cases.
+pub async fn colleagues(tx: &mut Tx, caller: &Caller) -> Result<Vec<(AccountId, String)>> {
+    caller.require(Capability::EditCase)?;
+    let viewer = &caller.viewer;
+    let sql = format!(
+        "{SELECT} JOIN accounts a ON a.municipality_id = m.municipality_id AND a.id = m.account_id \
+         WHERE a.state = 'active' AND m.municipality_id = $1 AND m.agency_id = $2 ORDER BY m.account_id"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(viewer.municipality.as_str())
+        .bind(viewer.agency.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+    let mut ids = Vec::new();
+    for row in &rows {
+        let hat = from_row(row)?;
+        if hat.valid_on(viewer.today) && hat.role.has(Capability::EditCase) {
+            ids.push(hat.account);
+        }
+    }
+    let names = crate::accounts::names(tx, &viewer.municipality, &ids).await?;
+    let mut out: Vec<(AccountId, String)> = names.into_iter().collect();
+    out.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
+    Ok(out)
 }
 
 /// Whether a role goes with a class of agency; and which roles an agency's own manager may give.

@@ -44,6 +44,7 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "register",
         include_str!("../migrations/main/0030_register.sql"),
     ),
+    (50, "flow", include_str!("../migrations/main/0050_flow.sql")),
     (
         80,
         "visibility",

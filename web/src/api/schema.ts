@@ -302,6 +302,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/course": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The course of a case: its stage, the steps it took, what each possible step needs, and the 支援決定. */
+        get: operations["get_cases_id_course"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/disclosures": {
         parameters: {
             query?: never;
@@ -476,6 +493,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The requests of a case that the caller may see. */
+        get: operations["get_cases_id_requests"];
+        put?: never;
+        /**
+         * Ask. What acceptance would share, and that the agency hears of the case at all, needs consent or
+         *     another basis: otherwise 409 first.
+         */
+        post: operations["post_cases_id_requests"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/sheets": {
         parameters: {
             query?: never;
@@ -522,7 +560,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Move a case to another stage; `next_stages` of the case names the steps allowed. */
+        /**
+         * Move a case to another stage; `next_stages` of the case names the steps allowed, its course
+         *     (`GET /cases/{id}/course`) what each needs.
+         */
         post: operations["post_cases_id_stage"];
         delete?: never;
         options?: never;
@@ -560,6 +601,23 @@ export interface paths {
         };
         /** The case as an ordinary member of an agency's staff sees it: for those who manage its disclosure. */
         get: operations["get_cases_id_view_as_agency_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/colleagues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who works on cases for the caller's agency, by name, the caller included. */
+        get: operations["get_colleagues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1166,6 +1224,100 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/process": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The course of a case as it is meant to go (`datasets/process.bpmn`), with lanes, conditions and
+         *     where everything is drawn.
+         */
+        get: operations["get_process"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the caller's agency was asked and what it asked, up to 300 of them; `received` and `sent` tell
+         *     them apart. Assignments only of the caller.
+         */
+        get: operations["get_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One request. */
+        get: operations["get_requests_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a request, take it back, or say that it is done. Acceptance takes effect at once: the agency
+         *     becomes a member, or the charge changes hands. A 支援決定 moves the case on.
+         */
+        post: operations["post_requests_id_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests/{id}/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that the answer was read: the reminder on the home screen goes, for the whole agency that asked. */
+        post: operations["post_requests_id_seen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/search": {
         parameters: {
             query?: never;
@@ -1749,6 +1901,16 @@ export interface components {
             reason?: string | null;
             title?: string | null;
         };
+        AnswerInput: {
+            /**
+             * @description `accept`, `decline`, `withdraw` or `complete`. A 支援決定 is made with `complete` and sent back
+             *     (差戻し) with `decline`.
+             */
+            act: string;
+            decision?: components["schemas"]["DecisionInput"] | null;
+            /** @description Words for the other side; 2,000 characters at most. `decline` needs them. */
+            words?: string;
+        };
         AssignSpeakers: {
             /**
              * @description Speaker → `worker`, `client`, `family`, `agency`, `other` or `unknown`. Speakers left out
@@ -1790,6 +1952,17 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             /** @description For the page before (older events). */
             next_cursor?: string | null;
+        };
+        /** @description A rectangle, in the drawing's units. */
+        BoundsAnswer: {
+            /** Format: double */
+            height: number;
+            /** Format: double */
+            width: number;
+            /** Format: double */
+            x: number;
+            /** Format: double */
+            y: number;
         };
         /** @description A case with everything its first screen shows. */
         CaseDetail: components["schemas"]["CaseSummary"] & {
@@ -1892,6 +2065,11 @@ export interface components {
             closed_on?: string | null;
             /** @description How it ended, in words. */
             outcome?: string | null;
+            /**
+             * @description Why; asked for when a requirement that only warns is not met. Kept with the step; 1,000
+             *     characters at most.
+             */
+            reason?: string | null;
             stage: string;
             /**
              * Format: int64
@@ -1917,6 +2095,9 @@ export interface components {
         /** @description A code as typed; full-width digits and spaces are fine. */
         CodeRequest: {
             code: string;
+        };
+        ColleagueList: {
+            items: components["schemas"]["NamedAnswer"][];
         };
         ComparisonAnswer: {
             /** @description Only fields that differ, in the order of the screen. */
@@ -1986,6 +2167,33 @@ export interface components {
             /** @description `2026-11`. */
             month: string;
         };
+        Course: {
+            /** @description What must be there before the 支援決定 is asked for; for those as `next`. */
+            before_decision: components["schemas"]["RequirementAnswer"][];
+            /** @description Dates that stand in the final sheets; for those as `next`. */
+            dates: components["schemas"]["CourseDate"][];
+            /** @description For whoever reads the plans. */
+            decisions: components["schemas"]["SupportDecision"][];
+            /**
+             * @description What the caller may ask for in this case: `refer`, `assign`, `handover_lead`, `handover_owner`,
+             *     `decision`.
+             */
+            may_ask: string[];
+            /** @description Whether the caller may take a step. */
+            may_change: boolean;
+            /** @description For the agency in charge and the department; of what they may read. */
+            next: components["schemas"]["NextStep"][];
+            stage: string;
+            stage_label: string;
+            /** @description The oldest first. */
+            steps: components["schemas"]["StepAnswer"][];
+        };
+        /** @description A date of the course, by its name. */
+        CourseDate: {
+            /** @description `received_on`, `screened_on`, `planned_on`, `meeting_on`, `decided_on`, `evaluated_on`. */
+            name: string;
+            on: string;
+        };
         CreateAccount: {
             email?: string | null;
             kana?: string | null;
@@ -2030,6 +2238,14 @@ export interface components {
              * @description Which one of its kind in the case, from 1: プラン番号（回次）.
              */
             number: number;
+        };
+        DecisionInput: {
+            /** @description 決裁者: office and name. */
+            approver: string;
+            /** @description 支援決定日. */
+            decided_on: string;
+            /** @description 文書番号. */
+            document_no: string;
         };
         /** @description How the figures were counted: shown before the figures. */
         DefinitionAnswer: {
@@ -2206,6 +2422,15 @@ export interface components {
             valid_from?: string | null;
             valid_to?: string | null;
         };
+        FlowAnswer: {
+            from: string;
+            id: string;
+            label?: components["schemas"]["BoundsAnswer"] | null;
+            /** @description The condition in words; empty where there is only one way. */
+            name: string;
+            points: components["schemas"]["PointAnswer"][];
+            to: string;
+        };
         FormList: {
             items: components["schemas"]["FormSummary"][];
         };
@@ -2342,6 +2567,11 @@ export interface components {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
             demo: boolean;
         };
+        LaneAnswer: {
+            bounds: components["schemas"]["BoundsAnswer"];
+            id: string;
+            name: string;
+        };
         /** @description Who changed something last, and when. */
         LastChange: {
             at: string;
@@ -2363,6 +2593,9 @@ export interface components {
             positions: {
                 [key: string]: components["schemas"]["PositionAnswer"];
             };
+        };
+        MadeRequest: {
+            id: string;
         };
         MemberAnswer: {
             /** @description Today lies within the period. */
@@ -2445,6 +2678,24 @@ export interface components {
             flag: string;
             review_on?: string | null;
         };
+        NewRequestInput: {
+            confirmation?: components["schemas"]["ConfirmationInput"] | null;
+            /** @description With `refer` and `handover_lead`: what the agency sees after acceptance. */
+            disclosures?: components["schemas"]["MemberDisclosure"][];
+            /** @description Answer wanted by. */
+            due_on?: string | null;
+            /** @description `refer`, `assign`, `handover_lead`, `handover_owner` or `decision`. */
+            kind: string;
+            /** @description With `assign`: the colleague. */
+            to_account_id?: string | null;
+            /** @description The agency that is asked; with `decision` only needed when there are several 所管課. */
+            to_agency_id?: string | null;
+            /**
+             * @description What is asked and why; 2,000 characters at most. The agency that is asked reads it, masked where
+             *     consent does not cover it.
+             */
+            words?: string;
+        };
         NewSavedSearch: {
             /** @description The other members of the request of `POST /search`, as the screen wants them back. */
             filters?: Record<string, never>;
@@ -2454,6 +2705,24 @@ export interface components {
         NewVersion: {
             /** @description What the version is for: 「会議の前」. Up to 40 characters, nothing personal. */
             label: string;
+        };
+        /** @description A step that is allowed from here. */
+        NextStep: {
+            requirements: components["schemas"]["RequirementAnswer"][];
+            stage: string;
+            stage_label: string;
+        };
+        NodeAnswer: {
+            bounds: components["schemas"]["BoundsAnswer"];
+            id: string;
+            /** @description `start`, `task`, `gateway` or `end`. */
+            kind: string;
+            label?: components["schemas"]["BoundsAnswer"] | null;
+            /** @description Id of the lane. */
+            lane: string;
+            name: string;
+            /** @description The stage the case has while it is here. */
+            stage?: string | null;
         };
         /** @description A value that may be carried over. */
         Offer: {
@@ -2674,6 +2943,12 @@ export interface components {
             hit: boolean;
             text: string;
         };
+        PointAnswer: {
+            /** Format: double */
+            x: number;
+            /** Format: double */
+            y: number;
+        };
         PositionAnswer: {
             /** Format: double */
             x: number;
@@ -2693,6 +2968,13 @@ export interface components {
         PostalCodeQuery: {
             /** @description Seven digits in any notation: `105-0011`, `〒１０５００１１`. */
             code: string;
+        };
+        /** @description The process with its drawing. */
+        ProcessAnswer: {
+            flows: components["schemas"]["FlowAnswer"][];
+            lanes: components["schemas"]["LaneAnswer"][];
+            name: string;
+            nodes: components["schemas"]["NodeAnswer"][];
         };
         /** @description An entry as the caller sees it. */
         ProgressAnswer: {
@@ -2823,8 +3105,68 @@ export interface components {
             had_access: components["schemas"]["FormerAccess"][];
             id: string;
         };
+        /** @description A request as the caller sees it. */
+        RequestAnswer: {
+            /** @description What the caller may do with it now: `accept`, `decline`, `withdraw`, `complete`. */
+            acts: string[];
+            answer?: string | null;
+            answered_at?: string | null;
+            answered_by?: components["schemas"]["NamedAnswer"] | null;
+            case?: components["schemas"]["RequestCase"] | null;
+            completed_at?: string | null;
+            decision?: components["schemas"]["SupportDecision"] | null;
+            /** @description Answer wanted by. */
+            due_on?: string | null;
+            from: components["schemas"]["NamedAnswer"];
+            from_agency: components["schemas"]["NamedAnswer"];
+            id: string;
+            /** @description `refer`, `assign`, `handover_lead`, `handover_owner` or `decision`. */
+            kind: string;
+            kind_label: string;
+            /** @description `words` are masked, or withheld because they could not be masked. */
+            masked: boolean;
+            /** @description No answer came, and the day is over. */
+            overdue: boolean;
+            /** @description The caller's side was asked. */
+            received: boolean;
+            requested_at: string;
+            /** @description What acceptance lets the agency see. */
+            rights: components["schemas"]["RightAnswer"][];
+            /** @description The answer was read by those who asked. */
+            seen: boolean;
+            /** @description The caller's side asked. */
+            sent: boolean;
+            /** @description `requested`, `accepted`, `declined`, `withdrawn` or `completed`. */
+            state: string;
+            state_label: string;
+            to?: components["schemas"]["NamedAnswer"] | null;
+            to_agency?: components["schemas"]["NamedAnswer"] | null;
+            /** @description Missing: withheld. */
+            words?: string | null;
+        };
+        /** @description The case a request is about, for those who have a part in it. */
+        RequestCase: {
+            case_no: string;
+            id: string;
+        };
+        RequestList: {
+            /** @description The newest first. */
+            items: components["schemas"]["RequestAnswer"][];
+        };
         RequestedErasure: {
             id: string;
+        };
+        /** @description A requirement of a step. */
+        RequirementAnswer: {
+            /** @description Stable code, for example `plan_final`. */
+            code: string;
+            /** @description Stops the step while it is not met; otherwise a reason is asked for. */
+            hard: boolean;
+            /** @description What is to be done or must be so, in Japanese. */
+            label: string;
+            met: boolean;
+            /** @description Where it is done: a section, `consent` or `requests`. */
+            place: string;
         };
         RestoreAnswer: {
             /** @description The version that holds the state before; going back to it undoes this. */
@@ -2855,6 +3197,12 @@ export interface components {
             items: components["schemas"]["ReviewItem"][];
             /** @description More wait than are listed. */
             more: boolean;
+        };
+        /** @description A right that acceptance gives. */
+        RightAnswer: {
+            comment: boolean;
+            level: string;
+            section: string;
         };
         RowDifference: {
             cells: components["schemas"]["CellDifference"][];
@@ -3062,6 +3410,23 @@ export interface components {
         StageAnswer: {
             stage: string;
         };
+        /** @description A step the case took. */
+        StepAnswer: {
+            agency: components["schemas"]["NamedAnswer"];
+            at: string;
+            by: components["schemas"]["NamedAnswer"];
+            /** @description Business date. */
+            entered_on: string;
+            /** @description Missing: the reception. */
+            from?: string | null;
+            id: string;
+            /** @description What was missing when the step was taken; for those who answer for the case. */
+            missing: string[];
+            /** @description Why; for those who answer for the case. */
+            reason?: string | null;
+            to: string;
+            to_label: string;
+        };
         SuggestedCase: {
             case_no: string;
             id: string;
@@ -3081,6 +3446,20 @@ export interface components {
             persons: components["schemas"]["SuggestedPerson"][];
             /** @description Words of own searches. */
             recent: string[];
+        };
+        /** @description A 支援決定 that was made. */
+        SupportDecision: {
+            /** @description 決裁者. */
+            approver?: string | null;
+            decided_on?: string | null;
+            /** @description 文書番号. */
+            document_no?: string | null;
+            plan_document_id: string;
+            /**
+             * Format: int64
+             * @description プラン番号（回次）.
+             */
+            plan_number: number;
         };
         SwitchRequest: {
             membership_id: string;
@@ -4178,6 +4557,34 @@ export interface operations {
             };
         };
     };
+    get_cases_id_course: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Course"];
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_cases_id_disclosures: {
         parameters: {
             query?: never;
@@ -4644,6 +5051,87 @@ export interface operations {
             };
         };
     };
+    get_cases_id_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_cases_id_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRequestInput"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeRequest"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description consent_confirmation_required, request_open, or requirements_missing with the list `missing` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_cases_id_sheets: {
         parameters: {
             query?: never;
@@ -4775,7 +5263,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description conflict */
+            /** @description conflict; requirements_missing or reason_required, with the list `missing` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4900,6 +5388,32 @@ export interface operations {
             };
             /** @description not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_colleagues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ColleagueList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6365,6 +6879,165 @@ export interface operations {
             };
             /** @description invalid: not seven digits */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_process: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessAnswer"];
+                };
+            };
+        };
+    };
+    get_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_requests_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestAnswer"];
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_requests_id_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: answered already, or whoever asked is not in charge any more; plan_changed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_requests_id_seen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -17,6 +17,7 @@ export interface RouteDefinition {
     | 'home'
     | 'search'
     | 'cases'
+    | 'requests'
     | 'masks'
     | 'similar'
     | 'statistics'
@@ -84,6 +85,14 @@ export const ROUTES: readonly RouteDefinition[] = [
     page: 'sheet/PrintPage',
     title: '印刷',
     nav: 'cases',
+  },
+  {
+    id: 'requests',
+    path: '/requests',
+    page: 'requests/RequestsPage',
+    title: '依頼',
+    nav: 'requests',
+    needs: ['read_cases'],
   },
   {
     id: 'transcript',
@@ -166,7 +175,8 @@ export interface NavItem {
   id: NonNullable<RouteDefinition['nav']>;
   path: string;
   label: string;
-  icon: 'home' | 'folder' | 'mask' | 'search' | 'copy' | 'chart' | 'gear' | 'trash' | 'shield';
+  icon:
+    'home' | 'folder' | 'link' | 'mask' | 'search' | 'copy' | 'chart' | 'gear' | 'trash' | 'shield';
   needs?: readonly string[];
 }
 
@@ -181,6 +191,7 @@ export const NAV: readonly NavItem[] = [
     needs: ['read_cases', 'read_persons'],
   },
   { id: 'cases', path: '/cases', label: '事案', icon: 'folder', needs: ['read_cases'] },
+  { id: 'requests', path: '/requests', label: '依頼', icon: 'link', needs: ['read_cases'] },
   {
     id: 'masks',
     path: '/mask-reviews',

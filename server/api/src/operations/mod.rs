@@ -12,6 +12,8 @@ pub mod memberships;
 pub mod network;
 pub mod persons;
 pub mod postal_codes;
+pub mod process;
+pub mod requests;
 pub mod search;
 pub mod session;
 pub mod similar;

@@ -32,6 +32,7 @@ use store::{
     agencies::{self, NewAgency},
     cases::{self, CasePatch, CaseRole, ClientRef, CreatedCase, NewCase},
     consents::{ConsentDetail, NewConsent, Sharing},
+    course::StepNote,
     memberships::NewMembership,
     municipalities::{self, Municipality},
     persons::{self, Fact, Flag, NewPerson},
@@ -716,14 +717,35 @@ impl<'a> Loader<'a> {
             steps.push(goal);
         }
         let last = steps.len() - 1;
+        // The data name the first and the last day; the steps lie evenly between.
+        let until = source
+            .closed_on
+            .or_else(|| {
+                source
+                    .progress
+                    .iter()
+                    .map(|entry| entry.performed_at.date())
+                    .max()
+            })
+            .unwrap_or(source.received_on)
+            .max(source.received_on);
+        let days = source.received_on.until(until)?.get_days();
         for (at, stage) in steps.into_iter().enumerate() {
             let access = tx.case_for(owner, &created.case).await?.context("case")?;
+            let share = i32::try_from(at + 1)? * days / i32::try_from(last + 1)?;
+            let entered_on = source
+                .received_on
+                .checked_add(jiff::Span::new().days(share))?;
             let patch = CasePatch {
                 stage: Some(stage),
                 similar_ok: Some(source.similar_ok),
                 outcome: outcome.clone().filter(|_| at == last),
                 closed_on: (stage == Stage::Closed)
                     .then_some(source.closed_on.unwrap_or(source.received_on)),
+                step: StepNote {
+                    entered_on: Some(entered_on),
+                    ..StepNote::default()
+                },
                 ..CasePatch::default()
             };
             access.update(tx, access.version(), &patch).await?;

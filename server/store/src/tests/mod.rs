@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod case_list;
 mod copies;
+mod course;
 mod erasure;
 mod foundation;
 mod log;

@@ -9,7 +9,9 @@ import { PartnerOverview } from '../partner/PartnerOverview';
 import { TranscriptsTab } from '../transcript/TranscriptsTab';
 import { useCase, useCaseEvents, type CaseDetail, type SectionInfo } from './api';
 import { ageText } from './dates';
+import { FlowTab } from './course/FlowTab';
 import { HistoryTab } from './HistoryTab';
+import { RequestsTab } from '../requests/RequestsTab';
 import { isHistoryView } from '../history';
 import { OverviewTab } from './OverviewTab';
 import { ConsentChip, FlagChip, MaskedWords, QueryState, StageSteps, UrgencyChip } from './parts';
@@ -31,6 +33,8 @@ interface Tab {
 
 const TABS: readonly Tab[] = [
   { id: 'overview', label: '概要', shown: () => true },
+  { id: 'flow', label: '流れ', shown: () => true },
+  { id: 'requests', label: '依頼', shown: () => true },
   { id: 'intake', label: '受付', section: 'intake', shown: () => true },
   { id: 'assessment', label: 'アセスメント', section: 'assessment', shown: () => true },
   { id: 'network', label: '世帯・関係', section: 'network', shown: () => true },
@@ -106,6 +110,8 @@ function CaseView({
   const section = detail.sections.find((entry) => entry.section === current?.section);
   const wide =
     current?.id === 'network' ||
+    current?.id === 'flow' ||
+    current?.id === 'requests' ||
     current?.id === 'transcripts' ||
     current?.id === 'sharing' ||
     current?.id === 'similar';
@@ -197,6 +203,10 @@ function TabContent({
       return <SimilarTab caseId={detail.id} />;
     case 'transcripts':
       return <TranscriptsTab detail={detail} />;
+    case 'flow':
+      return <FlowTab detail={detail} />;
+    case 'requests':
+      return <RequestsTab detail={detail} />;
     case 'sharing':
       return <SharingTab detail={detail} part={item} />;
     case 'history':

@@ -5,6 +5,7 @@ import { Button, Card, LevelTag, Table } from '../../ui';
 import { AddPersonDialog } from './AddPersonDialog';
 import { personName, type CaseDetail } from './api';
 import { ChargeDialog } from './ChargeDialog';
+import { NextNeeds } from './course/FlowTab';
 import { ageText, ago, dateTime, localDate, monthDay, wareki } from './dates';
 import { ConsentChip, FlagChips } from './parts';
 import { PersonDialog } from './PersonDialog';
@@ -95,6 +96,7 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
           </div>
         </dl>
       </Card>
+      <NextNeeds detail={detail} />
       <Card
         title="対象者・関係者"
         icon="people"

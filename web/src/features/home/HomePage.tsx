@@ -17,6 +17,7 @@ import {
   UrgencyChip,
 } from '../cases/parts';
 import { covers, isEnded, sectionLabel } from '../cases/vocabulary';
+import { HomeRequests } from '../requests/HomeRequests';
 import { forgetMissing, readRecent } from './recent';
 import { ORDERS, sortCases, type Order } from './order';
 import './home.css';
@@ -72,6 +73,7 @@ function CaseHome({ today }: { today: string }) {
     <div className="home">
       <div className="home__top">
         <Attention cases={mine.data?.items ?? []} today={today} loaded={mine.isSuccess} />
+        <HomeRequests today={today} />
         {can('review_masks') && <Reviews />}
         <Recent today={today} />
       </div>

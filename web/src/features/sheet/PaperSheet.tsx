@@ -1,5 +1,5 @@
 import { Fragment, type ReactNode } from 'react';
-import type { DocumentInfo, ProjectedField, Projection } from '../../api/types';
+import type { DocumentInfo, ProjectedField, Projection, Schema } from '../../api/types';
 import { fieldsOf, optionsOf, type Field, type FormDefinition } from '../../forms/definition';
 import { lookupIn, selectedCodes, standing, type Values } from '../../forms/rules';
 import type { CaseDetail } from '../cases/api';
@@ -30,6 +30,8 @@ interface PaperProps {
   printedBy: string;
   printedAt: Date;
   zone: string;
+  /** Of a plan: the 支援決定 that was made on it. */
+  decision?: Schema<'SupportDecision'> | undefined;
 }
 
 /** A sheet on paper: title, head, ruled tables section by section, empty boxes where nothing stands. */
@@ -88,6 +90,25 @@ export function PaperSheet(props: PaperProps) {
           )
         );
       })}
+      {props.decision && (
+        <section>
+          <h2>市町村の支援決定</h2>
+          <table className="paper__table paper__facts">
+            <tbody>
+              <tr>
+                <th scope="row">支援決定日</th>
+                <td>{wareki(props.decision.decided_on)}</td>
+                <th scope="row">文書番号</th>
+                <td>{props.decision.document_no}</td>
+              </tr>
+              <tr>
+                <th scope="row">決裁者</th>
+                <td colSpan={3}>{props.decision.approver}</td>
+              </tr>
+            </tbody>
+          </table>
+        </section>
+      )}
       <footer className="paper__foot">
         <p>
           様式 {definition.version}版

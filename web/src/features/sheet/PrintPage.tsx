@@ -8,6 +8,7 @@ import { useForm } from '../../forms/use-form';
 import { problemText } from '../../i18n/problems';
 import { Button, Empty, LinkButton, Notice, Progress } from '../../ui';
 import { useCase } from '../cases/api';
+import { useCourse } from '../cases/course/api';
 import { sheetBase, useReferences } from '../cases/sheets';
 import type { CaseDetail } from '../cases/api';
 import { PaperSheet } from './PaperSheet';
@@ -40,6 +41,7 @@ function Print({ info, detail }: { info: DocumentInfo; detail: CaseDetail }) {
   const { session } = useSession();
   const form = useForm(info.form);
   const references = useReferences(detail);
+  const course = useCourse(detail.id);
   useTitle(form.data ? `${form.data.title}（印刷）` : '印刷');
   const projection = useQuery({
     // Asked for once: every time it is asked for, the audit notes a print.
@@ -51,14 +53,15 @@ function Print({ info, detail }: { info: DocumentInfo; detail: CaseDetail }) {
     refetchOnWindowFocus: false,
     refetchOnReconnect: false,
   });
-  const error = form.error ?? projection.error;
+  const error = form.error ?? projection.error ?? course.error;
   if (error)
     return (
       <Notice tone="error" live>
         {problemText(error)}
       </Notice>
     );
-  if (!form.data || !projection.data) return <Progress label="印刷の準備をしています" />;
+  if (!form.data || !projection.data || !course.data)
+    return <Progress label="印刷の準備をしています" />;
   const back = sheetBase(detail, info.section ?? '', info.id);
   const withheld = Object.values(projection.data.fields).some(
     (cell) =>
@@ -98,6 +101,7 @@ function Print({ info, detail }: { info: DocumentInfo; detail: CaseDetail }) {
           printedBy={session.account.name}
           printedAt={new Date()}
           zone={session.municipality.zone}
+          decision={course.data?.decisions.find((one) => one.plan_document_id === info.id)}
         />
       )}
     </div>

@@ -67,6 +67,30 @@ pub(super) async fn mask(
     .await
 }
 
+/// The words with everything hidden that the masker suggests; `None` without models: withheld.
+pub(crate) async fn words(
+    state: &AppState,
+    persons: Vec<(i64, store::persons::Person)>,
+    text: String,
+) -> Result<Option<String>, ApiError> {
+    let Some(engines) = state.engines().get().await else {
+        return Ok(None);
+    };
+    let _turn = state.inference_turn().await?;
+    let state = state.clone();
+    blocking(move || {
+        let register = scanning::register(&persons);
+        let mut numbering = scanning::numbering(&persons);
+        let masker = TextMasker {
+            known: state.suggestions(),
+            basis: Basis::new(&register, &engines),
+        };
+        let content = Map::from_iter([("content".to_owned(), Value::from(text))]);
+        masker.field(&content, "content", &mut numbering).flatten()
+    })
+    .await
+}
+
 fn masked_entry(
     entry: &EntryToMask,
     masker: &TextMasker<'_>,

@@ -21,6 +21,7 @@ pub mod amend_progress;
 pub mod answers;
 pub mod change_stage;
 pub mod consents;
+pub mod course;
 pub mod create;
 pub mod create_sheet;
 mod documents;
@@ -29,7 +30,7 @@ pub mod list;
 pub mod list_consents;
 pub mod list_members;
 pub mod list_progress;
-mod masked;
+pub(crate) mod masked;
 pub mod progress;
 pub mod register_consent;
 pub mod remove_member;
@@ -49,6 +50,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(search::search))
         .routes(routes!(show::show, update::update))
         .routes(routes!(change_stage::change_stage))
+        .routes(routes!(course::course))
         .routes(routes!(create_sheet::create_sheet))
         .routes(routes!(add_person::add_person))
         .routes(routes!(

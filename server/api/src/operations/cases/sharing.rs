@@ -43,7 +43,7 @@ impl std::fmt::Debug for ConfirmationInput {
 ///
 /// # Errors
 /// 422 `personal_number`.
-pub(super) fn confirmation(
+pub(crate) fn confirmation(
     input: Option<ConfirmationInput>,
 ) -> Result<Option<Confirmation>, ApiError> {
     let Some(input) = input else { return Ok(None) };
@@ -61,7 +61,7 @@ pub(super) fn confirmation(
 ///
 /// # Errors
 /// 409 `consent_confirmation_required`, or 422 for a confirmation that does not do.
-pub(super) async fn settle(
+pub(crate) async fn settle(
     mut tx: Tx,
     call: &CallContext,
     access: &CaseAccess,
