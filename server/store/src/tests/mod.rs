@@ -5,6 +5,7 @@ mod accounts;
 mod erasure;
 mod foundation;
 mod log;
+mod merges;
 mod nodes;
 mod register;
 mod world;
