@@ -11,6 +11,7 @@ mod fallback;
 mod history;
 mod hostile;
 mod live;
+mod merges;
 mod nodes;
 mod power;
 mod search;

@@ -232,6 +232,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/reminders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Consents that run out and flags to review within thirty days, or overdue, in open cases of the own
+         *     agency.
+         */
+        get: operations["get_cases_reminders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/search": {
         parameters: {
             query?: never;
@@ -412,6 +432,26 @@ export interface paths {
          *     map takes over the positions.
          */
         post: operations["post_cases_id_network_layout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/passed-on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Per agency: which sections it was given since when, and what its staff opened. For the agency in
+         *     charge and the department.
+         */
+        get: operations["get_cases_id_passed_on"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1114,6 +1154,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/persons/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pairs of persons who have the same name (in any variant) and are likely to be one, as far as the
+         *     caller sees both. A page may be empty and still have a next one.
+         */
+        get: operations["get_persons_duplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/persons/search": {
         parameters: {
             query?: never;
@@ -1138,7 +1198,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One person with periods, flags, households and possible duplicates. */
+        /**
+         * One person with periods, flags, households and possible duplicates. The id of somebody who was
+         *     merged into another answers with the one that was kept.
+         */
         get: operations["get_persons_id"];
         put?: never;
         post?: never;
@@ -1147,6 +1210,58 @@ export interface paths {
         head?: never;
         /** Change a person. */
         patch: operations["patch_persons_id"];
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merge-preview/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Both persons side by side, and what a merge would make of them. */
+        get: operations["get_persons_id_merge_preview_other"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merges into a person, the latest first, those taken back included. */
+        get: operations["get_persons_id_merges"];
+        put?: never;
+        /** Merge another entry into this one. Everything that named the other names this one from now on. */
+        post: operations["post_persons_id_merges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merges/{merge_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the latest merge back. What was changed since stays. */
+        post: operations["post_persons_id_merges_merge_id_undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/postal-codes/search": {
@@ -1816,6 +1931,8 @@ export interface components {
             address_confidential: boolean;
             birth_date?: string | null;
             consent?: string | null;
+            /** @description Ids under which the person was registered too, before they were merged. */
+            former_ids: string[];
             kana?: string | null;
             kinship?: string | null;
             level: string;
@@ -2094,6 +2211,17 @@ export interface components {
         Duplicate: {
             name: string;
             person_id: string;
+            /** @description As of `POST /persons/alike`. */
+            reasons: string[];
+        };
+        DuplicateList: {
+            items: components["schemas"]["DuplicatePair"][];
+            /** @description More may follow. */
+            next_cursor?: string | null;
+        };
+        DuplicatePair: {
+            one: components["schemas"]["PersonSummary"];
+            other: components["schemas"]["PersonSummary"];
             /** @description As of `POST /persons/alike`. */
             reasons: string[];
         };
@@ -2410,6 +2538,81 @@ export interface components {
         MembershipList: {
             items: components["schemas"]["MembershipAnswer"][];
         };
+        /** @description A merge of the past. */
+        MergeAnswer: {
+            at: string;
+            by: string;
+            id: string;
+            merged_id: string;
+            merged_name: string;
+            reason: string;
+            /** @description Only the latest that stands can be taken back. */
+            undoable: boolean;
+            undone_at?: string | null;
+            undone_by?: string | null;
+        };
+        /** @description Two values of one field of the register. */
+        MergeDifference: {
+            field: string;
+            kept: string;
+            merged: string;
+        };
+        /** @description A merge that was carried out. */
+        MergeDone: {
+            id: string;
+            person: components["schemas"]["PersonAnswer"];
+        };
+        MergeList: {
+            items: components["schemas"]["MergeAnswer"][];
+        };
+        /** @description A merge to carry out. */
+        MergePersons: {
+            /**
+             * @description Field → `kept` or `merged`, of those that differ; `kept` where none is named, and of
+             *     `contact_caution` both.
+             */
+            choices?: {
+                [key: string]: string;
+            };
+            /** @description Whose entry ends. */
+            other: string;
+            /** Format: int64 */
+            other_version: number;
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description What a merge would do. */
+        MergePreview: {
+            /** @description Agencies that see the protected values afterwards. */
+            address_allow: string[];
+            address_confidential: boolean;
+            /**
+             * @description Fields of which both have a current value, and not the same: the one that is not chosen becomes
+             *     the past.
+             */
+            differences: components["schemas"]["MergeDifference"][];
+            /** @description Whoever is shut out of what concerns one of them will be for both. */
+            exclusions: boolean;
+            kept: components["schemas"]["PersonAnswer"];
+            /** @description Cases that the caller may know of, in whatever role. */
+            kept_cases: components["schemas"]["PersonCase"][];
+            merged: components["schemas"]["PersonAnswer"];
+            merged_cases: components["schemas"]["PersonCase"][];
+            shared: components["schemas"]["MergeSharedCase"][];
+        };
+        /** @description A case that both persons stand in. */
+        MergeSharedCase: {
+            case_no: string;
+            /** @description The consent afterwards (option list `consent_status`); missing where it is not for the caller. */
+            consent?: string | null;
+            id: string;
+            /** @description `client`, `household`, `relative` or `related`. */
+            kept_role: string;
+            merged_role: string;
+            /** @description The role afterwards. */
+            role: string;
+        };
         /**
          * @description What happens to fields that are not empty.
          * @enum {string}
@@ -2507,6 +2710,34 @@ export interface components {
             reason: string;
             sections: string[];
         };
+        /** @description What went to one agency. */
+        PassedOnAgency: {
+            agency_id: string;
+            name: string;
+            opened: components["schemas"]["PassedOnOpened"][];
+            /** @description By section. */
+            rights: components["schemas"]["PassedOnRight"][];
+        };
+        PassedOnList: {
+            items: components["schemas"]["PassedOnAgency"][];
+        };
+        PassedOnOpened: {
+            /** @description Action of the audit log. */
+            action: string;
+            first: string;
+            last: string;
+            section?: string | null;
+            /** Format: int64 */
+            times: number;
+        };
+        PassedOnRight: {
+            from: string;
+            /** @description The highest level the agency had. */
+            level: string;
+            section: string;
+            /** @description `null`: the right stands, as far as consent and period let it. */
+            until?: string | null;
+        };
         PasswordRequest: {
             current: string;
             next: string;
@@ -2540,6 +2771,8 @@ export interface components {
             former: components["schemas"]["FormerValue"][];
             households: components["schemas"]["HouseholdAnswer"][];
             may_edit: boolean;
+            /** @description Whether the caller may merge this person with another, and take merges back. */
+            may_merge: boolean;
             updated_at: string;
             /** Format: int64 */
             version: number;
@@ -2828,6 +3061,22 @@ export interface components {
              */
             had_access: components["schemas"]["FormerAccess"][];
             id: string;
+        };
+        /** @description Something to look at again by a day. */
+        ReminderAnswer: {
+            case_id: string;
+            case_no: string;
+            display: string;
+            /** @description ISO date; may be past. */
+            due: string;
+            /** @description Option list `risk_flag`. */
+            flag?: string | null;
+            /** @description `consent` or `flag`. */
+            kind: string;
+            person_id: string;
+        };
+        ReminderList: {
+            items: components["schemas"]["ReminderAnswer"][];
         };
         RequestedErasure: {
             id: string;
@@ -3144,6 +3393,16 @@ export interface components {
             id: string;
             updated_at: string;
             utterance_count: number;
+        };
+        UndoMerge: {
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description Both persons after a merge was taken back. */
+        UndoneMerge: {
+            /** @description Who is on their own again. */
+            other_id: string;
+            person: components["schemas"]["PersonAnswer"];
         };
         UpdateAccount: {
             email?: string | null;
@@ -3947,6 +4206,32 @@ export interface operations {
             };
         };
     };
+    get_cases_reminders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_cases_search: {
         parameters: {
             query?: never;
@@ -4109,6 +4394,8 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description For paper (同意書): noted in the audit as printed. */
+                print: boolean;
             };
             cookie?: never;
         };
@@ -4469,6 +4756,41 @@ export interface operations {
             };
         };
     };
+    get_cases_id_passed_on: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassedOnList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_cases_id_persons: {
         parameters: {
             query?: never;
@@ -4528,6 +4850,11 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /**
+                 * @description For paper (経過一覧): noted in the audit as printed, and masked when somebody of the case has
+                 *     住所秘匿, also for those who read it on the screen.
+                 */
+                print: boolean;
             };
             cookie?: never;
         };
@@ -6230,6 +6557,35 @@ export interface operations {
             };
         };
     };
+    get_persons_duplicates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Where the last answer ended. */
+                cursor: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DuplicateList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_persons_search: {
         parameters: {
             query?: never;
@@ -6325,7 +6681,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description conflict */
+            /** @description conflict or merged */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6334,6 +6690,187 @@ export interface operations {
             };
             /** @description invalid or personal_number */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_persons_id_merge_preview_other: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description who is kept */
+                id: string;
+                /** @description whose entry would end */
+                other: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePreview"];
+                };
+            };
+            /** @description forbidden or address_withheld */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description same_entry */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_persons_id_merges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_persons_id_merges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description who is kept */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergePersons"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeDone"];
+                };
+            };
+            /** @description forbidden or address_withheld */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid, same_entry or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_persons_id_merges_merge_id_undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoMerge"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneMerge"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict or later_merge */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
