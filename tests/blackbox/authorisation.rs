@@ -90,6 +90,8 @@ const TABLE: &[Row] = &[
     ("GET /cases/{id}/network.png", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("GET /cases/{id}/network.svg", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("POST /cases/{id}/network/layout", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
+    ("GET /cases/{id}/passed-on", None, [200, 200, 200, 200, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
+    ("GET /cases/reminders", None, [200, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 200, 403]),
     ("POST /cases/{id}/persons", Some(r#"{"person_id": "nobody", "role": "relative"}"#), [404, 404, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("GET /cases/{id}/progress-records", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("POST /cases/{id}/progress-records", Some(r#"{"performed_on": "2026-10-20", "method": "visit", "content": "訪問した。"}"#), [201, 201, 201, 201, 201, 201, 403, 201, 404, 404, 404, 404, 404, 404]),
@@ -142,6 +144,11 @@ const TABLE: &[Row] = &[
     ("POST /persons", Some(r#"{"name": "試験 一人", "kana": "しけん ひとり"}"#), [201, 201, 403, 403, 201, 201, 403, 201, 201, 403, 403, 403, 201, 403]),
     ("GET /persons/{id}", None, [200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 404]),
     ("PATCH /persons/{id}", Some(r#"{"version": -1}"#), [409, 409, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("GET /persons/duplicates", None, [200, 403, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("GET /persons/{id}/merge-preview/{other}", None, [404, 403, 404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
+    ("GET /persons/{id}/merges", None, [200, 403, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
+    ("POST /persons/{id}/merges", Some(r#"{"other": "nobody", "version": 1, "other_version": 1, "reason": "本人に確認した"}"#), [404, 403, 404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
+    ("POST /persons/{id}/merges/{merge_id}/undo", Some(r#"{"version": -1}"#), [409, 403, 409, 409, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
     ("POST /postal-codes/search", Some(r#"{"code": "105-0011"}"#), [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("POST /search", Some(r#"{"q": "訪問"}"#), [200, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 200, 403]),
     ("DELETE /search/recent", None, [204, 204, 204, 204, 204, 204, 204, 204, 204, 403, 403, 403, 204, 403]),
@@ -239,6 +246,8 @@ impl Subjects {
             .replace("{record_id}", &self.record)
             .replace("{agency_id}", &self.agency)
             .replace("{channel}", "x")
+            .replace("{other}", "nobody")
+            .replace("{merge_id}", "nothing")
             .replace("{seq}", "999999")
             .replace("{field}", "assessment.summary")
             .replace("{id}", id);

@@ -13,6 +13,7 @@ mod history;
 mod hostile;
 mod live;
 mod many;
+mod merges;
 mod nodes;
 mod power;
 mod search;

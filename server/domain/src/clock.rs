@@ -55,6 +55,14 @@ pub fn instant_text(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
+/// The next instant that [`instant_text`] tells apart; `None` when the text is none.
+#[must_use]
+pub fn after(text: &str) -> Option<String> {
+    let at: Timestamp = text.parse().ok()?;
+    let next = at.checked_add(jiff::SignedDuration::from_millis(1)).ok()?;
+    Some(instant_text(next))
+}
+
 /// 年度 of a business date: starts on 1 April.
 #[must_use]
 pub fn fiscal_year(date: Date) -> i16 {
@@ -73,6 +81,11 @@ mod tests {
     fn instants_have_a_fixed_width() {
         let at: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         assert_eq!(instant_text(at), "2026-01-02T03:04:05.000Z");
+        assert_eq!(
+            after("2026-01-02T03:04:05.999Z").as_deref(),
+            Some("2026-01-02T03:04:06.000Z")
+        );
+        assert_eq!(after("yesterday"), None);
     }
 
     #[test]

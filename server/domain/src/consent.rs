@@ -110,12 +110,156 @@ impl Consent {
             _ => false,
         }
     }
+
+    /// The stricter of two consents that turn out to be one person's: what both cover, and nothing
+    /// else. A refusal, a withdrawal, or no answer at all outweighs an agreement.
+    #[must_use]
+    pub fn strictest(&self, other: &Self) -> Self {
+        let mut excluded_agencies = self.excluded_agencies.clone();
+        for agency in &other.excluded_agencies {
+            if !excluded_agencies.contains(agency) {
+                excluded_agencies.push(agency.clone());
+            }
+        }
+        if !(self.status.is_agreement() && other.status.is_agreement()) {
+            let stricter = if self.status.severity() >= other.status.severity() {
+                self
+            } else {
+                other
+            };
+            return Self {
+                excluded_agencies,
+                ..stricter.clone()
+            };
+        }
+        let status = self.status.max_severity(other.status);
+        let limits: Vec<&Self> = [self, other]
+            .into_iter()
+            .filter(|consent| consent.status == ConsentStatus::Limited)
+            .collect();
+        // A limit that names nothing covers nothing, whatever the other one names.
+        let unknown = limits.iter().any(|consent| {
+            consent.allowed_agencies.is_none()
+                && consent.allowed_sections.is_none()
+                && consent.excluded_agencies.is_empty()
+        });
+        let agencies = limits
+            .iter()
+            .map(|consent| consent.allowed_agencies.as_ref());
+        let sections = limits
+            .iter()
+            .map(|consent| consent.allowed_sections.as_ref());
+        Self {
+            status,
+            obtained_on: self.obtained_on.max(other.obtained_on),
+            expires_on: earliest(self.expires_on, other.expires_on),
+            withdrawn_on: earliest(self.withdrawn_on, other.withdrawn_on),
+            allowed_agencies: if unknown {
+                Some(Vec::new())
+            } else {
+                common(agencies)
+            },
+            excluded_agencies,
+            allowed_sections: common(sections),
+        }
+    }
+}
+
+impl ConsentStatus {
+    /// How much stands against sharing; agreements come last.
+    const fn severity(self) -> u8 {
+        match self {
+            Self::Full => 0,
+            Self::Verbal => 1,
+            Self::Limited => 2,
+            Self::Unconfirmed => 3,
+            Self::Incapable => 4,
+            Self::Expired => 5,
+            Self::Refused => 6,
+            Self::Withdrawn => 7,
+        }
+    }
+
+    fn max_severity(self, other: Self) -> Self {
+        if self.severity() >= other.severity() {
+            self
+        } else {
+            other
+        }
+    }
+}
+
+fn earliest(a: Option<Date>, b: Option<Date>) -> Option<Date> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What all lists name; lists that are not there name everything.
+fn common<'a, T: Clone + PartialEq + 'a>(
+    lists: impl Iterator<Item = Option<&'a Vec<T>>>,
+) -> Option<Vec<T>> {
+    lists.flatten().fold(None, |common, list| match common {
+        None => Some(list.clone()),
+        Some(names) => Some(
+            names
+                .into_iter()
+                .filter(|name| list.contains(name))
+                .collect(),
+        ),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use jiff::civil::date;
+    use proptest::prelude::*;
+
+    fn any_consent() -> impl Strategy<Value = Consent> {
+        let day = || proptest::option::of((1i8..28).prop_map(|day| date(2026, 11, day)));
+        let agencies = || {
+            proptest::collection::vec(
+                (0u8..3).prop_map(|n| AgencyId::from(n.to_string().as_str())),
+                0..3,
+            )
+        };
+        let sections = proptest::collection::vec(
+            proptest::sample::select(&[Section::Intake, Section::Plan][..]),
+            0..2,
+        );
+        (
+            proptest::sample::select(ConsentStatus::ALL),
+            (day(), day(), day()),
+            proptest::option::of(agencies()),
+            agencies(),
+            proptest::option::of(sections),
+        )
+            .prop_map(
+                |(status, (from, to, gone), allowed, excluded, sections)| Consent {
+                    status,
+                    obtained_on: from,
+                    expires_on: to,
+                    withdrawn_on: gone,
+                    allowed_agencies: allowed,
+                    excluded_agencies: excluded,
+                    allowed_sections: sections,
+                },
+            )
+    }
+
+    proptest! {
+        #[test]
+        fn the_strictest_covers_what_both_cover(a in any_consent(), b in any_consent(), day in 1i8..28, agency in 0u8..3) {
+            let (on, agency) = (date(2026, 11, day), AgencyId::from(agency.to_string().as_str()));
+            let both = a.strictest(&b);
+            for section in [Section::Intake, Section::Plan, Section::Meeting] {
+                let wanted = a.covers(&agency, section, on) && b.covers(&agency, section, on);
+                prop_assert_eq!(both.covers(&agency, section, on), wanted);
+            }
+        }
+    }
 
     #[test]
     fn only_agreements_cover() {

@@ -56,6 +56,14 @@ impl Numbering {
         self
     }
 
+    /// Lets another key of somebody known (an id from before two persons were merged) have the same
+    /// number.
+    pub fn alias(&mut self, label: MaskLabel, key: &str, of: &str) {
+        if let Some(number) = self.known.get(&(label, of.to_owned())).copied() {
+            self.known.entry((label, key.to_owned())).or_insert(number);
+        }
+    }
+
     /// The number of an entity; a new one counts on.
     pub fn number(&mut self, label: MaskLabel, key: &str) -> usize {
         let exact = (label, key.to_owned());
@@ -94,6 +102,8 @@ mod tests {
         assert_eq!(numbering.token(MaskLabel::Person, "p1"), "［氏名1］");
         assert_eq!(numbering.token(MaskLabel::Address, "p1"), "［住所1］");
         assert_eq!(numbering.token(MaskLabel::Person, "山田"), "［氏名3］");
+        numbering.alias(MaskLabel::Person, "p9", "p2");
+        assert_eq!(numbering.token(MaskLabel::Person, "p9"), "［氏名2］");
     }
 
     #[test]

@@ -33,6 +33,8 @@ coded! {
         AdminSettings = "admin_settings", "設定の管理";
         ReadPersons = "read_persons", "台帳の閲覧";
         EditPersons = "edit_persons", "台帳の編集";
+        /// Of two persons of the register who are one, and back.
+        MergePersons = "merge_persons", "台帳の統合";
         ReadCases = "read_cases", "事案の閲覧";
         CreateCase = "create_case", "事案の受付";
         EditCase = "edit_case", "事案の編集";
@@ -69,6 +71,7 @@ impl Role {
             ],
             Self::DepartmentStaff => &[
                 C::ReadPersons,
+                C::MergePersons,
                 C::ReadCases,
                 C::EditCase,
                 C::CommentCase,
@@ -81,6 +84,7 @@ impl Role {
             ],
             Self::DepartmentApprover => &[
                 C::ReadPersons,
+                C::MergePersons,
                 C::ReadCases,
                 C::EditCase,
                 C::CommentCase,
@@ -113,6 +117,7 @@ impl Role {
                 C::AdminOwnAgency,
                 C::ReadPersons,
                 C::EditPersons,
+                C::MergePersons,
                 C::ReadCases,
                 C::CreateCase,
                 C::EditCase,

@@ -340,7 +340,9 @@ pub enum CaseRole {
 }
 
 impl CaseRole {
-    const fn code(self) -> &'static str {
+    /// As it is stored.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Household => "household",
@@ -349,7 +351,7 @@ impl CaseRole {
         }
     }
 
-    fn parse(code: &str) -> Result<Self> {
+    pub(crate) fn parse(code: &str) -> Result<Self> {
         Ok(match code {
             "client" => Self::Client,
             "household" => Self::Household,
@@ -781,6 +783,7 @@ async fn insert_person(
     role: CaseRole,
     kinship: Option<&str>,
 ) -> Result<()> {
+    persons::hold(tx, municipality, person).await?;
     let number: i64 = sqlx::query_scalar(
         "UPDATE cases SET next_person_number = next_person_number + 1 WHERE municipality_id = $1 AND id = $2 RETURNING next_person_number",
     )

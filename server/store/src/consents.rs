@@ -22,6 +22,7 @@ use crate::cases::{self, CaseAccess};
 use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError};
 use crate::memberships::optional_date;
+use crate::persons;
 
 /// A consent to register.
 #[derive(Debug, Clone, Deserialize)]
@@ -118,7 +119,31 @@ pub(crate) async fn latest(
         .collect())
 }
 
-fn list<T: Serialize>(values: &[T]) -> Result<String> {
+/// Consent of the first client, for statistics.
+pub(crate) async fn set_consent_fact(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    first: Option<&PersonId>,
+    today: Date,
+) -> Result<()> {
+    let latest = latest(tx, municipality, std::slice::from_ref(case)).await?;
+    let status = latest
+        .iter()
+        .find(|(_, person, _)| Some(person) == first)
+        .map(|(_, _, consent)| consent.status_on(today));
+    let now = tx.now_text();
+    sqlx::query("UPDATE case_facts SET consent_status = $3, updated_at = $4 WHERE municipality_id = $1 AND case_id = $2")
+        .bind(municipality.as_str())
+        .bind(case.as_str())
+        .bind(status.map(|status| status.code().to_owned()))
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn list<T: Serialize>(values: &[T]) -> Result<String> {
     serde_json::to_string(values).map_err(|_| StoreError::Invalid("list"))
 }
 
@@ -225,6 +250,8 @@ impl CaseAccess {
         {
             return Err(StoreError::Invalid("expires_on"));
         }
+        // Merged into somebody else meanwhile?
+        persons::hold(tx, self.municipality(), &new.person).await?;
         let id: ConsentId = tx.database().fresh();
         let sealed = tx
             .seal_json(
@@ -278,22 +305,15 @@ impl CaseAccess {
 
     /// Consent of the first client, for statistics.
     async fn update_consent_fact(&self, tx: &mut Tx) -> Result<()> {
-        let today = self.caller.viewer.today;
-        let latest = latest(tx, self.municipality(), std::slice::from_ref(self.id())).await?;
         let first = self.facts.persons.first().map(|person| &person.person);
-        let status = latest
-            .iter()
-            .find(|(_, person, _)| Some(person) == first)
-            .map(|(_, _, consent)| consent.status_on(today));
-        let now = tx.now_text();
-        sqlx::query("UPDATE case_facts SET consent_status = $3, updated_at = $4 WHERE municipality_id = $1 AND case_id = $2")
-            .bind(self.municipality().as_str())
-            .bind(self.id().as_str())
-            .bind(status.map(|status| status.code().to_owned()))
-            .bind(now)
-            .execute(tx.conn())
-            .await?;
-        Ok(())
+        set_consent_fact(
+            tx,
+            self.municipality(),
+            self.id(),
+            first,
+            self.caller.viewer.today,
+        )
+        .await
     }
 
     /// The disclosure matrix: for those who manage it, the department, and each agency its own rows.

@@ -1153,7 +1153,7 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
 
 /// Removes every row of a case from the main database, with the persons that are in no other and their
 /// keys. The logs are gone by then. Returns how many of what.
-async fn purge_case(
+pub(crate) async fn purge_case(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     case: &CaseId,
@@ -1313,8 +1313,20 @@ async fn purge_case(
     Ok(counts)
 }
 
-/// Removes a person that stands in no case, and households that are empty without it.
+/// Removes a person that stands in no case, whoever was merged into it, and households that are empty
+/// without them.
 async fn purge_person(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) -> Result<()> {
+    for (merged, _) in crate::merges::into(tx, municipality, std::slice::from_ref(person)).await? {
+        purge_one_person(tx, municipality, &merged).await?;
+    }
+    purge_one_person(tx, municipality, person).await
+}
+
+async fn purge_one_person(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+) -> Result<()> {
     let (m, p) = (municipality.as_str(), person.as_str());
     let households: Vec<String> = sqlx::query_scalar(
         "SELECT household_id FROM household_members WHERE municipality_id = $1 AND person_id = $2 ORDER BY household_id",
@@ -1325,6 +1337,7 @@ async fn purge_person(tx: &mut Tx, municipality: &MunicipalityId, person: &Perso
     .await?;
     for sql in [
         "DELETE FROM household_members WHERE municipality_id = $1 AND person_id = $2",
+        "DELETE FROM person_merges WHERE municipality_id = $1 AND (kept_id = $2 OR merged_id = $2)",
         "DELETE FROM person_facts WHERE municipality_id = $1 AND person_id = $2",
         "DELETE FROM person_index WHERE municipality_id = $1 AND person_id = $2",
         "DELETE FROM person_flags WHERE municipality_id = $1 AND person_id = $2",
@@ -1591,6 +1604,12 @@ async fn forget_lost(
                 execute(
                     &mut tx,
                     "DELETE FROM person_facts WHERE municipality_id = $1 AND person_id = $2",
+                    &[municipality.as_str(), person.as_str()],
+                )
+                .await?;
+                execute(
+                    &mut tx,
+                    "DELETE FROM person_merges WHERE municipality_id = $1 AND kept_id = $2",
                     &[municipality.as_str(), person.as_str()],
                 )
                 .await?;

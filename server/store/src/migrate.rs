@@ -46,6 +46,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
     ),
     (50, "flow", include_str!("../migrations/main/0050_flow.sql")),
     (
+        70,
+        "merges",
+        include_str!("../migrations/main/0070_register.sql"),
+    ),
+    (
         80,
         "visibility",
         include_str!("../migrations/main/0080_visibility.sql"),

@@ -124,6 +124,9 @@ pub struct Person {
     pub address_withheld: bool,
     /// Agencies allowed to see protected values; only for those who edit the register.
     pub address_allow: Vec<AgencyId>,
+    /// Ids under which this person was registered too, before they were merged: older texts and
+    /// networks still name them.
+    pub merged: Vec<PersonId>,
     pub updated_at: String,
 }
 
@@ -259,13 +262,13 @@ fn check_facts(facts: &[Fact]) -> Result<()> {
     Ok(())
 }
 
-async fn insert_fact(
+pub(crate) async fn insert_fact(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     person: &PersonId,
     fact: &Fact,
     by: Option<&str>,
-) -> Result<()> {
+) -> Result<String> {
     let id: String = tx.database().fresh();
     let sealed = tx
         .seal(
@@ -282,7 +285,7 @@ async fn insert_fact(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(municipality.as_str())
-    .bind(id)
+    .bind(id.as_str())
     .bind(person.as_str())
     .bind(fact.field.as_str())
     .bind(sealed)
@@ -292,7 +295,7 @@ async fn insert_fact(
     .bind(by.map(str::to_owned))
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(id)
 }
 
 /// The index entries of a person with these values (field, value): kind and blind token.
@@ -316,7 +319,11 @@ pub(crate) fn tokens<'a>(
 }
 
 /// Rebuilds a person's index entries from all values, also those of the past.
-async fn reindex(tx: &mut Tx, municipality: &MunicipalityId, person: &PersonId) -> Result<()> {
+pub(crate) async fn reindex(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+) -> Result<()> {
     sqlx::query("DELETE FROM person_index WHERE municipality_id = $1 AND person_id = $2")
         .bind(municipality.as_str())
         .bind(person.as_str())
@@ -365,7 +372,7 @@ pub async fn refresh_index(db: &Database) -> Result<u64> {
     loop {
         let mut tx = db.write().await?;
         let behind = sqlx::query(
-            "SELECT municipality_id, id FROM persons WHERE index_version < $1 ORDER BY index_version, municipality_id, id LIMIT 100",
+            "SELECT municipality_id, id FROM persons WHERE merged_into IS NULL AND index_version < $1 ORDER BY index_version, municipality_id, id LIMIT 100",
         )
         .bind(INDEX_VERSION)
         .fetch_all(tx.conn())
@@ -394,9 +401,9 @@ pub async fn refresh_index(db: &Database) -> Result<u64> {
     }
 }
 
-type FactRows = BTreeMap<PersonId, Vec<(String, Fact, String)>>;
+pub(crate) type FactRows = BTreeMap<PersonId, Vec<(String, Fact, String)>>;
 
-async fn load_facts(
+pub(crate) async fn load_facts(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     ids: &[PersonId],
@@ -480,9 +487,15 @@ pub(crate) async fn load(
             address_confidential: row.try_get::<i64, _>("address_confidential")? != 0,
             address_withheld: false,
             address_allow: Vec::new(),
+            merged: Vec::new(),
             updated_at: row.try_get("updated_at")?,
         };
         out.insert(id, person);
+    }
+    for (merged, kept) in crate::merges::into(tx, municipality, ids).await? {
+        if let Some(person) = out.get_mut(&kept) {
+            person.merged.push(merged);
+        }
     }
     let rows = rows_for(
         tx,
@@ -551,7 +564,7 @@ pub(crate) fn withhold_register(person: &mut Person) {
     person.flags.clear();
 }
 
-async fn set_allow(
+pub(crate) async fn set_allow(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     person: &PersonId,
@@ -577,13 +590,13 @@ async fn set_allow(
     Ok(())
 }
 
-async fn add_flag(
+pub(crate) async fn add_flag(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     person: &PersonId,
     flag: &Flag,
     by: &str,
-) -> Result<()> {
+) -> Result<String> {
     let id: String = tx.database().fresh();
     let basis = match &flag.basis {
         Some(text) => Some(
@@ -604,7 +617,7 @@ async fn add_flag(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(municipality.as_str())
-    .bind(id)
+    .bind(id.as_str())
     .bind(person.as_str())
     .bind(flag.flag.as_str())
     .bind(basis)
@@ -613,7 +626,7 @@ async fn add_flag(
     .bind(now)
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(id)
 }
 
 /// Puts a person into the register. An agency that may receive cases may enter persons too; it
@@ -711,6 +724,25 @@ impl Match {
             _ => sight.register,
         })
     }
+}
+
+/// Keeps a person from being merged into another until the transaction ends.
+pub(crate) async fn hold(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+) -> Result<()> {
+    let held = sqlx::query(
+        "UPDATE persons SET version = version WHERE municipality_id = $1 AND id = $2 AND merged_into IS NULL",
+    )
+    .bind(municipality.as_str())
+    .bind(person.as_str())
+    .execute(tx.conn())
+    .await?;
+    if held.rows_affected() == 0 {
+        return Err(StoreError::NotFound);
+    }
+    Ok(())
 }
 
 /// Cases a person is in.
@@ -1441,6 +1473,7 @@ mod tests {
                 address_confidential: false,
                 address_withheld: false,
                 address_allow: Vec::new(),
+                merged: Vec::new(),
                 updated_at: String::new(),
             };
             let today = jiff::civil::date(2026, 11, 20);

@@ -666,6 +666,52 @@ impl CaseAccess {
         }))
     }
 
+    /// For a print of entries that the caller reads while somebody of the case has 住所秘匿: takes what
+    /// they say out of the records, to be masked like for a masked reader. Paper goes where no right
+    /// follows.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn progress_for_paper(
+        &self,
+        tx: &mut Tx,
+        records: &mut [ProgressRecord],
+    ) -> Result<ProgressToMask> {
+        let mut material = match self.masked_progress(tx).await? {
+            Some(material) => material,
+            None => ProgressToMask {
+                entries: Vec::new(),
+                persons: crate::documents::register_of(tx, self.municipality(), self.id()).await?,
+                hidden: disclosure::hidden_persons(&self.caller.viewer, &self.facts),
+            },
+        };
+        for record in records.iter_mut() {
+            let Some(mut content) = record.content.take() else {
+                continue;
+            };
+            content.retain(|field, _| MASKED_TEXTS.contains(&field.as_str()));
+            let mut amendments = std::mem::take(&mut record.amendments);
+            for amendment in &mut amendments {
+                amendment
+                    .content
+                    .retain(|field, _| MASKED_TEXTS.contains(&field.as_str()) || field == "reason");
+            }
+            record.level = Level::Masked;
+            record.persons = None;
+            material.entries.push(EntryToMask {
+                id: record.id.clone(),
+                performed_on: record.performed_on,
+                recorded_at: record.recorded_at.clone(),
+                content,
+                amendments,
+            });
+        }
+        material.entries.sort_by(|a, b| {
+            (a.performed_on, &a.recorded_at, &a.id).cmp(&(b.performed_on, &b.recorded_at, &b.id))
+        });
+        Ok(material)
+    }
+
     /// Amends an entry of the own agency; the coordinator in charge may amend any it reads.
     ///
     /// # Errors

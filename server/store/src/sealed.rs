@@ -92,6 +92,8 @@ const COLUMNS: &[Column] = &[
     column("mask_scans", "scan_sealed", "mask_scans.scan", &[Key::Text("document_id")], Owner::Document),
     column("person_facts", "value_sealed", "person_facts.value", ID, Owner::Other),
     column("person_flags", "basis_sealed", "person_flags.basis", ID, Owner::Other),
+    column("person_merges", "reason_sealed", "person_merges.reason", ID, Owner::Other),
+    column("person_merges", "journal_sealed", "person_merges.journal", ID, Owner::Other),
     column("progress_amendments", "content_sealed", "progress_amendments.content", ID, BY_RECORD),
     column("progress_records", "content_sealed", "progress_records.content", ID, BY_CASE),
     column("saved_searches", "content_sealed", "saved_searches.content", ID, Owner::Other),

@@ -232,6 +232,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/reminders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Consents that run out and flags to review within thirty days, or overdue, in open cases of the own
+         *     agency.
+         */
+        get: operations["get_cases_reminders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/search": {
         parameters: {
             query?: never;
@@ -296,23 +316,6 @@ export interface paths {
         put?: never;
         /** Register the state of a person's consent; it applies at once. */
         post: operations["post_cases_id_consents"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/cases/{id}/course": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The course of a case: its stage, the steps it took, what each possible step needs, and the 支援決定. */
-        get: operations["get_cases_id_course"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -435,6 +438,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/passed-on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Per agency: which sections it was given since when, and what its staff opened. For the agency in
+         *     charge and the department.
+         */
+        get: operations["get_cases_id_passed_on"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/persons": {
         parameters: {
             query?: never;
@@ -493,27 +516,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/cases/{id}/requests": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The requests of a case that the caller may see. */
-        get: operations["get_cases_id_requests"];
-        put?: never;
-        /**
-         * Ask. What acceptance would share, and that the agency hears of the case at all, needs consent or
-         *     another basis: otherwise 409 first.
-         */
-        post: operations["post_cases_id_requests"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/cases/{id}/sheets": {
         parameters: {
             query?: never;
@@ -560,10 +562,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /**
-         * Move a case to another stage; `next_stages` of the case names the steps allowed, its course
-         *     (`GET /cases/{id}/course`) what each needs.
-         */
+        /** Move a case to another stage; `next_stages` of the case names the steps allowed. */
         post: operations["post_cases_id_stage"];
         delete?: never;
         options?: never;
@@ -601,23 +600,6 @@ export interface paths {
         };
         /** The case as an ordinary member of an agency's staff sees it: for those who manage its disclosure. */
         get: operations["get_cases_id_view_as_agency_id"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/colleagues": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Who works on cases for the caller's agency, by name, the caller included. */
-        get: operations["get_colleagues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1172,6 +1154,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/persons/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pairs of persons who have the same name (in any variant) and are likely to be one, as far as the
+         *     caller sees both. A page may be empty and still have a next one.
+         */
+        get: operations["get_persons_duplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/persons/search": {
         parameters: {
             query?: never;
@@ -1196,7 +1198,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One person with periods, flags, households and possible duplicates. */
+        /**
+         * One person with periods, flags, households and possible duplicates. The id of somebody who was
+         *     merged into another answers with the one that was kept.
+         */
         get: operations["get_persons_id"];
         put?: never;
         post?: never;
@@ -1205,6 +1210,58 @@ export interface paths {
         head?: never;
         /** Change a person. */
         patch: operations["patch_persons_id"];
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merge-preview/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Both persons side by side, and what a merge would make of them. */
+        get: operations["get_persons_id_merge_preview_other"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merges into a person, the latest first, those taken back included. */
+        get: operations["get_persons_id_merges"];
+        put?: never;
+        /** Merge another entry into this one. Everything that named the other names this one from now on. */
+        post: operations["post_persons_id_merges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merges/{merge_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the latest merge back. What was changed since stays. */
+        post: operations["post_persons_id_merges_merge_id_undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/postal-codes/search": {
@@ -1218,100 +1275,6 @@ export interface paths {
         put?: never;
         /** Look up a postal code. It comes in the body: where somebody lives never stands in an address. */
         post: operations["post_postal_codes_search"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/process": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The course of a case as it is meant to go (`datasets/process.bpmn`), with lanes, conditions and
-         *     where everything is drawn.
-         */
-        get: operations["get_process"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/requests": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What the caller's agency was asked and what it asked, up to 300 of them; `received` and `sent` tell
-         *     them apart. Assignments only of the caller.
-         */
-        get: operations["get_requests"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/requests/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One request. */
-        get: operations["get_requests_id"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/requests/{id}/answer": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Answer a request, take it back, or say that it is done. Acceptance takes effect at once: the agency
-         *     becomes a member, or the charge changes hands. A 支援決定 moves the case on.
-         */
-        post: operations["post_requests_id_answer"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/requests/{id}/seen": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Say that the answer was read: the reminder on the home screen goes, for the whole agency that asked. */
-        post: operations["post_requests_id_seen"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1901,16 +1864,6 @@ export interface components {
             reason?: string | null;
             title?: string | null;
         };
-        AnswerInput: {
-            /**
-             * @description `accept`, `decline`, `withdraw` or `complete`. A 支援決定 is made with `complete` and sent back
-             *     (差戻し) with `decline`.
-             */
-            act: string;
-            decision?: components["schemas"]["DecisionInput"] | null;
-            /** @description Words for the other side; 2,000 characters at most. `decline` needs them. */
-            words?: string;
-        };
         AssignSpeakers: {
             /**
              * @description Speaker → `worker`, `client`, `family`, `agency`, `other` or `unknown`. Speakers left out
@@ -1953,17 +1906,6 @@ export interface components {
             /** @description For the page before (older events). */
             next_cursor?: string | null;
         };
-        /** @description A rectangle, in the drawing's units. */
-        BoundsAnswer: {
-            /** Format: double */
-            height: number;
-            /** Format: double */
-            width: number;
-            /** Format: double */
-            x: number;
-            /** Format: double */
-            y: number;
-        };
         /** @description A case with everything its first screen shows. */
         CaseDetail: components["schemas"]["CaseSummary"] & {
             consents: components["schemas"]["ConsentAnswer"][];
@@ -1989,6 +1931,8 @@ export interface components {
             address_confidential: boolean;
             birth_date?: string | null;
             consent?: string | null;
+            /** @description Ids under which the person was registered too, before they were merged. */
+            former_ids: string[];
             kana?: string | null;
             kinship?: string | null;
             level: string;
@@ -2065,11 +2009,6 @@ export interface components {
             closed_on?: string | null;
             /** @description How it ended, in words. */
             outcome?: string | null;
-            /**
-             * @description Why; asked for when a requirement that only warns is not met. Kept with the step; 1,000
-             *     characters at most.
-             */
-            reason?: string | null;
             stage: string;
             /**
              * Format: int64
@@ -2095,9 +2034,6 @@ export interface components {
         /** @description A code as typed; full-width digits and spaces are fine. */
         CodeRequest: {
             code: string;
-        };
-        ColleagueList: {
-            items: components["schemas"]["NamedAnswer"][];
         };
         ComparisonAnswer: {
             /** @description Only fields that differ, in the order of the screen. */
@@ -2167,33 +2103,6 @@ export interface components {
             /** @description `2026-11`. */
             month: string;
         };
-        Course: {
-            /** @description What must be there before the 支援決定 is asked for; for those as `next`. */
-            before_decision: components["schemas"]["RequirementAnswer"][];
-            /** @description Dates that stand in the final sheets; for those as `next`. */
-            dates: components["schemas"]["CourseDate"][];
-            /** @description For whoever reads the plans. */
-            decisions: components["schemas"]["SupportDecision"][];
-            /**
-             * @description What the caller may ask for in this case: `refer`, `assign`, `handover_lead`, `handover_owner`,
-             *     `decision`.
-             */
-            may_ask: string[];
-            /** @description Whether the caller may take a step. */
-            may_change: boolean;
-            /** @description For the agency in charge and the department; of what they may read. */
-            next: components["schemas"]["NextStep"][];
-            stage: string;
-            stage_label: string;
-            /** @description The oldest first. */
-            steps: components["schemas"]["StepAnswer"][];
-        };
-        /** @description A date of the course, by its name. */
-        CourseDate: {
-            /** @description `received_on`, `screened_on`, `planned_on`, `meeting_on`, `decided_on`, `evaluated_on`. */
-            name: string;
-            on: string;
-        };
         CreateAccount: {
             email?: string | null;
             kana?: string | null;
@@ -2238,14 +2147,6 @@ export interface components {
              * @description Which one of its kind in the case, from 1: プラン番号（回次）.
              */
             number: number;
-        };
-        DecisionInput: {
-            /** @description 決裁者: office and name. */
-            approver: string;
-            /** @description 支援決定日. */
-            decided_on: string;
-            /** @description 文書番号. */
-            document_no: string;
         };
         /** @description How the figures were counted: shown before the figures. */
         DefinitionAnswer: {
@@ -2310,6 +2211,17 @@ export interface components {
         Duplicate: {
             name: string;
             person_id: string;
+            /** @description As of `POST /persons/alike`. */
+            reasons: string[];
+        };
+        DuplicateList: {
+            items: components["schemas"]["DuplicatePair"][];
+            /** @description More may follow. */
+            next_cursor?: string | null;
+        };
+        DuplicatePair: {
+            one: components["schemas"]["PersonSummary"];
+            other: components["schemas"]["PersonSummary"];
             /** @description As of `POST /persons/alike`. */
             reasons: string[];
         };
@@ -2421,15 +2333,6 @@ export interface components {
             /** @description Today when missing. */
             valid_from?: string | null;
             valid_to?: string | null;
-        };
-        FlowAnswer: {
-            from: string;
-            id: string;
-            label?: components["schemas"]["BoundsAnswer"] | null;
-            /** @description The condition in words; empty where there is only one way. */
-            name: string;
-            points: components["schemas"]["PointAnswer"][];
-            to: string;
         };
         FormList: {
             items: components["schemas"]["FormSummary"][];
@@ -2563,14 +2466,15 @@ export interface components {
             kinship?: string | null;
             person_id: string;
         };
+        IndexProgress: {
+            /** Format: int64 */
+            done: number;
+            /** Format: int64 */
+            total: number;
+        };
         Instance: {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
             demo: boolean;
-        };
-        LaneAnswer: {
-            bounds: components["schemas"]["BoundsAnswer"];
-            id: string;
-            name: string;
         };
         /** @description Who changed something last, and when. */
         LastChange: {
@@ -2593,9 +2497,6 @@ export interface components {
             positions: {
                 [key: string]: components["schemas"]["PositionAnswer"];
             };
-        };
-        MadeRequest: {
-            id: string;
         };
         MemberAnswer: {
             /** @description Today lies within the period. */
@@ -2636,6 +2537,81 @@ export interface components {
         };
         MembershipList: {
             items: components["schemas"]["MembershipAnswer"][];
+        };
+        /** @description A merge of the past. */
+        MergeAnswer: {
+            at: string;
+            by: string;
+            id: string;
+            merged_id: string;
+            merged_name: string;
+            reason: string;
+            /** @description Only the latest that stands can be taken back. */
+            undoable: boolean;
+            undone_at?: string | null;
+            undone_by?: string | null;
+        };
+        /** @description Two values of one field of the register. */
+        MergeDifference: {
+            field: string;
+            kept: string;
+            merged: string;
+        };
+        /** @description A merge that was carried out. */
+        MergeDone: {
+            id: string;
+            person: components["schemas"]["PersonAnswer"];
+        };
+        MergeList: {
+            items: components["schemas"]["MergeAnswer"][];
+        };
+        /** @description A merge to carry out. */
+        MergePersons: {
+            /**
+             * @description Field → `kept` or `merged`, of those that differ; `kept` where none is named, and of
+             *     `contact_caution` both.
+             */
+            choices?: {
+                [key: string]: string;
+            };
+            /** @description Whose entry ends. */
+            other: string;
+            /** Format: int64 */
+            other_version: number;
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description What a merge would do. */
+        MergePreview: {
+            /** @description Agencies that see the protected values afterwards. */
+            address_allow: string[];
+            address_confidential: boolean;
+            /**
+             * @description Fields of which both have a current value, and not the same: the one that is not chosen becomes
+             *     the past.
+             */
+            differences: components["schemas"]["MergeDifference"][];
+            /** @description Whoever is shut out of what concerns one of them will be for both. */
+            exclusions: boolean;
+            kept: components["schemas"]["PersonAnswer"];
+            /** @description Cases that the caller may know of, in whatever role. */
+            kept_cases: components["schemas"]["PersonCase"][];
+            merged: components["schemas"]["PersonAnswer"];
+            merged_cases: components["schemas"]["PersonCase"][];
+            shared: components["schemas"]["MergeSharedCase"][];
+        };
+        /** @description A case that both persons stand in. */
+        MergeSharedCase: {
+            case_no: string;
+            /** @description The consent afterwards (option list `consent_status`); missing where it is not for the caller. */
+            consent?: string | null;
+            id: string;
+            /** @description `client`, `household`, `relative` or `related`. */
+            kept_role: string;
+            merged_role: string;
+            /** @description The role afterwards. */
+            role: string;
         };
         /**
          * @description What happens to fields that are not empty.
@@ -2678,24 +2654,6 @@ export interface components {
             flag: string;
             review_on?: string | null;
         };
-        NewRequestInput: {
-            confirmation?: components["schemas"]["ConfirmationInput"] | null;
-            /** @description With `refer` and `handover_lead`: what the agency sees after acceptance. */
-            disclosures?: components["schemas"]["MemberDisclosure"][];
-            /** @description Answer wanted by. */
-            due_on?: string | null;
-            /** @description `refer`, `assign`, `handover_lead`, `handover_owner` or `decision`. */
-            kind: string;
-            /** @description With `assign`: the colleague. */
-            to_account_id?: string | null;
-            /** @description The agency that is asked; with `decision` only needed when there are several 所管課. */
-            to_agency_id?: string | null;
-            /**
-             * @description What is asked and why; 2,000 characters at most. The agency that is asked reads it, masked where
-             *     consent does not cover it.
-             */
-            words?: string;
-        };
         NewSavedSearch: {
             /** @description The other members of the request of `POST /search`, as the screen wants them back. */
             filters?: Record<string, never>;
@@ -2705,24 +2663,6 @@ export interface components {
         NewVersion: {
             /** @description What the version is for: 「会議の前」. Up to 40 characters, nothing personal. */
             label: string;
-        };
-        /** @description A step that is allowed from here. */
-        NextStep: {
-            requirements: components["schemas"]["RequirementAnswer"][];
-            stage: string;
-            stage_label: string;
-        };
-        NodeAnswer: {
-            bounds: components["schemas"]["BoundsAnswer"];
-            id: string;
-            /** @description `start`, `task`, `gateway` or `end`. */
-            kind: string;
-            label?: components["schemas"]["BoundsAnswer"] | null;
-            /** @description Id of the lane. */
-            lane: string;
-            name: string;
-            /** @description The stage the case has while it is here. */
-            stage?: string | null;
         };
         /** @description A value that may be carried over. */
         Offer: {
@@ -2770,6 +2710,34 @@ export interface components {
             reason: string;
             sections: string[];
         };
+        /** @description What went to one agency. */
+        PassedOnAgency: {
+            agency_id: string;
+            name: string;
+            opened: components["schemas"]["PassedOnOpened"][];
+            /** @description By section. */
+            rights: components["schemas"]["PassedOnRight"][];
+        };
+        PassedOnList: {
+            items: components["schemas"]["PassedOnAgency"][];
+        };
+        PassedOnOpened: {
+            /** @description Action of the audit log. */
+            action: string;
+            first: string;
+            last: string;
+            section?: string | null;
+            /** Format: int64 */
+            times: number;
+        };
+        PassedOnRight: {
+            from: string;
+            /** @description The highest level the agency had. */
+            level: string;
+            section: string;
+            /** @description `null`: the right stands, as far as consent and period let it. */
+            until?: string | null;
+        };
         PasswordRequest: {
             current: string;
             next: string;
@@ -2803,6 +2771,8 @@ export interface components {
             former: components["schemas"]["FormerValue"][];
             households: components["schemas"]["HouseholdAnswer"][];
             may_edit: boolean;
+            /** @description Whether the caller may merge this person with another, and take merges back. */
+            may_merge: boolean;
             updated_at: string;
             /** Format: int64 */
             version: number;
@@ -2943,12 +2913,6 @@ export interface components {
             hit: boolean;
             text: string;
         };
-        PointAnswer: {
-            /** Format: double */
-            x: number;
-            /** Format: double */
-            y: number;
-        };
         PositionAnswer: {
             /** Format: double */
             x: number;
@@ -2968,13 +2932,6 @@ export interface components {
         PostalCodeQuery: {
             /** @description Seven digits in any notation: `105-0011`, `〒１０５００１１`. */
             code: string;
-        };
-        /** @description The process with its drawing. */
-        ProcessAnswer: {
-            flows: components["schemas"]["FlowAnswer"][];
-            lanes: components["schemas"]["LaneAnswer"][];
-            name: string;
-            nodes: components["schemas"]["NodeAnswer"][];
         };
         /** @description An entry as the caller sees it. */
         ProgressAnswer: {
@@ -3105,68 +3062,24 @@ export interface components {
             had_access: components["schemas"]["FormerAccess"][];
             id: string;
         };
-        /** @description A request as the caller sees it. */
-        RequestAnswer: {
-            /** @description What the caller may do with it now: `accept`, `decline`, `withdraw`, `complete`. */
-            acts: string[];
-            answer?: string | null;
-            answered_at?: string | null;
-            answered_by?: components["schemas"]["NamedAnswer"] | null;
-            case?: components["schemas"]["RequestCase"] | null;
-            completed_at?: string | null;
-            decision?: components["schemas"]["SupportDecision"] | null;
-            /** @description Answer wanted by. */
-            due_on?: string | null;
-            from: components["schemas"]["NamedAnswer"];
-            from_agency: components["schemas"]["NamedAnswer"];
-            id: string;
-            /** @description `refer`, `assign`, `handover_lead`, `handover_owner` or `decision`. */
-            kind: string;
-            kind_label: string;
-            /** @description `words` are masked, or withheld because they could not be masked. */
-            masked: boolean;
-            /** @description No answer came, and the day is over. */
-            overdue: boolean;
-            /** @description The caller's side was asked. */
-            received: boolean;
-            requested_at: string;
-            /** @description What acceptance lets the agency see. */
-            rights: components["schemas"]["RightAnswer"][];
-            /** @description The answer was read by those who asked. */
-            seen: boolean;
-            /** @description The caller's side asked. */
-            sent: boolean;
-            /** @description `requested`, `accepted`, `declined`, `withdrawn` or `completed`. */
-            state: string;
-            state_label: string;
-            to?: components["schemas"]["NamedAnswer"] | null;
-            to_agency?: components["schemas"]["NamedAnswer"] | null;
-            /** @description Missing: withheld. */
-            words?: string | null;
-        };
-        /** @description The case a request is about, for those who have a part in it. */
-        RequestCase: {
+        /** @description Something to look at again by a day. */
+        ReminderAnswer: {
+            case_id: string;
             case_no: string;
-            id: string;
+            display: string;
+            /** @description ISO date; may be past. */
+            due: string;
+            /** @description Option list `risk_flag`. */
+            flag?: string | null;
+            /** @description `consent` or `flag`. */
+            kind: string;
+            person_id: string;
         };
-        RequestList: {
-            /** @description The newest first. */
-            items: components["schemas"]["RequestAnswer"][];
+        ReminderList: {
+            items: components["schemas"]["ReminderAnswer"][];
         };
         RequestedErasure: {
             id: string;
-        };
-        /** @description A requirement of a step. */
-        RequirementAnswer: {
-            /** @description Stable code, for example `plan_final`. */
-            code: string;
-            /** @description Stops the step while it is not met; otherwise a reason is asked for. */
-            hard: boolean;
-            /** @description What is to be done or must be so, in Japanese. */
-            label: string;
-            met: boolean;
-            /** @description Where it is done: a section, `consent` or `requests`. */
-            place: string;
         };
         RestoreAnswer: {
             /** @description The version that holds the state before; going back to it undoes this. */
@@ -3193,16 +3106,7 @@ export interface components {
             updated_at: string;
         };
         ReviewList: {
-            /** @description The longest waiting ones. */
             items: components["schemas"]["ReviewItem"][];
-            /** @description More wait than are listed. */
-            more: boolean;
-        };
-        /** @description A right that acceptance gives. */
-        RightAnswer: {
-            comment: boolean;
-            level: string;
-            section: string;
         };
         RowDifference: {
             cells: components["schemas"]["CellDifference"][];
@@ -3245,11 +3149,7 @@ export interface components {
              *     made, and more may be found later.
              */
             notice?: string | null;
-            /**
-             * Format: int32
-             * @description With `indexing`: how far the index is, in hundredths. How much there is in all is nobody's to know.
-             */
-            percent?: number | null;
+            progress: components["schemas"]["IndexProgress"];
             total: number;
         };
         SearchQuery: {
@@ -3410,23 +3310,6 @@ export interface components {
         StageAnswer: {
             stage: string;
         };
-        /** @description A step the case took. */
-        StepAnswer: {
-            agency: components["schemas"]["NamedAnswer"];
-            at: string;
-            by: components["schemas"]["NamedAnswer"];
-            /** @description Business date. */
-            entered_on: string;
-            /** @description Missing: the reception. */
-            from?: string | null;
-            id: string;
-            /** @description What was missing when the step was taken; for those who answer for the case. */
-            missing: string[];
-            /** @description Why; for those who answer for the case. */
-            reason?: string | null;
-            to: string;
-            to_label: string;
-        };
         SuggestedCase: {
             case_no: string;
             id: string;
@@ -3446,20 +3329,6 @@ export interface components {
             persons: components["schemas"]["SuggestedPerson"][];
             /** @description Words of own searches. */
             recent: string[];
-        };
-        /** @description A 支援決定 that was made. */
-        SupportDecision: {
-            /** @description 決裁者. */
-            approver?: string | null;
-            decided_on?: string | null;
-            /** @description 文書番号. */
-            document_no?: string | null;
-            plan_document_id: string;
-            /**
-             * Format: int64
-             * @description プラン番号（回次）.
-             */
-            plan_number: number;
         };
         SwitchRequest: {
             membership_id: string;
@@ -3524,6 +3393,16 @@ export interface components {
             id: string;
             updated_at: string;
             utterance_count: number;
+        };
+        UndoMerge: {
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description Both persons after a merge was taken back. */
+        UndoneMerge: {
+            /** @description Who is on their own again. */
+            other_id: string;
+            person: components["schemas"]["PersonAnswer"];
         };
         UpdateAccount: {
             email?: string | null;
@@ -4327,6 +4206,32 @@ export interface operations {
             };
         };
     };
+    get_cases_reminders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_cases_search: {
         parameters: {
             query?: never;
@@ -4489,6 +4394,8 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description For paper (同意書): noted in the audit as printed. */
+                print: boolean;
             };
             cookie?: never;
         };
@@ -4550,34 +4457,6 @@ export interface operations {
             };
             /** @description invalid or personal_number */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    get_cases_id_course: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Course"];
-                };
-            };
-            /** @description not_found */
-            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4877,6 +4756,41 @@ export interface operations {
             };
         };
     };
+    get_cases_id_passed_on: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassedOnList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_cases_id_persons: {
         parameters: {
             query?: never;
@@ -4936,6 +4850,11 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /**
+                 * @description For paper (経過一覧): noted in the audit as printed, and masked when somebody of the case has
+                 *     住所秘匿, also for those who read it on the screen.
+                 */
+                print: boolean;
             };
             cookie?: never;
         };
@@ -5037,87 +4956,6 @@ export interface operations {
             };
             /** @description not_found */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description invalid or personal_number */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    get_cases_id_requests: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RequestList"];
-                };
-            };
-            /** @description not_found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    post_cases_id_requests: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewRequestInput"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MadeRequest"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description not_found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description consent_confirmation_required, request_open, or requirements_missing with the list `missing` */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5263,7 +5101,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description conflict; requirements_missing or reason_required, with the list `missing` */
+            /** @description conflict */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5388,32 +5226,6 @@ export interface operations {
             };
             /** @description not_found */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    get_colleagues: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ColleagueList"];
-                };
-            };
-            /** @description forbidden */
-            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6745,6 +6557,35 @@ export interface operations {
             };
         };
     };
+    get_persons_duplicates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Where the last answer ended. */
+                cursor: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DuplicateList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_persons_search: {
         parameters: {
             query?: never;
@@ -6840,7 +6681,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description conflict */
+            /** @description conflict or merged */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6849,6 +6690,187 @@ export interface operations {
             };
             /** @description invalid or personal_number */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_persons_id_merge_preview_other: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description who is kept */
+                id: string;
+                /** @description whose entry would end */
+                other: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePreview"];
+                };
+            };
+            /** @description forbidden or address_withheld */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description same_entry */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_persons_id_merges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_persons_id_merges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description who is kept */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergePersons"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeDone"];
+                };
+            };
+            /** @description forbidden or address_withheld */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid, same_entry or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_persons_id_merges_merge_id_undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoMerge"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneMerge"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict or later_merge */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6879,165 +6901,6 @@ export interface operations {
             };
             /** @description invalid: not seven digits */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    get_process: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProcessAnswer"];
-                };
-            };
-        };
-    };
-    get_requests: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RequestList"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    get_requests_id: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RequestAnswer"];
-                };
-            };
-            /** @description not_found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    post_requests_id_answer: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AnswerInput"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RequestAnswer"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description not_found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description conflict: answered already, or whoever asked is not in charge any more; plan_changed */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description invalid or personal_number */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    post_requests_id_seen: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description not_found */
-            404: {
                 headers: {
                     [name: string]: unknown;
                 };

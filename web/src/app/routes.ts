@@ -95,11 +95,27 @@ export const ROUTES: readonly RouteDefinition[] = [
     needs: ['read_cases'],
   },
   {
+    id: 'print-case',
+    path: '/print/cases/:caseId/:part/:personId?',
+    page: 'sheet/CasePrintPage',
+    title: '印刷',
+    nav: 'cases',
+    example: { part: 'progress' },
+  },
+  {
     id: 'transcript',
     path: '/transcripts/:transcriptId',
     page: 'transcript/TranscriptPage',
     title: '文字起こしからの下書き',
     nav: 'cases',
+  },
+  {
+    id: 'duplicates',
+    path: '/persons/duplicates',
+    page: 'register/DuplicatesPage',
+    title: '重複の候補',
+    nav: 'cases',
+    needs: ['merge_persons'],
   },
   {
     id: 'mask-reviews',

@@ -141,6 +141,7 @@ mod tests {
             address_confidential: false,
             address_withheld: false,
             address_allow: Vec::new(),
+            merged: Vec::new(),
             updated_at: String::new(),
         };
         (1, person)

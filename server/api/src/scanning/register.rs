@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{id::PersonId, mask::Numbering};
+use domain::{
+    id::PersonId,
+    mask::{MaskLabel, Numbering},
+};
 use masking::{Register, RegisterPerson};
 use store::persons::Person;
 
@@ -90,10 +93,21 @@ pub fn numbering_for(persons: &[(i64, Person)], hidden: &BTreeSet<PersonId>) -> 
         return numbering(persons);
     }
     let seen = persons.iter().map(|(_, person)| &person.id);
-    masking::numbering(
+    let numbering = masking::numbering(
         seen.filter(|id| !hidden.contains(*id))
             .map(PersonId::as_str),
-    )
+    );
+    with_merged(numbering, persons)
+}
+
+/// Marks from before two persons were merged name the one that is no more.
+fn with_merged(mut numbering: Numbering, persons: &[(i64, Person)]) -> Numbering {
+    for (_, person) in persons {
+        for id in &person.merged {
+            numbering.alias(MaskLabel::Person, id.as_str(), person.id.as_str());
+        }
+    }
+    numbering
 }
 
 /// Numbers of the case's persons: ［氏名n］ with the n that lists show.
@@ -112,7 +126,7 @@ pub fn numbering(persons: &[(i64, Person)]) -> Numbering {
                 .map_or_else(|| format!("unused-{number}"), |id| (*id).to_owned())
         })
         .collect();
-    masking::numbering(keys.iter().map(String::as_str))
+    with_merged(masking::numbering(keys.iter().map(String::as_str)), persons)
 }
 
 #[cfg(test)]
@@ -152,6 +166,7 @@ mod tests {
             address_confidential: true,
             address_withheld: false,
             address_allow: Vec::new(),
+            merged: Vec::new(),
             updated_at: String::new(),
         };
         (1, person)
@@ -172,8 +187,6 @@ mod tests {
 
     #[test]
     fn a_hidden_person_is_counted_like_somebody_from_outside() {
-        use domain::mask::MaskLabel;
-
         let three = ["p1", "p2", "p3"].map(|id| {
             let (_, one) = person(&[], &[]);
             Person {
@@ -191,6 +204,20 @@ mod tests {
             ("p2", "［氏名4］"),
         ] {
             assert_eq!(some.token(MaskLabel::Person, key), token);
+        }
+    }
+
+    #[test]
+    fn marks_from_before_a_merge_keep_the_number_of_who_is_left() {
+        let (_, mut one) = person(&[], &[]);
+        one.merged = vec!["p0".into()];
+        let persons = [(4, one)];
+        for mut numbering in [
+            numbering(&persons),
+            numbering_for(&persons, &BTreeSet::from(["p7".into()])),
+        ] {
+            let now = numbering.token(MaskLabel::Person, "p1");
+            assert_eq!(numbering.token(MaskLabel::Person, "p0"), now);
         }
     }
 

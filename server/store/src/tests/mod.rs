@@ -8,6 +8,7 @@ mod course;
 mod erasure;
 mod foundation;
 mod log;
+mod merges;
 mod nodes;
 mod register;
 mod world;

@@ -20,6 +20,7 @@ export function NetworkSection({
       ...detail.persons.map((person): Candidate => ({
         kind: 'person',
         id: person.person_id,
+        former: person.former_ids,
         label: personName(person),
         ...(person.gender ? { sex: person.gender } : {}),
         ...(person.birth_date ? { birth_date: person.birth_date } : {}),

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api } from '../../api/client';
+import { api, ApiError } from '../../api/client';
 import { useSession } from '../../app/session';
 import {
   Button,
@@ -19,10 +19,17 @@ import {
 import { useAgencies } from './api';
 import { localDate, wareki } from './dates';
 import { FlagChips, QueryState } from './parts';
+import { MergeDialog } from '../register/MergeDialog';
+import { Merges } from '../register/Merges';
 import { PostalPlaces } from './PostalCode';
 import {
+  type FlagNote,
+  noteOf,
+  overtaken,
+  type Overtaken,
   PROTECTED_FIELDS,
   protectionChanges,
+  rebased,
   REGISTER_FIELDS,
   registerDraft,
   registerPatch,
@@ -45,8 +52,25 @@ export function PersonDialog({ id, onClose }: { id: string; onClose: () => void 
     staleTime: 0,
     gcTime: 0,
   });
+  const [compared, setCompared] = useState<string | null>(null);
+  if (compared !== null && query.data)
+    return (
+      <MergeDialog
+        kept={query.data.id}
+        other={compared}
+        onDone={onClose}
+        onClose={() => setCompared(null)}
+      />
+    );
   if (query.data?.may_edit)
-    return <PersonForm key={query.data.version} person={query.data} onClose={onClose} />;
+    return (
+      <PersonForm
+        key={query.data.version}
+        person={query.data}
+        onCompare={setCompared}
+        onClose={onClose}
+      />
+    );
   return (
     <Dialog
       title="台帳の内容"
@@ -58,7 +82,14 @@ export function PersonDialog({ id, onClose }: { id: string; onClose: () => void 
         </Button>
       }
     >
-      {query.data ? <PersonFacts person={query.data} /> : <QueryState query={query} what="台帳" />}
+      {query.data ? (
+        <>
+          <Merges person={query.data} onCompare={setCompared} />
+          <PersonFacts person={query.data} />
+        </>
+      ) : (
+        <QueryState query={query} what="台帳" />
+      )}
     </Dialog>
   );
 }
@@ -111,12 +142,23 @@ const LABELS: Readonly<Record<string, { id: string; label: string }>> = {
   from: { id: AT('from'), label: '新しい内容の始まる日' },
 };
 
-function PersonForm({ person, onClose }: { person: RegisterPerson; onClose: () => void }) {
+function PersonForm({
+  person,
+  onCompare,
+  onClose,
+}: {
+  person: RegisterPerson;
+  onCompare: (other: string) => void;
+  onClose: () => void;
+}) {
   const { session } = useSession();
   const client = useQueryClient();
   const toast = useToast();
   const today = localDate(new Date(), session.municipality.zone);
+  // What the draft began from: another state once somebody else saved in between.
+  const [base, setBase] = useState(person);
   const [draft, setDraft] = useState(() => registerDraft(person, today));
+  const [latest, setLatest] = useState<RegisterPerson | null>(null);
   const change = (part: Partial<RegisterDraft>): void => setDraft((old) => ({ ...old, ...part }));
   return (
     <FormDialog
@@ -128,13 +170,19 @@ function PersonForm({ person, onClose }: { person: RegisterPerson; onClose: () =
         forbidden:
           '住所秘匿と、見られる機関の一覧を変えられるのは、一覧にある機関と、主担当の機関（その方の最初の事案）だけです。',
         conflict:
-          'ほかの人が先に台帳を変更しました。この画面を閉じて開き直し、最新の内容を確かめてください。',
+          'ほかの人が先に台帳を変更しました。下の「最新の内容に重ねる」で続けられます。入力した内容は残っています。',
       }}
-      check={() => registerProblems(person, draft, today)}
+      check={() => registerProblems(base, draft, today)}
       save={async () => {
-        const patch = registerPatch(person, draft);
+        const patch = registerPatch(base, draft);
         if (patch) {
-          await api.patch<RegisterPerson>(`persons/${person.id}`, patch);
+          try {
+            await api.patch<RegisterPerson>(`persons/${person.id}`, patch);
+          } catch (error) {
+            if (error instanceof ApiError && error.code === 'conflict')
+              setLatest(await api.get<RegisterPerson>(`persons/${person.id}`));
+            throw error;
+          }
           void client.invalidateQueries({ queryKey: ['case'] });
           void client.invalidateQueries({ queryKey: ['cases'] });
           toast('台帳に保存しました。');
@@ -145,18 +193,80 @@ function PersonForm({ person, onClose }: { person: RegisterPerson; onClose: () =
     >
       {(errorAt) => (
         <>
-          <Identity person={person} draft={draft} change={change} today={today} errorAt={errorAt} />
+          {latest && (
+            <OvertakenNotice
+              list={overtaken(base, latest, draft)}
+              onTake={() => {
+                setDraft(rebased(base, latest, draft, today));
+                setBase(latest);
+                setLatest(null);
+              }}
+            />
+          )}
+          <Merges person={person} onCompare={onCompare} />
+          <Identity person={base} draft={draft} change={change} today={today} errorAt={errorAt} />
           <Changed draft={draft} change={change} today={today} errorAt={errorAt} />
-          <Protection person={person} draft={draft} change={change} errorAt={errorAt} />
+          <Protection person={base} draft={draft} change={change} errorAt={errorAt} />
           <CheckboxGroup
             label="そのほかの注意"
             options={FLAG_CODES.map((code) => ({ code, label: flag(code).label }))}
             values={draft.flags}
             onToggle={(code, on) => change({ flags: toggled(draft.flags, code, on) })}
           />
+          {[...draft.flags].map((code) => (
+            <FlagNotes key={code} code={code} draft={draft} change={change} />
+          ))}
         </>
       )}
     </FormDialog>
+  );
+}
+
+/** What somebody else saved while the form was open, field by field, and a way to go on. */
+function OvertakenNotice({ list, onTake }: { list: readonly Overtaken[]; onTake: () => void }) {
+  return (
+    <Notice tone="warning" live title="ほかの人が変えた内容">
+      {list.length === 0 ? (
+        <p>この画面にある項目は変わっていません。</p>
+      ) : (
+        <ul>
+          {list.map((one) => (
+            <li key={one.label}>
+              {one.label}：{one.before || '（空）'} → {one.after || '（空）'}
+              {one.mine && '（あなたも変えています。重ねると、あなたの内容になります）'}
+            </li>
+          ))}
+        </ul>
+      )}
+      {/* At the top of a long form whose button is at its end: the focus brings it into sight. */}
+      <Button size="s" autoFocus onClick={onTake}>
+        最新の内容に重ねる
+      </Button>
+    </Notice>
+  );
+}
+
+/** What a flag rests on and when it is looked at again: the day stands on the home screen. */
+function FlagNotes({ code, draft, change }: Omit<PartProps, 'errorAt'> & { code: string }) {
+  const note = noteOf(draft, code);
+  const write = (part: Partial<FlagNote>): void =>
+    change({ notes: { ...draft.notes, [code]: { ...note, ...part } } });
+  const { label } = flag(code);
+  return (
+    <div className="two">
+      <TextInput
+        label={`「${label}」の根拠`}
+        support="支援機関には表示されません。"
+        value={note.basis}
+        onChange={(basis) => write({ basis })}
+      />
+      <DateInput
+        label={`「${label}」を見直す日`}
+        support="近づくとホームに出ます。"
+        value={note.reviewOn}
+        onChange={(reviewOn) => write({ reviewOn })}
+      />
+    </div>
   );
 }
 
@@ -186,9 +296,10 @@ function Identity({
   return (
     <>
       <div className="two">
-        <TextInput {...control('name')} required autoFocus />
+        <TextInput {...control('name')} required={!draft.anonymous} autoFocus />
         <TextInput {...control('name_kana')} />
         <TextInput {...control('alias')} />
+        <TextInput {...control('alias_kana')} />
         <Select
           {...control('gender')}
           empty="未確認"
@@ -199,6 +310,11 @@ function Identity({
           <TextInput {...control('estimated_age')} inputMode="numeric" suffix="歳" />
         )}
       </div>
+      <Checkbox
+        label="匿名の相談（氏名は分かったときに書く）"
+        checked={draft.anonymous}
+        onChange={(anonymous) => change({ anonymous })}
+      />
       <Checkbox
         label="亡くなった"
         checked={draft.deceased}
@@ -225,6 +341,24 @@ function Identity({
           )}
         </div>
       )}
+      {!person.address_withheld && (
+        <Checkbox
+          label="住所不定（決まった住まいがない）"
+          checked={draft.homeless}
+          onChange={(homeless) => change({ homeless })}
+        />
+      )}
+      <div className="two">
+        <TextInput
+          {...control('nationality_lang')}
+          support="例：ベトナム、ベトナム語とやさしい日本語"
+        />
+        <TextInput
+          {...control('atena_no')}
+          inputMode="numeric"
+          support="住民記録とつなぐ番号。個人番号（マイナンバー）は書けません。"
+        />
+      </div>
       <TextArea {...control('contact_caution')} rows={2} />
     </>
   );

@@ -7,6 +7,7 @@ import { problemText } from '../../i18n/problems';
 import { Button, Checkbox, DateInput, Notice, Select, Tag, TextInput } from '../../ui';
 import { personName, type Person } from './api';
 import { ageOn, wareki } from './dates';
+import { MergeDialog } from '../register/MergeDialog';
 import { alikeQuery, nameBeginning, REASON_WORDS, type PersonDraft } from './reception';
 import { genderLabel } from './vocabulary';
 
@@ -171,8 +172,19 @@ function Alike({
           likely: false,
         }));
   const grade = gradeOf(found);
+  const likely = found.filter((entry) => entry.likely);
+  const [compared, setCompared] = useState(false);
+  const [first, second] = likely;
   return (
     <div role="status">
+      {compared && first && second && (
+        <MergeDialog
+          kept={first.id}
+          other={second.id}
+          onDone={() => setCompared(false)}
+          onClose={() => setCompared(false)}
+        />
+      )}
       {wanted && query.isError && (
         <p className="soft">
           台帳を調べられませんでした（{problemText(query.error)}）。このまま進められます。
@@ -196,6 +208,11 @@ function Alike({
             ))}
           </ul>
           <p className="soft">{GRADES[grade].advice}違う方なら、このまま進んでください。</p>
+          {can('merge_persons') && likely.length === 2 && (
+            <Button size="s" onClick={() => setCompared(true)}>
+              この2件を見比べて1人にまとめる
+            </Button>
+          )}
         </Notice>
       )}
     </div>

@@ -13,6 +13,7 @@ import {
   Empty,
   ErrorSummary,
   Icon,
+  LinkButton,
   Notice,
   Select,
   Tag,
@@ -99,7 +100,16 @@ export function ProgressList({
         limit && all.length > limit ? (
           <Link href={`/cases/${detail.id}/progress`}>すべて（{all.length}）</Link>
         ) : (
-          query.data && <span className="soft">{all.length}件　新しい順</span>
+          query.data && (
+            <span className="row">
+              <span className="soft">{all.length}件　新しい順</span>
+              {!limit && all.length > 0 && (
+                <LinkButton href={`/print/cases/${detail.id}/progress`} size="s" icon="print">
+                  一覧を印刷
+                </LinkButton>
+              )}
+            </span>
+          )
         )
       }
     >

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
+  overtaken,
   placeOf,
   postalDigits,
   protectionChanges,
+  rebased,
   registerDraft,
   registerPatch,
   registerProblems,
@@ -30,6 +32,7 @@ function person(more: Partial<RegisterPerson> = {}): RegisterPerson {
     households: [],
     duplicates: [],
     may_edit: true,
+    may_merge: false,
     updated_at: '2026-11-01T00:00:00Z',
     ...more,
   };
@@ -57,6 +60,75 @@ describe('changing a register person', () => {
       corrections: ['name_kana', 'address'],
       from: TODAY,
     });
+  });
+
+  it('writes a flag anew when its basis or day changes, and leaves the others alone', () => {
+    const one = person({
+      flags: [
+        { id: 'f1', flag: 'violence', basis: '申し送り' },
+        { id: 'f2', flag: 'two_staff' },
+      ],
+    });
+    const draft = registerDraft(one, TODAY);
+    draft.notes = { ...draft.notes, violence: { basis: '申し送り', reviewOn: '2027-01-31' } };
+    expect(registerPatch(one, draft)).toEqual({
+      version: 4,
+      add_flags: [{ flag: 'violence', basis: '申し送り', review_on: '2027-01-31' }],
+      end_flags: ['f1'],
+    });
+    // After a merge a flag may stand twice, with two bases: nothing changes unless somebody writes.
+    const twice = person({
+      flags: [
+        { id: 'f1', flag: 'violence', basis: '申し送り' },
+        { id: 'f3', flag: 'violence', basis: '警察' },
+      ],
+    });
+    expect(registerPatch(twice, registerDraft(twice, TODAY))).toBeNull();
+  });
+
+  it('lays the own changes over what somebody else saved meanwhile', () => {
+    const base = person();
+    const latest = person({
+      version: 5,
+      fields: { ...base.fields, address: '白波町9', phone_home: '0000-11-2222' },
+      flags: [...base.flags, { id: 'f9', flag: 'two_staff' }],
+      address_confidential: true,
+      address_allow: ['a1'],
+    });
+    const draft = registerDraft(base, TODAY);
+    draft.values.address = '青葉町3';
+    draft.values.alias = '架空 花';
+    draft.flags = new Set();
+    expect(overtaken(base, latest, draft).map((one) => [one.label, one.after, one.mine])).toEqual([
+      ['住所', '白波町9', true],
+      ['電話（自宅）', '0000-11-2222', false],
+      ['注意', expect.any(String), false],
+      ['住所秘匿', '秘匿（1機関）', false],
+    ]);
+    const next = rebased(base, latest, draft, TODAY);
+    expect(registerPatch(latest, next)).toEqual({
+      version: 5,
+      set: { alias: '架空 花', address: '青葉町3' },
+      from: TODAY,
+      end_flags: ['f1'],
+    });
+    expect(next.protect).toBe(true);
+  });
+
+  it('takes 宛名番号 as digits, anonymity and 住所不定 as ticks', () => {
+    const draft = registerDraft(person(), TODAY);
+    draft.values.atena_no = '００１２-３４';
+    draft.homeless = true;
+    expect(registerPatch(person(), draft)).toMatchObject({
+      set: { atena_no: '001234', no_fixed_address: 'true' },
+    });
+    draft.values.atena_no = '12a';
+    expect(registerProblems(person(), draft, TODAY).map((one) => one.target)).toContain(
+      'person-atena_no',
+    );
+    const nameless = { ...registerDraft(person(), TODAY), anonymous: true };
+    nameless.values.name = '';
+    expect(registerProblems(person(), nameless, TODAY)).toEqual([]);
   });
 
   it('protects with basis, review date and list, and only when that was understood', () => {

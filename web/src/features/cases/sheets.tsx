@@ -47,10 +47,14 @@ export function useReferences(detail: CaseDetail) {
     return {
       users: choices(users),
       orgs: choices(orgs),
-      persons: detail.persons.map((person) => ({
-        code: person.person_id,
-        label: personName(person),
-      })),
+      persons: detail.persons.flatMap((person) => [
+        { code: person.person_id, label: personName(person) },
+        // Sheets from before two entries were merged name the one that is no more.
+        ...person.former_ids.map((code) => ({
+          code,
+          label: `${personName(person)}（統合前の登録）`,
+        })),
+      ]),
     };
   }, [detail, session.account, agencies.data]);
 }

@@ -16,7 +16,7 @@ import {
   StageMeter,
   UrgencyChip,
 } from '../cases/parts';
-import { covers, isEnded, sectionLabel } from '../cases/vocabulary';
+import { covers, flag, isEnded, sectionLabel } from '../cases/vocabulary';
 import { HomeRequests } from '../requests/HomeRequests';
 import { forgetMissing, readRecent } from './recent';
 import { ORDERS, sortCases, type Order } from './order';
@@ -27,6 +27,8 @@ const SHOWN = 10;
 /** Lines per column of 気をつける担当事案, and of each card beside it: about the same height. */
 const ATTENTION = 6;
 const BESIDE = 3;
+/** Reminders on the home screen. */
+const REMINDED = 8;
 
 /** 「ホーム」: what is mine comes first. */
 export default function HomePage() {
@@ -76,6 +78,7 @@ function CaseHome({ today }: { today: string }) {
         <HomeRequests today={today} />
         {can('review_masks') && <Reviews />}
         <Recent today={today} />
+        <Reminders today={today} />
       </div>
       <MyCases query={mine} today={today} />
     </div>
@@ -215,6 +218,51 @@ function Reviews() {
           </li>
         ))}
       </ul>
+    </Card>
+  );
+}
+
+/** Consents to be confirmed again and flags to be reviewed; nothing stands here when nothing is due. */
+function Reminders({ today }: { today: string }) {
+  const query = useQuery({
+    queryKey: ['cases', 'home', 'reminders'],
+    queryFn: ({ signal }) => api.get<Schema<'ReminderList'>>('cases/reminders', undefined, signal),
+  });
+  const items = query.data?.items ?? [];
+  if (query.isSuccess && items.length === 0) return null;
+  const overdue = items.filter((item) => item.due < today).length;
+  return (
+    <Card
+      title={
+        <>
+          同意の再確認・注意の見直し{' '}
+          {query.isSuccess && <Count value={items.length} tone={overdue ? 'red' : 'grey'} />}
+        </>
+      }
+      icon="calendar"
+    >
+      <QueryState query={query} what="見直しの予定" />
+      <ul className="plain-list">
+        {items.slice(0, REMINDED).map((item) => (
+          <li key={`${item.kind} ${item.person_id} ${item.flag ?? item.case_id}`}>
+            <span>
+              <Link
+                href={`/cases/${item.case_id}/${item.kind === 'consent' ? 'sharing' : 'overview'}`}
+              >
+                {item.display}さん
+                {item.kind === 'consent' ? 'の同意' : `の「${flag(item.flag ?? '').label}」`}
+              </Link>{' '}
+              <span className="soft number nowrap">{item.case_no}</span>
+            </span>
+            <span className={item.due < today ? 'late nowrap' : 'soft nowrap'}>
+              {item.due < today
+                ? `${monthDay(item.due, today)}を過ぎています`
+                : `${monthDay(item.due, today)}まで`}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {items.length > REMINDED && <p className="soft">ほか {items.length - REMINDED}件</p>}
     </Card>
   );
 }

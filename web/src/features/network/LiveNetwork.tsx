@@ -46,6 +46,7 @@ import {
   writeTie,
   type MapNode,
   type NetworkMap,
+  standsFor,
 } from './model';
 import { ageOf, NetworkPicture, type Selection } from './NetworkPicture';
 import './network.css';
@@ -583,7 +584,7 @@ function Board({
               : map.nodes.flatMap((node) =>
                   candidates.some(
                     (candidate) =>
-                      candidate.id === node.person_id &&
+                      standsFor(candidate, node.person_id) &&
                       (candidate.index === true || candidate.household === true),
                   ) || node.index
                     ? [node.id]
@@ -614,7 +615,7 @@ function Board({
           candidates={candidates.filter(
             (candidate) =>
               !map.nodes.some(
-                (node) => node.person_id === candidate.id || node.agency_id === candidate.id,
+                (node) => standsFor(candidate, node.person_id) || node.agency_id === candidate.id,
               ),
           )}
           onClose={close}

@@ -44,6 +44,8 @@ export interface Candidate {
   deceased?: boolean;
   /** Lives with the 支援対象者, as the case has it. */
   household?: boolean;
+  /** Ids under which the person was registered too, before entries were merged. */
+  former?: readonly string[];
 }
 
 /** Adds or changes a person, agency or group. */

@@ -296,3 +296,13 @@ export function deleteNode(doc: Y.Doc, id: string): void {
 export function deleteTie(doc: Y.Doc, id: string): void {
   doc.transact(() => doc.getMap('ties').delete(id), EDIT);
 }
+
+/** Whether a node's person is this one, also by an id from before two entries were merged. */
+export function standsFor(
+  candidate: { id: string; former?: readonly string[] },
+  person: string | undefined,
+): boolean {
+  return (
+    person !== undefined && (candidate.id === person || candidate.former?.includes(person) === true)
+  );
+}

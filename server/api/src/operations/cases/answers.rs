@@ -103,6 +103,8 @@ pub struct CasePersonAnswer {
     pub number: i64,
     pub level: &'static str,
     pub consent: Option<&'static str>,
+    /// Ids under which the person was registered too, before they were merged.
+    pub former_ids: Vec<String>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -266,6 +268,11 @@ fn person(person: &CasePerson) -> CasePersonAnswer {
         number: person.number,
         level: person.level.code(),
         consent: person.consent.map(domain::consent::ConsentStatus::code),
+        former_ids: person
+            .person
+            .iter()
+            .flat_map(|known| known.merged.iter().map(|id| id.0.clone()))
+            .collect(),
     }
 }
 

@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, State},
 };
 use domain::id::CaseId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use store::audit;
 
 use super::{
@@ -13,7 +13,11 @@ use super::{
     consents::{ConsentAnswer, consent_answers},
     event, open,
 };
-use crate::{context::CallContext, error::ApiError, state::AppState};
+use crate::{
+    context::CallContext,
+    error::{ApiError, Query},
+    state::AppState,
+};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ConsentList {
@@ -44,13 +48,22 @@ impl std::fmt::Debug for OverrideAnswer {
     }
 }
 
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentsQuery {
+    /// For paper (同意書): noted in the audit as printed.
+    #[serde(default)]
+    pub print: bool,
+}
+
 /// All registrations of the case and the sharings without consent; empty for agencies.
-#[utoipa::path(get, path = "/cases/{id}/consents", tag = "cases", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/cases/{id}/consents", tag = "cases", params(("id" = String, Path), ConsentsQuery),
     responses((status = 200, body = ConsentList), (status = 404, description = "not_found")))]
 pub async fn list_consents(
     State(state): State<AppState>,
     call: CallContext,
     Path(id): Path<String>,
+    Query(query): Query<ConsentsQuery>,
 ) -> Result<Json<ConsentList>, ApiError> {
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Read).await?;
@@ -77,7 +90,12 @@ pub async fn list_consents(
             at: record.at,
         })
         .collect();
-    audit::record(&mut tx, event(&call, "consent.list", &id));
+    let action = if query.print {
+        "consent.print"
+    } else {
+        "consent.list"
+    };
+    audit::record(&mut tx, event(&call, action, &id));
     tx.commit().await?;
     Ok(Json(ConsentList { items, overrides }))
 }

@@ -31,8 +31,10 @@ pub mod list_consents;
 pub mod list_members;
 pub mod list_progress;
 pub(crate) mod masked;
+pub mod passed_on;
 pub mod progress;
 pub mod register_consent;
+pub mod reminders;
 pub mod remove_member;
 pub mod search;
 pub mod set_disclosures;
@@ -70,6 +72,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(amend_progress::amend_progress))
         .routes(routes!(view_as::view_as))
         .routes(routes!(access_log::access_log))
+        .routes(routes!(passed_on::passed_on))
+        .routes(routes!(reminders::reminders))
 }
 
 /// Whether a transaction reads or writes.

@@ -15,7 +15,7 @@ use super::{
     answers::{NamedAnswer, person_key},
     masked::{self, MaskedEntry},
 };
-use crate::{error::ApiError, operations::persons::closed, state::AppState};
+use crate::{error::ApiError, operations::persons::closed, scanning, state::AppState};
 
 /// An entry as the caller sees it.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -117,6 +117,20 @@ impl Entries {
             in_charge: access.is_owner(),
             may_write: access.may_write_progress(),
         })
+    }
+
+    /// Makes them fit for paper: with 住所秘匿 in the case everything is masked, also for those who read
+    /// it on the screen.
+    pub(super) async fn for_paper(
+        mut self,
+        tx: &mut Tx,
+        access: &CaseAccess,
+    ) -> Result<Self, ApiError> {
+        if scanning::address_protected(Some(access.facts())) {
+            let material = access.progress_for_paper(tx, &mut self.records).await?;
+            self.material = Some(material);
+        }
+        Ok(self)
     }
 
     /// Masks what must be masked; call it without an open transaction, it may take seconds.

@@ -211,8 +211,12 @@ async fn people(
         numbers.insert(person.id, shown.then_some(number));
     }
     let listed = access.persons(tx).await?;
+    let referred: Vec<PersonId> = referred.into_iter().collect();
+    // A node keeps the id it was given; somebody who was merged since is who was kept.
+    let merged = tx.merged_into(&viewer.municipality, &referred).await?;
     let mut known = BTreeMap::new();
-    for id in referred {
+    for node in referred {
+        let id = merged.get(&node).unwrap_or(&node).clone();
         let person = match numbers.get(&id) {
             Some(number) => {
                 let seen = listed.iter().find(|person| Some(person.number) == *number);
@@ -238,7 +242,7 @@ async fn people(
                 }
             }
         };
-        known.insert(id.0, person);
+        known.insert(node.0, person);
     }
     Ok(known)
 }

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::id::CaseId;
+use domain::{
+    id::{CaseId, PersonId},
+    role::Capability,
+};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -19,6 +22,8 @@ use crate::{
 
 pub mod alike;
 pub mod create;
+pub mod duplicates;
+pub mod merge;
 pub(crate) mod personal_number;
 pub mod search;
 pub mod show;
@@ -53,6 +58,10 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(create::create))
         .routes(routes!(search::search))
         .routes(routes!(alike::alike))
+        .routes(routes!(duplicates::duplicates))
+        .routes(routes!(merge::preview))
+        .routes(routes!(merge::merges, merge::merge))
+        .routes(routes!(merge::undo))
         .routes(routes!(show::show, update::update))
 }
 
@@ -321,6 +330,8 @@ pub struct PersonAnswer {
     /// Persons that may be the same one.
     pub duplicates: Vec<Duplicate>,
     pub may_edit: bool,
+    /// Whether the caller may merge this person with another, and take merges back.
+    pub may_merge: bool,
     pub updated_at: String,
 }
 
@@ -388,6 +399,23 @@ fn person_cases(cases: Vec<(CaseId, String)>) -> Vec<PersonCase> {
         .into_iter()
         .map(|(id, case_no)| PersonCase { id: id.0, case_no })
         .collect()
+}
+
+/// Who an id stands for that was merged into another, and the caller's right to see them; `None` when
+/// it was not, or they are not for the caller.
+async fn resolved(
+    tx: &mut Tx,
+    caller: &Caller,
+    id: &PersonId,
+) -> Result<Option<(PersonId, PersonAccess)>, ApiError> {
+    let now = tx
+        .merged_into(&caller.viewer.municipality, std::slice::from_ref(id))
+        .await?;
+    let Some(kept) = now.get(id) else {
+        return Ok(None);
+    };
+    let access = tx.person_for(caller, kept).await?;
+    Ok(access.map(|access| (kept.clone(), access)))
 }
 
 async fn answer(
@@ -465,6 +493,7 @@ async fn answer(
         households,
         duplicates,
         may_edit: access.may_edit(),
+        may_merge: caller.may(Capability::MergePersons) && !person.address_withheld,
         updated_at: person.updated_at,
     })
 }

@@ -18,8 +18,8 @@ use store::{
 };
 
 use super::{
-    FIELDS, PersonAnswer, answer, check_agencies, closed, is_risk_flag, personal_number,
-    stored_name, value_problem,
+    FIELDS, PersonAnswer, answer, check_agencies, closed, is_risk_flag, merge::refuse_merged,
+    personal_number, stored_name, value_problem,
 };
 use crate::{
     context::CallContext,
@@ -140,7 +140,7 @@ impl UpdatePerson {
 /// Change a person.
 #[utoipa::path(patch, path = "/persons/{id}", tag = "persons", params(("id" = String, Path)), request_body = UpdatePerson,
     responses((status = 200, body = PersonAnswer), (status = 403, description = "forbidden"), (status = 404, description = "not_found"),
-        (status = 409, description = "conflict"), (status = 422, description = "invalid or personal_number")))]
+        (status = 409, description = "conflict or merged"), (status = 422, description = "invalid or personal_number")))]
 pub async fn update(
     State(state): State<AppState>,
     call: CallContext,
@@ -149,10 +149,9 @@ pub async fn update(
 ) -> Result<Json<PersonAnswer>, ApiError> {
     let id = PersonId(id);
     let mut tx = state.db().write().await?;
-    let access = tx
-        .person_for(&call.caller, &id)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
+    let Some(access) = tx.person_for(&call.caller, &id).await? else {
+        return Err(refuse_merged(&mut tx, &call, &id).await);
+    };
     let (version, patch) = request.check(call.caller.viewer.today)?;
     if let Some(allow) = &patch.address_allow {
         check_agencies(&mut tx, &call.caller, allow).await?;

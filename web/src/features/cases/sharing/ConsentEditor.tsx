@@ -9,6 +9,8 @@ import {
   ErrorSummary,
   Notice,
   Select,
+  TextArea,
+  TextInput,
   UnreadContext,
   useToast,
   useUnread,
@@ -16,6 +18,7 @@ import {
 } from '../../../ui';
 import { personName, type CaseDetail } from '../api';
 import { CONSENT_CODES, CONSENT_METHODS, consent, sectionLabel } from '../vocabulary';
+import { PassedOn } from './PassedOn';
 
 /** Records one consent, or its withdrawal. */
 export function ConsentEditor({
@@ -37,6 +40,10 @@ export function ConsentEditor({
   const [day, setDay] = useState(today);
   const [method, setMethod] = useState('');
   const [expires, setExpires] = useState('');
+  const [purpose, setPurpose] = useState('');
+  const [policy, setPolicy] = useState('');
+  const [proxy, setProxy] = useState('');
+  const [note, setNote] = useState('');
   const [agencies, setAgencies] = useState<ReadonlySet<string>>(new Set());
   const [sections, setSections] = useState<ReadonlySet<string>>(new Set());
   const [errors, setErrors] = useState<SummaryItem[]>([]);
@@ -52,6 +59,10 @@ export function ConsentEditor({
         ...(withdraw ? { withdrawn_on: day } : given ? { obtained_on: day } : {}),
         ...(given && method ? { method } : {}),
         ...(given && expires ? { expires_on: expires } : {}),
+        ...(given && policy.trim() ? { policy_version: policy.trim() } : {}),
+        ...(given && purpose.trim() ? { purpose: purpose.trim() } : {}),
+        ...(given && proxy.trim() ? { proxy: proxy.trim() } : {}),
+        ...(note.trim() ? { note: note.trim() } : {}),
         ...(status === 'limited' && agencies.size > 0 ? { allowed_agencies: [...agencies] } : {}),
         ...(status === 'limited' && sections.size > 0 ? { allowed_sections: [...sections] } : {}),
       }),
@@ -116,7 +127,7 @@ export function ConsentEditor({
           )}
           {withdraw ? (
             <Notice tone="warning">
-              撤回を記録すると、同意だけを根拠に見ていた機関の閲覧が止まります。すでに渡した範囲は「閲覧履歴」で確かめられます。
+              撤回を記録すると、同意だけを根拠に見ていた機関の閲覧が止まります。すでに渡った範囲は、下のとおりです。
             </Notice>
           ) : (
             <Select
@@ -129,6 +140,7 @@ export function ConsentEditor({
               error={errorAt('consent-status')}
             />
           )}
+          {withdraw && <PassedOn caseId={detail.id} />}
           {(given || withdraw) && (
             <div className="two">
               <DateInput
@@ -164,6 +176,31 @@ export function ConsentEditor({
                 />
               )}
             </div>
+          )}
+          {given && (
+            <div className="two">
+              <TextInput
+                label="説明に使った規程・説明書の版"
+                support="例：個人情報共有の説明書 令和8年4月版"
+                value={policy}
+                onChange={setPolicy}
+              />
+              <TextInput
+                label="代理人・立会人"
+                support="本人のほかに同意した人や、立ち会った人がいるとき"
+                value={proxy}
+                onChange={setProxy}
+              />
+              <TextArea label="利用目的" rows={2} value={purpose} onChange={setPurpose} />
+            </div>
+          )}
+          {(given || withdraw) && (
+            <TextArea
+              label={withdraw ? '撤回の理由・経緯' : '補足'}
+              rows={2}
+              value={note}
+              onChange={setNote}
+            />
           )}
           {status === 'limited' && (
             <div className="two">

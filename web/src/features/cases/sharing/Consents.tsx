@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { api } from '../../../api/client';
 import type { Schema } from '../../../api/types';
 import { useSession } from '../../../app/session';
-import { Button, Card } from '../../../ui';
+import { Button, Card, LinkButton } from '../../../ui';
 import { caseKeys, personName, type CaseDetail } from '../api';
 import { localDate, monthDay, wareki } from '../dates';
 import { ConsentChip, QueryState } from '../parts';
@@ -55,6 +55,13 @@ export function Consents({ detail }: { detail: CaseDetail }) {
                         撤回を記録する
                       </Button>
                     )}
+                    <LinkButton
+                      size="s"
+                      icon="print"
+                      href={`/print/cases/${detail.id}/consent/${person.person_id}`}
+                    >
+                      同意書
+                    </LinkButton>
                     <Button
                       size="s"
                       icon="plus"
@@ -101,6 +108,12 @@ export function Consents({ detail }: { detail: CaseDetail }) {
                             .join('、') || 'なし'}
                         </span>
                       )}
+                      {entry.policy_version && (
+                        <span className="soft">説明：{entry.policy_version}</span>
+                      )}
+                      {entry.purpose && <span className="soft">目的：{entry.purpose}</span>}
+                      {entry.proxy && <span className="soft">代理・立会い：{entry.proxy}</span>}
+                      {entry.note && <span className="soft">{entry.note}</span>}
                       {entry.allowed_sections && (
                         <span className="soft">
                           記録：{entry.allowed_sections.map(sectionLabel).join('、') || 'なし'}

@@ -1,10 +1,12 @@
 import { useLocation } from 'wouter';
+import { useSession } from '../../../app/session';
 import { Tabs } from '../../../ui';
 import type { CaseDetail } from '../api';
 import { AccessLog } from '../HistoryTab';
 import { Consents } from './Consents';
 import { DisclosureEditor } from './Disclosure';
 import { Members } from './Members';
+import { Passed } from './Passed';
 import { ViewAs } from './ViewAs';
 
 /**
@@ -13,6 +15,8 @@ import { ViewAs } from './ViewAs';
  */
 export function SharingTab({ detail, part }: { detail: CaseDetail; part: string | undefined }) {
   const [, navigate] = useLocation();
+  const { session } = useSession();
+  const department = session.membership.role.startsWith('department');
   return (
     <Tabs
       label="同意・共有"
@@ -23,6 +27,9 @@ export function SharingTab({ detail, part }: { detail: CaseDetail; part: string 
         { id: 'members', label: '支援機関', content: <Members detail={detail} /> },
         { id: 'matrix', label: '開示の設定', content: <DisclosureEditor detail={detail} /> },
         { id: 'view-as', label: '見え方の確認', content: <ViewAs detail={detail} /> },
+        ...(detail.permissions.includes('manage_consent') || department
+          ? [{ id: 'passed', label: '渡った範囲', content: <Passed detail={detail} /> }]
+          : []),
         { id: 'log', label: '閲覧履歴', content: <AccessLog detail={detail} /> },
       ]}
     />

@@ -11,7 +11,7 @@ vi.mock('../../../app/session', () => ({
   useSession: () => ({
     session: {
       account: { id: 'me' },
-      membership: { agency: { id: 'lead' } },
+      membership: { agency: { id: 'lead' }, role: 'coordinator' },
       municipality: { zone: 'Asia/Tokyo', name: '市' },
     },
   }),

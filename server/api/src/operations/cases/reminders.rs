@@ -1,0 +1,68 @@
+//! `GET /cases/reminders`: consents and flags to look at again (ホーム).
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use serde_json::json;
+use store::{
+    audit::{self, Event},
+    reminders::ReminderKind,
+};
+
+use crate::{context::CallContext, error::ApiError, operations::persons::closed, state::AppState};
+
+closed!(ReminderAnswer);
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ReminderList {
+    pub items: Vec<ReminderAnswer>,
+}
+
+/// Something to look at again by a day.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ReminderAnswer {
+    /// `consent` or `flag`.
+    pub kind: &'static str,
+    /// ISO date; may be past.
+    pub due: String,
+    pub case_id: String,
+    pub case_no: String,
+    pub person_id: String,
+    pub display: String,
+    /// Option list `risk_flag`.
+    pub flag: Option<String>,
+}
+
+/// Consents that run out and flags to review within thirty days, or overdue, in open cases of the own
+/// agency.
+#[utoipa::path(get, path = "/cases/reminders", tag = "cases",
+    responses((status = 200, body = ReminderList), (status = 403, description = "forbidden")))]
+pub async fn reminders(
+    State(state): State<AppState>,
+    call: CallContext,
+) -> Result<Json<ReminderList>, ApiError> {
+    let mut tx = state.db().read().await?;
+    let items: Vec<ReminderAnswer> = tx
+        .reminders(&call.caller)
+        .await?
+        .into_iter()
+        .map(|reminder| ReminderAnswer {
+            kind: match reminder.kind {
+                ReminderKind::Consent => "consent",
+                ReminderKind::Flag => "flag",
+            },
+            due: reminder.due.to_string(),
+            case_id: reminder.case.0,
+            case_no: reminder.case_no,
+            person_id: reminder.person.0,
+            display: reminder.name,
+            flag: reminder.flag,
+        })
+        .collect();
+    audit::record(
+        &mut tx,
+        Event::by(&call.caller, "case.reminders", "case", "")
+            .detail(json!({ "count": items.len() })),
+    );
+    tx.commit().await?;
+    Ok(Json(ReminderList { items }))
+}

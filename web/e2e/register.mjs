@@ -1,0 +1,175 @@
+/**
+ * Two entries of the register become one and are taken apart again by hand; what went to whom; what
+ * comes due; 経過一覧 and 同意書 on paper. In a real browser, wide and on a phone, with the keyboard.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { checkAccess, fetchJson, openBrowser, openPage, picture, signIn } from './browser.mjs';
+import { startServer } from './server.mjs';
+
+const WIDTHS = [1280, 390];
+
+let server;
+let browser;
+let page;
+let faults;
+let caseId;
+let kept;
+let other;
+
+/** Looks at a screen at both widths. */
+async function look(name, fullPage = true) {
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.waitForTimeout(150);
+    const wider = await page.evaluate(
+      () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    );
+    assert.equal(wider, false, `${name} at ${width} is wider than the screen`);
+    await picture(page, `${name}-${width}`, { fullPage });
+    await checkAccess(page, `${name} at ${width}`);
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+const post = async (path, body) => {
+  const answer = await fetchJson(page, `/api/v1/${path}`, { method: 'POST', body });
+  assert.ok(answer.status < 300, `${path}: ${answer.text}`);
+  return answer.json;
+};
+
+before(
+  async () => {
+    server = await startServer();
+    browser = await openBrowser();
+    ({ page, faults } = await openPage(browser, server.url));
+    await signIn(page, server.account('sasaki'));
+  },
+  { timeout: 330_000 },
+);
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test('two entries that are one person', async () => {
+  const own = { kana: 'しのだ まどか', birth_date: '1961-04-05' };
+  kept = await post('persons', {
+    ...own,
+    name: '篠田 円',
+    phone_mobile: '090-0000-2233',
+    contact_caution: '昼は電話に出られない',
+    risk_flags: ['two_staff'],
+  });
+  other = await post('persons', {
+    ...own,
+    name: '篠田 圓',
+    address: '架空市東町2-2',
+    contact_caution: '夫に知られないように',
+  });
+  const received = await post('cases', {
+    received_on: '2026-11-20',
+    clients: [{ person_id: other.id }],
+  });
+  caseId = received.id;
+});
+
+test('they are compared and merged', async () => {
+  await page.goto(`/cases/${caseId}/overview`);
+  await page.getByRole('button', { name: '篠田 圓さんの台帳を開く' }).press('Enter');
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('同じ方かもしれない登録があります').waitFor();
+  await look('person', false);
+  await dialog.getByRole('button', { name: /見比べる/ }).press('Enter');
+  await dialog.getByText('違っている内容').waitFor();
+  await dialog.getByText('まとめると、こうなります').waitFor();
+  await look('compare', false);
+  await dialog.getByRole('button', { name: '1人にまとめる' }).press('Enter');
+  await dialog.getByText('同じ人と判断した理由を書いてください。').first().waitFor();
+  await dialog.getByLabel('同じ人と判断した理由').fill('本人に生年月日と旧字を確認した');
+  await dialog.getByRole('button', { name: '1人にまとめる' }).press('Enter');
+  await page.getByText('1人にまとめました').first().waitFor();
+  const { json } = await fetchJson(page, `/api/v1/cases/${caseId}`);
+  assert.deepEqual(json.persons[0].former_ids, [kept.id]);
+  const person = await fetchJson(page, `/api/v1/persons/${kept.id}`);
+  assert.equal(person.json.id, other.id, 'the old id leads to who was kept');
+  assert.match(person.json.fields.contact_caution, /夫に知られない[\s\S]*昼は電話に出られない/);
+});
+
+test('and taken apart again', async () => {
+  await page.getByRole('button', { name: '篠田 圓さんの台帳を開く' }).press('Enter');
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('本人に生年月日と旧字を確認した').waitFor();
+  await look('history', false);
+  await dialog.getByRole('button', { name: '元に戻す' }).press('Enter');
+  await dialog.getByText('統合を元に戻しますか').waitFor();
+  await dialog.getByRole('button', { name: '2人に戻す' }).press('Enter');
+  await page.getByText('統合を元に戻しました').first().waitFor();
+  const person = await fetchJson(page, `/api/v1/persons/${kept.id}`);
+  assert.equal(person.json.id, kept.id);
+  await page.keyboard.press('Escape');
+});
+
+test('who comes second sees what the first one changed, and goes on', async () => {
+  await page.goto(`/cases/${caseId}/overview`);
+  await page.getByRole('button', { name: '篠田 圓さんの台帳を開く' }).press('Enter');
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('通称・旧姓', { exact: true }).fill('篠田 まる');
+  const { json } = await fetchJson(page, `/api/v1/persons/${other.id}`);
+  const body = { version: json.version, set: { address: '架空市西町8-8' } };
+  await fetchJson(page, `/api/v1/persons/${other.id}`, { method: 'PATCH', body });
+  await dialog.getByRole('button', { name: '台帳に保存する' }).press('Enter');
+  await dialog.getByText('住所：架空市東町2-2 → 架空市西町8-8').waitFor();
+  await look('overtaken', false);
+  await dialog.getByRole('button', { name: '最新の内容に重ねる' }).press('Enter');
+  await dialog.getByRole('button', { name: '台帳に保存する' }).press('Enter');
+  await page.getByText('台帳に保存しました').first().waitFor();
+  const saved = await fetchJson(page, `/api/v1/persons/${other.id}`);
+  assert.equal(saved.json.fields.address, '架空市西町8-8');
+  assert.equal(saved.json.fields.alias, '篠田 まる');
+});
+
+test('the candidates stand in a list', async () => {
+  await page.goto('/persons/duplicates');
+  await page.getByRole('row', { name: /篠田 円/ }).waitFor();
+  await look('duplicates');
+});
+
+test('what went to whom, and what comes due', async () => {
+  await post(`cases/${caseId}/consents`, {
+    person_id: other.id,
+    status: 'full',
+    obtained_on: '2026-01-10',
+    expires_on: '2026-02-10',
+    method: 'paper',
+    purpose: '生活の立て直しのため',
+    policy_version: '説明書 令和8年1月版',
+  });
+  await post(`cases/${caseId}/progress-records`, {
+    performed_on: '2026-11-21',
+    method: 'tel',
+    content: '篠田 圓さんから電話。来週の訪問を約束した。',
+  });
+  await page.goto('/');
+  await page.getByRole('link', { name: '篠田 圓さんの同意' }).waitFor();
+  await page.getByText('担当事案を読み込んで').waitFor({ state: 'detached' });
+  await look('home');
+  const list = await fetchJson(page, '/api/v1/cases?limit=50');
+  const shared = list.json.items.find((item) => item.id !== caseId);
+  await page.goto(`/cases/${shared.id}/sharing/passed`);
+  await page.getByText('同意のない共有の記録').first().waitFor();
+  await page.getByText('すでに渡った範囲を読み込んで').waitFor({ state: 'detached' });
+  await look('passed');
+});
+
+test('on paper', async () => {
+  await page.goto(`/print/cases/${caseId}/progress`);
+  await page.getByRole('heading', { name: '支援経過一覧' }).waitFor();
+  await page.getByText('来週の訪問を約束した').waitFor();
+  await look('paper-progress');
+  await page.goto(`/print/cases/${caseId}/consent/${other.id}`);
+  await page.getByRole('heading', { name: '個人情報の共有に関する同意書' }).waitFor();
+  await look('paper-consent');
+  assert.deepEqual(faults, [], 'nothing went wrong in the page');
+});
