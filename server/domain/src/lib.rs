@@ -15,6 +15,7 @@ pub mod likeness;
 pub mod mask;
 pub mod my_number;
 pub mod offset;
+pub mod progress_template;
 pub mod role;
 pub mod section;
 pub mod stage;

@@ -69,7 +69,7 @@ impl Needle {
 
 /// Looks for a text in both databases: sealed columns opened, updates of documents decoded (what was
 /// deleted is in them as well, if it is still there), plain columns as they are. There is no search
-/// index on disk; vectors are stored with the text they were made from, which is looked at.
+/// index on disk; attachments as their bytes are (what a file compresses is not found); vectors are stored with the text they were made from, which is looked at.
 ///
 /// # Errors
 /// Database or keys away.
@@ -91,11 +91,18 @@ pub async fn find_text(
     .await?;
     let mut tx = db.read().await?;
     let municipalities = crate::municipalities::list(&mut tx).await?;
+    // The end of the part before, of attachments kept in parts: a text may stand across two of them.
+    let mut before: Vec<u8> = Vec::new();
     for municipality in &municipalities {
         sealed::each(&mut tx, &municipality.id, |value| {
             match value.plain {
-                Some(plain) => {
+                Some(mut plain) => {
                     found.looked += 1;
+                    if value.table == "blob_parts" {
+                        let tail = plain.len().saturating_sub(4 * text.len());
+                        let end = plain.get(tail..).unwrap_or_default().to_vec();
+                        plain.splice(0..0, std::mem::replace(&mut before, end));
+                    }
                     if needle.in_value(&plain) {
                         found
                             .places

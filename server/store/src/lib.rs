@@ -34,6 +34,8 @@ pub mod notify;
 pub mod outbox;
 pub mod persons;
 pub mod progress;
+pub mod progress_drafts;
+pub mod progress_templates;
 pub mod projections;
 pub mod rights;
 pub mod saved_searches;

@@ -1008,6 +1008,8 @@ fn written(entry: &dataset::Progress, people: &BTreeMap<String, PersonId>) -> Ne
         persons: targets.collect(),
         agencies: Vec::new(),
         content,
+        attachments: Vec::new(),
+        draft: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod erasure;
 mod foundation;
 mod log;
 mod nodes;
+mod progress;
 mod register;
 mod world;
 
