@@ -13,6 +13,7 @@ mod hostile;
 mod live;
 mod nodes;
 mod power;
+mod progress;
 mod search;
 mod sessions;
 mod statistics;

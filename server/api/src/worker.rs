@@ -32,6 +32,8 @@ const AT_MOST: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(30);
 /// Missing documents are made and old sessions swept this often.
 const SWEEP: Duration = Duration::from_secs(300);
+/// Attachments that have not arrived whole after this long never will.
+const RECEIVED: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// Models that nobody has needed for this long are unloaded.
 const REST: Duration = Duration::from_secs(600);
 
@@ -302,6 +304,8 @@ async fn sweep_sessions(state: &AppState) -> store::Result<()> {
     let mut tx = state.db().write().await?;
     store::sessions::sweep(&mut tx).await?;
     store::rights::sweep(&mut tx).await?;
+    let before = domain::clock::instant_text(tx.now() - RECEIVED);
+    store::blobs::sweep(&mut tx, &before).await?;
     tx.commit().await
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::disclosure::Level;
-use domain::id::ProgressRecordId;
+use domain::id::{MunicipalityId, ProgressRecordId};
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -372,6 +372,72 @@ impl CaseAccess {
             out.entry(record).or_default().push(blob);
         }
         Ok(out)
+    }
+}
+
+/// Where two parts of an attachment meet: up to `reach` bytes before and after, with the number of the
+/// later part's row in the order of the table's key. What no key opens is passed over.
+pub(crate) async fn each_seam(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    reach: usize,
+    mut look: impl FnMut(u64, &[u8]),
+) -> Result<()> {
+    let keys = sqlx::query(
+        "SELECT blob_id, number FROM blob_parts WHERE municipality_id = $1 ORDER BY blob_id, number",
+    )
+    .bind(municipality.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    for (row, key) in (1..).zip(&keys) {
+        let (blob, number): (String, i64) = (key.try_get("blob_id")?, key.try_get("number")?);
+        let before = opened_part(tx, municipality, &blob, number - 1).await?;
+        let after = opened_part(tx, municipality, &blob, number).await?;
+        let (Some(before), Some(after)) = (before, after) else {
+            continue;
+        };
+        let mut seam = before
+            .get(before.len().saturating_sub(reach)..)
+            .unwrap_or_default()
+            .to_vec();
+        seam.extend_from_slice(after.get(..reach.min(after.len())).unwrap_or_default());
+        look(row, &seam);
+    }
+    Ok(())
+}
+
+async fn opened_part(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    blob: &str,
+    number: i64,
+) -> Result<Option<Vec<u8>>> {
+    let (sql, place, key) = if number == 0 {
+        (
+            "SELECT content_sealed FROM blobs WHERE municipality_id = $1 AND id = $2 AND $3 = 0",
+            "blobs.content",
+            blob.to_owned(),
+        )
+    } else {
+        (
+            "SELECT content_sealed FROM blob_parts WHERE municipality_id = $1 AND blob_id = $2 AND number = $3",
+            "blob_parts.content",
+            part_key(blob, number),
+        )
+    };
+    let sealed: Option<Vec<u8>> = sqlx::query_scalar(sql)
+        .bind(municipality.as_str())
+        .bind(blob)
+        .bind(number)
+        .fetch_optional(tx.conn())
+        .await?;
+    let Some(sealed) = sealed else {
+        return Ok(None);
+    };
+    match tx.open(municipality, place, &key, &sealed).await {
+        Ok(plain) => Ok(Some(plain)),
+        Err(StoreError::Crypto(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -8,6 +8,7 @@ use domain::id::{DocumentId, MunicipalityId};
 use domain::section::DocumentKind;
 use sqlx::Row;
 
+use crate::blobs;
 use crate::database::Database;
 use crate::documents_log::DocumentLog;
 use crate::erasure::Shapes;
@@ -91,18 +92,11 @@ pub async fn find_text(
     .await?;
     let mut tx = db.read().await?;
     let municipalities = crate::municipalities::list(&mut tx).await?;
-    // The end of the part before, of attachments kept in parts: a text may stand across two of them.
-    let mut before: Vec<u8> = Vec::new();
     for municipality in &municipalities {
         sealed::each(&mut tx, &municipality.id, |value| {
             match value.plain {
-                Some(mut plain) => {
+                Some(plain) => {
                     found.looked += 1;
-                    if value.table == "blob_parts" {
-                        let tail = plain.len().saturating_sub(4 * text.len());
-                        let end = plain.get(tail..).unwrap_or_default().to_vec();
-                        plain.splice(0..0, std::mem::replace(&mut before, end));
-                    }
                     if needle.in_value(&plain) {
                         found
                             .places
@@ -112,6 +106,16 @@ pub async fn find_text(
                 None => found.unreadable += 1,
             }
             Ok(())
+        })
+        .await?;
+        // A text may stand across two parts of an attachment.
+        let reach = 2 * text.len();
+        blobs::each_seam(&mut tx, &municipality.id, reach, |row, seam| {
+            if needle.in_bytes(seam) {
+                found
+                    .places
+                    .insert(format!("blob_parts.content_sealed\t{row}"));
+            }
         })
         .await?;
     }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod agencies;
+pub mod attachments;
 pub mod audit;
 pub mod cases;
 pub mod channels;
@@ -12,6 +13,7 @@ pub mod memberships;
 pub mod network;
 pub mod persons;
 pub mod postal_codes;
+pub mod progress_templates;
 pub mod search;
 pub mod session;
 pub mod similar;

@@ -30,7 +30,10 @@ pub mod list_consents;
 pub mod list_members;
 pub mod list_progress;
 mod masked;
+mod plan_items;
 pub mod progress;
+pub mod progress_desk;
+pub mod progress_drafts;
 pub mod register_consent;
 pub mod remove_member;
 pub mod search;
@@ -65,7 +68,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
             list_progress::list_progress,
             add_progress::add_progress
         ))
+        .routes(routes!(list_progress::search_progress))
         .routes(routes!(amend_progress::amend_progress))
+        .routes(routes!(progress_desk::progress_desk))
+        .routes(routes!(progress_drafts::keep))
+        .routes(routes!(progress_drafts::take))
+        .routes(routes!(progress_drafts::discard))
         .routes(routes!(view_as::view_as))
         .routes(routes!(access_log::access_log))
 }
