@@ -147,7 +147,7 @@ test('不在 by one press, a picture attached, shown and found by filters', asyn
   await page.goto(`/cases/${caseId}/progress`);
   await page.getByRole('button', { name: '不在だった' }).click();
   assert.match(await page.locator('#progress-content').inputValue(), /不在だった/);
-  await page.getByText('この記録を見られる機関').first().waitFor();
+  await page.locator('.entry__seen').waitFor();
   await page.setInputFiles('input[type="file"]', {
     name: '玄関の写真.png',
     mimeType: 'image/png',

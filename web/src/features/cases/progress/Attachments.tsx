@@ -128,16 +128,18 @@ export function AttachmentField({
             </li>
           ))}
           {sending.map((one) => (
-            <li key={one.key} className="row" role="status">
-              <Icon name={one.error ? 'warning' : 'clock'} />
-              <span>{one.name}</span>
-              {one.error ? (
-                <span className="field__error">{one.error}</span>
-              ) : one.sent === null ? (
-                <span className="soft">確かめています</span>
-              ) : (
-                <progress max={1} value={one.sent} aria-label={`${one.name} の送信`} />
-              )}
+            <li key={one.key} className="row">
+              <span className="row" role="status">
+                <Icon name={one.error ? 'warning' : 'clock'} />
+                <span>{one.name}</span>
+                {one.error ? (
+                  <span className="field__error">{one.error}</span>
+                ) : one.sent === null ? (
+                  <span className="soft">確かめています</span>
+                ) : (
+                  <progress max={1} value={one.sent} aria-label={`${one.name} の送信`} />
+                )}
+              </span>
               <IconButton
                 icon="close"
                 label={`${one.name} の送信をやめる`}

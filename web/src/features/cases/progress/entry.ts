@@ -140,5 +140,5 @@ export function toRequest(form: EntryForm, draftId: string | undefined): Record<
 export function sizeWords(bytes: number): string {
   if (bytes < 1_000) return `${bytes} B`;
   if (bytes < 1_000_000) return `${Math.round(bytes / 1_000)} KB`;
-  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+  return `${(bytes / 1_000_000).toFixed(1).replace('.0', '')} MB`;
 }

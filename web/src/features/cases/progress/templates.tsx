@@ -70,7 +70,7 @@ export function TemplatePicker({
   ];
   return (
     <>
-      <Menu className="entry__templates" label="ひな形を使う" entries={entries} />
+      <Menu label="ひな形を使う" entries={entries} />
       {removing && (
         <RemoveTemplates templates={removable} caseId={caseId} onClose={() => setRemoving(false)} />
       )}
