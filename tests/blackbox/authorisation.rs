@@ -96,6 +96,16 @@ const TABLE: &[Row] = &[
     ("GET /cases/{id}/progress-records", None, [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
     ("POST /cases/{id}/progress-records", Some(r#"{"performed_on": "2026-10-20", "method": "visit", "content": "訪問した。"}"#), [201, 201, 201, 201, 201, 201, 403, 201, 404, 404, 404, 404, 404, 404]),
     ("POST /cases/{id}/progress-records/{record_id}/amendments", Some(r#"{"reason": "訂正", "content": "訪問した。"}"#), [201, 201, 403, 403, 201, 201, 403, 403, 404, 404, 404, 404, 404, 404]),
+    ("POST /cases/{id}/progress-records/search", Some(r#"{"words": "訪問"}"#), [200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404]),
+    ("GET /cases/{id}/progress-entry", None, [200, 200, 200, 200, 200, 200, 403, 200, 404, 404, 404, 404, 404, 404]),
+    ("PUT /cases/{id}/progress-drafts", Some(r#"{"version": -1, "content": {"content": "訪問"}}"#), [409, 409, 409, 409, 409, 409, 403, 409, 404, 404, 404, 404, 404, 404]),
+    ("POST /cases/{id}/progress-drafts/{draft_id}/take", Some(r#"{"version": 1}"#), [404, 404, 404, 404, 404, 404, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("DELETE /cases/{id}/progress-drafts/{draft_id}", None, [404, 404, 404, 404, 404, 404, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("POST /cases/{id}/attachments", None, [400, 400, 400, 400, 400, 400, 403, 400, 404, 404, 404, 404, 404, 404]),
+    ("GET /cases/{id}/attachments/{attachment_id}", None, [200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 404]),
+    ("DELETE /cases/{id}/attachments/{attachment_id}", None, [404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]), // what an entry has goes by amendment
+    ("POST /progress-templates", Some(r#"{"name": "", "content": "訪問"}"#), [422, 422, 422, 422, 422, 422, 403, 422, 422, 403, 403, 403, 422, 403]),
+    ("DELETE /progress-templates/{id}", None, [404, 404, 404, 404, 404, 404, 403, 404, 404, 403, 403, 403, 404, 403]),
     ("GET /cases/{id}/similar", None, [200, 200, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
     ("POST /cases/{id}/sheets", Some(r#"{"form": "meeting"}"#), [201, 201, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     ("POST /cases/{id}/stage", Some(r#"{"stage": "assessing", "version": -1}"#), [409, 409, 403, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
@@ -174,6 +184,7 @@ const TABLE: &[Row] = &[
 struct Subjects {
     by_folder: BTreeMap<&'static str, String>,
     record: String,
+    attachment: String,
     agency: String,
 }
 
@@ -183,6 +194,19 @@ impl Subjects {
         let case = world.case(OPEN_CASE).await?;
         let records = coordinator
             .get(&format!("/cases/{}/progress-records", case.id))
+            .await?
+            .ok()?;
+        let attached = coordinator
+            .upload(
+                &format!("/cases/{}/attachments", case.id),
+                "鶸谷.txt",
+                "鶸谷です。".into(),
+            )
+            .await?
+            .ok()?;
+        let entry = json!({"performed_on": "2026-10-20", "method": "visit", "content": "訪問した。", "attachments": [attached["id"]]});
+        coordinator
+            .post(&format!("/cases/{}/progress-records", case.id), entry)
             .await?
             .ok()?;
         let transcript = coordinator
@@ -235,6 +259,7 @@ impl Subjects {
         Ok(Self {
             by_folder,
             record: text(&records["items"][0]["id"])?,
+            attachment: text(&attached["id"])?,
             agency: world.agency("青葉生活サポート").await?,
         })
     }
@@ -244,6 +269,8 @@ impl Subjects {
         let id = self.by_folder.get(folder).map_or("x", |id| id.as_str());
         let path = template
             .replace("{record_id}", &self.record)
+            .replace("{attachment_id}", &self.attachment)
+            .replace("{draft_id}", "x")
             .replace("{agency_id}", &self.agency)
             .replace("{channel}", "x")
             .replace("{other}", "nobody")

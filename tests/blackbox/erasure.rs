@@ -271,10 +271,21 @@ async fn plant(world: &World, case: &Case) -> Result<(Value, String, String)> {
         )
         .await?
         .ok()?;
+    // The text stands across two parts of the file.
+    let mut bytes = vec![b'x'; (256 << 10) - 4];
+    bytes.extend_from_slice(GONE.as_bytes());
+    let file = coordinator
+        .upload(
+            &format!("/cases/{}/attachments", case.id),
+            "記録.txt",
+            bytes,
+        )
+        .await?
+        .ok()?;
     let record = coordinator
         .post(
             &format!("/cases/{}/progress-records", case.id),
-            json!({"performed_on": "2026-10-20", "method": "visit", "content": format!("訪問。{GONE}とのこと。")}),
+            json!({"performed_on": "2026-10-20", "method": "visit", "content": format!("訪問。{GONE}とのこと。"), "attachments": [file["id"]]}),
         )
         .await?
         .ok()?;

@@ -16,6 +16,7 @@ mod many;
 mod merges;
 mod nodes;
 mod power;
+mod progress;
 mod search;
 mod sessions;
 mod statistics;

@@ -30,8 +30,8 @@ use axum::{
     Router, body::Bytes, extract::DefaultBodyLimit, http::header, middleware, routing::get,
 };
 use operations::{
-    accounts, agencies, audit, cases, documents, erasures, forms, memberships, network, persons,
-    postal_codes, session, similar, statistics, system, transcripts,
+    accounts, agencies, attachments, audit, cases, documents, erasures, forms, memberships,
+    network, persons, postal_codes, session, similar, statistics, system, transcripts,
 };
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
@@ -59,6 +59,8 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(cases::routes())
         .merge(operations::requests::routes())
         .merge(operations::process::routes())
+        .merge(attachments::routes())
+        .merge(operations::progress_templates::routes())
         .merge(documents::routes())
         .merge(operations::channels::routes())
         .merge(transcripts::routes())

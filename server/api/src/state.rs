@@ -43,6 +43,8 @@ pub struct ApiConfig {
     pub public_origin: Option<String>,
     /// TTF used in charts and pictures.
     pub font: Option<Arc<[u8]>>,
+    /// Largest attachment, in bytes.
+    pub attachment_bytes: usize,
 }
 
 #[derive(Clone)]

@@ -34,6 +34,8 @@ const RETRY: Duration = Duration::from_secs(30);
 const SWEEP: Duration = Duration::from_secs(300);
 /// The lists of cases are looked after this often.
 const CASE_LISTS: Duration = Duration::from_secs(60);
+/// Attachments that have not arrived whole after this long never will.
+const RECEIVED: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// Models that nobody has needed for this long are unloaded.
 const REST: Duration = Duration::from_secs(600);
 
@@ -359,6 +361,8 @@ async fn sweep_sessions(state: &AppState) -> store::Result<()> {
     let mut tx = state.db().write().await?;
     store::sessions::sweep(&mut tx).await?;
     store::rights::sweep(&mut tx).await?;
+    let before = domain::clock::instant_text(tx.now() - RECEIVED);
+    store::blobs::sweep(&mut tx, &before).await?;
     tx.commit().await
 }
 

@@ -56,6 +56,8 @@ pub struct Config {
     pub session_hours: u32,
     /// How many inferences may run at once.
     pub inference_sessions: usize,
+    /// Largest attachment of the 支援経過, in megabytes (1,000,000 bytes).
+    pub attachment_megabytes: u32,
     /// How the log of live documents is kept short.
     pub log: Log,
 }
@@ -101,6 +103,7 @@ impl Default for Config {
             idle_minutes: 30,
             session_hours: 12,
             inference_sessions: 2,
+            attachment_megabytes: 25,
             log: Log::default(),
         }
     }

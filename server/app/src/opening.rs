@@ -120,6 +120,7 @@ pub fn application(config: &Config, db: &Database) -> AppState {
             .collect(),
         public_origin: origin,
         font: assets(config).and_then(|assets| font(&assets)),
+        attachment_bytes: config.attachment_megabytes as usize * 1_000_000,
     };
     AppState::new(api, db.clone(), hub, log, engines)
 }

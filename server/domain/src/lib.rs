@@ -18,6 +18,7 @@ pub mod my_number;
 pub mod offset;
 pub mod process;
 pub mod request;
+pub mod progress_template;
 pub mod role;
 pub mod section;
 pub mod stage;

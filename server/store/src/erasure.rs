@@ -1124,6 +1124,8 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
         let (sqls, name): (&[&'static str], &str) = match object.kind {
             ErasedObject::ProgressRecord => (
                 &[
+                    "DELETE FROM blob_parts WHERE municipality_id = $1 AND blob_id IN (SELECT id FROM blobs WHERE municipality_id = $1 AND case_id = $2 AND record_id = $3)",
+                    "DELETE FROM blobs WHERE municipality_id = $1 AND case_id = $2 AND record_id = $3",
                     "DELETE FROM progress_amendments WHERE municipality_id = $1 AND record_id = $3 AND EXISTS (SELECT 1 FROM progress_records r WHERE r.municipality_id = $1 AND r.case_id = $2 AND r.id = $3)",
                     "DELETE FROM progress_agencies WHERE municipality_id = $1 AND record_id = $3 AND EXISTS (SELECT 1 FROM progress_records r WHERE r.municipality_id = $1 AND r.case_id = $2 AND r.id = $3)",
                     "DELETE FROM progress_persons WHERE municipality_id = $1 AND record_id = $3 AND EXISTS (SELECT 1 FROM progress_records r WHERE r.municipality_id = $1 AND r.case_id = $2 AND r.id = $3)",
@@ -1138,7 +1140,10 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
                 "transcripts",
             ),
             _ => (
-                &["DELETE FROM blobs WHERE municipality_id = $1 AND case_id = $2 AND id = $3"],
+                &[
+                    "DELETE FROM blob_parts WHERE municipality_id = $1 AND blob_id = $3 AND EXISTS (SELECT 1 FROM blobs b WHERE b.municipality_id = $1 AND b.case_id = $2 AND b.id = $3)",
+                    "DELETE FROM blobs WHERE municipality_id = $1 AND case_id = $2 AND id = $3",
+                ],
                 "attachments",
             ),
         };
@@ -1203,8 +1208,16 @@ pub(crate) async fn purge_case(
             "DELETE FROM case_facts WHERE municipality_id = $1 AND case_id = $2",
         ),
         (
+            "",
+            "DELETE FROM blob_parts WHERE municipality_id = $1 AND blob_id IN (SELECT id FROM blobs WHERE municipality_id = $1 AND case_id = $2)",
+        ),
+        (
             "attachments",
             "DELETE FROM blobs WHERE municipality_id = $1 AND case_id = $2",
+        ),
+        (
+            "",
+            "DELETE FROM progress_drafts WHERE municipality_id = $1 AND case_id = $2",
         ),
         (
             "derived",
@@ -1379,12 +1392,12 @@ async fn reseal(db: &Database, log: &DocumentLog, job: &mut Job) -> Result<()> {
         for former in &retired {
             loop {
                 let mut tx = db.write().await?;
-                let done =
+                let (done, more) =
                     sealed::reseal(&mut tx, &job.municipality, &purpose, former, BATCH).await?;
                 job.hold(&mut tx, LEASE).await?;
                 job.count("resealed", done as u64);
                 tx.commit().await?;
-                if done < BATCH {
+                if !more {
                     break;
                 }
                 // Whoever waits for the writer goes first.

@@ -8,6 +8,7 @@ use domain::id::{DocumentId, MunicipalityId};
 use domain::section::DocumentKind;
 use sqlx::Row;
 
+use crate::blobs;
 use crate::database::Database;
 use crate::documents_log::DocumentLog;
 use crate::erasure::Shapes;
@@ -69,7 +70,7 @@ impl Needle {
 
 /// Looks for a text in both databases: sealed columns opened, updates of documents decoded (what was
 /// deleted is in them as well, if it is still there), plain columns as they are. There is no search
-/// index on disk; vectors are stored with the text they were made from, which is looked at.
+/// index on disk; attachments as their bytes are (what a file compresses is not found); vectors are stored with the text they were made from, which is looked at.
 ///
 /// # Errors
 /// Database or keys away.
@@ -105,6 +106,16 @@ pub async fn find_text(
                 None => found.unreadable += 1,
             }
             Ok(())
+        })
+        .await?;
+        // A text may stand across two parts of an attachment.
+        let reach = 2 * text.len();
+        blobs::each_seam(&mut tx, &municipality.id, reach, |row, seam| {
+            if needle.in_bytes(seam) {
+                found
+                    .places
+                    .insert(format!("blob_parts.content_sealed\t{row}"));
+            }
         })
         .await?;
     }

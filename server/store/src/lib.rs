@@ -39,6 +39,8 @@ pub mod outbox;
 pub mod passed_on;
 pub mod persons;
 pub mod progress;
+pub mod progress_drafts;
+pub mod progress_templates;
 pub mod projections;
 pub mod reminders;
 pub mod requests;

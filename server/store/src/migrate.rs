@@ -44,6 +44,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "register",
         include_str!("../migrations/main/0030_register.sql"),
     ),
+    (
+        40,
+        "progress",
+        include_str!("../migrations/main/0040_progress.sql"),
+    ),
     (50, "flow", include_str!("../migrations/main/0050_flow.sql")),
     (
         70,

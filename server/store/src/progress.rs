@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
 
+use crate::blobs::Blob;
 use crate::cases::{CaseAccess, Named};
 use crate::database::{Tx, placeholders};
 use crate::error::{Result, StoreError};
@@ -72,6 +73,12 @@ pub struct NewProgress {
     #[serde(default)]
     pub agencies: Vec<AgencyId>,
     pub content: serde_json::Map<String, serde_json::Value>,
+    /// Attachments of the writer that wait for this entry.
+    #[serde(default)]
+    pub attachments: Vec<String>,
+    /// The draft it was written in: gone with it.
+    #[serde(default)]
+    pub draft: Option<String>,
 }
 
 /// An amendment (訂正・追記).
@@ -99,8 +106,93 @@ pub struct ProgressRecord {
     /// `None`: withheld from a masked reader.
     pub content: Option<serde_json::Map<String, serde_json::Value>>,
     pub amendments: Vec<Amendment>,
+    /// Empty for masked readers.
+    pub attachments: Vec<Blob>,
     pub recorded_at: String,
 }
+
+/// Attachments that an amendment adds and takes away, by id.
+#[derive(Debug, Clone, Default)]
+pub struct Attached {
+    pub add: Vec<String>,
+    pub remove: Vec<String>,
+}
+
+/// What narrows down the entries of a case. Each condition is compared with what the caller sees.
+#[derive(Debug, Clone, Default)]
+pub struct ProgressQuery {
+    pub from: Option<Date>,
+    pub to: Option<Date>,
+    /// Codes of `log_method`; empty = all, and so for the lists that follow.
+    pub methods: Vec<String>,
+    pub staff: Vec<AccountId>,
+    pub agencies: Vec<AgencyId>,
+    /// Entries about one of these persons, or about everybody. An entry that is seen masked is about
+    /// nobody in particular, and not found by this.
+    pub persons: Vec<PersonId>,
+    /// Where an earlier page ended.
+    pub cursor: Option<String>,
+    /// At most 200.
+    pub limit: usize,
+}
+
+/// What there is to choose from among the entries that the caller sees.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProgressChoices {
+    pub methods: BTreeSet<String>,
+    pub staff: Vec<Named>,
+    pub agencies: Vec<Named>,
+    /// Persons whom entries that the caller reads in the original are about.
+    pub persons: BTreeSet<PersonId>,
+}
+
+/// A page of entries, the newest first.
+#[derive(Debug, Clone)]
+pub struct ProgressPage {
+    pub items: Vec<ProgressRecord>,
+    pub next_cursor: Option<String>,
+    /// Entries that match and that the caller sees.
+    pub total: usize,
+    /// Without a cursor only.
+    pub choices: Option<ProgressChoices>,
+}
+
+/// An entry before its content is opened.
+#[derive(Debug, Clone)]
+struct Head {
+    id: ProgressRecordId,
+    performed_on: String,
+    recorded_at: String,
+    method: String,
+    agency: AgencyId,
+    account: AccountId,
+    visibility: Visibility,
+    subjects: Vec<PersonId>,
+    level: Level,
+}
+
+impl Head {
+    fn place(&self) -> (&str, &str, &str) {
+        (&self.performed_on, &self.recorded_at, self.id.as_str())
+    }
+
+    fn matches(&self, query: &ProgressQuery) -> bool {
+        let day = |day: Date| day.to_string();
+        let within = query.from.is_none_or(|from| self.performed_on >= day(from))
+            && query.to.is_none_or(|to| self.performed_on <= day(to));
+        within
+            && (query.methods.is_empty() || query.methods.contains(&self.method))
+            && (query.staff.is_empty() || query.staff.contains(&self.account))
+            && (query.agencies.is_empty() || query.agencies.contains(&self.agency))
+            && (query.persons.is_empty()
+                || self.level >= Level::Read
+                    && (self.subjects.is_empty()
+                        || self.subjects.iter().any(|one| query.persons.contains(one))))
+    }
+}
+
+/// Decides by content whether an entry is looked for.
+pub type Looks<'a> = &'a (dyn Fn(&ProgressRecord) -> bool + Send + Sync);
 
 /// An entry whose texts must go through the masker before the caller sees them.
 #[derive(Clone)]
@@ -138,6 +230,33 @@ impl std::fmt::Debug for EntryToMask {
 
 /// The texts of an entry, or of an amendment, that masked readers get (masked).
 pub(crate) const MASKED_TEXTS: [&str; 3] = ["title", "content", "reason"];
+
+/// Entries whose contents are in memory at once while one looks for words.
+const OPENED_AT_ONCE: usize = 300;
+
+const CONTENTS: &str =
+    "SELECT id, content_sealed FROM progress_records WHERE municipality_id = $1 AND id IN";
+const AMENDMENTS: &str = "SELECT id, record_id, agency_id, account_id, recorded_at, content_sealed FROM progress_amendments \
+     WHERE municipality_id = $1 AND record_id IN";
+
+/// The rows of these entries, in the order in which they were recorded.
+async fn rows_of(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    select: &'static str,
+    ids: &[&str],
+) -> Result<Vec<sqlx::any::AnyRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list = placeholders(2, ids.len());
+    let sql = format!("{select} ({list}) ORDER BY recorded_at, id");
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
+    for id in ids {
+        query = query.bind((*id).to_owned());
+    }
+    Ok(query.fetch_all(tx.conn()).await?)
+}
 
 /// 機微メモ: never leaves the writing agency.
 pub(crate) const PRIVATE: &str = "private_note";
@@ -193,6 +312,7 @@ async fn about(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     case: &CaseId,
+    only: Option<&ProgressRecordId>,
 ) -> Result<(
     BTreeMap<String, Vec<PersonId>>,
     BTreeMap<String, Vec<AgencyId>>,
@@ -205,11 +325,12 @@ async fn about(
     ] {
         let sql = format!(
             "SELECT x.record_id, x.{column} AS subject FROM {table} x JOIN progress_records r \
-             ON r.municipality_id = x.municipality_id AND r.id = x.record_id WHERE r.municipality_id = $1 AND r.case_id = $2"
+             ON r.municipality_id = x.municipality_id AND r.id = x.record_id WHERE r.municipality_id = $1 AND r.case_id = $2 AND ($3 = '' OR r.id = $3)"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(municipality.as_str())
             .bind(case.as_str())
+            .bind(only.map_or("", ProgressRecordId::as_str))
             .fetch_all(tx.conn())
             .await?;
         for row in rows {
@@ -290,7 +411,7 @@ pub(crate) async fn last_written(
                 let case = CaseId(row.try_get("case_id")?);
                 let record: String = row.try_get("one")?;
                 if !record.is_empty() && !readers.contains_key(&case) {
-                    readers.insert(case.clone(), about(tx, municipality, &case).await?);
+                    readers.insert(case.clone(), about(tx, municipality, &case, None).await?);
                 }
                 let (subjects, named) = match readers.get(&case) {
                     Some((persons, named)) if !record.is_empty() => (
@@ -397,6 +518,10 @@ impl CaseAccess {
                 .execute(tx.conn())
                 .await?;
         }
+        self.attach(tx, &id, &new.attachments).await?;
+        if let Some(draft) = &new.draft {
+            self.end_progress_draft(tx, draft).await?;
+        }
         self.announce(tx, "case.progress");
         Ok(id)
     }
@@ -406,7 +531,8 @@ impl CaseAccess {
     /// # Errors
     /// Database away.
     pub async fn progress_records(&self, tx: &mut Tx) -> Result<Vec<ProgressRecord>> {
-        self.load_progress(tx, None).await
+        let heads = self.heads(tx, None).await?;
+        self.opened(tx, &heads).await
     }
 
     /// One entry, if the caller may see it.
@@ -418,138 +544,196 @@ impl CaseAccess {
         tx: &mut Tx,
         id: &ProgressRecordId,
     ) -> Result<Option<ProgressRecord>> {
-        Ok(self.load_progress(tx, Some(id)).await?.pop())
+        let heads = self.heads(tx, Some(id)).await?;
+        Ok(self.opened(tx, &heads).await?.pop())
     }
 
-    async fn load_progress(
+    /// The caller's level on an entry; `None` when there is none for the caller.
+    pub(crate) async fn progress_level(
         &self,
         tx: &mut Tx,
-        only: Option<&ProgressRecordId>,
-    ) -> Result<Vec<ProgressRecord>> {
+        id: &ProgressRecordId,
+    ) -> Result<Option<Level>> {
+        Ok(self
+            .heads(tx, Some(id))
+            .await?
+            .first()
+            .map(|head| head.level))
+    }
+
+    /// A page of the entries the caller may see, the newest first. The policy speaks before anything is
+    /// compared, counted or offered as a choice; `looks` decides on content as the caller sees it.
+    ///
+    /// # Errors
+    /// `cursor` malformed, database away.
+    pub async fn progress_page(
+        &self,
+        tx: &mut Tx,
+        query: &ProgressQuery,
+        looks: Option<Looks<'_>>,
+    ) -> Result<ProgressPage> {
+        let heads = self.heads(tx, None).await?;
+        let choices = match query.cursor {
+            None => Some(self.choices(tx, &heads).await?),
+            Some(_) => None,
+        };
+        let mut found: Vec<Head> = heads
+            .into_iter()
+            .filter(|head| head.matches(query))
+            .collect();
+        if let Some(looks) = looks {
+            let mut kept = BTreeSet::new();
+            for chunk in found.chunks(OPENED_AT_ONCE) {
+                let opened = self.opened(tx, chunk).await?;
+                kept.extend(
+                    opened
+                        .into_iter()
+                        .filter(|one| looks(one))
+                        .map(|one| one.id),
+                );
+            }
+            found.retain(|head| kept.contains(&head.id));
+        }
+        let total = found.len();
+        let start = match query.cursor.as_deref() {
+            None => 0,
+            Some(cursor) => {
+                let mut parts = cursor.splitn(3, '~');
+                let (Some(day), Some(at), Some(id)) = (parts.next(), parts.next(), parts.next())
+                else {
+                    return Err(StoreError::Invalid("cursor"));
+                };
+                found.partition_point(|head| head.place() >= (day, at, id))
+            }
+        };
+        let rest = found.get(start..).unwrap_or_default();
+        let page = rest.get(..query.limit.clamp(1, 200)).unwrap_or(rest);
+        let next_cursor = page.last().filter(|_| page.len() < rest.len()).map(|head| {
+            let (day, at, id) = head.place();
+            format!("{day}~{at}~{id}")
+        });
+        Ok(ProgressPage {
+            items: self.opened(tx, page).await?,
+            next_cursor,
+            total,
+            choices,
+        })
+    }
+
+    /// The last entry that the caller wrote in this case: what is offered again.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn last_own_progress(&self, tx: &mut Tx) -> Result<Option<ProgressRecord>> {
+        let id: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM progress_records WHERE municipality_id = $1 AND case_id = $2 AND account_id = $3 AND agency_id = $4 \
+             ORDER BY recorded_at DESC, id DESC LIMIT 1",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.id().as_str())
+        .bind(self.caller.viewer.account.as_str())
+        .bind(self.caller.viewer.agency.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+        match id {
+            Some(id) => self.progress_record(tx, &ProgressRecordId(id)).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn choices(&self, tx: &mut Tx, heads: &[Head]) -> Result<ProgressChoices> {
+        let municipality = self.municipality().clone();
+        let staff: BTreeSet<AccountId> = heads.iter().map(|head| head.account.clone()).collect();
+        let staff: Vec<AccountId> = staff.into_iter().collect();
+        let agencies: BTreeSet<&AgencyId> = heads.iter().map(|head| &head.agency).collect();
+        let known = agencies::by_id(tx, &municipality).await?;
+        let mut names: Vec<Named> = accounts::names(tx, &municipality, &staff)
+            .await?
+            .into_iter()
+            .map(|(id, name)| Named { id: id.0, name })
+            .collect();
+        names.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(ProgressChoices {
+            methods: heads.iter().map(|head| head.method.clone()).collect(),
+            staff: names,
+            agencies: agencies
+                .into_iter()
+                .filter_map(|id| known.get(id))
+                .map(|agency| Named {
+                    id: agency.id.0.clone(),
+                    name: agency.name.clone(),
+                })
+                .collect(),
+            persons: heads
+                .iter()
+                .filter(|head| head.level >= Level::Read)
+                .flat_map(|head| head.subjects.iter().cloned())
+                .collect(),
+        })
+    }
+
+    /// Which entries the caller sees, and how, the newest first.
+    async fn heads(&self, tx: &mut Tx, only: Option<&ProgressRecordId>) -> Result<Vec<Head>> {
         // The section must be shown at all; an agency still sees its own entries in it.
         if self.decision(Section::Progress).level == Level::None {
             return Ok(Vec::new());
         }
         let municipality = self.facts.municipality.clone();
-        let case = self.facts.case.as_str();
-        let (persons, named) = about(tx, &municipality, &self.facts.case).await?;
+        let (mut persons, named) = about(tx, &municipality, &self.facts.case, only).await?;
         let rows = sqlx::query(
-            "SELECT * FROM progress_records WHERE municipality_id = $1 AND case_id = $2 AND ($3 = '' OR id = $3) \
-             ORDER BY performed_on DESC, recorded_at DESC, id DESC",
+            "SELECT id, performed_on, recorded_at, method, agency_id, account_id, visibility FROM progress_records \
+             WHERE municipality_id = $1 AND case_id = $2 AND ($3 = '' OR id = $3) ORDER BY performed_on DESC, recorded_at DESC, id DESC",
         )
         .bind(municipality.as_str())
-        .bind(case)
+        .bind(self.facts.case.as_str())
         .bind(only.map_or("", ProgressRecordId::as_str))
         .fetch_all(tx.conn())
         .await?;
-        let known = agencies::by_id(tx, &municipality).await?;
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
             let id = ProgressRecordId(row.try_get("id")?);
             let agency = AgencyId(row.try_get("agency_id")?);
             let visibility = Visibility::parse(&row.try_get::<String, _>("visibility")?)?;
-            let subjects = persons.get(id.as_str()).cloned().unwrap_or_default();
-            let empty = Vec::new();
-            if !self.sees_entry(
-                &agency,
-                visibility,
-                named.get(id.as_str()).unwrap_or(&empty),
-            ) {
+            let subjects = persons.remove(id.as_str()).unwrap_or_default();
+            let named = named.get(id.as_str()).map_or(&[][..], Vec::as_slice);
+            if !self.sees_entry(&agency, visibility, named) {
                 continue;
             }
             let level = entry_level(&self.caller.viewer, &self.facts, &agency, subjects.clone());
             if level == Level::None {
                 continue;
             }
-            let own = agency == self.caller.viewer.agency;
-            let content = if level >= Level::Read {
-                let sealed: Vec<u8> = row.try_get("content_sealed")?;
-                let mut content: serde_json::Map<String, serde_json::Value> = tx
-                    .open_json(
-                        &municipality,
-                        "progress_records.content",
-                        id.as_str(),
-                        &sealed,
-                    )
-                    .await?;
-                if !own {
-                    content.remove(PRIVATE);
-                }
-                Some(content)
-            } else {
-                None
-            };
-            out.push(ProgressRecord {
-                performed_on: date(&row.try_get::<String, _>("performed_on")?)?,
+            out.push(Head {
+                performed_on: row.try_get("performed_on")?,
+                recorded_at: row.try_get("recorded_at")?,
                 method: row.try_get("method")?,
-                account: Named {
-                    id: row.try_get("account_id")?,
-                    name: String::new(),
-                },
-                agency: Named {
-                    name: known
-                        .get(&agency)
-                        .map_or_else(String::new, |agency| agency.name.clone()),
-                    id: agency.0,
-                },
+                account: AccountId(row.try_get("account_id")?),
+                agency,
                 visibility,
-                persons: (level >= Level::Read).then_some(subjects),
+                subjects,
                 level,
-                content,
-                amendments: Vec::new(),
-                recorded_at: row.try_get("recorded_at")?,
                 id,
             });
         }
-        let rows = sqlx::query(
-            "SELECT a.* FROM progress_amendments a JOIN progress_records r ON r.municipality_id = a.municipality_id AND r.id = a.record_id \
-             WHERE r.municipality_id = $1 AND r.case_id = $2 ORDER BY a.recorded_at, a.id",
-        )
-        .bind(municipality.as_str())
-        .bind(case)
-        .fetch_all(tx.conn())
-        .await?;
-        for row in &rows {
-            let record: String = row.try_get("record_id")?;
-            let Some(entry) = out
-                .iter_mut()
-                .find(|entry| entry.id.as_str() == record && entry.level >= Level::Read)
-            else {
-                continue;
-            };
-            let id: String = row.try_get("id")?;
-            let mut content: serde_json::Map<String, serde_json::Value> = tx
-                .open_json(
-                    &municipality,
-                    "progress_amendments.content",
-                    &id,
-                    &row.try_get::<Vec<u8>, _>("content_sealed")?,
-                )
-                .await?;
-            // 機微メモ of an amendment belong to the agency that amended, not to the one that wrote the entry.
-            if row.try_get::<String, _>("agency_id")? != self.caller.viewer.agency.as_str() {
-                content.remove(PRIVATE);
-            }
-            entry.amendments.push(Amendment {
-                id,
-                account: Named {
-                    id: row.try_get("account_id")?,
-                    name: String::new(),
-                },
-                recorded_at: row.try_get("recorded_at")?,
-                content,
-            });
+        Ok(out)
+    }
+
+    /// Opens entries that the caller sees, in their order. What is seen masked stays closed.
+    async fn opened(&self, tx: &mut Tx, heads: &[Head]) -> Result<Vec<ProgressRecord>> {
+        let mut out = Vec::with_capacity(heads.len());
+        for chunk in heads.chunks(OPENED_AT_ONCE) {
+            out.extend(self.opened_at_once(tx, chunk).await?);
         }
-        let staff: std::collections::BTreeSet<AccountId> = out
+        let staff: BTreeSet<AccountId> = out
             .iter()
-            .flat_map(|entry| {
+            .flat_map(|entry: &ProgressRecord| {
                 std::iter::once(&entry.account)
                     .chain(entry.amendments.iter().map(|amendment| &amendment.account))
             })
             .map(|named| AccountId::from(named.id.as_str()))
             .collect();
-        let names =
-            accounts::names(tx, &municipality, &staff.into_iter().collect::<Vec<_>>()).await?;
+        let staff: Vec<AccountId> = staff.into_iter().collect();
+        let names = accounts::names(tx, self.municipality(), &staff).await?;
         let name = |named: &mut Named| {
             named.name = names
                 .get(&AccountId::from(named.id.as_str()))
@@ -566,6 +750,81 @@ impl CaseAccess {
         Ok(out)
     }
 
+    async fn opened_at_once(&self, tx: &mut Tx, heads: &[Head]) -> Result<Vec<ProgressRecord>> {
+        let municipality = self.facts.municipality.clone();
+        let read: Vec<&str> = heads
+            .iter()
+            .filter(|head| head.level >= Level::Read)
+            .map(|head| head.id.as_str())
+            .collect();
+        let mut contents = BTreeMap::new();
+        for row in rows_of(tx, &municipality, CONTENTS, &read).await? {
+            let id: String = row.try_get("id")?;
+            let sealed: Vec<u8> = row.try_get("content_sealed")?;
+            let content: serde_json::Map<String, serde_json::Value> = tx
+                .open_json(&municipality, "progress_records.content", &id, &sealed)
+                .await?;
+            contents.insert(id, content);
+        }
+        let mut amendments: BTreeMap<String, Vec<Amendment>> = BTreeMap::new();
+        for row in rows_of(tx, &municipality, AMENDMENTS, &read).await? {
+            let id: String = row.try_get("id")?;
+            let sealed: Vec<u8> = row.try_get("content_sealed")?;
+            let mut content: serde_json::Map<String, serde_json::Value> = tx
+                .open_json(&municipality, "progress_amendments.content", &id, &sealed)
+                .await?;
+            // 機微メモ of an amendment belong to the agency that amended, not to the one that wrote the entry.
+            if row.try_get::<String, _>("agency_id")? != self.caller.viewer.agency.as_str() {
+                content.remove(PRIVATE);
+            }
+            let record: String = row.try_get("record_id")?;
+            amendments.entry(record).or_default().push(Amendment {
+                id,
+                account: Named {
+                    id: row.try_get("account_id")?,
+                    name: String::new(),
+                },
+                recorded_at: row.try_get("recorded_at")?,
+                content,
+            });
+        }
+        let mut attachments = self.blobs_of(tx, &read).await?;
+        let known = agencies::by_id(tx, &municipality).await?;
+        let mut out = Vec::with_capacity(heads.len());
+        for head in heads {
+            let id = head.id.as_str();
+            let mut content = contents.remove(id);
+            if head.agency != self.caller.viewer.agency
+                && let Some(content) = &mut content
+            {
+                content.remove(PRIVATE);
+            }
+            out.push(ProgressRecord {
+                performed_on: date(&head.performed_on)?,
+                method: head.method.clone(),
+                account: Named {
+                    id: head.account.0.clone(),
+                    name: String::new(),
+                },
+                agency: Named {
+                    name: known
+                        .get(&head.agency)
+                        .map_or_else(String::new, |agency| agency.name.clone()),
+                    id: head.agency.0.clone(),
+                },
+                visibility: head.visibility,
+                persons: (head.level >= Level::Read).then(|| head.subjects.clone()),
+                level: head.level,
+                content,
+                amendments: amendments.remove(id).unwrap_or_default(),
+                attachments: attachments.remove(id).unwrap_or_default(),
+                recorded_at: head.recorded_at.clone(),
+                id: head.id.clone(),
+            });
+        }
+        Ok(out)
+    }
+
     /// What the masker needs to show the caller the entries that the caller sees masked: their texts,
     /// and the register. For masking only; none of it is shown as it is. `None`: no such entries.
     ///
@@ -573,11 +832,11 @@ impl CaseAccess {
     /// Database away.
     pub async fn masked_progress(&self, tx: &mut Tx) -> Result<Option<ProgressToMask>> {
         let municipality = self.facts.municipality.clone();
-        let seen: Vec<ProgressRecord> = self
-            .load_progress(tx, None)
+        let seen: Vec<Head> = self
+            .heads(tx, None)
             .await?
             .into_iter()
-            .filter(|record| record.level == Level::Masked)
+            .filter(|head| head.level == Level::Masked)
             .collect();
         if seen.is_empty() {
             return Ok(None);
@@ -587,10 +846,12 @@ impl CaseAccess {
             .bind(self.facts.case.as_str())
             .fetch_all(tx.conn())
             .await?;
+        let by_id: BTreeMap<&str, &Head> =
+            seen.iter().map(|head| (head.id.as_str(), head)).collect();
         let mut entries = Vec::with_capacity(seen.len());
         for row in &rows {
             let id = ProgressRecordId(row.try_get("id")?);
-            let Some(record) = seen.iter().find(|record| record.id == id) else {
+            let Some(record) = by_id.get(id.as_str()) else {
                 continue;
             };
             let mut content: serde_json::Map<String, serde_json::Value> = tx
@@ -603,7 +864,7 @@ impl CaseAccess {
                 .await?;
             content.retain(|field, _| MASKED_TEXTS.contains(&field.as_str()));
             entries.push(EntryToMask {
-                performed_on: record.performed_on,
+                performed_on: date(&record.performed_on)?,
                 recorded_at: record.recorded_at.clone(),
                 content,
                 amendments: Vec::new(),
@@ -618,10 +879,15 @@ impl CaseAccess {
         .bind(self.facts.case.as_str())
         .fetch_all(tx.conn())
         .await?;
-        let mut staff = std::collections::BTreeSet::new();
+        let mut staff = BTreeSet::new();
+        let at: BTreeMap<String, usize> = entries
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| (entry.id.0.clone(), at))
+            .collect();
         for row in &rows {
             let record: String = row.try_get("record_id")?;
-            let Some(entry) = entries.iter_mut().find(|entry| entry.id.as_str() == record) else {
+            let Some(entry) = at.get(&record).and_then(|at| entries.get_mut(*at)) else {
                 continue;
             };
             let id: String = row.try_get("id")?;
@@ -712,7 +978,8 @@ impl CaseAccess {
         Ok(material)
     }
 
-    /// Amends an entry of the own agency; the coordinator in charge may amend any it reads.
+    /// Amends an entry of the own agency; the coordinator in charge may amend any it reads. Attachments
+    /// of the caller are added, or taken away with their content; the amendment keeps their names.
     ///
     /// # Errors
     /// Forbidden, unknown, or without a reason.
@@ -721,6 +988,7 @@ impl CaseAccess {
         tx: &mut Tx,
         id: &ProgressRecordId,
         content: &serde_json::Map<String, serde_json::Value>,
+        attachments: &Attached,
     ) -> Result<String> {
         let entry = self
             .progress_record(tx, id)
@@ -741,6 +1009,18 @@ impl CaseAccess {
         if reason.is_empty() {
             return Err(StoreError::Invalid("reason"));
         }
+        let mut content = content.clone();
+        let mut removed = Vec::with_capacity(attachments.remove.len());
+        for blob in &attachments.remove {
+            removed.push(self.detach(tx, id, blob).await?);
+        }
+        let added = self.attach(tx, id, &attachments.add).await?;
+        for (field, blobs) in [("attached", added), ("detached", removed)] {
+            if !blobs.is_empty() {
+                let names: Vec<String> = blobs.into_iter().map(|blob| blob.name).collect();
+                content.insert(field.to_owned(), names.into());
+            }
+        }
         let amendment: String = tx.database().fresh();
         let sealed = tx
             .seal_json(
@@ -748,7 +1028,7 @@ impl CaseAccess {
                 &self.purpose(),
                 "progress_amendments.content",
                 &amendment,
-                content,
+                &content,
             )
             .await?;
         let now = tx.now_text();

@@ -50,6 +50,11 @@ const BY_RECORD: Owner = Owner::Case(
     "record_id IN (SELECT id FROM progress_records WHERE municipality_id = $1 AND case_id = $2)",
 );
 
+const BY_BLOB: Owner =
+    Owner::Case("blob_id IN (SELECT id FROM blobs WHERE municipality_id = $1 AND case_id = $2)");
+/// Values of these columns are large: so many are in memory at once.
+const LARGE: &[(&str, usize)] = &[("blobs.content", 16), ("blob_parts.content", 16)];
+
 const fn column(
     table: &'static str,
     column: &'static str,
@@ -70,6 +75,8 @@ const fn column(
 const COLUMNS: &[Column] = &[
     column("accounts", "totp_sealed", "accounts.totp", ID, Owner::Other),
     column("audit", "terms_sealed", "audit.terms", &[Key::Number("seq")], Owner::Other),
+    column("blob_parts", "content_sealed", "blob_parts.content",
+        &[Key::Text("blob_id"), Key::Number("number")], BY_BLOB),
     column("blobs", "name_sealed", "blobs.name", ID, BY_CASE),
     column("blobs", "content_sealed", "blobs.content", ID, BY_CASE),
     column("case_exclusions", "reason_sealed", "case_exclusions.reason",
@@ -95,7 +102,9 @@ const COLUMNS: &[Column] = &[
     column("person_merges", "reason_sealed", "person_merges.reason", ID, Owner::Other),
     column("person_merges", "journal_sealed", "person_merges.journal", ID, Owner::Other),
     column("progress_amendments", "content_sealed", "progress_amendments.content", ID, BY_RECORD),
+    column("progress_drafts", "content_sealed", "progress_drafts.content", ID, BY_CASE),
     column("progress_records", "content_sealed", "progress_records.content", ID, BY_CASE),
+    column("progress_templates", "content_sealed", "progress_templates.content", ID, Owner::Other),
     column("saved_searches", "content_sealed", "saved_searches.content", ID, Owner::Other),
     column("sessions", "enrolment_sealed", "sessions.enrolment", ID, Owner::Other),
     column("transcripts", "content_sealed", "transcripts.content", ID, BY_CASE),
@@ -114,6 +123,14 @@ impl Column {
             (Owner::Document, Purpose::Note(_)) => Some("document_id = $2"),
             _ => None,
         }
+    }
+
+    /// At most this many values of the column are read at once.
+    fn page(&self, wanted: usize) -> usize {
+        LARGE
+            .iter()
+            .find(|(place, _)| *place == self.place)
+            .map_or(wanted, |(_, most)| wanted.min(*most))
     }
 
     fn key_list(&self) -> String {
@@ -176,7 +193,7 @@ fn key_bytes(key: &DataKeyId) -> Result<Vec<u8>> {
 }
 
 /// Seals up to `limit` values of a case or note that stand under `former` anew, under the active key.
-/// Returns how many there were: less than `limit` means that none is left.
+/// Returns how many there were, and whether some may be left.
 ///
 /// # Errors
 /// Database away, a value that does not open.
@@ -186,61 +203,76 @@ pub(crate) async fn reseal(
     purpose: &Purpose,
     former: &DataKeyId,
     limit: usize,
-) -> Result<usize> {
+) -> Result<(usize, bool)> {
     let mut done = 0;
+    let mut more = false;
     for column in COLUMNS {
         let Some(condition) = column.condition(purpose) else {
             continue;
         };
         if done >= limit {
+            more = true;
             break;
         }
         let (table, name, keys) = (column.table, column.column, column.key_list());
         let sql = format!(
             "SELECT {keys}, {name} FROM {table} WHERE municipality_id = $1 AND {condition} AND substr({name}, 2, 16) = $3 LIMIT $4"
         );
+        let page = column.page(limit - done);
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(municipality.as_str())
             .bind(owner_of(purpose))
             .bind(key_bytes(former)?)
-            .bind(i64::try_from(limit - done).unwrap_or(i64::MAX))
+            .bind(i64::try_from(page).unwrap_or(i64::MAX))
             .fetch_all(tx.conn())
             .await?;
-        for row in &rows {
-            let (values, place) = column.key_of(row)?;
-            let record: Vec<u8> = row.try_get(name)?;
-            let plain = zeroize::Zeroizing::new(
-                tx.open(municipality, column.place, &place, &record).await?,
-            );
-            let sealed = tx
-                .seal(municipality, purpose, column.place, &place, &plain)
-                .await?;
-            let wheres: Vec<String> = column
-                .keys
-                .iter()
-                .enumerate()
-                .map(|(n, key)| format!("{} = ${}", key.name(), n + 4))
-                .collect();
-            // What somebody else wrote meanwhile stands under the active key already.
-            let sql = format!(
-                "UPDATE {table} SET {name} = $2 WHERE municipality_id = $1 AND {name} = $3 AND {}",
-                wheres.join(" AND ")
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql))
-                .bind(municipality.as_str())
-                .bind(sealed)
-                .bind(record);
-            for value in values {
-                query = match value {
-                    KeyValue::Text(text) => query.bind(text),
-                    KeyValue::Number(number) => query.bind(number),
-                };
-            }
-            query.execute(tx.conn()).await?;
-            done += 1;
-        }
+        more |= rows.len() == page;
+        done += reseal_rows(tx, municipality, purpose, column, &rows).await?;
     }
-    Ok(done)
+    Ok((done, more))
+}
+
+/// Seals the values of these rows anew, under the active key. Returns how many there were.
+async fn reseal_rows(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    purpose: &Purpose,
+    column: &Column,
+    rows: &[sqlx::any::AnyRow],
+) -> Result<usize> {
+    let (table, name) = (column.table, column.column);
+    for row in rows {
+        let (values, place) = column.key_of(row)?;
+        let record: Vec<u8> = row.try_get(name)?;
+        let plain =
+            zeroize::Zeroizing::new(tx.open(municipality, column.place, &place, &record).await?);
+        let sealed = tx
+            .seal(municipality, purpose, column.place, &place, &plain)
+            .await?;
+        let wheres: Vec<String> = column
+            .keys
+            .iter()
+            .enumerate()
+            .map(|(n, key)| format!("{} = ${}", key.name(), n + 4))
+            .collect();
+        // What somebody else wrote meanwhile stands under the active key already.
+        let sql = format!(
+            "UPDATE {table} SET {name} = $2 WHERE municipality_id = $1 AND {name} = $3 AND {}",
+            wheres.join(" AND ")
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(municipality.as_str())
+            .bind(sealed)
+            .bind(record);
+        for value in values {
+            query = match value {
+                KeyValue::Text(text) => query.bind(text),
+                KeyValue::Number(number) => query.bind(number),
+            };
+        }
+        query.execute(tx.conn()).await?;
+    }
+    Ok(rows.len())
 }
 
 /// How many values of a case or note stand under a key.
@@ -293,8 +325,8 @@ pub async fn each(
     municipality: &MunicipalityId,
     mut look: impl FnMut(Opened) -> Result<()>,
 ) -> Result<()> {
-    const PAGE: i64 = 500;
     for column in COLUMNS {
+        let page = column.page(500);
         let (table, name, keys) = (column.table, column.column, column.key_list());
         let sql = format!(
             "SELECT {keys}, {name} FROM {table} WHERE municipality_id = $1 ORDER BY {keys} LIMIT $2 OFFSET $3"
@@ -303,7 +335,7 @@ pub async fn each(
         loop {
             let rows = sqlx::query(AssertSqlSafe(sql.clone()))
                 .bind(municipality.as_str())
-                .bind(PAGE)
+                .bind(i64::try_from(page).unwrap_or(i64::MAX))
                 .bind(seen)
                 .fetch_all(tx.conn())
                 .await?;
@@ -325,7 +357,7 @@ pub async fn each(
                     plain,
                 })?;
             }
-            if rows.len() < PAGE as usize {
+            if rows.len() < page {
                 break;
             }
         }

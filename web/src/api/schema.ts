@@ -304,6 +304,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a file for an entry that is being written. Name and content are kept sealed. PDF, PNG, JPEG,
+         *     HEIC, TXT, CSV, DOCX and XLSX are taken, by content and by the ending of the name.
+         */
+        post: operations["post_cases_id_attachments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/attachments/{attachment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An attachment of an entry that the caller reads in the original, or one of the caller's that waits
+         *     for its entry. Anybody else learns nothing of it.
+         */
+        get: operations["get_cases_id_attachments_attachment_id"];
+        put?: never;
+        post?: never;
+        /** Give up an attachment of the caller that waits for its entry. */
+        delete: operations["delete_cases_id_attachments_attachment_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/consents": {
         parameters: {
             query?: never;
@@ -478,6 +519,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/progress-drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keep what is being written. It is on disk when the answer comes. */
+        put: operations["put_cases_id_progress_drafts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/progress-drafts/{draft_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Throw the own draft away, with the attachments that wait for it. */
+        delete: operations["delete_cases_id_progress_drafts_draft_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/progress-drafts/{draft_id}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a colleague's draft. */
+        post: operations["post_cases_id_progress_drafts_draft_id_take"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/progress-entry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Templates, last values, items of the newest plan, and drafts. */
+        get: operations["get_cases_id_progress_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/progress-records": {
         parameters: {
             query?: never;
@@ -493,6 +602,23 @@ export interface paths {
         put?: never;
         /** Add an entry of the own agency. */
         post: operations["post_cases_id_progress_records"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/progress-records/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The entries that are looked for, the newest first. In a body, for words may be names. */
+        post: operations["post_cases_id_progress_records_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1281,6 +1407,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/progress-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep a template for oneself, or for the own agency. Nothing personal belongs in it. */
+        post: operations["post_progress_templates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/progress-templates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget a template: one's own, or one of the agency by its manager. */
+        delete: operations["delete_progress_templates_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/search": {
         parameters: {
             query?: never;
@@ -1763,8 +1923,17 @@ export interface components {
         AddProgress: {
             /** @description With `custom`: who sees it besides the own agency. */
             agencies?: string[];
+            /** @description Attachments that were sent before and wait for this entry. */
+            attachments?: string[];
             content: string;
+            /**
+             * @description The draft it was written in. When that is gone the answer is 409 `draft_gone`, and nothing is
+             *     recorded: what was finalised on one screen is not finalised a second time on another.
+             */
+            draft_id?: string | null;
             ended_at?: string | null;
+            /** @description Agencies of the municipality that took part. */
+            involved_agencies?: string[];
             /** @description Option list `org_type`. */
             involved_orgs?: string[];
             /** @description Option list `log_kind`. */
@@ -1783,6 +1952,8 @@ export interface components {
             /** @description Whom it is about; empty = everybody in the case. */
             persons?: string[];
             plan_item?: string | null;
+            /** @description Items of plans that the entry belongs to. */
+            plan_items?: components["schemas"]["PlanItemRef"][];
             /** @description 機微メモ: never leaves the own agency. */
             private_note?: string | null;
             title?: string | null;
@@ -1848,18 +2019,28 @@ export interface components {
             phone?: string | null;
         };
         AmendProgress: {
+            /** @description Attachments that wait for this entry. */
+            attachments?: string[];
             /** @description What it should have said, or what is added. */
             content?: string | null;
             /** @description 機微メモ: never leaves the own agency. */
             private_note?: string | null;
             /** @description Why. */
             reason: string;
+            /**
+             * @description Attachments of this entry that the caller brought in: taken away with their content. Their names
+             *     stay in the amendment.
+             */
+            remove_attachments?: string[];
             title?: string | null;
         };
         AmendmentAnswer: {
             at: string;
+            /** @description Names of attachments that were added, and taken away. */
+            attached: string[];
             by: components["schemas"]["NamedAnswer"];
             content?: string | null;
+            detached: string[];
             id?: string | null;
             reason?: string | null;
             title?: string | null;
@@ -1872,6 +2053,20 @@ export interface components {
             speakers: {
                 [key: string]: string;
             };
+        };
+        /** @description An attachment without its content. */
+        AttachmentAnswer: {
+            id: string;
+            may_remove: boolean;
+            media_type: string;
+            name: string;
+            /** @description It can be looked at in the browser (`?inline=true`). */
+            preview: boolean;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
         };
         AuditActor: {
             id: string;
@@ -2015,6 +2210,13 @@ export interface components {
              * @description The version that was read; without it the present state is taken.
              */
             version?: number | null;
+        };
+        ChoicesAnswer: {
+            agencies: components["schemas"]["NamedAnswer"][];
+            /** @description Option list `log_method`. */
+            methods: string[];
+            persons: components["schemas"]["PersonRef"][];
+            staff: components["schemas"]["NamedAnswer"][];
         };
         /** @description A client as a list shows it. */
         ClientSummary: {
@@ -2207,6 +2409,21 @@ export interface components {
             section?: string | null;
             state: string;
             updated_at: string;
+        };
+        DraftAnswer: {
+            by: components["schemas"]["NamedAnswer"];
+            /** @description The form as the screen that wrote it keeps it. */
+            content: Record<string, never>;
+            id: string;
+            mine: boolean;
+            updated_at: string;
+            /** Format: int64 */
+            version: number;
+        };
+        DraftKept: {
+            id: string;
+            /** Format: int64 */
+            version: number;
         };
         Duplicate: {
             name: string;
@@ -2476,6 +2693,15 @@ export interface components {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
             demo: boolean;
         };
+        KeepDraft: {
+            /** @description The form as the screen keeps it. */
+            content: Record<string, never>;
+            /**
+             * Format: int64
+             * @description The version that the caller knows; 0 when there is none yet.
+             */
+            version: number;
+        };
         /** @description Who changed something last, and when. */
         LastChange: {
             at: string;
@@ -2679,6 +2905,12 @@ export interface components {
             title: string;
             /** @description As the sheet keeps it: text, code, list of codes, or rows. */
             value: Record<string, never>;
+        };
+        OfferedItem: {
+            action: string;
+            document_id: string;
+            row_id: string;
+            words: string;
         };
         Offers: {
             /** @description In the order of the form; of one field the nearest source first. */
@@ -2913,6 +3145,18 @@ export interface components {
             hit: boolean;
             text: string;
         };
+        /** @description An item of a plan that an entry belongs to, resolved for the reader. */
+        PlanItemAnswer: {
+            document_id: string;
+            row_id: string;
+            /** @description What the item says now; missing when the reader does not read the plan, or the item is gone. */
+            words?: string | null;
+        };
+        /** @description An item of a plan. */
+        PlanItemRef: {
+            document_id: string;
+            row_id: string;
+        };
         PositionAnswer: {
             /** Format: double */
             x: number;
@@ -2937,10 +3181,14 @@ export interface components {
         ProgressAnswer: {
             agency: components["schemas"]["NamedAnswer"];
             amendments: components["schemas"]["AmendmentAnswer"][];
+            /** @description Empty for masked readers. */
+            attachments: components["schemas"]["AttachmentAnswer"][];
             /** @description Masked for masked readers. */
             content?: string | null;
             ended_at?: string | null;
             id: string;
+            /** @description Agencies of the municipality that took part. */
+            involved_agencies: components["schemas"]["NamedAnswer"][];
             involved_orgs: string[];
             level: string;
             log_kind: string[];
@@ -2958,6 +3206,8 @@ export interface components {
             /** @description Whom it is about; empty = everybody, or not shown. */
             persons: components["schemas"]["PersonRef"][];
             plan_item?: string | null;
+            /** @description Items of plans, by reference. */
+            plan_items: components["schemas"]["PlanItemAnswer"][];
             /** @description 機微メモ: the writing agency only. */
             private_note?: string | null;
             recorded_at: string;
@@ -2971,8 +3221,78 @@ export interface components {
             /** @description The text cannot be shown now (確認中): no models, or nothing to mask it with. */
             withheld: boolean;
         };
+        ProgressDesk: {
+            /** @description Endings of file names that are taken. */
+            attachment_endings: string[];
+            /** @description Largest attachment, in bytes. */
+            attachment_limit: number;
+            /** @description Drafts of the own agency in this case, the caller's own first. */
+            drafts: components["schemas"]["DraftAnswer"][];
+            last?: components["schemas"]["ProgressAnswer"] | null;
+            /** @description Items of the newest plan that the caller reads. */
+            plan_items: components["schemas"]["OfferedItem"][];
+            /**
+             * Format: int64
+             * @description Number of that plan.
+             */
+            plan_number?: number | null;
+            /** @description The writer's own, the agency's, the built-in ones. */
+            templates: components["schemas"]["TemplateAnswer"][];
+            /** @description Attachments of the caller that wait for an entry. */
+            waiting: components["schemas"]["AttachmentAnswer"][];
+        };
         ProgressList: {
+            choices?: components["schemas"]["ChoicesAnswer"] | null;
             items: components["schemas"]["ProgressAnswer"][];
+            next_cursor?: string | null;
+            /** @description Entries that match and that the caller sees. */
+            total: number;
+        };
+        /** @description What is looked for. Conditions of one list are alternatives, lists add up. */
+        ProgressSearch: {
+            /** @default [] */
+            agencies?: string[];
+            /** @default null */
+            cursor?: string | null;
+            /**
+             * @description ISO date; the day is part of it, as with `to`.
+             * @default null
+             */
+            from?: string | null;
+            /**
+             * @description Option list `log_kind`.
+             * @default []
+             */
+            kinds?: string[];
+            /**
+             * @description At most 200; 50 when missing.
+             * @default null
+             */
+            limit?: number | null;
+            /**
+             * @description Option list `log_method`.
+             * @default []
+             */
+            methods?: string[];
+            /** @default [] */
+            persons?: string[];
+            /**
+             * @description Accounts.
+             * @default []
+             */
+            staff?: string[];
+            /** @default null */
+            to?: string | null;
+            /**
+             * @description Only entries with attachments.
+             * @default false
+             */
+            with_attachments?: boolean;
+            /**
+             * @description All of these words stand in the entry, its amendments or the names of its attachments.
+             * @default null
+             */
+            words?: string | null;
         };
         ProjectionAnswer: {
             document_id: string;
@@ -3118,6 +3438,23 @@ export interface components {
             number_after?: number | null;
             /** @description Place in the table, from 1. */
             number_before?: number | null;
+        };
+        SaveTemplate: {
+            /** @description `{date}` and `{time}` are filled in when it is taken. */
+            content: string;
+            /** @description Option list `log_kind`. */
+            log_kind?: string[];
+            /** @description Option list `log_target`. */
+            log_target?: string[];
+            /** @description Option list `log_method`. */
+            method?: string | null;
+            /** Format: int32 */
+            minutes?: number | null;
+            /** @description One of this name is replaced, if it is the caller's own. */
+            name: string;
+            /** @description For everybody in the agency. */
+            shared?: boolean;
+            title?: string | null;
         };
         SavedSearchAnswer: {
             filters: Record<string, never>;
@@ -3342,10 +3679,36 @@ export interface components {
                 [key: string]: components["schemas"]["Written"];
             };
         };
+        TakeDraft: {
+            /**
+             * Format: int64
+             * @description The version that the caller has seen.
+             */
+            version: number;
+        };
         Taken: {
             field: string;
             /** @description As in the offer. */
             from: string;
+        };
+        TemplateAnswer: {
+            by?: string | null;
+            content: string;
+            /** @description Missing for built-in ones. */
+            id?: string | null;
+            log_kind: string[];
+            log_target: string[];
+            may_remove: boolean;
+            /** @description Option list `log_method`. */
+            method?: string | null;
+            /** Format: int32 */
+            minutes?: number | null;
+            name: string;
+            /** @description `own`, `agency` or `builtin`. */
+            origin: string;
+            title?: string | null;
+            /** @description A whole entry that can be finalised as it is. */
+            whole: boolean;
         };
         TextPiece: {
             kind: components["schemas"]["ChangeKind"];
@@ -3477,6 +3840,13 @@ export interface components {
              * @description The version that was read; another one in between answers 409.
              */
             version: number;
+        };
+        UploadedAttachment: {
+            /**
+             * Format: binary
+             * @description With its name. At most what the settings say (25 MB).
+             */
+            file: string;
         };
         UploadedTranscript: {
             /**
@@ -4388,6 +4758,118 @@ export interface operations {
             };
         };
     };
+    post_cases_id_attachments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["UploadedAttachment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_large with `limit` in bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description unsupported_format, content_mismatch, empty, or personal_number in the name */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id_attachments_attachment_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                attachment_id: string;
+                /** @description Show it in the browser, if it is a picture or PDF; otherwise it is saved. */
+                inline: boolean;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_cases_id_attachments_attachment_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_cases_id_consents: {
         parameters: {
             query?: never;
@@ -4844,7 +5326,141 @@ export interface operations {
             };
         };
     };
-    get_cases_id_progress_records: {
+    put_cases_id_progress_drafts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeepDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftKept"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: another screen or person went on with it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_long or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_cases_id_progress_drafts_draft_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_cases_id_progress_drafts_draft_id_take: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakeDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description taken: the caller has a draft; conflict: it changed meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id_progress_entry: {
         parameters: {
             query?: never;
             header?: never;
@@ -4865,11 +5481,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["ProgressDesk"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id_progress_records: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                cursor: string | null;
+                /** @description At most 200; 50 when missing. */
+                limit: number | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["ProgressList"];
                 };
             };
             /** @description not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description cursor */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4914,7 +5575,53 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description draft_gone */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_cases_id_progress_records_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressSearch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgressList"];
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6901,6 +7608,76 @@ export interface operations {
             };
             /** @description invalid: not seven digits */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_progress_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveTemplate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid, too_many or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_progress_templates_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

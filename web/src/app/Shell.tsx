@@ -145,7 +145,7 @@ function UserMenu() {
     {
       id: 'keys',
       label: keys ? '1文字のキー操作を切る' : '1文字のキー操作を使う',
-      support: '「/」で検索欄へ移る、マスク確認の A や X など',
+      support: '「/」で検索欄へ、事案で「n」で支援経過を書く、マスク確認の A や X など',
       icon: 'gear',
       separator: others.length > 0,
       onSelect: () => setKeys(!keys),

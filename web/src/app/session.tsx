@@ -11,6 +11,7 @@ import {
 import { ApiError, onSessionLost, request } from '../api/client';
 import type { Session } from '../api/types';
 import { Covered } from '../ui';
+import { keepEverything } from './leaving';
 
 interface SessionState {
   session: Session;
@@ -156,11 +157,13 @@ function SessionProvider({ session, children }: { session: Session; children: Re
       has: (capability) => session.capabilities.includes(capability),
       refresh: () => client.refetchQueries({ queryKey: SESSION_KEY }),
       switchMembership: async (id) => {
+        await keepEverything();
         await request('PUT', 'session/membership', { body: { membership_id: id } });
         // Another hat sees other things: start from nothing.
         window.location.assign(document.baseURI);
       },
       signOut: async () => {
+        await keepEverything();
         await request('DELETE', 'session', { expectUnauthenticated: true }).catch(() => undefined);
         window.location.assign(document.baseURI);
       },

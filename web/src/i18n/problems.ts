@@ -25,6 +25,8 @@ export const PROBLEM_WORDS: Readonly<Record<string, string>> = {
   address_withheld:
     '住所秘匿の方が含まれます。統合できるのは、両方の方の住所・連絡先を見られる機関だけです。',
   taken: 'すでに使われています。別のものを入力してください。',
+  draft_gone:
+    'この下書きは、別の画面で確定されたか、ほかの人が引き継ぎました。下の一覧を確かめてください。もう一度確定すると、別の記録になります。',
   sheet_exists: 'この記録は、ほかの人がもう作っています。画面を読み込み直しました。',
   draft_sheet: '前回の分がまだ確定していません。確定してから、次を作ってください。',
   requirements_missing:

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod agencies;
+pub mod attachments;
 pub mod audit;
 pub mod cases;
 pub mod channels;
@@ -14,6 +15,7 @@ pub mod persons;
 pub mod postal_codes;
 pub mod process;
 pub mod requests;
+pub mod progress_templates;
 pub mod search;
 pub mod session;
 pub mod similar;

@@ -1078,6 +1078,8 @@ fn written(entry: &dataset::Progress, people: &BTreeMap<String, PersonId>) -> Ne
         persons: targets.collect(),
         agencies: Vec::new(),
         content,
+        attachments: Vec::new(),
+        draft: None,
     }
 }
 

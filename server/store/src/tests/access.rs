@@ -14,7 +14,7 @@ use super::world::{CANARY, World, agency, caller, municipality, person};
 use crate::cases::{self, CaseFilter, CasePatch, CaseRole, ClientRef, CreatedCase};
 use crate::masking::{self, ScanState};
 use crate::persons::{self, PersonPatch};
-use crate::progress::{NewProgress, Visibility};
+use crate::progress::{Attached, NewProgress, Visibility};
 use crate::projections::Audience;
 use crate::statistics::{self, By, Facts};
 use crate::testing::noon;
@@ -56,6 +56,8 @@ fn entry(visibility: Visibility, text: &str) -> NewProgress {
         persons: Vec::new(),
         agencies: Vec::new(),
         content: content(text),
+        attachments: Vec::new(),
+        draft: None,
     }
 }
 
@@ -549,7 +551,7 @@ on_both! {
         let kept = owner.add_progress(&mut tx, &entry(Visibility::OwnOrg, "x")).await.unwrap();
         let named = NewProgress { agencies: vec![world.other.viewer.agency.clone()], ..entry(Visibility::Custom, "x") };
         owner.add_progress(&mut tx, &named).await.unwrap();
-        owner.amend_progress(&mut tx, &kept, serde_json::json!({ "reason": "誤記" }).as_object().unwrap()).await.unwrap();
+        owner.amend_progress(&mut tx, &kept, serde_json::json!({ "reason": "誤記" }).as_object().unwrap(), &Attached::default()).await.unwrap();
         owner.add_transcript(&mut tx, "txt", "utf-8", &serde_json::Value::Null).await.unwrap();
         tx.work_on(&document(&created, DocumentKind::Intake)).await.unwrap().unwrap().touched(&mut tx).await.unwrap();
         let exclusion = Exclusion { who: Excluded::Account(world.stat.viewer.account.clone()), about: None };
@@ -759,16 +761,16 @@ on_both! {
         assert!(others.iter().all(|entry| !entry.content.as_ref().unwrap().contains_key("private_note")), "機微メモ stays");
         let reader = tx.case_for(&world.other, &created.case).await.unwrap().unwrap();
         let amendment = serde_json::json!({ "reason": "誤記", "content": "訂正" }).as_object().unwrap().clone();
-        assert!(matches!(reader.amend_progress(&mut tx, &ids[2], &amendment).await, Err(StoreError::Forbidden)));
-        assert!(matches!(reader.amend_progress(&mut tx, &ids[0], &amendment).await, Err(StoreError::NotFound)));
-        by_agency.amend_progress(&mut tx, &ids[2], &amendment).await.unwrap();
+        assert!(matches!(reader.amend_progress(&mut tx, &ids[2], &amendment, &Attached::default()).await, Err(StoreError::Forbidden)));
+        assert!(matches!(reader.amend_progress(&mut tx, &ids[0], &amendment, &Attached::default()).await, Err(StoreError::NotFound)));
+        by_agency.amend_progress(&mut tx, &ids[2], &amendment, &Attached::default()).await.unwrap();
         let amended = reader.progress_record(&mut tx, &ids[2]).await.unwrap().unwrap();
         assert_eq!(amended.amendments[0].content["content"], "訂正");
         assert_eq!(amended.account.name, "職員 agency");
         // 機微メモ of the coordinator's amendment are not for the agency whose entry it amends.
         let in_charge = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
         let secret = serde_json::json!({ "reason": "追記", "content": "追記", "private_note": "内部" }).as_object().unwrap().clone();
-        in_charge.amend_progress(&mut tx, &ids[2], &secret).await.unwrap();
+        in_charge.amend_progress(&mut tx, &ids[2], &secret, &Attached::default()).await.unwrap();
         for (access, sees) in [(&by_agency, false), (&reader, false), (&in_charge, true)] {
             let entry = access.progress_record(&mut tx, &ids[2]).await.unwrap().unwrap();
             assert_eq!(entry.amendments.iter().any(|amendment| amendment.content.contains_key("private_note")), sees);
@@ -922,13 +924,12 @@ on_both! {
         assert!(owner.access_log(&mut tx, None, 10).await.unwrap().iter().any(|e| e.action == "case.view"));
     }
 
-    async fn transcripts_and_attachments_are_for_readers_of_the_original(world: &World) {
+    async fn transcripts_are_for_readers_of_the_original(world: &World) {
         let created = world.shared_case("文字", Level::Masked).await;
         let mut tx = world.db.write().await.unwrap();
         let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
         let value = serde_json::json!({ "utterances": [CANARY] });
         let id = owner.add_transcript(&mut tx, "txt", "utf-8", &value).await.unwrap();
-        let blob = owner.add_blob(&mut tx, &format!("{CANARY}.pdf"), "application/pdf", CANARY.as_bytes()).await.unwrap();
         let (access, transcript) = tx.transcript_for(&world.coordinator, &id).await.unwrap().unwrap();
         assert_eq!(transcript.content, value);
         access.update_transcript(&mut tx, &id, 1, &value).await.unwrap();
@@ -936,10 +937,7 @@ on_both! {
         let partner = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
         assert!(tx.transcript_for(&world.agency, &id).await.unwrap().is_none());
         assert!(partner.transcripts(&mut tx).await.unwrap().is_empty());
-        assert!(partner.blobs(&mut tx).await.unwrap().is_empty());
-        assert!(partner.blob(&mut tx, &blob).await.unwrap().is_none());
         assert!(matches!(partner.add_transcript(&mut tx, "txt", "utf-8", &value).await, Err(StoreError::Forbidden)));
-        assert_eq!(owner.blob(&mut tx, &blob).await.unwrap().unwrap(), CANARY.as_bytes());
     }
 
     async fn likenesses_are_opted_in_and_never_of_hidden_cases(world: &World) {

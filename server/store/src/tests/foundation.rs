@@ -64,11 +64,18 @@ on_both! {
         let content = serde_json::json!({ "content": CANARY }).as_object().unwrap().clone();
         let entry = NewProgress {
             performed_on: access.received_on(), method: "tel".into(), visibility: Visibility::CaseMembers,
-            persons: Vec::new(), agencies: Vec::new(), content,
+            persons: Vec::new(), agencies: Vec::new(), content, attachments: Vec::new(), draft: None,
         };
         access.add_progress(&mut tx, &entry).await.unwrap();
         access.add_transcript(&mut tx, "txt", "utf-8", &serde_json::json!([CANARY])).await.unwrap();
-        access.add_blob(&mut tx, CANARY, "text/plain", CANARY.as_bytes()).await.unwrap();
+        let blob = access.begin_blob(&mut tx, CANARY, "text/plain", CANARY.as_bytes()).await.unwrap();
+        access.add_blob_part(&mut tx, &blob, 1, CANARY.as_bytes()).await.unwrap();
+        access.finish_blob(&mut tx, &blob, 2 * CANARY.len()).await.unwrap();
+        let draft = serde_json::json!({ "content": CANARY }).as_object().unwrap().clone();
+        access.keep_progress_draft(&mut tx, 0, &draft).await.unwrap();
+        let template = domain::progress_template::builtin()[0].clone();
+        let template = domain::progress_template::Template { name: CANARY.into(), ..template };
+        crate::progress_templates::save(&mut tx, &world.coordinator, &template, true).await.unwrap();
         let out = domain::disclosure::Exclusion {
             who: domain::disclosure::Excluded::Agency(world.other.viewer.agency.clone()), about: None,
         };

@@ -10,6 +10,7 @@ mod foundation;
 mod log;
 mod merges;
 mod nodes;
+mod progress;
 mod register;
 mod world;
 

@@ -1,5 +1,7 @@
 import { useEffect, type ReactNode } from 'react';
+import { useLocation } from 'wouter';
 import { ApiError } from '../../api/client';
+import { useSingleKeys } from '../../app/keys';
 import type { PageProps } from '../../app/routes';
 import { useSession } from '../../app/session';
 import { Empty, Icon, LinkButton, NavTabs, Tag, type IconName } from '../../ui';
@@ -16,6 +18,7 @@ import { isHistoryView } from '../history';
 import { OverviewTab } from './OverviewTab';
 import { ConsentChip, FlagChip, MaskedWords, QueryState, StageSteps, UrgencyChip } from './parts';
 import { ProgressTab } from './ProgressTab';
+import { askToWrite, isTyping } from './progress/shortcut';
 import { Rail, SeenFold } from './SeenBy';
 import { historyOf, NotDisclosed, SectionSheets, SheetHistory } from './sheets';
 import { SharingTab } from './sharing/SharingTab';
@@ -104,6 +107,7 @@ function CaseView({
 }) {
   const { session, can } = useSession();
   useCaseEvents(detail.id);
+  useWriteKey(detail);
   useEffect(() => rememberCase(session.account.id, detail.id), [session.account.id, detail.id]);
   const tabs = TABS.filter((entry) => entry.shown(detail, can));
   const current = tabs.find((entry) => entry.id === tab) ?? tabs[0];
@@ -152,6 +156,25 @@ function CaseView({
       </div>
     </>
   );
+}
+
+/** 「n」: from any tab of the case straight into a new entry. */
+function useWriteKey(detail: CaseDetail): void {
+  const [keys] = useSingleKeys();
+  const [, navigate] = useLocation();
+  const writable = detail.permissions.includes('write_progress');
+  useEffect(() => {
+    if (!keys || !writable) return;
+    const write = (event: KeyboardEvent): void => {
+      if (event.key !== 'n' || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.isComposing || isTyping(event.target)) return;
+      event.preventDefault();
+      navigate(`/cases/${detail.id}/progress`);
+      askToWrite(detail.id);
+    };
+    document.addEventListener('keydown', write);
+    return () => document.removeEventListener('keydown', write);
+  }, [keys, writable, detail.id, navigate]);
 }
 
 function TabContent({

@@ -1,18 +1,28 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { act, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { api } from '../../api/client';
+import { ApiError, api } from '../../api/client';
 import type { CaseDetail } from './api';
 import { localDate } from './dates';
 import { ProgressEntry } from './ProgressTab';
 
 vi.mock('../../app/session', () => ({
   useSession: () => ({
-    session: { account: { id: 'me' }, municipality: { zone: 'Asia/Tokyo' } },
+    session: {
+      account: { id: 'me' },
+      municipality: { zone: 'Asia/Tokyo' },
+      membership: { agency: { id: 'own', name: '自機関' } },
+    },
   }),
 }));
 
-const detail = { id: 'c1', clients: [{ person_id: 'p1', display: '甲' }] } as CaseDetail;
+const detail = {
+  id: 'c1',
+  clients: [{ person_id: 'p1', display: '甲' }],
+  members: [],
+  sections: [],
+  owner_agency: { id: 'own', name: '自機関' },
+} as unknown as CaseDetail;
 const today = localDate(new Date());
 
 function open(id = 'c1') {
@@ -33,7 +43,55 @@ async function finalise() {
 
 describe('支援経過を書く', () => {
   const post = vi.spyOn(api, 'post');
-  beforeEach(() => post.mockReset().mockResolvedValue({}));
+  const put = vi.spyOn(api, 'put');
+  const desk = vi.spyOn(api, 'get');
+  beforeEach(() => {
+    post.mockReset().mockResolvedValue({});
+    put.mockReset().mockRejectedValue(new ApiError(0, 'offline'));
+    desk.mockReset().mockResolvedValue({
+      templates: [],
+      drafts: [],
+      waiting: [],
+      plan_items: [],
+      attachment_limit: 25_000_000,
+      attachment_endings: ['pdf'],
+    });
+  });
+
+  it('keeps what is typed on the server, and says so', async () => {
+    put.mockResolvedValue({ id: 'd1', version: 1 });
+    const screenOf = open('kept');
+    write(/記録内容/, '途中');
+    await waitFor(() => expect(put).toHaveBeenCalledOnce(), { timeout: 3000 });
+    expect(put.mock.calls[0]?.[1]).toMatchObject({ version: 0, content: { content: '途中' } });
+    await waitFor(() => expect(screen.getByText(/下書き：保存済み/)).toBeTruthy());
+    // It is safe: nobody has to be warned.
+    expect(window.dispatchEvent(new Event('beforeunload', { cancelable: true }))).toBe(true);
+    fireEvent.click(screen.getByLabelText('電話'));
+    await finalise();
+    await waitFor(() => expect(post).toHaveBeenCalledOnce());
+    expect(post.mock.calls[0]?.[1]).toMatchObject({ content: '途中', draft_id: 'd1' });
+    screenOf.unmount();
+  });
+
+  it('overwrites nothing that another screen has written', async () => {
+    put.mockRejectedValue(new ApiError(409, 'conflict'));
+    const screenOf = open('conflict');
+    write(/記録内容/, 'こちら');
+    await waitFor(() => expect(screen.getByText(/別の画面で書き進められています/)).toBeTruthy(), {
+      timeout: 3000,
+    });
+    expect(box(/記録内容/)).toHaveProperty('value', 'こちら');
+    const mine = { id: 'd1', version: 4, mine: true, updated_at: '2026-11-30T00:00:00.000Z' };
+    desk.mockResolvedValue({
+      templates: [],
+      drafts: [{ ...mine, by: { id: 'me', name: '自分' }, content: { content: 'あちら' } }],
+      plan_items: [],
+    });
+    fireEvent.click(screen.getByText('保存されている下書きを開く'));
+    await waitFor(() => expect(box(/記録内容/)).toHaveProperty('value', 'あちら'));
+    screenOf.unmount();
+  });
 
   it('is not finalised with the former day while another, unreadable one stands in the box', async () => {
     open('day');

@@ -261,6 +261,30 @@ export const VISIBILITIES: Readonly<Record<string, { label: string; note: string
   case_members: { label: '事案メンバー全員', note: '開示の設定に従って見えます' },
   kotaki: { label: '多機関協働事業者と自機関', note: 'ほかの機関には出ません' },
   own_org: { label: '自機関のみ', note: 'ほかの機関には存在も出ません' },
+  shien_members: {
+    label: '支援会議の構成員のみ',
+    note: '開かれている支援会議の構成員に、会議の期間だけ見えます',
+  },
+  custom: { label: '機関を選ぶ', note: '選んだ機関と自機関だけに見えます' },
+};
+
+/** Option list `log_kind`. */
+export const LOG_KINDS: Readonly<Record<string, string>> = {
+  fact: '事実',
+  assess: '見立て',
+  plan: '方針',
+  handover: '引継ぎ',
+  emergency: '緊急',
+  complaint: '苦情・要望',
+};
+
+/** Option list `log_target`. */
+export const LOG_TARGETS: Readonly<Record<string, string>> = {
+  self: '本人',
+  family: '家族・親族',
+  agency: '関係機関',
+  community: '地域住民・知人',
+  other: 'その他',
 };
 
 /** Standing of a person in a case. */

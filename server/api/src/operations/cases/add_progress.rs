@@ -5,17 +5,18 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use domain::id::{CaseId, ProgressRecordId};
+use domain::id::{AgencyId, CaseId, ProgressRecordId};
 use jiff::civil::{Date, DateTime};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use store::{
+    CaseAccess, StoreError, Tx, agencies,
     audit::{self, Event},
     progress::{NewProgress, Visibility},
 };
 
 use super::{
-    Mode, open,
+    Mode, open, plan_items,
     progress::{Entries, ProgressAnswer},
     tell,
 };
@@ -60,9 +61,29 @@ pub struct AddProgress {
     #[serde(default)]
     pub log_kind: Vec<String>,
     pub minutes: Option<u32>,
+    /// Agencies of the municipality that took part.
+    #[serde(default)]
+    pub involved_agencies: Vec<String>,
     pub plan_item: Option<String>,
+    /// Items of plans that the entry belongs to.
+    #[serde(default)]
+    pub plan_items: Vec<PlanItemRef>,
+    /// Attachments that were sent before and wait for this entry.
+    #[serde(default)]
+    pub attachments: Vec<String>,
+    /// The draft it was written in. When that is gone the answer is 409 `draft_gone`, and nothing is
+    /// recorded: what was finalised on one screen is not finalised a second time on another.
+    pub draft_id: Option<String>,
     /// 機微メモ: never leaves the own agency.
     pub private_note: Option<String>,
+}
+
+/// An item of a plan.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanItemRef {
+    pub document_id: String,
+    pub row_id: String,
 }
 
 impl std::fmt::Debug for AddProgress {
@@ -73,6 +94,8 @@ impl std::fmt::Debug for AddProgress {
 
 /// Longest text of an entry, in characters.
 pub(super) const LONGEST: usize = 10_000;
+/// Most members of a list of an entry: agencies, items of plans, attachments.
+pub(super) const MOST: usize = 50;
 
 fn day_of(text: &str) -> Option<Date> {
     text.parse::<Date>()
@@ -119,6 +142,18 @@ impl AddProgress {
             if codes.iter().any(|code| !list(name, code)) {
                 problems.push(FieldProblem::new(field, "unknown_option"));
             }
+        }
+        for (field, count) in [
+            ("involved_agencies", self.involved_agencies.len()),
+            ("plan_items", self.plan_items.len()),
+            ("attachments", self.attachments.len()),
+        ] {
+            if count > MOST {
+                problems.push(FieldProblem::new(field, "too_many"));
+            }
+        }
+        if self.minutes.is_some_and(|minutes| minutes > 1440) {
+            problems.push(FieldProblem::new("minutes", "max"));
         }
         if self.content.trim().is_empty() {
             problems.push(FieldProblem::new("content", "required"));
@@ -171,7 +206,21 @@ impl AddProgress {
                 content.insert(field.to_owned(), codes.into());
             }
         }
+        if !self.involved_agencies.is_empty() {
+            let rows = self.involved_agencies.into_iter();
+            let rows: Vec<Value> = rows.map(|id| json!({ "org": id })).collect();
+            content.insert("involved_agencies".to_owned(), rows.into());
+        }
+        if !self.plan_items.is_empty() {
+            let rows = self.plan_items.into_iter();
+            let rows: Vec<Value> = rows
+                .map(|item| json!({ "document_id": item.document_id, "row_id": item.row_id }))
+                .collect();
+            content.insert("plan_items".to_owned(), rows.into());
+        }
         Ok(NewProgress {
+            attachments: self.attachments,
+            draft: self.draft_id,
             performed_on,
             method: self.method,
             visibility: self.visibility.unwrap_or(Visibility::CaseMembers),
@@ -182,10 +231,49 @@ impl AddProgress {
     }
 }
 
+/// Only plans of the case that the caller reads in the original can be named.
+async fn check_plan_items(
+    tx: &mut Tx,
+    access: &CaseAccess,
+    items: &[PlanItemRef],
+) -> Result<(), ApiError> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let readable = plan_items::readable(tx, access).await?;
+    let known = |item: &PlanItemRef| {
+        readable
+            .iter()
+            .any(|(id, _)| id.as_str() == item.document_id)
+            && item.row_id.len() <= 64
+            && item.row_id.is_ascii()
+    };
+    if items.iter().all(known) {
+        Ok(())
+    } else {
+        Err(ApiError::invalid_field("plan_items", "unknown"))
+    }
+}
+
+async fn check_agencies(tx: &mut Tx, access: &CaseAccess, ids: &[String]) -> Result<(), ApiError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let known = agencies::by_id(tx, &access.caller().viewer.municipality).await?;
+    if ids
+        .iter()
+        .all(|id| known.contains_key(&AgencyId::from(id.as_str())))
+    {
+        Ok(())
+    } else {
+        Err(ApiError::invalid_field("involved_agencies", "unknown"))
+    }
+}
+
 /// Add an entry of the own agency.
 #[utoipa::path(post, path = "/cases/{id}/progress-records", tag = "progress", params(("id" = String, Path)), request_body = AddProgress,
     responses((status = 201, body = ProgressAnswer), (status = 403, description = "forbidden"), (status = 404, description = "not_found"),
-        (status = 422, description = "invalid or personal_number")))]
+        (status = 409, description = "draft_gone"), (status = 422, description = "invalid or personal_number")))]
 pub async fn add_progress(
     State(state): State<AppState>,
     call: CallContext,
@@ -194,10 +282,18 @@ pub async fn add_progress(
 ) -> Result<(StatusCode, Json<ProgressAnswer>), ApiError> {
     let case = CaseId(id);
     let (mut tx, access) = open(&state, &call, &case, Mode::Write).await?;
+    if !access.may_write_progress() {
+        return Err(ApiError::forbidden());
+    }
+    check_plan_items(&mut tx, &access, &request.plan_items).await?;
+    check_agencies(&mut tx, &access, &request.involved_agencies).await?;
     let new = request.check()?;
-    let id: ProgressRecordId = access.add_progress(&mut tx, &new).await?;
-    let detail =
-        json!({ "method": new.method, "visibility": new.visibility, "persons": new.persons });
+    let added = access.add_progress(&mut tx, &new).await;
+    let id: ProgressRecordId = added.map_err(|error| match error {
+        StoreError::Conflict => ApiError::conflict("draft_gone"),
+        other => other.into(),
+    })?;
+    let detail = json!({ "method": new.method, "visibility": new.visibility, "persons": new.persons, "attachments": new.attachments });
     audit::record(
         &mut tx,
         Event::by(&call.caller, "progress.add", "progress", id.as_str())

@@ -8,11 +8,14 @@ use axum::{
 use domain::id::{CaseId, ProgressRecordId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use store::audit::{self, Event};
+use store::{
+    audit::{self, Event},
+    progress::Attached,
+};
 
 use super::{
     Mode,
-    add_progress::LONGEST,
+    add_progress::{LONGEST, MOST},
     open,
     progress::{Entries, ProgressAnswer},
     tell,
@@ -35,6 +38,13 @@ pub struct AmendProgress {
     pub title: Option<String>,
     /// 機微メモ: never leaves the own agency.
     pub private_note: Option<String>,
+    /// Attachments that wait for this entry.
+    #[serde(default)]
+    pub attachments: Vec<String>,
+    /// Attachments of this entry that the caller brought in: taken away with their content. Their names
+    /// stay in the amendment.
+    #[serde(default)]
+    pub remove_attachments: Vec<String>,
 }
 
 impl std::fmt::Debug for AmendProgress {
@@ -44,7 +54,12 @@ impl std::fmt::Debug for AmendProgress {
 }
 
 impl AmendProgress {
-    fn check(self) -> Result<Map<String, Value>, ApiError> {
+    fn check(self) -> Result<(Map<String, Value>, Attached), ApiError> {
+        let attached = Attached {
+            add: self.attachments,
+            remove: self.remove_attachments,
+        };
+        let files = attached.add.len() + attached.remove.len();
         let texts = [
             ("reason", Some(self.reason)),
             ("content", self.content),
@@ -65,7 +80,10 @@ impl AmendProgress {
         if !content.contains_key("reason") {
             problems.push(FieldProblem::new("reason", "required"));
         }
-        if content.len() == usize::from(content.contains_key("reason")) {
+        if files > MOST {
+            problems.push(FieldProblem::new("attachments", "too_many"));
+        }
+        if files == 0 && content.len() == usize::from(content.contains_key("reason")) {
             problems.push(FieldProblem::new("content", "required"));
         }
         personal_number::refuse(
@@ -74,7 +92,7 @@ impl AmendProgress {
                 .filter_map(|(field, value)| Some((field.clone(), value.as_str()?))),
         )?;
         if problems.is_empty() {
-            Ok(content)
+            Ok((content, attached))
         } else {
             Err(ApiError::invalid(problems))
         }
@@ -99,9 +117,12 @@ pub async fn amend_progress(
         .progress_record(&mut tx, &record)
         .await?
         .ok_or_else(ApiError::not_found)?;
-    let content = request.check()?;
-    let amendment = access.amend_progress(&mut tx, &record, &content).await?;
-    let detail = json!({ "amendment": amendment, "fields": content.keys().collect::<Vec<_>>() });
+    let (content, attached) = request.check()?;
+    let amendment = access
+        .amend_progress(&mut tx, &record, &content, &attached)
+        .await?;
+    let detail = json!({ "amendment": amendment, "fields": content.keys().collect::<Vec<_>>(),
+        "attached": attached.add, "detached": attached.remove });
     audit::record(
         &mut tx,
         Event::by(&call.caller, "progress.amend", "progress", record.as_str())

@@ -310,6 +310,8 @@ mod tests {
             persons: Vec::new(),
             agencies: Vec::new(),
             content: serde_json::Map::new(),
+            attachments: Vec::new(),
+            draft: None,
         };
         let kept = access
             .add_progress(&mut tx, &entry(Visibility::OwnOrg))

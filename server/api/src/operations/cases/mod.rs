@@ -32,7 +32,10 @@ pub mod list_members;
 pub mod list_progress;
 pub(crate) mod masked;
 pub mod passed_on;
+mod plan_items;
 pub mod progress;
+pub mod progress_desk;
+pub mod progress_drafts;
 pub mod register_consent;
 pub mod reminders;
 pub mod remove_member;
@@ -69,7 +72,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
             list_progress::list_progress,
             add_progress::add_progress
         ))
+        .routes(routes!(list_progress::search_progress))
         .routes(routes!(amend_progress::amend_progress))
+        .routes(routes!(progress_desk::progress_desk))
+        .routes(routes!(progress_drafts::keep))
+        .routes(routes!(progress_drafts::take))
+        .routes(routes!(progress_drafts::discard))
         .routes(routes!(view_as::view_as))
         .routes(routes!(access_log::access_log))
         .routes(routes!(passed_on::passed_on))

@@ -1,12 +1,17 @@
 //! 支援経過 as answers show it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use domain::{disclosure::Level, id::ProgressRecordId};
+use domain::{
+    disclosure::Level,
+    id::{AgencyId, DocumentId, ProgressRecordId},
+    section::DocumentKind,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{
-    CaseAccess, Tx,
+    CaseAccess, Tx, agencies,
+    blobs::Blob,
     cases::CasePerson,
     progress::{Amendment, ProgressRecord, ProgressToMask},
 };
@@ -14,8 +19,14 @@ use store::{
 use super::{
     answers::{NamedAnswer, person_key},
     masked::{self, MaskedEntry},
+    plan_items::{self, PlanItem},
 };
-use crate::{error::ApiError, operations::persons::closed, scanning, state::AppState};
+use crate::{
+    error::ApiError,
+    operations::{attachments::AttachmentAnswer, persons::closed},
+    scanning,
+    state::AppState,
+};
 
 /// An entry as the caller sees it.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -46,7 +57,13 @@ pub struct ProgressAnswer {
     pub log_target: Vec<String>,
     pub log_kind: Vec<String>,
     pub involved_orgs: Vec<String>,
+    /// Agencies of the municipality that took part.
+    pub involved_agencies: Vec<NamedAnswer>,
     pub plan_item: Option<String>,
+    /// Items of plans, by reference.
+    pub plan_items: Vec<PlanItemAnswer>,
+    /// Empty for masked readers.
+    pub attachments: Vec<AttachmentAnswer>,
     /// 機微メモ: the writing agency only.
     pub private_note: Option<String>,
     pub recorded_at: String,
@@ -60,6 +77,15 @@ impl std::fmt::Debug for ProgressAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ProgressAnswer({})", self.id)
     }
+}
+
+/// An item of a plan that an entry belongs to, resolved for the reader.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PlanItemAnswer {
+    pub document_id: String,
+    pub row_id: String,
+    /// What the item says now; missing when the reader does not read the plan, or the item is gone.
+    pub words: Option<String>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -76,9 +102,12 @@ pub struct AmendmentAnswer {
     pub reason: Option<String>,
     pub title: Option<String>,
     pub content: Option<String>,
+    /// Names of attachments that were added, and taken away.
+    pub attached: Vec<String>,
+    pub detached: Vec<String>,
 }
 
-closed!(PersonRef, AmendmentAnswer);
+closed!(PersonRef, AmendmentAnswer, PlanItemAnswer);
 
 /// Entries out of the store, with what masks those the caller sees masked. Nothing of it is shown
 /// before [`Entries::finish`].
@@ -86,6 +115,10 @@ pub(super) struct Entries {
     records: Vec<ProgressRecord>,
     people: Vec<CasePerson>,
     material: Option<ProgressToMask>,
+    /// Plans that the caller reads in the original.
+    plans: Vec<DocumentId>,
+    agencies: BTreeMap<AgencyId, String>,
+    account: String,
     agency: String,
     in_charge: bool,
     may_write: bool,
@@ -102,6 +135,15 @@ impl Entries {
             Some(id) => access.progress_record(tx, id).await?.into_iter().collect(),
             None => access.progress_records(tx).await?,
         };
+        Self::of(tx, access, records).await
+    }
+
+    /// What showing these entries takes.
+    pub(super) async fn of(
+        tx: &mut Tx,
+        access: &CaseAccess,
+        records: Vec<ProgressRecord>,
+    ) -> Result<Self, ApiError> {
         let people = access.persons(tx).await?;
         let masked = records.iter().any(|record| record.level < Level::Read);
         let material = if masked {
@@ -109,11 +151,39 @@ impl Entries {
         } else {
             None
         };
+        let names = |field: &str| {
+            records.iter().any(|record| {
+                let content = record.content.as_ref();
+                content.is_some_and(|content| content.contains_key(field))
+            })
+        };
+        let plans = if names("plan_items") {
+            let sheets = access.documents(tx).await?;
+            sheets
+                .into_iter()
+                .filter(|sheet| sheet.info().kind == DocumentKind::Plan)
+                .filter(|sheet| sheet.level() >= Level::Read)
+                .map(|sheet| sheet.info().id.clone())
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let agencies = if names("involved_agencies") {
+            let municipality = &access.caller().viewer.municipality;
+            let known = agencies::by_id(tx, municipality).await?;
+            known.into_iter().map(|(id, one)| (id, one.name)).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let viewer = &access.caller().viewer;
         Ok(Self {
             records,
             people,
             material,
-            agency: access.caller().viewer.agency.0.clone(),
+            plans,
+            agencies,
+            account: viewer.account.0.clone(),
+            agency: viewer.agency.0.clone(),
             in_charge: access.is_owner(),
             may_write: access.may_write_progress(),
         })
@@ -133,30 +203,63 @@ impl Entries {
         Ok(self)
     }
 
+    /// The persons as the caller sees them.
+    pub(super) fn people(&self) -> &[CasePerson] {
+        &self.people
+    }
+
     /// Masks what must be masked; call it without an open transaction, it may take seconds.
     pub(super) async fn finish(self, state: &AppState) -> Result<Vec<ProgressAnswer>, ApiError> {
         let Self {
             records,
             people,
             material,
+            plans,
+            agencies,
+            account,
             agency,
             in_charge,
             may_write,
         } = self;
         let mut masked = masked::mask(state, material).await?;
+        let mut items: HashMap<DocumentId, Vec<PlanItem>> = HashMap::new();
+        for plan in plans {
+            let read = plan_items::read(state, &plan).await?;
+            items.insert(plan, read);
+        }
+        let around = Around {
+            people: &people,
+            items: &items,
+            agencies: &agencies,
+            account: &account,
+        };
         Ok(records
             .into_iter()
             .map(|record| {
                 let may_amend = may_write
                     && record.level == Level::Edit
                     && (in_charge || record.agency.id == agency);
-                answer(record, &people, &mut masked, may_amend)
+                answer(record, &around, &mut masked, may_amend)
             })
             .collect())
     }
 }
 
-fn text(content: &Map<String, Value>, field: &str) -> Option<String> {
+/// What is known besides the entries.
+struct Around<'a> {
+    people: &'a [CasePerson],
+    items: &'a HashMap<DocumentId, Vec<PlanItem>>,
+    agencies: &'a BTreeMap<AgencyId, String>,
+    account: &'a str,
+}
+
+/// An attachment as the reader of its entry sees it.
+pub(super) fn attachment(blob: Blob, account: &str, may_amend: bool) -> AttachmentAnswer {
+    let may_remove = may_amend && blob.by == account;
+    AttachmentAnswer::of(blob, may_remove)
+}
+
+pub(super) fn text(content: &Map<String, Value>, field: &str) -> Option<String> {
     content
         .get(field)
         .and_then(Value::as_str)
@@ -165,7 +268,7 @@ fn text(content: &Map<String, Value>, field: &str) -> Option<String> {
 }
 
 /// The codes of a multiple choice: a list of codes, or code → true.
-fn codes(content: &Map<String, Value>, field: &str) -> Vec<String> {
+pub(super) fn codes(content: &Map<String, Value>, field: &str) -> Vec<String> {
     match content.get(field) {
         Some(Value::Array(items)) => items
             .iter()
@@ -180,6 +283,24 @@ fn codes(content: &Map<String, Value>, field: &str) -> Vec<String> {
     }
 }
 
+fn rows<'a>(content: &'a Map<String, Value>, field: &str) -> impl Iterator<Item = &'a Value> {
+    let list = content.get(field).and_then(Value::as_array);
+    list.into_iter().flatten()
+}
+
+fn plan_item(row: &Value, plans: &HashMap<DocumentId, Vec<PlanItem>>) -> Option<PlanItemAnswer> {
+    let document = DocumentId::from(row.get("document_id")?.as_str()?);
+    let row_id = row.get("row_id")?.as_str()?;
+    let item = plans
+        .get(&document)
+        .and_then(|items| items.iter().find(|item| item.row_id == row_id));
+    Some(PlanItemAnswer {
+        words: item.map(PlanItem::words),
+        row_id: row_id.to_owned(),
+        document_id: document.0,
+    })
+}
+
 fn amendment(amendment: Amendment) -> AmendmentAnswer {
     AmendmentAnswer {
         id: Some(amendment.id),
@@ -188,12 +309,14 @@ fn amendment(amendment: Amendment) -> AmendmentAnswer {
         reason: text(&amendment.content, "reason"),
         title: text(&amendment.content, "title"),
         content: text(&amendment.content, "content"),
+        attached: codes(&amendment.content, "attached"),
+        detached: codes(&amendment.content, "detached"),
     }
 }
 
 fn answer(
     record: ProgressRecord,
-    people: &[CasePerson],
+    around: &Around<'_>,
     masked: &mut HashMap<ProgressRecordId, MaskedEntry>,
     may_amend: bool,
 ) -> ProgressAnswer {
@@ -226,6 +349,8 @@ fn answer(
                     reason: shown.reason,
                     title: None,
                     content: shown.content,
+                    attached: Vec::new(),
+                    detached: Vec::new(),
                 })
                 .collect();
             (shown.title, shown.content, false, amendments)
@@ -241,7 +366,8 @@ fn answer(
         title,
         content: body,
         withheld,
-        persons: people
+        persons: around
+            .people
             .iter()
             .filter(|person| {
                 person
@@ -262,7 +388,26 @@ fn answer(
         log_target: codes(content, "log_target"),
         log_kind: codes(content, "log_kind"),
         involved_orgs: codes(content, "involved_orgs"),
+        involved_agencies: rows(content, "involved_agencies")
+            .filter_map(|row| {
+                let id = AgencyId::from(row.get("org")?.as_str()?);
+                Some(NamedAnswer {
+                    name: around.agencies.get(&id)?.clone(),
+                    id: id.0,
+                })
+            })
+            .collect(),
         plan_item: text(content, "plan_item"),
+        plan_items: rows(content, "plan_items")
+            .filter_map(|row| plan_item(row, around.items))
+            .collect(),
+        // A masked reader has none, whatever the store hands out.
+        attachments: record
+            .attachments
+            .into_iter()
+            .filter(|_| record.level >= Level::Read)
+            .map(|blob| attachment(blob, around.account, may_amend))
+            .collect(),
         private_note: text(content, "private_note"),
         recorded_at: record.recorded_at,
         version: 1 + amendments.len(),
@@ -296,6 +441,7 @@ mod tests {
             level,
             content: content.and_then(|value| value.as_object().cloned()),
             amendments: Vec::new(),
+            attachments: Vec::new(),
             recorded_at: "2026-11-22T00:00:00.000Z".into(),
         }
     }
@@ -305,12 +451,24 @@ mod tests {
         let secret =
             json!({"title": "架空花子さん", "content": "花子さんに電話", "private_note": "秘"});
         // Even if the store handed a content out by mistake.
-        let shown = answer(
-            record(Level::Masked, Some(secret)),
-            &[],
-            &mut HashMap::new(),
-            false,
-        );
+        let (items, agencies) = (HashMap::new(), BTreeMap::new());
+        let around = Around {
+            people: &[],
+            items: &items,
+            agencies: &agencies,
+            account: "x",
+        };
+        let mut record_with_file = record(Level::Masked, Some(secret));
+        record_with_file.attachments.push(Blob {
+            id: "b".into(),
+            name: "架空花子.pdf".into(),
+            media_type: "application/pdf".into(),
+            size: 1,
+            by: "x".into(),
+            created_at: String::new(),
+        });
+        let shown = answer(record_with_file, &around, &mut HashMap::new(), false);
+        assert!(shown.attachments.is_empty());
         assert!(shown.withheld);
         assert_eq!(
             (shown.title, shown.content, shown.private_note),
@@ -322,7 +480,7 @@ mod tests {
             amendments: Vec::new(),
         };
         let mut masked = HashMap::from([(ProgressRecordId::from("r1"), entry)]);
-        let shown = answer(record(Level::Masked, None), &[], &mut masked, false);
+        let shown = answer(record(Level::Masked, None), &around, &mut masked, false);
         assert_eq!(shown.content.as_deref(), Some("［氏名1］に電話"));
         assert!(!shown.withheld);
     }

@@ -234,6 +234,7 @@ impl Town {
             trusted_proxies: Vec::new(),
             public_origin: None,
             font: Some(font.into()),
+            attachment_bytes: 1 << 20,
         };
         let state = AppState::new(config, db, hub, log, Arc::new(EngineSlot::default()));
         let tokens = BTreeMap::from([

@@ -1,0 +1,198 @@
+/** 支援経過 in the browser: from signing in to a saved record by keyboard alone, drafts that survive,
+ * attachments, the timeline and its filters, at two widths. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import {
+  checkAccess,
+  eventually,
+  fetchJson,
+  openBrowser,
+  openPage,
+  picture,
+  signIn,
+} from './browser.mjs';
+import { startServer } from './server.mjs';
+
+let server;
+let caseId;
+const browsers = [];
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+async function desk(login) {
+  const browser = await openBrowser();
+  browsers.push(browser);
+  const { page, faults } = await openPage(browser, server.url);
+  await signIn(page, server.account(login));
+  return { page, faults };
+}
+
+before(
+  async () => {
+    server = await startServer();
+  },
+  { timeout: 330_000 },
+);
+
+after(async () => {
+  for (const browser of browsers) await browser.close().catch(() => undefined);
+  await server?.stop();
+});
+
+test('from signing in to a saved record by keyboard alone, in less than a minute', async () => {
+  const { page, faults } = await desk('sasaki');
+  const { json } = await fetchJson(page, '/api/v1/cases');
+  caseId = json.items[0].id;
+  const number = json.items[0].case_no;
+  let keys = 0;
+  let loads = 0;
+  page.on('load', () => (loads += 1));
+  const press = async (key) => {
+    keys += 1;
+    await page.keyboard.press(key);
+  };
+  const type = async (text) => {
+    keys += [...text].length;
+    await page.keyboard.type(text);
+  };
+  const began = Date.now();
+  // The case by its number, then straight into the entry.
+  await press('/');
+  await type(number);
+  await page
+    .getByRole('option', { name: new RegExp(number) })
+    .first()
+    .waitFor();
+  await press('ArrowDown');
+  await press('Enter');
+  await page.waitForURL(/\/cases\/[0-9a-f]{32}/);
+  await page.locator('.case-head__no').waitFor();
+  await page.evaluate(() => document.activeElement?.blur?.());
+  await press('n');
+  await page.waitForURL(/\/progress$/);
+  await eventually(
+    () => page.evaluate(() => document.activeElement?.getAttribute('type')),
+    (type) => type === 'radio',
+    'the focus is on the method',
+  );
+  await press('Space');
+  await press('Tab');
+  await press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'progress-content');
+  const chores = keys;
+  await type('本人から電話。家賃は月末に払うとのこと。');
+  await press('Control+Enter');
+  await page.getByText('記録を確定しました').waitFor();
+  const seconds = (Date.now() - began) / 1000;
+  await page.locator('.record', { hasText: '家賃は月末に払う' }).first().waitFor();
+  console.log(`entry by keyboard: ${chores} keys and the text, ${loads} page loads, ${seconds} s`);
+  assert.ok(
+    chores <= 20 && loads === 0 && seconds < 60,
+    `${chores} keys, ${loads} loads, ${seconds} s`,
+  );
+  assert.deepEqual(faults, []);
+});
+
+test('the single-key switch holds for the new key, and a key that is typed is a letter', async () => {
+  const { page } = await desk('sasaki');
+  await page.goto(`/cases/${caseId}/overview`);
+  await page.locator('.case-head__no').waitFor();
+  await page.evaluate(() => localStorage.setItem('musubi.keys', 'off'));
+  await page.reload();
+  await page.locator('.case-head__no').waitFor();
+  await page.keyboard.press('n');
+  await page.waitForTimeout(300);
+  assert.ok(page.url().endsWith('/overview'));
+  await page.evaluate(() => localStorage.setItem('musubi.keys', 'on'));
+});
+
+test('a draft survives reload, signing out and another browser, and ends with the record', async () => {
+  const { page } = await desk('sasaki');
+  await page.goto(`/cases/${caseId}/progress`);
+  await page.fill('#progress-content', '書きかけの記録。');
+  await page.getByText('下書き：保存済み').waitFor();
+  await page.reload();
+  await page.locator('#progress-content').waitFor();
+  await eventually(
+    () => page.locator('#progress-content').inputValue(),
+    (value) => value === '書きかけの記録。',
+    'the draft is there after a reload',
+  );
+  // Signed out at once after the last letter.
+  await page.locator('#progress-content').pressSequentially('続き');
+  await page.getByRole('button', { name: /佐々木/ }).click();
+  await page.getByText('サインアウト').click();
+  await page.locator('input[autocomplete="username"]').waitFor();
+  const other = await desk('sasaki');
+  await other.page.goto(`/cases/${caseId}/progress`);
+  await eventually(
+    () => other.page.locator('#progress-content').inputValue(),
+    (value) => value.includes('書きかけの記録。') && value.includes('続き'),
+    'the draft is there on another computer',
+  );
+  await picture(other.page, 'progress-draft', { fullPage: true });
+  await other.page.getByLabel('電話', { exact: true }).check({ force: true });
+  await other.page.getByRole('button', { name: '記録を確定する' }).click();
+  await other.page.getByText('記録を確定しました').waitFor();
+  await other.page.reload();
+  await other.page.locator('#progress-content').waitFor();
+  await other.page.waitForTimeout(500);
+  assert.equal(await other.page.locator('#progress-content').inputValue(), '');
+});
+
+test('不在 by one press, a picture attached, shown and found by filters', async () => {
+  const { page, faults } = await desk('sasaki');
+  await page.goto(`/cases/${caseId}/progress`);
+  await page.getByRole('button', { name: '不在だった' }).click();
+  assert.match(await page.locator('#progress-content').inputValue(), /不在だった/);
+  await page.locator('.entry__seen').waitFor();
+  await page.setInputFiles('input[type="file"]', {
+    name: '玄関の写真.png',
+    mimeType: 'image/png',
+    buffer: PNG,
+  });
+  await page.getByRole('button', { name: '玄関の写真.png の添付をやめる' }).waitFor();
+  await page.setInputFiles('input[type="file"]', {
+    name: '偽の書類.pdf',
+    mimeType: 'application/pdf',
+    buffer: PNG,
+  });
+  await page.getByText('ファイルの中身が名前の末尾（拡張子）と違います').waitFor();
+  await checkAccess(page, 'entry with attachments');
+  await picture(page, 'progress-entry', { fullPage: true });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await checkAccess(page, 'entry, narrow');
+  await picture(page, 'progress-entry-390', { fullPage: true });
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.locator('#progress-content').press('Control+Enter');
+  await page.getByText('記録を確定しました').waitFor();
+
+  const record = page.locator('.record', { hasText: '玄関の写真.png' }).first();
+  await record.getByRole('button', { name: '見る' }).click();
+  await eventually(
+    () => page.locator('.attachment__picture').evaluate((image) => image.naturalWidth),
+    (width) => width === 1,
+    'the picture is shown',
+  );
+  await checkAccess(page, 'picture');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: '条件で絞る' }).click();
+  await page.getByText('添付のある記録だけ').click();
+  await page.getByText(/^1件が当てはまります/).waitFor();
+  await checkAccess(page, 'filters');
+  await picture(page, 'progress-filters', { fullPage: true });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await picture(page, 'progress-filters-390', { fullPage: true });
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.getByRole('button', { name: /^条件を外す/ }).click();
+  await page.getByLabel('ことば').fill('家賃は月末');
+  await page.keyboard.press('Enter');
+  await page.locator('.record', { hasText: '家賃は月末に払う' }).first().waitFor();
+  assert.ok(!decodeURIComponent(page.url()).includes('家賃'), 'words in the address');
+  assert.deepEqual(
+    faults.filter((fault) => !/422/.test(String(fault))),
+    [],
+  );
+});
