@@ -44,6 +44,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "register",
         include_str!("../migrations/main/0030_register.sql"),
     ),
+    (
+        60,
+        "exchange",
+        include_str!("../migrations/main/0060_exchange.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,
