@@ -940,6 +940,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exchange-mappings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The municipality's mappings. */
+        get: operations["get_exchange_mappings"];
+        put?: never;
+        /** Keep a mapping for the municipality. For administrators. */
+        post: operations["post_exchange_mappings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exchange-mappings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a mapping. For administrators. */
+        delete: operations["delete_exchange_mappings_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exchange-tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The standard files. The same for everybody. */
+        get: operations["get_exchange_tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export files. Holds what the caller's level shows, masked where it is masked, never what 住所秘匿
+         *     protects. Where persons of the cases have not agreed to sharing, basis and reason are asked for first.
+         */
+        post: operations["post_exports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forms": {
         parameters: {
             query?: never;
@@ -966,6 +1038,113 @@ export interface paths {
         };
         /** A definition; with `If-None-Match` 304 when it is still the same. */
         get: operations["get_forms_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's own imports, the newest first. */
+        get: operations["get_imports"];
+        put?: never;
+        /** Send a file. It is read and compared in the background; see `GET /imports/{id}`. */
+        post: operations["post_imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far the import is, and what was found out about its file. */
+        get: operations["get_imports_id"];
+        put?: never;
+        post?: never;
+        /** Give an import up. What is being written cannot be given up any more. */
+        delete: operations["delete_imports_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply an import. It goes on in the background; should somebody have changed what it changes, nothing
+         *     is written and the file is checked again.
+         */
+        post: operations["post_imports_id_apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/choices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Choose what the file's names mean, and check it again. */
+        put: operations["put_imports_id_choices"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/errors.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The errors as CSV (UTF-8 with BOM): line, column, what is wrong and what to do. Nothing of the cells. */
+        get: operations["get_imports_id_errors_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rows of one kind, 100 to a page. */
+        get: operations["get_imports_id_rows"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1749,6 +1928,13 @@ export interface components {
             reason?: string | null;
             title?: string | null;
         };
+        ApplyImport: {
+            /**
+             * @description Rows with errors are left out. Otherwise nothing is written while there are any.
+             * @default false
+             */
+            skip_errors?: boolean;
+        };
         AssignSpeakers: {
             /**
              * @description Speaker → `worker`, `client`, `family`, `agency`, `other` or `unknown`. Speakers left out
@@ -1918,6 +2104,19 @@ export interface components {
         CodeRequest: {
             code: string;
         };
+        ColumnAnswer: {
+            id: string;
+            /**
+             * @description `text`, `long`, `code`, `phone`, `postal_code`, `int`, `number`, `bool`, `date`, `partial_date`,
+             *     `date_time`, `select` or `multi`.
+             */
+            kind: string;
+            label: string;
+            options: components["schemas"]["OptionAnswer"][];
+            /** @description Left alone by imports. */
+            output_only: boolean;
+            required: boolean;
+        };
         ComparisonAnswer: {
             /** @description Only fields that differ, in the order of the screen. */
             fields: components["schemas"]["FieldDifference"][];
@@ -2001,6 +2200,27 @@ export interface components {
             /** @description Option list `org_type`. */
             org_type?: string | null;
             phone?: string | null;
+        };
+        CreateExport: {
+            /** @description One case; missing: the register and every case that the caller sees. */
+            case_id?: string | null;
+            /** @description Several choices as a column of 0 and 1 for each option. */
+            choice_columns?: boolean;
+            confirmation?: components["schemas"]["ExportConfirmation"] | null;
+            /** @description `utf-8-bom` (default), `utf-8` or `cp932`. */
+            encoding?: string | null;
+            /** @description First day: of the entries of `progress`, of the reception for the other files of cases. */
+            from?: string | null;
+            /** @description `'` before cells that a spreadsheet program would run as formulas. */
+            guard_formulas?: boolean;
+            /** @description A second line with the identifiers. */
+            identifiers?: boolean;
+            /** @description With `cp932`: replace what it cannot hold by 〓 instead of refusing. */
+            replace?: boolean;
+            /** @description Standard files, see `GET /exchange-tables`. */
+            tables: string[];
+            /** @description Last day. */
+            to?: string | null;
         };
         CreateMembership: {
             account_id: string;
@@ -2173,6 +2393,12 @@ export interface components {
             /** @description `past` (the present text stays), `document` or `case`. */
             scope: string;
         };
+        ExportConfirmation: {
+            /** @description `id` of one of the bases that came with the 409. */
+            basis: string;
+            /** @description What it is for. */
+            reason: string;
+        };
         FieldDifference: components["schemas"]["Difference"] & {
             field: string;
             /** @description Heading of the form under which the field stands. */
@@ -2181,6 +2407,28 @@ export interface components {
             last?: components["schemas"]["LastChange"] | null;
             /** @description Rows of a table that differ: as they stand now, then those that are gone. */
             rows?: components["schemas"]["RowDifference"][] | null;
+        };
+        /** @description What was found out about a file as a whole. */
+        FileFindings: {
+            /** @description It was checked again, because what is there had changed when it was to be applied. */
+            again: boolean;
+            /** @description New rows that look like somebody in the register. */
+            alike: number;
+            /** @description Columns that two headers stand for: nothing can be applied. */
+            doubled: string[];
+            encoding: string;
+            header: string[];
+            /** @description Rows in which something was mended. */
+            mended: number;
+            /** @description Required columns that are missing, by label: nothing can be applied. */
+            missing: string[];
+            rows: number;
+            /** @description Headers that are none of ours: offered for mapping, left out otherwise. */
+            unknown_headers: string[];
+            /** @description Column → names that are no option of it: offered for mapping. */
+            unknown_options: {
+                [key: string]: string[];
+            };
         };
         FinalAnswer: {
             /** Format: int64 */
@@ -2338,6 +2586,67 @@ export interface components {
             kinship?: string | null;
             person_id: string;
         };
+        /** @description An import with what is known of its file. */
+        ImportAnswer: components["schemas"]["ImportSummary"] & {
+            /** @description What was chosen. */
+            clear: boolean;
+            file?: components["schemas"]["FileFindings"] | null;
+            mapping: Record<string, never>;
+            skip_errors: boolean;
+        };
+        ImportChoices: {
+            /** @description An empty cell takes the value away. */
+            clear?: boolean;
+            /** @description `columns`: header → identifier of the column, empty = left out; `options`: column → name → code. */
+            mapping: Record<string, never>;
+        };
+        ImportList: {
+            items: components["schemas"]["ImportSummary"][];
+        };
+        ImportProgress: {
+            done: number;
+            total: number;
+        };
+        ImportRow: {
+            alike: components["schemas"]["LikePerson"][];
+            changes: components["schemas"]["PlannedChange"][];
+            errors: components["schemas"]["RowTrouble"][];
+            /** @description The person or entry that is there already. */
+            id?: string | null;
+            /**
+             * Format: int64
+             * @description Line of the file.
+             */
+            line: number;
+            name: string;
+            /** @description What was mended, or should be looked at. */
+            notes: components["schemas"]["RowTrouble"][];
+        };
+        ImportRows: {
+            /** Format: int32 */
+            page: number;
+            /** Format: int32 */
+            pages: number;
+            rows: components["schemas"]["ImportRow"][];
+        };
+        /** @description An import in a list. */
+        ImportSummary: {
+            /** @description Rows by what becomes of them: `create`, `update`, `same`, `error`. */
+            counts: {
+                [key: string]: number;
+            };
+            created_at: string;
+            /** @description With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`. */
+            failure?: string | null;
+            id: string;
+            progress?: components["schemas"]["ImportProgress"] | null;
+            /** @description `checking`, `ready`, `applying`, `indexing`, `done` or `failed`. */
+            state: string;
+            /** @description The standard file: `person`, `progress`. */
+            table: string;
+            title: string;
+            updated_at: string;
+        };
         IndexProgress: {
             /** Format: int64 */
             done: number;
@@ -2369,6 +2678,30 @@ export interface components {
             positions: {
                 [key: string]: components["schemas"]["PositionAnswer"];
             };
+        };
+        /** @description Somebody in the register who may be the same person. */
+        LikePerson: {
+            name: string;
+            person_id: string;
+            /** @description As of `POST /persons/alike`. */
+            reasons: string[];
+        };
+        /** @description A mapping that is kept. */
+        MappingAnswer: {
+            id: string;
+            /** @description As of `PUT /imports/{id}/choices`. */
+            mapping: Record<string, never>;
+            name: string;
+            /** @description The standard file it is for. */
+            table: string;
+            updated_at: string;
+            /** Format: int64 */
+            version: number;
+        };
+        MappingList: {
+            items: components["schemas"]["MappingAnswer"][];
+            /** @description Whether the caller may keep and remove them. */
+            may_edit: boolean;
         };
         MemberAnswer: {
             /** @description Today lies within the period. */
@@ -2492,6 +2825,10 @@ export interface components {
         OpenedChannel: {
             /** @description Of use only to the session or token that opened it. */
             id: string;
+        };
+        OptionAnswer: {
+            code: string;
+            label: string;
         };
         /** @description 同意なし共有の記録. */
         OverrideAnswer: {
@@ -2679,6 +3016,14 @@ export interface components {
             /** @description A word of the search. */
             hit: boolean;
             text: string;
+        };
+        /** @description A value that would change. */
+        PlannedChange: {
+            after?: string | null;
+            before?: string | null;
+            /** @description Identifier of the column. */
+            field: string;
+            label: string;
         };
         PositionAnswer: {
             /** Format: double */
@@ -2870,6 +3215,21 @@ export interface components {
             /** @description Place in the table, from 1. */
             number_before?: number | null;
         };
+        /** @description Something about a row or one of its cells. */
+        RowTrouble: {
+            code: string;
+            column?: string | null;
+            label?: string | null;
+            message: string;
+        };
+        SaveMapping: {
+            /** @description As of `PUT /imports/{id}/choices`. */
+            mapping: Record<string, never>;
+            /** @description Up to 60 characters; one of that name is replaced. */
+            name: string;
+            /** @description The standard file: `person` or `progress`. */
+            table: string;
+        };
         SavedSearchAnswer: {
             filters: Record<string, never>;
             id: string;
@@ -2963,6 +3323,13 @@ export interface components {
             agency_id: string;
             level: string;
             name: string;
+        };
+        SentFile: {
+            /**
+             * Format: binary
+             * @description CSV or a workbook, at most 64 MiB and 50,000 rows. Its name is not kept.
+             */
+            file: string;
         };
         SessionAccount: {
             id: string;
@@ -3083,6 +3450,19 @@ export interface components {
         };
         SwitchRequest: {
             membership_id: string;
+        };
+        TableAnswer: {
+            columns: components["schemas"]["ColumnAnswer"][];
+            /** @description The file is `id.csv`. */
+            id: string;
+            /** @description Whether it can be brought in as well. */
+            import: boolean;
+            title: string;
+            /** @description Compared with the ministry's file. `false` = 未検証. */
+            verified: boolean;
+        };
+        TableList: {
+            items: components["schemas"]["TableAnswer"][];
         };
         Take: {
             take: components["schemas"]["Taken"][];
@@ -5866,6 +6246,173 @@ export interface operations {
             };
         };
     };
+    get_exchange_mappings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_exchange_mappings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveMapping"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_exchange_mappings_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_exchange_tables: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableList"];
+                };
+            };
+        };
+    };
+    post_exports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateExport"];
+            };
+        };
+        responses: {
+            /** @description ZIP of CSV files */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description consent_confirmation_required */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid; unencodable with the `places` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_forms: {
         parameters: {
             query?: never;
@@ -5913,6 +6460,339 @@ export interface operations {
             };
             /** @description not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_imports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_imports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The standard file it is: `person` or `progress`. */
+                table: string | null;
+                /** @description An empty cell takes the value away; otherwise it says nothing. */
+                clear: boolean;
+                /** @description A kept mapping. */
+                mapping: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["SentFile"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description unreadable with the reason in `message`; too_many_rows; too_many */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_imports_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_imports_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_imports_id_apply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyImport"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: not checked yet; import_errors: rows with errors; import_unfit: columns missing or twice; import_empty */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    put_imports_id_choices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportChoices"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_imports_id_errors_csv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description CSV */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_imports_id_rows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description `create`, `update`, `same` or `error` (default). */
+                kind: string | null;
+                /** @description From 0. */
+                page: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportRows"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -44,11 +44,18 @@ export default function CaseListPage() {
         title="事案"
         lead="開示されている事案だけが並びます。"
         actions={
-          can('create_case') && (
-            <LinkButton href="/cases/new" variant="primary" icon="plus">
-              新しい相談を受け付ける
-            </LinkButton>
-          )
+          <>
+            {can('export_cases') && (
+              <LinkButton href="/exchange/export" icon="download">
+                CSVに書き出す
+              </LinkButton>
+            )}
+            {can('create_case') && (
+              <LinkButton href="/cases/new" variant="primary" icon="plus">
+                新しい相談を受け付ける
+              </LinkButton>
+            )}
+          </>
         }
       />
       <div className="card">
