@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod disclosure;
 mod erasure;
+mod exchange;
 mod exclusion;
 mod fallback;
 mod history;
