@@ -7,6 +7,7 @@ mod course;
 mod crash;
 mod disclosure;
 mod erasure;
+mod exchange;
 mod exclusion;
 mod fallback;
 mod history;

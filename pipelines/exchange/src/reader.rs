@@ -73,6 +73,10 @@ pub enum ReadError {
     Binary,
     #[error("{line}行目で始まる引用符（\"）が閉じられていません")]
     OpenQuote { line: u64 },
+    #[error(
+        "Excelファイルとして読めません。壊れているか、パスワードで保護されています。保護を外して保存し直してください"
+    )]
+    Workbook,
 }
 
 /// Reads header and records. Rows whose number of cells differs from the header are reported in

@@ -103,40 +103,64 @@ pub fn write(
     if options.identifiers {
         lines.push(columns.iter().map(|c| c.id.clone()).collect());
     }
-    for row in rows {
-        if row.len() != columns.len() {
-            return Err(WriteError::Ragged {
-                row: lines.len() + 1,
-                expected: columns.len(),
-                found: row.len(),
-            });
-        }
-        lines.push(
-            row.iter()
-                .zip(columns)
-                .map(|(cell, column)| {
-                    if options.guard_formulas && !column.number {
-                        guard(cell)
-                    } else {
-                        cell.clone()
-                    }
-                })
-                .collect(),
-        );
+    let above = lines.len();
+    lines.extend(cells(columns, rows, options, above)?);
+    let mut out = encode(&lines, options, 0)?;
+    if options.encoding == Encoding::Utf8Bom {
+        out.bytes.splice(0..0, *b"\xef\xbb\xbf");
     }
+    Ok(out)
+}
+
+/// Writes more rows of a file that [`write`] began; `above` = lines that stand there already.
+pub fn append(
+    columns: &[Column],
+    rows: &[Vec<String>],
+    options: &WriteOptions,
+    above: usize,
+) -> Result<Output, WriteError> {
+    let lines = cells(columns, rows, options, above)?;
+    encode(&lines, options, above)
+}
+
+fn cells(
+    columns: &[Column],
+    rows: &[Vec<String>],
+    options: &WriteOptions,
+    above: usize,
+) -> Result<Vec<Vec<String>>, WriteError> {
+    rows.iter()
+        .enumerate()
+        .map(|(at, row)| {
+            if row.len() != columns.len() {
+                return Err(WriteError::Ragged {
+                    row: above + at + 1,
+                    expected: columns.len(),
+                    found: row.len(),
+                });
+            }
+            let guarded = row.iter().zip(columns).map(|(cell, column)| {
+                if options.guard_formulas && !column.number {
+                    guard(cell)
+                } else {
+                    cell.clone()
+                }
+            });
+            Ok(guarded.collect())
+        })
+        .collect()
+}
+
+fn encode(
+    lines: &[Vec<String>],
+    options: &WriteOptions,
+    above: usize,
+) -> Result<Output, WriteError> {
     match options.encoding {
-        Encoding::Utf8 => Ok(Output {
-            bytes: csv_bytes(&lines)?,
+        Encoding::Utf8 | Encoding::Utf8Bom => Ok(Output {
+            bytes: csv_bytes(lines)?,
             replaced: vec![],
         }),
-        Encoding::Utf8Bom => {
-            let mut bytes = b"\xef\xbb\xbf".to_vec();
-            bytes.extend(csv_bytes(&lines)?);
-            Ok(Output {
-                bytes,
-                replaced: vec![],
-            })
-        }
         Encoding::Cp932 => {
             let mut replaced = Vec::new();
             let mut encoded: Vec<Vec<Vec<u8>>> = Vec::with_capacity(lines.len());
@@ -145,7 +169,7 @@ pub fn write(
                 for (column, cell) in line.iter().enumerate() {
                     let (bytes, lost) = to_cp932(cell);
                     replaced.extend(lost.into_iter().map(|text| Unencodable {
-                        row: row + 1,
+                        row: above + row + 1,
                         column: column + 1,
                         text,
                     }));

@@ -9,8 +9,10 @@ pub mod engines;
 pub mod erasing;
 pub mod error;
 pub mod events;
+mod exporting;
 pub mod filling;
 mod headers;
+pub mod importing;
 pub mod nodes;
 pub mod operations;
 pub mod proxies;
@@ -71,7 +73,10 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(similar::routes())
         .merge(operations::search::routes())
         .merge(audit::routes())
-        .merge(erasures::routes());
+        .merge(erasures::routes())
+        .merge(operations::imports::routes())
+        .merge(operations::mappings::routes())
+        .merge(operations::exports::routes());
     OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
         .nest("/api/v1", v1)
         .merge(system::routes())

@@ -14,6 +14,7 @@ use crate::{
     engines::EngineSlot,
     error::ApiError,
     events::Events,
+    importing::Steps,
     nodes::Applied,
     proxies::Network,
     scanning::SuggestionCache,
@@ -73,6 +74,7 @@ struct Parts {
     channels: Arc<Channels>,
     inference: Turns,
     search: Indexes,
+    imports: Steps,
 }
 
 impl AppState {
@@ -99,6 +101,7 @@ impl AppState {
             channels: Channels::new(channels::Limits::default()),
             inference: Turns::new(INFERENCES, INFERENCE_QUEUE, INFERENCE_PATIENCE),
             search: Indexes::default(),
+            imports: Steps::default(),
         }))
     }
 
@@ -217,6 +220,11 @@ impl AppState {
     #[must_use]
     pub fn search(&self) -> &Indexes {
         &self.0.search
+    }
+
+    /// How far the imports are that this node works on.
+    pub(crate) fn imports(&self) -> &Steps {
+        &self.0.imports
     }
 
     pub(crate) fn suggestions(&self) -> &SuggestionCache {

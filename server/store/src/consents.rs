@@ -7,7 +7,7 @@ use domain::agency::AgencyClass;
 use domain::consent::{Consent, ConsentStatus};
 use domain::disclosure::{
     self, Confirmation, ConfirmationError, ConfirmationRequired, Disclosure, Level, ProposedRight,
-    SharingBasis,
+    SharingBasis, UncoveredPerson,
 };
 use domain::id::{AccountId, AgencyId, CaseId, ConsentId, MunicipalityId, PersonId};
 use domain::role::Capability;
@@ -371,6 +371,41 @@ impl CaseAccess {
         }
         let required = &covered.required;
         let persons: Vec<&PersonId> = required.persons.iter().map(|who| &who.person).collect();
+        let id = self
+            .insert_override(
+                tx,
+                operation,
+                basis,
+                &covered.reason,
+                &persons,
+                (&required.agencies, &required.sections),
+            )
+            .await?;
+        let detail = serde_json::json!({
+            "operation": operation, "basis": basis, "persons": persons, "agencies": required.agencies, "sections": required.sections,
+            "rights": covered.bases.iter().map(|basis| serde_json::json!({
+                "agencies": basis.agencies, "sections": basis.sections, "persons": basis.persons,
+            })).collect::<Vec<_>>(),
+        });
+        crate::audit::record(
+            tx,
+            crate::audit::Event::by(&self.caller, "consent.override", "override", id)
+                .in_case(self.id())
+                .detail(detail),
+        );
+        Ok(())
+    }
+
+    /// 同意なし共有の記録.
+    async fn insert_override(
+        &self,
+        tx: &mut Tx,
+        operation: &str,
+        basis: &str,
+        reason: &str,
+        persons: &[&PersonId],
+        (agencies, sections): (&[AgencyId], &[Section]),
+    ) -> Result<String> {
         let id: String = tx.database().fresh();
         let sealed = tx
             .seal(
@@ -378,7 +413,7 @@ impl CaseAccess {
                 &self.purpose(),
                 "consent_overrides.reason",
                 &id,
-                covered.reason.as_bytes(),
+                reason.as_bytes(),
             )
             .await?;
         let now = tx.now_text();
@@ -392,25 +427,57 @@ impl CaseAccess {
         .bind(operation)
         .bind(basis)
         .bind(sealed)
-        .bind(list(&persons)?)
-        .bind(list(&required.agencies)?)
-        .bind(list(&required.sections)?)
+        .bind(list(persons)?)
+        .bind(list(agencies)?)
+        .bind(list(sections)?)
         .bind(self.caller.viewer.account.as_str())
         .bind(self.caller.viewer.membership.as_str())
         .bind(now)
         .execute(tx.conn())
         .await?;
-        let detail = serde_json::json!({
-            "operation": operation, "basis": basis, "persons": persons, "agencies": required.agencies, "sections": required.sections,
-            "rights": covered.bases.iter().map(|basis| serde_json::json!({
-                "agencies": basis.agencies, "sections": basis.sections, "persons": basis.persons,
-            })).collect::<Vec<_>>(),
-        });
+        Ok(id)
+    }
+
+    /// Persons of the case whom the caller sees by name and who have not agreed to sharing, with how it
+    /// stands: what an export asks about.
+    #[must_use]
+    pub fn without_agreement(&self) -> Vec<UncoveredPerson> {
+        let viewer = &self.caller.viewer;
+        self.facts
+            .persons
+            .iter()
+            .filter(|known| {
+                disclosure::person_level(viewer, &self.facts, &known.person) >= Level::Read
+            })
+            .map(|known| UncoveredPerson {
+                person: known.person.clone(),
+                status: known.consent.status_on(viewer.today),
+            })
+            .filter(|known| !known.status.is_agreement())
+            .collect()
+    }
+
+    /// Writes down that the case went into a file although persons of it had not agreed.
+    ///
+    /// # Errors
+    /// Forbidden without the right to confirm.
+    pub async fn record_export(
+        &self,
+        tx: &mut Tx,
+        basis: &str,
+        reason: &str,
+        persons: &[UncoveredPerson],
+    ) -> Result<()> {
+        self.caller.require(Capability::ConfirmSharing)?;
+        let persons: Vec<&PersonId> = persons.iter().map(|known| &known.person).collect();
+        let id = self
+            .insert_override(tx, "export", basis, reason, &persons, (&[], &[]))
+            .await?;
         crate::audit::record(
             tx,
             crate::audit::Event::by(&self.caller, "consent.override", "override", id)
                 .in_case(self.id())
-                .detail(detail),
+                .detail(serde_json::json!({ "operation": "export", "basis": basis, "persons": persons })),
         );
         Ok(recorded)
     }

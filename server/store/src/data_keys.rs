@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::id::{CaseId, DataKeyId, DocumentId, MunicipalityId, PersonId};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::crypto::{self, CryptoError, Header, Place, SecretKey};
 use crate::database::{Database, Dialect, Tx, lock};
@@ -36,6 +36,8 @@ pub enum Purpose {
     Note(DocumentId),
     /// Blind index of the register (never seals).
     Index,
+    /// The file of one import and what was read from it.
+    Import(String),
     /// Everything of one case.
     Case(CaseId),
 }
@@ -49,13 +51,17 @@ impl Purpose {
             Self::Household(household) => ("household", household.as_str()),
             Self::Note(note) => ("note", note.as_str()),
             Self::Index => ("index", ""),
+            Self::Import(import) => ("import", import.as_str()),
             Self::Case(case) => ("case", case.as_str()),
         }
     }
 
     /// Made with the first value sealed under it, not beforehand.
     const fn made_at_first_use(&self) -> bool {
-        matches!(self, Self::Person(_) | Self::Household(_) | Self::Note(_))
+        matches!(
+            self,
+            Self::Person(_) | Self::Household(_) | Self::Note(_) | Self::Import(_)
+        )
     }
 }
 
@@ -153,6 +159,19 @@ impl Tx {
         municipality: &MunicipalityId,
         purpose: &Purpose,
     ) -> Result<DataKey> {
+        let mut made = self
+            .create_keys(municipality, std::slice::from_ref(purpose))
+            .await?;
+        made.pop()
+            .ok_or_else(|| StoreError::Key("no key was made".into()))
+    }
+
+    /// Makes a key for each purpose; none of them may have one.
+    pub(crate) async fn create_keys(
+        &mut self,
+        municipality: &MunicipalityId,
+        purposes: &[Purpose],
+    ) -> Result<Vec<DataKey>> {
         // Only a municipality without any key may get a new key file.
         let first: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT 1 FROM data_keys WHERE municipality_id = $1 LIMIT 1) AS any_key")
@@ -179,30 +198,48 @@ impl Tx {
                 ));
             }
         }
-        let id: DataKeyId = self.database().fresh();
-        let key = SecretKey(self.database().random());
-        let wrapped = self
-            .database()
-            .wrap(municipality, &id, &generations, &key)?;
-        let (kind, owner) = purpose.columns();
         let now = self.now_text();
-        sqlx::query(
-            "INSERT INTO data_keys (municipality_id, id, purpose, owner_id, wrapped, state, created_at) \
-             VALUES ($1, $2, $3, $4, $5, 'active', $6)",
-        )
-        .bind(municipality.as_str())
-        .bind(id.as_str())
-        .bind(kind)
-        .bind(owner)
-        .bind(wrapped)
-        .bind(now)
-        .execute(self.conn())
-        .await?;
-        // Not cached: the transaction may still be rolled back.
-        Ok(DataKey {
-            id,
-            key: Arc::new(key),
-        })
+        let mut out = Vec::with_capacity(purposes.len());
+        for chunk in purposes.chunks(500) {
+            let rows: Vec<String> = (0..chunk.len())
+                .map(|n| {
+                    let at = 3 + 4 * n;
+                    format!(
+                        "($1, ${at}, ${}, ${}, ${}, 'active', $2)",
+                        at + 1,
+                        at + 2,
+                        at + 3
+                    )
+                })
+                .collect();
+            let sql = format!(
+                "INSERT INTO data_keys (municipality_id, id, purpose, owner_id, wrapped, state, created_at) VALUES {}",
+                rows.join(", ")
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql))
+                .bind(municipality.as_str())
+                .bind(now.as_str());
+            for purpose in chunk {
+                let id: DataKeyId = self.database().fresh();
+                let key = SecretKey(self.database().random());
+                let wrapped = self
+                    .database()
+                    .wrap(municipality, &id, &generations, &key)?;
+                let (kind, owner) = purpose.columns();
+                query = query
+                    .bind(id.0.clone())
+                    .bind(kind)
+                    .bind(owner.to_owned())
+                    .bind(wrapped);
+                // Not cached: the transaction may still be rolled back.
+                out.push(DataKey {
+                    id,
+                    key: Arc::new(key),
+                });
+            }
+            query.execute(self.conn()).await?;
+        }
+        Ok(out)
     }
 
     /// The generation that wraps, its row held until the end of a writing transaction.
@@ -348,8 +385,20 @@ impl Tx {
         plaintext: &[u8],
     ) -> Result<Vec<u8>> {
         let key = self.data_key(municipality, purpose).await?;
+        self.seal_under(&key, municipality, column, row, plaintext)
+    }
+
+    /// As [`Tx::seal`], under a key that is at hand: made or asked for in this transaction.
+    pub(crate) fn seal_under(
+        &self,
+        key: &DataKey,
+        municipality: &MunicipalityId,
+        column: &'static str,
+        row: &str,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>> {
         let header = Header {
-            key: key.id,
+            key: key.id.clone(),
             epoch: 0,
             seq: 0,
         };

@@ -1025,6 +1025,11 @@ async fn remove(db: &Database, job: &mut Job) -> Result<()> {
         }
         _ => remove_derived(&mut tx, job).await?,
     }
+    // What is erased may stand in a file that somebody is bringing in.
+    let ended = crate::imports::end_all(&mut tx, &municipality).await?;
+    if ended > 0 {
+        job.count("imports", ended);
+    }
     sqlx::query("UPDATE erasures SET reason_sealed = NULL WHERE municipality_id = $1 AND id = $2")
         .bind(municipality.as_str())
         .bind(job.erasure.id.as_str())

@@ -51,6 +51,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
     ),
     (50, "flow", include_str!("../migrations/main/0050_flow.sql")),
     (
+        60,
+        "exchange",
+        include_str!("../migrations/main/0060_exchange.sql"),
+    ),
+    (
         70,
         "merges",
         include_str!("../migrations/main/0070_register.sql"),

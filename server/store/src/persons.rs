@@ -198,7 +198,7 @@ const INDEX_VERSION: i64 = 1;
 const PREFIX: usize = 10;
 
 /// Under which kind of entry the keys of a likeness stand.
-const fn like_kind(key: Key) -> &'static str {
+pub(crate) const fn like_kind(key: Key) -> &'static str {
     match key {
         Key::Name => "like_name",
         Key::Kana => "like_kana",
@@ -238,7 +238,7 @@ fn index_terms(field: &str, value: &str) -> Vec<(&'static str, String)> {
     terms.into_iter().map(|text| (kind, text)).collect()
 }
 
-fn check_facts(facts: &[Fact]) -> Result<()> {
+pub(crate) fn check_facts(facts: &[Fact]) -> Result<()> {
     for fact in facts {
         let known = !fact.field.is_empty()
             && fact.field.len() <= 64
@@ -370,35 +370,43 @@ pub(crate) async fn reindex(
 pub async fn refresh_index(db: &Database) -> Result<u64> {
     let mut done = 0;
     loop {
-        let mut tx = db.write().await?;
-        let behind = sqlx::query(
-            "SELECT municipality_id, id FROM persons WHERE merged_into IS NULL AND index_version < $1 ORDER BY index_version, municipality_id, id LIMIT 100",
-        )
-        .bind(INDEX_VERSION)
-        .fetch_all(tx.conn())
-        .await?;
-        if behind.is_empty() {
-            return Ok(done);
+        match refresh_some(db).await? {
+            0 => return Ok(done),
+            some => done += some,
         }
-        for row in behind {
-            let municipality = MunicipalityId(row.try_get("municipality_id")?);
-            let person = PersonId(row.try_get("id")?);
-            // Whoever comes second, another node or a change, finds it done.
-            let held = sqlx::query(
-                "UPDATE persons SET index_version = $3 WHERE municipality_id = $1 AND id = $2 AND index_version < $3",
-            )
-            .bind(municipality.as_str())
-            .bind(person.as_str())
-            .bind(INDEX_VERSION)
-            .execute(tx.conn())
-            .await?;
-            if held.rows_affected() > 0 {
-                reindex(&mut tx, &municipality, &person).await?;
-                done += 1;
-            }
-        }
-        tx.commit().await?;
     }
+}
+
+/// One step of [`refresh_index`]: how many persons were looked at, 0 when none is behind.
+///
+/// # Errors
+/// As [`refresh_index`].
+pub async fn refresh_some(db: &Database) -> Result<u64> {
+    let mut tx = db.write().await?;
+    let behind = sqlx::query(
+        "SELECT municipality_id, id FROM persons WHERE merged_into IS NULL AND index_version < $1 ORDER BY index_version, municipality_id, id LIMIT 100",
+    )
+    .bind(INDEX_VERSION)
+    .fetch_all(tx.conn())
+    .await?;
+    for row in &behind {
+        let municipality = MunicipalityId(row.try_get("municipality_id")?);
+        let person = PersonId(row.try_get("id")?);
+        // Whoever comes second, another node or a change, finds it done.
+        let held = sqlx::query(
+            "UPDATE persons SET index_version = $3 WHERE municipality_id = $1 AND id = $2 AND index_version < $3",
+        )
+        .bind(municipality.as_str())
+        .bind(person.as_str())
+        .bind(INDEX_VERSION)
+        .execute(tx.conn())
+        .await?;
+        if held.rows_affected() > 0 {
+            reindex(&mut tx, &municipality, &person).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(behind.len() as u64)
 }
 
 pub(crate) type FactRows = BTreeMap<PersonId, Vec<(String, Fact, String)>>;
@@ -1156,6 +1164,31 @@ impl PersonAccess {
     /// # Errors
     /// `Forbidden`, `Conflict` when it changed meanwhile, or an unacceptable field.
     pub async fn update(&self, tx: &mut Tx, version: i64, patch: &PersonPatch) -> Result<i64> {
+        let version = self.write(tx, version, patch).await?;
+        reindex(tx, &self.caller.viewer.municipality, &self.person).await?;
+        Ok(version)
+    }
+
+    /// As [`Self::update`]; the index entries are left to [`refresh_index`], which the caller sees to.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    pub(crate) async fn update_unindexed(
+        &self,
+        tx: &mut Tx,
+        version: i64,
+        patch: &PersonPatch,
+    ) -> Result<i64> {
+        let version = self.write(tx, version, patch).await?;
+        sqlx::query("UPDATE persons SET index_version = 0 WHERE municipality_id = $1 AND id = $2")
+            .bind(self.caller.viewer.municipality.as_str())
+            .bind(self.person.as_str())
+            .execute(tx.conn())
+            .await?;
+        Ok(version)
+    }
+
+    async fn write(&self, tx: &mut Tx, version: i64, patch: &PersonPatch) -> Result<i64> {
         if !self.edit {
             return Err(StoreError::Forbidden);
         }
@@ -1258,7 +1291,6 @@ impl PersonAccess {
                 .execute(tx.conn())
                 .await?;
         }
-        reindex(tx, &municipality, &self.person).await?;
         if !patch.set.is_empty() {
             crate::vectors::forget_person(tx, &municipality, &self.person).await?;
         }

@@ -21,6 +21,7 @@ export interface RouteDefinition {
     | 'masks'
     | 'similar'
     | 'statistics'
+    | 'exchange'
     | 'admin'
     | 'erasures'
     | 'audit';
@@ -150,6 +151,32 @@ export const ROUTES: readonly RouteDefinition[] = [
     needs: ['read_statistics'],
   },
   {
+    id: 'import',
+    path: '/exchange/import/:importId',
+    page: 'exchange/ImportPage',
+    title: '取込',
+    nav: 'exchange',
+    needs: ['edit_persons'],
+    example: { importId: 'none' },
+  },
+  {
+    id: 'exchange',
+    path: '/exchange',
+    page: 'exchange/ExchangePage',
+    title: '取込・出力',
+    nav: 'exchange',
+    needs: ['export_cases', 'edit_persons', 'admin_settings'],
+  },
+  {
+    id: 'exchange-part',
+    path: '/exchange/:tab',
+    page: 'exchange/ExchangePage',
+    title: '取込・出力',
+    nav: 'exchange',
+    needs: ['export_cases', 'edit_persons', 'admin_settings'],
+    example: { tab: 'import' },
+  },
+  {
     id: 'accounts',
     path: '/admin/accounts',
     page: 'admin/AccountsPage',
@@ -192,7 +219,17 @@ export interface NavItem {
   path: string;
   label: string;
   icon:
-    'home' | 'folder' | 'link' | 'mask' | 'search' | 'copy' | 'chart' | 'gear' | 'trash' | 'shield';
+    | 'home'
+    | 'folder'
+    | 'link'
+    | 'mask'
+    | 'search'
+    | 'copy'
+    | 'chart'
+    | 'upload'
+    | 'gear'
+    | 'trash'
+    | 'shield';
   needs?: readonly string[];
 }
 
@@ -222,6 +259,13 @@ export const NAV: readonly NavItem[] = [
     label: '統計',
     icon: 'chart',
     needs: ['read_statistics'],
+  },
+  {
+    id: 'exchange',
+    path: '/exchange',
+    label: '取込・出力',
+    icon: 'upload',
+    needs: ['export_cases', 'edit_persons', 'admin_settings'],
   },
   {
     id: 'admin',

@@ -54,8 +54,8 @@ describe('the wording of refusals', () => {
   });
 
   it('has words for nothing that is never sent', () => {
-    // `offline` is the browser's own; `password_wrong` is made of `invalid_credentials`.
-    const own = ['offline', 'password_wrong'];
+    // `offline` and `broken_off` are the browser's own; `password_wrong` is made of `invalid_credentials`.
+    const own = ['offline', 'broken_off', 'password_wrong'];
     const known = [...Object.keys(PROBLEM_WORDS), ...Object.keys(FIELD_WORDS)];
     expect(known.filter((code) => !own.includes(code) && !ALL.includes(`"${code}"`))).toEqual([]);
   });

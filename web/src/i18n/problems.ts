@@ -47,6 +47,13 @@ export const PROBLEM_WORDS: Readonly<Record<string, string>> = {
   unsupported_format: 'この形式は読み込めません。TXT、VTT、SRT、JSON のファイルを選んでください。',
   unencodable:
     'Shift_JIS（CP932）にない文字が含まれるため、この文字コードでは書き出せません。UTF-8 を選んで書き出してください。',
+  broken_off:
+    'ファイルが途中で切れたため、保存しませんでした。少し待ってから、もう一度お試しください。',
+  unreadable: 'ファイルを読めません。CSVかExcelのファイルを選んでください。',
+  too_many_rows: '行が多すぎます（5万行まで）。いくつかのファイルに分けてください。',
+  import_errors: '誤りのある行があります。直して送り直すか、除いて取り込むことを選んでください。',
+  import_unfit: '必ず要る列がないか、同じ項目の列が2つあります。見出しを確かめてください。',
+  import_empty: '取り込む行がありません。',
   personal_number:
     '個人番号（マイナンバー）とみられる12桁の数字が含まれています。このシステムには記録できません。番号を取り除いてください。',
   consent_confirmation_required:
@@ -73,6 +80,9 @@ export const PROBLEM_WORDS: Readonly<Record<string, string>> = {
 
 /** What to mend in one field, by the code of its problem; the field's own label stands before it. */
 export const FIELD_WORDS: Readonly<Record<string, string>> = {
+  unknown_column: 'ここにない項目です',
+  period: '終わりの日は、はじめの日以後にしてください',
+  name: '名前を入力してください（60文字まで）',
   required: '入力してください',
   invalid: '内容を確かめてください',
   malformed: '形が違います。入力し直してください',

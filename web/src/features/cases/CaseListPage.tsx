@@ -50,6 +50,11 @@ export default function CaseListPage() {
                 重複の候補
               </LinkButton>
             )}
+            {can('export_cases') && (
+              <LinkButton href="/exchange/export" icon="download">
+                CSVに書き出す
+              </LinkButton>
+            )}
             {can('create_case') && (
               <LinkButton href="/cases/new" variant="primary" icon="plus">
                 新しい相談を受け付ける

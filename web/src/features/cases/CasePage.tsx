@@ -268,6 +268,7 @@ function CaseHead({
   small: boolean;
   children: ReactNode;
 }) {
+  const { can } = useSession();
   const masked = detail.level === 'masked';
   const consents = new Map(detail.consent.map((entry) => [entry.person_id, entry.status]));
   const flags = [...new Set(detail.flags)];
@@ -322,6 +323,16 @@ function CaseHead({
                   icon="eye"
                 >
                   見え方の確認
+                </LinkButton>
+              )}
+              {can('export_cases') && (
+                <LinkButton
+                  href={`/exchange/export?case=${detail.id}`}
+                  size="s"
+                  variant="quiet"
+                  icon="download"
+                >
+                  CSVに書き出す
                 </LinkButton>
               )}
               {detail.permissions.includes('manage_members') && (

@@ -111,7 +111,7 @@ closed!(PersonRef, AmendmentAnswer, PlanItemAnswer);
 
 /// Entries out of the store, with what masks those the caller sees masked. Nothing of it is shown
 /// before [`Entries::finish`].
-pub(super) struct Entries {
+pub(crate) struct Entries {
     records: Vec<ProgressRecord>,
     people: Vec<CasePerson>,
     material: Option<ProgressToMask>,
@@ -126,7 +126,7 @@ pub(super) struct Entries {
 
 impl Entries {
     /// Loads all entries, or one.
-    pub(super) async fn load(
+    pub(crate) async fn load(
         tx: &mut Tx,
         access: &CaseAccess,
         only: Option<&ProgressRecordId>,
@@ -209,7 +209,7 @@ impl Entries {
     }
 
     /// Masks what must be masked; call it without an open transaction, it may take seconds.
-    pub(super) async fn finish(self, state: &AppState) -> Result<Vec<ProgressAnswer>, ApiError> {
+    pub(crate) async fn finish(self, state: &AppState) -> Result<Vec<ProgressAnswer>, ApiError> {
         let Self {
             records,
             people,

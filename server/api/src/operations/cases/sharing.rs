@@ -4,6 +4,7 @@
 
 use axum::http::StatusCode;
 use domain::disclosure::{Confirmation, ConfirmationError, ConfirmationRequired};
+use domain::legal_basis::LegalBasis;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -159,17 +160,16 @@ async fn required_problem(
 
 /// The grounds that may be chosen, with the words to choose by.
 fn bases(required: &ConfirmationRequired) -> Vec<Value> {
-    required
-        .bases
-        .iter()
-        .map(|basis| {
-            json!({
-                "id": basis.id, "code": basis.id, "label": basis.name, "name": basis.name, "note": basis.caution, "law": basis.law,
-                "members": basis.members, "meeting_bound": basis.meeting_bound, "days_after": basis.days_after,
-                "ceiling": basis.ceiling, "verified": basis.verified,
-            })
-        })
-        .collect()
+    required.bases.iter().copied().map(basis_words).collect()
+}
+
+/// A ground with the words to choose by.
+pub(crate) fn basis_words(basis: &LegalBasis) -> Value {
+    json!({
+        "id": basis.id, "code": basis.id, "label": basis.name, "name": basis.name, "note": basis.caution, "law": basis.law,
+        "members": basis.members, "meeting_bound": basis.meeting_bound, "days_after": basis.days_after,
+        "ceiling": basis.ceiling, "verified": basis.verified,
+    })
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ pub async fn projection(
 
 /// Takes out of a print of the original what 住所秘匿 protects. Text is taken from the last scan; what
 /// was written since is withheld.
-async fn leave_out_addresses(
+pub(crate) async fn leave_out_addresses(
     state: &AppState,
     access: &DocumentAccess,
     shown: &mut ProjectionAnswer,

@@ -141,7 +141,7 @@ const FIELDS: &[&str] = &[
 ];
 
 /// What is wrong with one value; `None` = nothing.
-fn value_problem(field: &str, value: &str, today: Date) -> Option<&'static str> {
+pub(crate) fn value_problem(field: &str, value: &str, today: Date) -> Option<&'static str> {
     let day = |text: &str| text.parse::<Date>().ok();
     match field {
         "birth_date" | "death_date" => match day(value) {

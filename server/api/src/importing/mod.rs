@@ -1,0 +1,519 @@
+//! Brings files in (取込): each is read and compared in the background, looked at by who sent it, and then
+//! written in one transaction. A node that dies leaves nothing half done: what it was at is taken up by
+//! the next one that looks.
+
+mod persons;
+mod progress;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+use ::exchange::{Mapping, Row, Table, Trouble, Understood, read_any, table, understand};
+use domain::id::{CaseId, DocumentId, PersonId, ProgressRecordId};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{
+    Caller, StoreError, Tx,
+    audit::{self, Event},
+    imports::{self, Import, ImportState},
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{context::blocking, error::ApiError, events::CaseEvent, state::AppState};
+
+/// How often is looked for work that another node was given or left.
+const EVERY: Duration = Duration::from_secs(2);
+/// What failed for want of the database is tried again after this long.
+const RETRY: Duration = Duration::from_secs(15);
+/// How often files that nobody came back for are removed.
+const SWEEP: Duration = Duration::from_secs(600);
+/// How often the claim on a running import is renewed.
+const RENEW: Duration = Duration::from_secs(30);
+/// Rows in one part of what came of a check: what one page of the screen shows.
+pub(crate) const PART: usize = 100;
+/// Rows that are compared with the database at once.
+const AT_ONCE: usize = 200;
+
+/// What the sender chose.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Choices {
+    pub mapping: Mapping,
+    /// An empty cell takes the value away; otherwise it says nothing.
+    pub clear: bool,
+    /// Rows with errors are left out; otherwise nothing is written while there are any.
+    pub skip_errors: bool,
+}
+
+/// What is to be known of the file as a whole.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Summary {
+    /// `utf-8-bom`, `utf-8`, `cp932`, `utf-16`.
+    pub encoding: String,
+    pub rows: usize,
+    pub header: Vec<String>,
+    pub unknown_headers: Vec<String>,
+    pub unknown_options: BTreeMap<String, BTreeSet<String>>,
+    /// Required columns that are missing, by label.
+    pub missing: Vec<String>,
+    /// Columns that two headers stand for, by label.
+    pub doubled: Vec<String>,
+    /// Rows that look like somebody who is in the register already.
+    pub alike: usize,
+    /// Rows in which something was mended.
+    pub mended: usize,
+    /// What was there had changed since the last check, so it was checked again.
+    pub again: bool,
+}
+
+impl Summary {
+    /// Whether the file can be written at all.
+    pub(crate) fn is_fit(&self) -> bool {
+        self.missing.is_empty() && self.doubled.is_empty()
+    }
+}
+
+/// A value that would change.
+#[derive(Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PlannedChange {
+    /// Identifier of the column.
+    pub field: String,
+    pub label: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// Somebody in the register who may be the same person.
+#[derive(Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LikePerson {
+    pub person_id: String,
+    pub name: String,
+    /// As of `POST /persons/alike`.
+    pub reasons: Vec<String>,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Planned {
+    pub line: u64,
+    /// The person or entry that is there already.
+    pub id: Option<String>,
+    pub version: Option<i64>,
+    /// Name, or day and number of the case.
+    pub name: String,
+    pub changes: Vec<PlannedChange>,
+    /// What is written.
+    pub values: BTreeMap<String, Value>,
+    pub notes: Vec<Trouble>,
+    pub errors: Vec<Trouble>,
+    pub alike: Vec<LikePerson>,
+}
+
+crate::operations::persons::closed!(Choices, Summary, PlannedChange, LikePerson, Planned);
+
+impl Planned {
+    fn of(row: &Row) -> Self {
+        Self {
+            line: row.line,
+            notes: row.notes.clone(),
+            errors: row.errors.clone(),
+            ..Self::default()
+        }
+    }
+
+    fn fail(&mut self, column: Option<&str>, code: &str, message: impl Into<String>) {
+        self.errors.push(Trouble {
+            column: column.map(str::to_owned),
+            header: None,
+            code: code.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    /// Something to look at that keeps nothing from being written.
+    fn remark(&mut self, column: Option<&str>, code: &str, message: impl Into<String>) {
+        self.notes.push(Trouble {
+            column: column.map(str::to_owned),
+            header: None,
+            code: code.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    /// `error`, `create`, `update` or `same`.
+    fn kind(&self) -> &'static str {
+        match (self.errors.is_empty(), &self.id, self.changes.is_empty()) {
+            (false, ..) => "error",
+            (true, None, _) => "create",
+            (true, Some(_), false) => "update",
+            (true, Some(_), true) => "same",
+        }
+    }
+}
+
+/// How far the imports that this node works on are: rows done, of how many.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    running: Mutex<HashMap<String, (usize, usize)>>,
+    wake: Notify,
+}
+
+impl Steps {
+    /// There is something to do.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Rows done and in all; `None`: this node is not at it.
+    pub(crate) fn of(&self, import: &str) -> Option<(usize, usize)> {
+        self.running.lock().get(import).copied()
+    }
+
+    fn set(&self, import: &str, done: usize, total: usize) {
+        self.running.lock().insert(import.to_owned(), (done, total));
+    }
+
+    fn forget(&self, import: &str) {
+        self.running.lock().remove(import);
+    }
+}
+
+/// Runs until `stop`.
+pub async fn run(state: AppState, stop: CancellationToken) {
+    let mut swept = None::<Instant>;
+    loop {
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
+            if let Err(error) = imports::sweep(state.db()).await {
+                tracing::warn!(%error, "old imports not removed");
+            }
+            swept = Some(Instant::now());
+        }
+        let pause = match turn(&state).await {
+            Ok(true) => continue,
+            Ok(false) => EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "import not finished; tried again");
+                RETRY
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(pause) => {}
+            () = state.imports().wake.notified() => {}
+        }
+    }
+}
+
+/// Works on one import that waits, if there is any.
+///
+/// # Errors
+/// Database away.
+async fn turn(state: &AppState) -> Result<bool, ApiError> {
+    for import in imports::due(state.db()).await? {
+        let name = format!("import:{}", import.id);
+        let holder = state.holder();
+        let Some(claim) = state
+            .db()
+            .claim(&import.municipality, &name, &holder)
+            .await?
+        else {
+            continue;
+        };
+        let id = import.id.clone();
+        let renewing = tokio::spawn({
+            let (state, municipality) = (state.clone(), import.municipality.clone());
+            async move {
+                loop {
+                    sleep(RENEW).await;
+                    let renewed = state.db().claim(&municipality, &name, &holder).await;
+                    if !matches!(renewed, Ok(Some(_))) {
+                        return;
+                    }
+                }
+            }
+        });
+        let worked = work(state, import).await;
+        renewing.abort();
+        state.imports().forget(&id);
+        state.db().release(claim).await?;
+        match worked {
+            // It was ended meanwhile.
+            Err(ApiError::Refused {
+                code: "conflict", ..
+            }) => {}
+            other => other?,
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+async fn work(state: &AppState, import: Import) -> Result<(), ApiError> {
+    match import.state {
+        ImportState::Checking => check(state, import, false).await,
+        ImportState::Applying => apply(state, import).await,
+        ImportState::Indexing => index(state, import).await,
+        ImportState::Ready | ImportState::Done | ImportState::Failed => Ok(()),
+    }
+}
+
+async fn fail(state: &AppState, import: Import, code: &str) -> Result<(), ApiError> {
+    let mut tx = state.db().write().await?;
+    let event = Event::system(
+        &import.municipality,
+        "import.failed",
+        "import",
+        import.id.as_str(),
+    )
+    .detail(json!({ "table": import.table, "code": code }));
+    audit::record(&mut tx, event);
+    import.end(&mut tx, ImportState::Failed, Some(code)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Reads the file and compares it with what is there.
+async fn check(state: &AppState, mut import: Import, again: bool) -> Result<(), ApiError> {
+    let Some(layout) = table(&import.table) else {
+        return fail(state, import, "table").await;
+    };
+    let mut tx = state.db().read().await?;
+    let Some(caller) = import.caller(&mut tx).await? else {
+        drop(tx);
+        return fail(state, import, "forbidden").await;
+    };
+    let file = import.file(&mut tx).await?;
+    let choices: Choices = import
+        .part(&mut tx, "options", 0)
+        .await?
+        .unwrap_or_default();
+    drop(tx);
+    let (progress, id, mapping) = (state.clone(), import.id.clone(), choices.mapping.clone());
+    let read = blocking(move || {
+        let sheet = read_any(&file).ok()?;
+        let total = sheet.records.len();
+        // Reading is about a fifth of the work.
+        Some(understand(layout, sheet, &mapping, |done| {
+            progress.imports().set(&id, done / 5, total);
+        }))
+    })
+    .await?;
+    let Some(understood) = read else {
+        return fail(state, import, "unreadable").await;
+    };
+    let mut summary = summary(&understood);
+    summary.again = again;
+    let planned = plan(state, &caller, &import, layout, &understood, &choices).await?;
+    summary.alike = planned.iter().filter(|row| !row.alike.is_empty()).count();
+    summary.mended = planned.iter().filter(|row| !row.notes.is_empty()).count();
+    let mut kinds: BTreeMap<&'static str, Vec<Planned>> = BTreeMap::new();
+    for row in planned {
+        kinds.entry(row.kind()).or_default().push(row);
+    }
+    let counts: BTreeMap<String, i64> = kinds
+        .iter()
+        .map(|(kind, rows)| {
+            (
+                (*kind).to_owned(),
+                i64::try_from(rows.len()).unwrap_or(i64::MAX),
+            )
+        })
+        .collect();
+    let mut tx = state.db().write().await?;
+    import.clear_results(&mut tx).await?;
+    import.put_part(&mut tx, "summary", 0, &summary).await?;
+    for (kind, rows) in kinds {
+        for (number, part) in (0..).zip(rows.chunks(PART)) {
+            import.put_part(&mut tx, kind, number, part).await?;
+        }
+    }
+    let detail = json!({ "table": import.table, "counts": counts });
+    audit::record(
+        &mut tx,
+        Event::by(&caller, "import.check", "import", import.id.as_str()).detail(detail),
+    );
+    import
+        .advance(&mut tx, ImportState::Ready, Some(&counts))
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn summary(understood: &Understood) -> Summary {
+    Summary {
+        encoding: serde_json::to_value(understood.encoding)
+            .ok()
+            .and_then(|code| code.as_str().map(str::to_owned))
+            .unwrap_or_default(),
+        rows: understood.rows.len(),
+        header: understood.header.clone(),
+        unknown_headers: understood.unknown_headers.clone(),
+        unknown_options: understood.unknown_options.clone(),
+        missing: understood.missing.clone(),
+        doubled: understood.doubled.clone(),
+        ..Summary::default()
+    }
+}
+
+async fn plan(
+    state: &AppState,
+    caller: &Caller,
+    import: &Import,
+    layout: &Table,
+    understood: &Understood,
+    choices: &Choices,
+) -> Result<Vec<Planned>, ApiError> {
+    let total = understood.rows.len();
+    let mut out = Vec::with_capacity(total);
+    let mut seen = Seen::default();
+    for rows in understood.rows.chunks(AT_ONCE) {
+        // Short transactions: an old state of the database is not held for the whole file.
+        let mut tx = state.db().read().await?;
+        let planned = if import.table == "progress" {
+            progress::plan(&mut tx, caller, rows, &mut seen).await?
+        } else {
+            persons::plan(&mut tx, caller, layout, rows, choices, &mut seen).await?
+        };
+        drop(tx);
+        out.extend(planned);
+        state
+            .imports()
+            .set(&import.id, total / 5 + out.len() * 4 / 5, total);
+    }
+    Ok(out)
+}
+
+/// What stood in earlier rows of the file.
+#[derive(Default)]
+struct Seen {
+    /// Id → line.
+    ids: HashMap<String, u64>,
+    /// Name and birth date, or case, day and text → line.
+    alike: HashMap<String, u64>,
+}
+
+/// Screens that are to be told, and texts to be looked through again.
+#[derive(Default)]
+struct Touched {
+    documents: Vec<DocumentId>,
+    persons: Vec<(PersonId, Vec<CaseId>)>,
+    entries: Vec<(CaseId, ProgressRecordId)>,
+}
+
+/// Writes what was checked, all or nothing.
+async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
+    let mut tx = state.db().read().await?;
+    let choices: Choices = import
+        .part(&mut tx, "options", 0)
+        .await?
+        .unwrap_or_default();
+    let errors = import.counts.get("error").copied().unwrap_or(0);
+    if errors > 0 && !choices.skip_errors {
+        drop(tx);
+        return fail(state, import, "errors").await;
+    }
+    let create = parts(&mut tx, &import, "create").await?;
+    let update = parts(&mut tx, &import, "update").await?;
+    drop(tx);
+    let total = create.len() + update.len();
+    state.imports().set(&import.id, 0, total);
+    let mut tx = state.db().write().await?;
+    // With the rights of now, not those of the check.
+    let Some(caller) = import.caller(&mut tx).await? else {
+        drop(tx);
+        return fail(state, import, "forbidden").await;
+    };
+    let step = |done: usize| state.imports().set(&import.id, done, total);
+    let written = if import.table == "progress" {
+        progress::write(&mut tx, &caller, &import.id, &create, step).await
+    } else {
+        persons::write(&mut tx, &caller, &import.id, &create, &update, step).await
+    };
+    let touched = match written {
+        Ok(touched) => touched,
+        Err(StoreError::Conflict) => {
+            // Somebody was there since the check: everything is looked at anew.
+            drop(tx);
+            let mut tx = state.db().write().await?;
+            import.advance(&mut tx, ImportState::Checking, None).await?;
+            tx.commit().await?;
+            return check(state, import, true).await;
+        }
+        Err(StoreError::Forbidden | StoreError::NotFound) => {
+            drop(tx);
+            return fail(state, import, "forbidden").await;
+        }
+        Err(StoreError::Invalid(_)) => {
+            drop(tx);
+            return fail(state, import, "invalid").await;
+        }
+        Err(other) => return Err(other.into()),
+    };
+    let detail = json!({
+        "table": import.table, "counts": import.counts, "skip_errors": choices.skip_errors,
+    });
+    audit::record(
+        &mut tx,
+        Event::by(&caller, "import.apply", "import", import.id.as_str()).detail(detail),
+    );
+    // The file has done its work.
+    import.drop_parts(&mut tx).await?;
+    import.advance(&mut tx, ImportState::Indexing, None).await?;
+    tx.commit().await?;
+    state.rescan(&touched.documents);
+    let municipality = &import.municipality;
+    for (person_id, cases) in touched.persons {
+        for case in cases {
+            let event = CaseEvent::Person {
+                person_id: person_id.clone(),
+            };
+            state.events().tell(municipality, &case, event);
+        }
+    }
+    for (case, record_id) in touched.entries {
+        let event = CaseEvent::Progress { record_id };
+        state.events().tell(municipality, &case, event);
+    }
+    index(state, import).await
+}
+
+async fn parts(tx: &mut Tx, import: &Import, kind: &str) -> Result<Vec<Planned>, ApiError> {
+    let mut out = Vec::new();
+    let mut number = 0;
+    while let Some(part) = import.part::<Vec<Planned>>(tx, kind, number).await? {
+        out.extend(part);
+        number += 1;
+    }
+    Ok(out)
+}
+
+/// Makes the entries by which the persons are found.
+async fn index(state: &AppState, mut import: Import) -> Result<(), ApiError> {
+    let rows: i64 = ["create", "update"]
+        .iter()
+        .filter_map(|kind| import.counts.get(*kind))
+        .sum();
+    let total = usize::try_from(rows).unwrap_or(0);
+    let mut done = 0;
+    state.imports().set(&import.id, 0, total);
+    loop {
+        let some = store::persons::refresh_some(state.db()).await?;
+        if some == 0 {
+            break;
+        }
+        done += usize::try_from(some).unwrap_or(0);
+        state.imports().set(&import.id, done.min(total), total);
+    }
+    let mut tx = state.db().write().await?;
+    import.advance(&mut tx, ImportState::Done, None).await?;
+    tx.commit().await?;
+    Ok(())
+}

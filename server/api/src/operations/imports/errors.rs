@@ -1,0 +1,72 @@
+//! `GET /imports/{id}/errors.csv`: every error with line and column, to mend the file by.
+
+use ::exchange::{Column, WriteOptions, write};
+use axum::{
+    extract::{Path, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{find, rows::trouble};
+use crate::{
+    context::{CallContext, blocking},
+    error::ApiError,
+    importing::Planned,
+    state::AppState,
+};
+
+/// The errors as CSV (UTF-8 with BOM): line, column, what is wrong and what to do. Nothing of the cells.
+#[utoipa::path(get, path = "/imports/{id}/errors.csv", tag = "imports", params(("id" = String, Path)),
+    responses((status = 200, description = "CSV", content_type = "text/csv"), (status = 403, description = "forbidden"), (status = 404, description = "not_found")))]
+pub async fn errors(
+    State(state): State<AppState>,
+    call: CallContext,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let mut tx = state.db().read().await?;
+    let import = find(&mut tx, &call, &id).await?;
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut number = 0;
+    while let Some(part) = import
+        .part::<Vec<Planned>>(&mut tx, "error", number)
+        .await?
+    {
+        for row in part {
+            for error in row.errors {
+                let error = trouble(&import.table, error);
+                rows.push(vec![
+                    row.line.to_string(),
+                    error.label.unwrap_or_default(),
+                    error.column.unwrap_or_default(),
+                    error.code,
+                    error.message,
+                ]);
+            }
+        }
+        number += 1;
+    }
+    drop(tx);
+    let bytes = blocking(move || {
+        let columns = [
+            Column::number("行", "line"),
+            Column::text("列", "label"),
+            Column::text("識別子", "column"),
+            Column::text("コード", "code"),
+            Column::text("内容", "message"),
+        ];
+        write(&columns, &rows, &WriteOptions::default()).map_err(ApiError::internal)
+    })
+    .await??
+    .bytes;
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/csv; charset=utf-8; header=present"),
+        ),
+        (
+            header::CONTENT_DISPOSITION,
+            HeaderValue::from_static("attachment; filename=\"import-errors.csv\""),
+        ),
+    ];
+    Ok((headers, bytes).into_response())
+}

@@ -1,0 +1,190 @@
+import { useQuery } from '@tanstack/react-query';
+import { useRef, useState, type DragEvent } from 'react';
+import { Link, useLocation } from 'wouter';
+import { api, ApiError, request } from '../../api/client';
+import type { Schema } from '../../api/types';
+import { useSession } from '../../app/session';
+import { problemText } from '../../i18n/problems';
+import { Button, Card, Checkbox, Notice, Progress, RadioGroup, Select, Table } from '../../ui';
+import { dateTime } from '../cases/dates';
+import { QueryState } from '../cases/parts';
+import { countsText, isWorking, stateText, type ImportAnswer } from './api';
+
+/** Sends a file, and the imports that were made before. */
+export function ImportPanel() {
+  const { session } = useSession();
+  const [, navigate] = useLocation();
+  const input = useRef<HTMLInputElement>(null);
+  const [table, setTable] = useState('person');
+  const [mapping, setMapping] = useState('');
+  const [clear, setClear] = useState(false);
+  const [over, setOver] = useState(false);
+  const [sending, setSending] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+  const mappings = useQuery({
+    queryKey: ['exchange-mappings'],
+    queryFn: ({ signal }) => api.get<Schema<'MappingList'>>('exchange-mappings', undefined, signal),
+  });
+  const query = useQuery({
+    queryKey: ['imports'],
+    queryFn: ({ signal }) => api.get<Schema<'ImportList'>>('imports', undefined, signal),
+    refetchInterval: (state) =>
+      state.state.data?.items.some((item) => isWorking(item.state)) ? 2_000 : 30_000,
+  });
+  const named = (mappings.data?.items ?? []).filter((kept) => kept.table === table);
+
+  const send = async (file: File | undefined): Promise<void> => {
+    if (!file || sending) return;
+    setProblem(null);
+    setSending(true);
+    const body = new FormData();
+    body.append('file', file);
+    try {
+      const made = await request<ImportAnswer>('POST', 'imports', {
+        query: { table, clear: clear || undefined, mapping: mapping || undefined },
+        body,
+      });
+      navigate(`/exchange/import/${made.id}`);
+    } catch (error) {
+      const said = error instanceof ApiError ? error.body.message : undefined;
+      setProblem(typeof said === 'string' ? `${said}。` : problemText(error));
+      setSending(false);
+    }
+  };
+  const drop = (event: DragEvent): void => {
+    event.preventDefault();
+    setOver(false);
+    if (event.dataTransfer.files.length > 1)
+      setProblem('1度に取り込めるのは1つです。1つずつ取り込んでください。');
+    else void send(event.dataTransfer.files[0]);
+  };
+
+  return (
+    <>
+      <Card title="ファイルを取り込む" icon="upload">
+        <div className="stack">
+          {problem && (
+            <Notice tone="error" live title="送れませんでした">
+              {problem}
+            </Notice>
+          )}
+          <RadioGroup
+            label="取り込むもの"
+            required
+            columns
+            value={table}
+            onChange={(code) => {
+              setTable(code === 'progress' ? 'progress' : 'person');
+              setMapping('');
+            }}
+            options={[
+              {
+                code: 'person',
+                label: '支援対象者・関係者（台帳）',
+                support: '支援対象者IDが空欄の行は新しい方、IDのある行は変更として取り込みます。',
+              },
+              {
+                code: 'progress',
+                label: '支援経過',
+                support:
+                  '事案番号で事案に加えます。自機関の新しい記録だけです。確定した記録は変えません。',
+              },
+            ]}
+          />
+          {named.length > 0 && (
+            <Select
+              label="名前の対応"
+              support="ほかのシステムの見出しや選択肢の名前を、ここの項目に読み替えます。"
+              value={mapping}
+              onChange={setMapping}
+              empty="使わない"
+              options={named.map((kept) => ({ code: kept.id, label: kept.name }))}
+            />
+          )}
+          {table === 'person' && (
+            <Checkbox
+              label="空欄のセルは、登録してある値を消す（ふだんは、空欄は「変えない」です）"
+              checked={clear}
+              onChange={setClear}
+            />
+          )}
+          {sending ? (
+            <Progress label="送っています" />
+          ) : (
+            <div
+              className={over ? 'exchange__drop is-over' : 'exchange__drop'}
+              onDragOver={(event) => {
+                event.preventDefault();
+                setOver(true);
+              }}
+              onDragLeave={() => setOver(false)}
+              onDrop={drop}
+            >
+              <p>ファイルをここに置くか、</p>
+              <Button icon="upload" variant="primary" onClick={() => input.current?.click()}>
+                ファイルを選ぶ
+              </Button>
+              <input
+                ref={input}
+                type="file"
+                className="visually-hidden"
+                tabIndex={-1}
+                aria-label="取り込むファイル"
+                accept=".csv,.txt,.tsv,.xlsx,.xls,.ods"
+                onChange={(event) => {
+                  void send(event.target.files?.[0]);
+                  event.target.value = '';
+                }}
+              />
+              <p className="soft">
+                CSV・Excel、64MB・5万行まで。文字コードは自動で見分けます（UTF-8、Shift_JIS）。
+                送っただけでは書き込みません。
+              </p>
+            </div>
+          )}
+          <Notice title="取り込めるもの・取り込めないもの">
+            取り込めるのは台帳と支援経過です。住所秘匿・注意フラグ・機微メモ・訂正、事案・同意・プラン・評価・会議などのシートは出力だけで、取込では変わりません。画面で入力してください。
+          </Notice>
+        </div>
+      </Card>
+      <Card title="これまでの取込" icon="list" flush>
+        {!query.data && (
+          <div className="card__body">
+            <QueryState query={query} what="取込" />
+          </div>
+        )}
+        {query.data?.items.length === 0 && (
+          <p className="card__body soft">まだありません。ここには自分の取込だけが並びます。</p>
+        )}
+        {query.data && query.data.items.length > 0 && (
+          <Table
+            caption="これまでの取込の表"
+            captionHidden
+            rows={query.data.items}
+            rowKey={(line) => line.id}
+            columns={[
+              {
+                key: 'at',
+                head: '送った日時',
+                header: true,
+                cell: (line) => (
+                  <Link href={`/exchange/import/${line.id}`}>
+                    {dateTime(line.created_at, session.municipality.zone)}
+                  </Link>
+                ),
+              },
+              { key: 'title', head: '取り込むもの', cell: (line) => line.title },
+              { key: 'state', head: '状況', cell: (line) => stateText(line) },
+              {
+                key: 'counts',
+                head: '行',
+                cell: (line) =>
+                  Object.keys(line.counts).length > 0 ? countsText(line.counts) : '',
+              },
+            ]}
+          />
+        )}
+      </Card>
+    </>
+  );
+}

@@ -1,0 +1,106 @@
+/** Shapes of imports and exports, and the words for them. */
+import type { Schema } from '../../api/types';
+
+export type ImportSummary = Schema<'ImportSummary'>;
+export type ImportAnswer = Schema<'ImportAnswer'>;
+export type ImportRow = Schema<'ImportRow'>;
+export type Table = Schema<'TableAnswer'>;
+
+/** What the names of a file mean: header → column, and per column name → code. */
+export interface Mapping {
+  columns: Record<string, string>;
+  options: Record<string, Record<string, string>>;
+}
+
+/** Kinds of rows, in the order in which they matter. */
+export const KINDS = ['error', 'create', 'update', 'same'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export const KIND_LABELS: Readonly<Record<Kind, string>> = {
+  error: '誤り',
+  create: '新しく加える',
+  update: '変わる',
+  same: '変わらない',
+};
+
+const FAILURES: Readonly<Record<string, string>> = {
+  expired: '24時間のあいだ実行されなかったので、ファイルを消しました。何も取り込んでいません。',
+  discarded: 'やめました。何も取り込んでいません。',
+  errors: '誤りのある行があったので、何も取り込んでいません。',
+  forbidden: '取り込む権限がなくなっていたので、何も取り込んでいません。',
+  erasure: '記録の消去が行われたため、ファイルを消しました。もう一度送ってください。',
+  unreadable: 'ファイルを読めなかったので、何も取り込んでいません。',
+  invalid: '受け付けられない値があったので、何も取り込んでいません。',
+};
+
+/** Why nothing was brought in. */
+export function failureText(code: string | null | undefined): string {
+  return FAILURES[code ?? ''] ?? '取り込めませんでした。何も書き込んでいません。';
+}
+
+/** Where an import stands, in a few words. */
+export function stateText(entry: Pick<ImportSummary, 'state' | 'failure'>): string {
+  switch (entry.state) {
+    case 'checking':
+      return '確認しています';
+    case 'ready':
+      return '実行を待っています';
+    case 'applying':
+      return '取り込んでいます';
+    case 'indexing':
+      return '検索の準備をしています';
+    case 'done':
+      return '取り込みました';
+    default:
+      return entry.failure === 'discarded' ? 'やめました' : '取り込みませんでした';
+  }
+}
+
+/** Whether the server is at it. */
+export function isWorking(state: string): boolean {
+  return state === 'checking' || state === 'applying' || state === 'indexing';
+}
+
+/** 「加える 12・変わる 3・誤り 1」; kinds without rows are left out. */
+export function countsText(counts: Readonly<Record<string, number>>): string {
+  const parts = KINDS.filter((kind) => (counts[kind] ?? 0) > 0).map(
+    (kind) => `${KIND_LABELS[kind]} ${(counts[kind] ?? 0).toLocaleString('ja-JP')}行`,
+  );
+  return parts.length > 0 ? parts.join('・') : '行がありません';
+}
+
+/** The kind that is shown first: errors, else what would change. */
+export function firstKind(counts: Readonly<Record<string, number>>): Kind {
+  return KINDS.find((kind) => (counts[kind] ?? 0) > 0) ?? 'create';
+}
+
+const ENCODINGS: Readonly<Record<string, string>> = {
+  'utf-8-bom': 'UTF-8（BOM付き）',
+  'utf-8': 'UTF-8',
+  cp932: 'Shift_JIS（CP932）',
+  'utf-16': 'UTF-16',
+};
+
+/** The encoding in words; an unknown one as it is. */
+export function encodingText(code: string): string {
+  return ENCODINGS[code] ?? code;
+}
+
+/** A mapping with one more header, or without it when nothing is chosen. */
+export function withColumn(mapping: Mapping, header: string, column: string): Mapping {
+  const columns = { ...mapping.columns };
+  if (column === '-') columns[header] = '';
+  else if (column === '') delete columns[header];
+  else columns[header] = column;
+  return { ...mapping, columns };
+}
+
+/** A mapping with one more name of an option, or without it when nothing is chosen. */
+export function withOption(mapping: Mapping, column: string, name: string, code: string): Mapping {
+  const names = { ...mapping.options[column] };
+  if (code === '') delete names[name];
+  else names[name] = code;
+  const options = { ...mapping.options, [column]: names };
+  if (Object.keys(names).length === 0) delete options[column];
+  return { ...mapping, options };
+}

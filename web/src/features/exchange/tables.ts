@@ -1,0 +1,13 @@
+import { useQuery } from '@tanstack/react-query';
+import { api } from '../../api/client';
+import type { Schema } from '../../api/types';
+
+/** The standard files and their columns; the same for everybody. */
+export function useTables() {
+  return useQuery({
+    queryKey: ['exchange-tables'],
+    queryFn: async ({ signal }) =>
+      (await api.get<Schema<'TableList'>>('exchange-tables', undefined, signal)).items,
+    staleTime: Infinity,
+  });
+}
