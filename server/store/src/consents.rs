@@ -393,7 +393,7 @@ impl CaseAccess {
                 .in_case(self.id())
                 .detail(detail),
         );
-        Ok(())
+        Ok(recorded)
     }
 
     /// 同意なし共有の記録.
@@ -479,7 +479,7 @@ impl CaseAccess {
                 .in_case(self.id())
                 .detail(serde_json::json!({ "operation": "export", "basis": basis, "persons": persons })),
         );
-        Ok(recorded)
+        Ok(())
     }
 
     async fn insert_basis(&self, tx: &mut Tx, basis: &SharingBasis) -> Result<String> {

@@ -23,7 +23,7 @@ use crate::access::Caller;
 use crate::cases::{self, CaseRole};
 use crate::consents;
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders};
+use crate::database::{Tx, placeholders, rows_for};
 use crate::error::{Result, StoreError};
 use crate::outbox;
 use crate::persons::{self, Fact, Person};
@@ -766,7 +766,7 @@ impl MergeAccess {
             .collect();
         let facts = cases::facts(tx, &municipality, &all).await?;
         let mut numbers = BTreeMap::new();
-        for row in cases::rows_for(
+        for row in rows_for(
             tx,
             &municipality,
             &all,

@@ -25,7 +25,7 @@ use crate::cases::{self, CaseAccess, Named};
 use crate::consents::Sharing;
 use crate::course::{self, StepNote};
 use crate::data_keys::Purpose;
-use crate::database::Tx;
+use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError, taken};
 use crate::memberships::{self, optional_date};
 use crate::{accounts, agencies, outbox};
@@ -378,7 +378,7 @@ async fn numbers(
     municipality: &MunicipalityId,
     cases: &[CaseId],
 ) -> Result<BTreeMap<CaseId, String>> {
-    let rows = cases::rows_for(
+    let rows = rows_for(
         tx,
         municipality,
         cases,
