@@ -19,13 +19,13 @@ const MANY: usize = 24;
 const LOADED: usize = 3;
 
 async fn listed(client: &Client, query: &str) -> Result<(Vec<Value>, usize)> {
-    let (mut out, mut total, mut cursor) = (Vec::new(), 0, String::new());
+    let (mut out, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = client
             .get(&format!("/cases?limit=7{query}{cursor}"))
             .await?
             .ok()?;
-        total = usize::try_from(page["total"].as_u64().context("total")?)?;
+        let total = usize::try_from(page["total"].as_u64().context("total")?)?;
         out.extend(page["items"].as_array().context("items")?.iter().cloned());
         match page["next_cursor"].as_str() {
             Some(next) => {
@@ -189,7 +189,9 @@ async fn many_cases() {
         }
         server.launch()?;
         let all = they_are_listed(&server).await?;
-        let names = step("opened", they_are_opened_and_printed(&server, &all)).await?;
+        let names = they_are_opened_and_printed(&server, &all)
+            .await
+            .context("opened")?;
         step("found", they_are_found_and_counted(&server, &names)).await?;
         server.stop()?;
         let (sound, said) = server.doctor()?;

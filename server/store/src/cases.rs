@@ -208,8 +208,7 @@ pub(crate) async fn facts(
         municipality,
         ids,
         "SELECT b.id, b.case_id, b.basis, b.meeting, b.valid_from, b.valid_to, b.sections, b.persons, m.agency_id FROM sharing_bases b \
-         JOIN sharing_basis_members m ON m.municipality_id = b.municipality_id AND m.basis_id = b.id \
-         WHERE b.ended_at IS NULL AND b.municipality_id = $1 AND b.case_id IN",
+         CROSS JOIN sharing_basis_members m WHERE m.municipality_id = b.municipality_id AND m.basis_id = b.id AND b.ended_at IS NULL AND b.municipality_id = $1 AND b.case_id IN",
         "ORDER BY b.case_id, b.id, m.agency_id",
     )
     .await?;
@@ -247,9 +246,8 @@ pub(crate) async fn facts(
         tx,
         municipality,
         ids,
-        "SELECT d.case_id, d.section, s.person_id FROM documents d JOIN document_subjects s \
-         ON s.municipality_id = d.municipality_id AND s.document_id = d.id \
-         WHERE d.section IS NOT NULL AND d.parent_id IS NULL AND d.municipality_id = $1 AND d.case_id IN",
+        "SELECT d.case_id, d.section, s.person_id FROM documents d CROSS JOIN document_subjects s \
+         WHERE s.municipality_id = d.municipality_id AND s.document_id = d.id AND d.section IS NOT NULL AND d.parent_id IS NULL AND d.municipality_id = $1 AND d.case_id IN",
         "ORDER BY d.case_id, d.section, s.person_id",
     )
     .await?;
