@@ -348,6 +348,8 @@ pub(super) async fn write(
             persons: persons(&row),
             agencies: Vec::new(),
             content: values(&row),
+            attachments: Vec::new(),
+            draft: None,
         };
         let id: ProgressRecordId = access.add_progress(tx, &new).await?;
         audit::record(

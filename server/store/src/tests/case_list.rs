@@ -193,6 +193,8 @@ async fn step(world: &World, rng: &mut StdRng, cases: &mut Vec<CreatedCase>) -> 
                     Vec::new()
                 },
                 content: serde_json::Map::new(),
+                attachments: Vec::new(),
+                draft: None,
             };
             owner.add_progress(&mut tx, &new).await.unwrap();
             "progress"

@@ -84,6 +84,8 @@ on_both! {
             persons: vec![client.clone()],
             agencies: Vec::new(),
             content: content.as_object().unwrap().clone(),
+            attachments: Vec::new(),
+            draft: None,
         }).await.unwrap();
         tx.commit().await.unwrap();
         for (_, id) in &created.documents {

@@ -319,6 +319,8 @@ async fn case_of(world: &World, dice: &mut Dice, clients: &[&PersonId], others: 
                 persons: vec![who.clone()],
                 agencies: Vec::new(),
                 content: serde_json::Map::new(),
+                attachments: Vec::new(),
+                draft: None,
             };
             access.add_progress(&mut tx, &entry).await.unwrap();
         }

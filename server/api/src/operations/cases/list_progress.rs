@@ -105,15 +105,6 @@ pub struct ChoicesAnswer {
     pub persons: Vec<PersonRef>,
 }
 
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct ProgressQuery {
-    /// For paper (経過一覧): noted in the audit as printed, and masked when somebody of the case has
-    /// 住所秘匿, also for those who read it on the screen.
-    #[serde(default)]
-    pub print: bool,
-}
-
 /// The entries the caller may see, the newest first. Masked readers get masked texts; what cannot
 /// be masked now carries `withheld`.
 #[utoipa::path(get, path = "/cases/{id}/progress-records", tag = "progress", params(("id" = String, Path), PageQuery),
