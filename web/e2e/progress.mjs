@@ -187,7 +187,7 @@ test('不在 by one press, a picture attached, shown and found by filters', asyn
   await picture(page, 'progress-filters-390', { fullPage: true });
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.getByRole('button', { name: /^条件を外す/ }).click();
-  await page.getByLabel('ことば').fill('家賃は月末');
+  await page.getByLabel('ことば', { exact: true }).fill('家賃は月末');
   await page.keyboard.press('Enter');
   await page.locator('.record', { hasText: '家賃は月末に払う' }).first().waitFor();
   assert.ok(!decodeURIComponent(page.url()).includes('家賃'), 'words in the address');

@@ -135,6 +135,7 @@ pub fn shown_inline(media_type: &str) -> Option<&'static str> {
 
 /// Whether bytes that come part by part are text: UTF-8, Shift_JIS (CP932), or UTF-16 with its mark, and
 /// no control characters.
+#[derive(Default)]
 pub struct TextCheck {
     decoders: Vec<(encoding_rs::Decoder, bool)>,
     begun: bool,
@@ -143,15 +144,6 @@ pub struct TextCheck {
 impl std::fmt::Debug for TextCheck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TextCheck")
-    }
-}
-
-impl Default for TextCheck {
-    fn default() -> Self {
-        Self {
-            decoders: Vec::new(),
-            begun: false,
-        }
     }
 }
 
