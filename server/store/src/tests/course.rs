@@ -282,7 +282,7 @@ on_both! {
         let Asked::Sharing(Sharing::ConfirmationRequired(required)) = access.ask(&mut tx, &new, None).await.unwrap() else {
             panic!("asked without consent");
         };
-        assert_eq!(required.agencies, [to.clone()]);
+        assert_eq!(required.agencies, std::slice::from_ref(&to));
         assert!(required.sections.contains(&Section::Intake) && required.sections.contains(&Section::Assessment));
         let legal = domain::legal_basis::all().iter().find(|basis| basis.confirmable && !basis.meeting_bound && basis.ceiling == Level::Edit).unwrap();
         let confirmed = Confirmation { basis: legal.id.clone(), reason: "生命の危険".into(), meeting: None, until: None };
