@@ -11,7 +11,6 @@ mod fallback;
 mod history;
 mod hostile;
 mod live;
-mod many;
 mod nodes;
 mod power;
 mod search;
