@@ -11,6 +11,7 @@ mod fallback;
 mod history;
 mod hostile;
 mod live;
+mod local_forms;
 mod nodes;
 mod power;
 mod search;

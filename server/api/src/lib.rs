@@ -30,8 +30,8 @@ use axum::{
     Router, body::Bytes, extract::DefaultBodyLimit, http::header, middleware, routing::get,
 };
 use operations::{
-    accounts, agencies, audit, cases, documents, erasures, forms, memberships, network, persons,
-    postal_codes, session, similar, statistics, system, transcripts,
+    accounts, agencies, audit, cases, documents, erasures, forms, local_forms, memberships,
+    network, persons, postal_codes, session, similar, statistics, system, transcripts,
 };
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
@@ -62,6 +62,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(transcripts::routes())
         .merge(network::routes())
         .merge(forms::routes())
+        .merge(local_forms::routes())
         .merge(postal_codes::routes())
         .merge(statistics::routes())
         .merge(similar::routes())

@@ -100,6 +100,8 @@ pub(crate) struct Inner {
     pub(crate) generations: Mutex<HashMap<MunicipalityId, Generations>>,
     /// Unwrapped data keys; bounded, wiped on eviction.
     pub(crate) unwrapped: Mutex<HashMap<(MunicipalityId, DataKeyId), Arc<SecretKey>>>,
+    /// Sheets of municipalities by publication; these never change.
+    pub(crate) forms: Mutex<HashMap<(MunicipalityId, u32), Arc<domain::form::Catalogue>>>,
     committed: tokio::sync::watch::Sender<u64>,
 }
 
@@ -274,6 +276,7 @@ impl Database {
             rng: Mutex::new(rng),
             generations: Mutex::new(HashMap::new()),
             unwrapped: Mutex::new(HashMap::new()),
+            forms: Mutex::new(HashMap::new()),
             committed: tokio::sync::watch::Sender::new(0),
         })))
     }

@@ -23,6 +23,7 @@ pub mod documents_log;
 pub mod erasure;
 mod error;
 pub mod finding;
+pub mod forms;
 pub mod keys;
 mod log_writer;
 mod marks;

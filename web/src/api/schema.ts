@@ -1581,6 +1581,16 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        LocalFormsAnswer: {
+            draft?: null | components["schemas"]["DraftAnswer"];
+            history: components["schemas"]["PublicationAnswer"][];
+            open_lists: string[];
+            published: Record<string, never>;
+            version: number;
+        };
+        DraftAnswer: { at: string; by: string; extension: Record<string, never>; problems: components["schemas"]["ProblemAnswer"][]; revision: number; };
+        ProblemAnswer: { at: string; code: string; };
+        PublicationAnswer: { added: number; at: string; by: string; changed: number; forms: string[]; note: string; retired: number; version: number; };
         AcceptAnswer: {
             /** @description Everything accepted so far. */
             accepted: {
@@ -2071,6 +2081,7 @@ export interface components {
             section: string;
         };
         DocumentAnswer: {
+            forms_version?: number | null;
             case_id?: string | null;
             comment: boolean;
             dated_on?: string | null;

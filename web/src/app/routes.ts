@@ -21,6 +21,7 @@ export interface RouteDefinition {
     | 'similar'
     | 'statistics'
     | 'admin'
+    | 'forms'
     | 'erasures'
     | 'audit';
   /** Any one of these permissions is needed to open the page. */
@@ -141,6 +142,14 @@ export const ROUTES: readonly RouteDefinition[] = [
     needs: ['admin_agencies'],
   },
   {
+    id: 'forms',
+    path: '/admin/forms',
+    page: 'admin/FormsPage',
+    title: '項目の追加',
+    nav: 'forms',
+    needs: ['admin_forms'],
+  },
+  {
     id: 'erasures',
     path: '/admin/erasures',
     page: 'admin/ErasuresPage',
@@ -166,7 +175,8 @@ export interface NavItem {
   id: NonNullable<RouteDefinition['nav']>;
   path: string;
   label: string;
-  icon: 'home' | 'folder' | 'mask' | 'search' | 'copy' | 'chart' | 'gear' | 'trash' | 'shield';
+  icon:
+    'home' | 'folder' | 'mask' | 'search' | 'copy' | 'chart' | 'doc' | 'gear' | 'trash' | 'shield';
   needs?: readonly string[];
 }
 
@@ -202,6 +212,13 @@ export const NAV: readonly NavItem[] = [
     label: '設定',
     icon: 'gear',
     needs: ['admin_accounts', 'admin_own_agency'],
+  },
+  {
+    id: 'forms',
+    path: '/admin/forms',
+    label: '項目の追加',
+    icon: 'doc',
+    needs: ['admin_forms'],
   },
   {
     id: 'erasures',

@@ -8,6 +8,7 @@ pub mod channels;
 pub mod documents;
 pub mod erasures;
 pub mod forms;
+pub mod local_forms;
 pub mod memberships;
 pub mod network;
 pub mod persons;

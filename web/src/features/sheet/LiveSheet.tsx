@@ -14,6 +14,7 @@ import { localDate } from '../cases/dates';
 import { useCarrying } from './Carry';
 import { HistoryLink, PrintLink } from './HistoryLink';
 import type { References } from './FieldEditor';
+import { useDocumentInfo } from './Finals';
 import { SheetEditor } from './SheetEditor';
 import { SheetView } from './SheetView';
 import { BlockedNotice, OnlineMembers, SaveStatus } from './Status';
@@ -39,7 +40,9 @@ interface LiveSheetProps {
  */
 export function LiveSheet(props: LiveSheetProps) {
   const { live } = useDocument(props.documentId);
-  const form = useForm(props.formId);
+  // A final sheet is read by the definition of its time.
+  const info = useDocumentInfo(props.documentId);
+  const form = useForm(props.formId, info.data?.forms_version);
   const { session } = useSession();
   const { users, orgs, persons } = props.references ?? {};
   const references = useMemo<References>(
