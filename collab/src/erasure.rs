@@ -195,6 +195,8 @@ mod tests {
             authored(7, 0, 10, false),
             authored(7, 2, 3, true),
             authored(8, 0, 4, false),
+            // Of a letter that the document does not know as deleted: nothing stands of it either.
+            authored(9, 0, 1, true),
         ];
         let deleted = HashMap::from([(7, vec![(8, 20), (2, 5)]), (8, vec![(0, 4)])]);
         let spans: Vec<_> = standing(journal, &deleted)

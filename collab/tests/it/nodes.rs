@@ -29,6 +29,8 @@ struct NodeLog {
     loads: Arc<AtomicU64>,
     /// The next answer lacks its first entry.
     holed: Arc<AtomicBool>,
+    /// The document's first entry is lost.
+    damaged: Arc<AtomicBool>,
     /// The document is erased before it is loaded next.
     erased: Arc<AtomicBool>,
 }
@@ -41,6 +43,7 @@ impl NodeLog {
             answers_lost: Arc::default(),
             loads: Arc::default(),
             holed: Arc::default(),
+            damaged: Arc::default(),
             erased: Arc::default(),
         }
     }
@@ -70,7 +73,11 @@ impl UpdateLog for NodeLog {
             };
             self.log.replace(document, 1, &empty).await?;
         }
-        self.log.load(document).await
+        let mut loaded = self.log.load(document).await?;
+        if self.damaged.load(Ordering::SeqCst) {
+            loaded.entries.remove(0);
+        }
+        Ok(loaded)
     }
 
     async fn since(
@@ -378,18 +385,63 @@ async fn an_answer_with_a_hole_is_not_taken_for_the_log() {
     let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
     let mut b = Peer::join(&two.hub, "b", &note, 12).await.unwrap();
     two.link.as_ref().unwrap().cut();
-    for word in ["三", "二", "一"] {
+    // The entry that will be missing is one that nothing else refers to.
+    let mut c = Peer::join(&one.hub, "c", &note, 13).await.unwrap();
+    c.insert(0, "三").await;
+    assert!(c.barrier(b"").await);
+    for word in ["二", "一"] {
         a.insert(0, word).await;
         assert!(a.barrier(b"").await);
     }
     let loads = two.log.loads.load(Ordering::SeqCst);
     two.log.holed.store(true, Ordering::SeqCst);
-    b.insert(0, "零").await;
-    assert!(b.barrier(b"").await, "{:?}", b.refused);
-    b.settle().await;
-    assert_eq!(b.content().chars().count(), 4, "{}", b.content());
+    two.link.as_ref().unwrap().heal();
+    a.insert(0, "零").await;
+    assert!(a.barrier(b"").await);
+    until_equal(&mut a, &mut b, "零一二三".len()).await;
     assert!(!two.log.holed.load(Ordering::SeqCst));
     assert_eq!(two.log.loads.load(Ordering::SeqCst), loads + 1);
+}
+
+#[tokio::test]
+async fn a_log_with_a_hole_is_not_opened() {
+    let mut town = Town::new(19);
+    let (one, two, note) = town.two(HINTS_ONLY).await;
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    let mut c = Peer::join(&one.hub, "c", &note, 13).await.unwrap();
+    c.insert(0, "三").await;
+    assert!(c.barrier(b"").await);
+    // Refers to nothing of the entry that will be missing.
+    a.insert(0, "一").await;
+    assert!(a.barrier(b"").await);
+    two.log.damaged.store(true, Ordering::SeqCst);
+    let refused = Peer::join(&two.hub, "b", &note, 12).await;
+    assert_eq!(refused.err(), Some(Code::Damaged));
+}
+
+#[tokio::test]
+async fn a_personal_number_typed_on_two_nodes_is_stopped() {
+    let mut town = Town::new(18);
+    let (one, two, note) = town.two(HINTS_ONLY).await;
+    let shape = Shape::note().with_personal_number_check(Arc::new(number_check));
+    town.policy
+        .shapes
+        .lock()
+        .unwrap()
+        .insert("note1".into(), Arc::new(shape));
+    let mut a = Peer::join(&one.hub, "a", &note, 11).await.unwrap();
+    let mut b = Peer::join(&two.hub, "b", &note, 12).await.unwrap();
+    // With so many digits in the text it is looked at as it will be.
+    let words = "電話0312345678と090、";
+    let length = words.chars().count() as u32;
+    b.insert(0, words).await;
+    assert!(b.barrier(b"").await);
+    until_equal(&mut a, &mut b, words.len()).await;
+    a.insert(length, &NUMBER[..6]).await;
+    assert!(a.barrier(b"").await);
+    until_equal(&mut a, &mut b, words.len() + 6).await;
+    b.insert(length + 6, &NUMBER[6..]).await;
+    assert_eq!(b.read_to_end().await, Some(Code::PersonalNumber as u64));
 }
 
 #[tokio::test]
@@ -716,6 +768,9 @@ async fn what_another_node_says_is_stamped_and_bounded() {
     let mut b = Peer::join(&two.hub, "b", &note, 12).await.unwrap();
     b.insert(0, "b").await;
     assert!(b.barrier(b"").await);
+    // Present, and has written nothing yet.
+    let mut c = Peer::join(&two.hub, "c", &note, 14).await.unwrap();
+    c.send(awareness(14, 1, r#"{"typing":true}"#)).await;
     let sighting = |client: u64, name: &str, place: &str| Sighting {
         client,
         connection: client,
@@ -732,6 +787,16 @@ async fn what_another_node_says_is_stamped_and_bounded() {
     let long = format!(r#"{{"field":"{}"}}"#, "x".repeat(5000));
     let mut states = vec![
         sighting(21, "x", r#"{"note":"canary","typing":true}"#),
+        // Somebody else is seen under this id.
+        Sighting {
+            at: 2,
+            ..sighting(21, "evil", r#"{"typing":false}"#)
+        },
+        // Somebody else sits here under this one.
+        Sighting {
+            at: u64::MAX,
+            ..sighting(14, "evil", r#"{"typing":false}"#)
+        },
         // Bound to another author by what he wrote.
         sighting(12, "evil", r#"{"typing":true}"#),
         sighting(22, "y", &long),
@@ -757,6 +822,23 @@ async fn what_another_node_says_is_stamped_and_bounded() {
     assert_eq!(last_state(&b, 22), None);
     let shown = (30..50).filter(|c| last_state(&b, *c).is_some()).count();
     assert_eq!(shown, 2, "three in all");
+    assert_eq!(last_state(&b, 14).unwrap()["user"]["name"], "c");
+
+    // The node lives and says no more of them.
+    for _ in 0..18 {
+        collab::bus::Bus::publish(
+            &*stranger,
+            collab::bus::Message {
+                from: NodeId(4711),
+                municipality: None,
+                note: Note::Alive,
+            },
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    b.settle().await;
+    assert!(is_gone(&b, 21));
+    assert_eq!(last_state(&b, 14).unwrap()["user"]["name"], "c");
 }
 
 #[tokio::test]

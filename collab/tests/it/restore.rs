@@ -455,7 +455,7 @@ async fn a_value_that_may_not_stand_any_more_is_left_out_and_named() {
     let newer = Shape::sheet(
         "intake",
         "intake_application",
-        1,
+        2,
         &[
             Field {
                 id: "route".into(),
@@ -502,6 +502,7 @@ async fn a_value_that_may_not_stand_any_more_is_left_out_and_named() {
     set(&w, newer);
     w.hub
         .write_as(&author("b"), &sheet, |txn| {
+            txn.get_map("meta").unwrap().insert(txn, "schema", 2.0);
             let root = txn.get_map("fields").unwrap();
             root.insert(txn, "route", "family");
             for field in ["summary", "remark"] {
@@ -530,6 +531,14 @@ async fn a_value_that_may_not_stand_any_more_is_left_out_and_named() {
     let now = read(&w, &sheet).await;
     assert_eq!(now["summary"], "元の文");
     assert_eq!(now["route"], "family");
+    // What the server says of the document is of today.
+    let schema = w.hub.read(&sheet, |view| {
+        view.txn.get_map("meta").unwrap().get(&view.txn, "schema")
+    });
+    assert_eq!(
+        schema.await.unwrap(),
+        Some(Out::Any(Any::Number(yrs::Number::Float(2.0))))
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! new) and similar cases say so.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -27,6 +27,8 @@ const RETRY: Duration = Duration::from_secs(60);
 pub struct EngineSlot {
     inner: Mutex<Inner>,
     changed: tokio::sync::Notify,
+    /// Gives back to the system what the models took.
+    give_back: OnceLock<fn()>,
 }
 
 #[derive(Debug, Default)]
@@ -153,15 +155,28 @@ impl EngineSlot {
         };
     }
 
+    /// Says how memory that the models took goes back to the system: that is the allocator's business,
+    /// and it keeps pages in between that are free.
+    pub fn gives_back_with(&self, give_back: fn()) {
+        let _said_already = self.give_back.set(give_back);
+    }
+
     /// Lets go of engines that nobody has asked for since `idle` and nobody holds.
-    pub fn rest(&self, idle: Duration) {
+    pub fn rest(self: &Arc<Self>, idle: Duration) {
         let mut inner = self.lock();
         if let Now::Ready { engines, used } = &inner.now
             && used.elapsed() >= idle
             && Arc::strong_count(engines) == 1
         {
-            tracing::info!("models unloaded");
-            inner.now = Now::Resting;
+            let gone = std::mem::replace(&mut inner.now, Now::Resting);
+            drop(inner);
+            self.on_a_thread(move |slot| {
+                drop(gone);
+                tracing::info!("models unloaded");
+                if let Some(give_back) = slot.give_back.get() {
+                    give_back();
+                }
+            });
         }
     }
 

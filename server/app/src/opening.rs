@@ -96,6 +96,7 @@ pub fn application(config: &Config, db: &Database) -> AppState {
         hub.join_nodes(bus(config), Pace::default());
     }
     let engines = Arc::new(EngineSlot::default());
+    engines.gives_back_with(crate::allocator::give_back);
     match assets(config) {
         Some(assets) => engines.open(assets, config.inference_sessions),
         None => engines.fail("assets"),
