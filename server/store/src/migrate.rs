@@ -44,6 +44,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "register",
         include_str!("../migrations/main/0030_register.sql"),
     ),
+    (
+        90,
+        "local_forms",
+        include_str!("../migrations/main/0090_local_forms.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,

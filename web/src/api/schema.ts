@@ -947,7 +947,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The definitions that ship. */
+        /** The sheets of the caller's municipality. */
         get: operations["get_forms"];
         put?: never;
         post?: never;
@@ -985,6 +985,78 @@ export interface paths {
         get: operations["get_instance"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/local-forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the municipality added to its sheets, for those who may add to them. */
+        get: operations["get_local_forms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/local-forms/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keep a draft. It may be half done: what keeps it from being published is named in the answer. */
+        put: operations["put_local_forms_draft"];
+        post?: never;
+        /** Throw the draft away; what is published stays. */
+        delete: operations["delete_local_forms_draft"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/local-forms/draft/forms/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A sheet's definition as the draft would make it; without a draft as it is. */
+        get: operations["get_local_forms_draft_forms_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/local-forms/publications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish the draft. Sheets that are open take the new fields over; final ones keep the definition
+         *     of their time.
+         */
+        post: operations["post_local_forms_publications"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1581,16 +1653,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        LocalFormsAnswer: {
-            draft?: null | components["schemas"]["DraftAnswer"];
-            history: components["schemas"]["PublicationAnswer"][];
-            open_lists: string[];
-            published: Record<string, never>;
-            version: number;
-        };
-        DraftAnswer: { at: string; by: string; extension: Record<string, never>; problems: components["schemas"]["ProblemAnswer"][]; revision: number; };
-        ProblemAnswer: { at: string; code: string; };
-        PublicationAnswer: { added: number; at: string; by: string; changed: number; forms: string[]; note: string; retired: number; version: number; };
         AcceptAnswer: {
             /** @description Everything accepted so far. */
             accepted: {
@@ -2081,13 +2143,18 @@ export interface components {
             section: string;
         };
         DocumentAnswer: {
-            forms_version?: number | null;
             case_id?: string | null;
             comment: boolean;
             dated_on?: string | null;
             /** Format: int64 */
             epoch: number;
             form?: string | null;
+            /**
+             * Format: int32
+             * @description Of a final sheet: the publication of the municipality's sheets that it was closed under
+             *     (`version` of `GET /forms/{id}`).
+             */
+            forms_version?: number | null;
             id: string;
             kind: string;
             level: string;
@@ -2101,6 +2168,15 @@ export interface components {
             section?: string | null;
             state: string;
             updated_at: string;
+        };
+        DraftAnswer: {
+            at: string;
+            by: string;
+            extension: Record<string, never>;
+            /** @description What keeps it from being published. */
+            problems: components["schemas"]["ProblemAnswer"][];
+            /** Format: int64 */
+            revision: number;
         };
         Duplicate: {
             name: string;
@@ -2359,6 +2435,18 @@ export interface components {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
             demo: boolean;
         };
+        KeepDraft: {
+            /**
+             * @description Everything added so far and now. New things carry ids that begin with `new_`; the answer
+             *     has those that the server gave.
+             */
+            extension: Record<string, never>;
+            /**
+             * Format: int64
+             * @description Revision of the draft that was changed; missing when there was none.
+             */
+            revision?: number | null;
+        };
         /** @description Who changed something last, and when. */
         LastChange: {
             at: string;
@@ -2380,6 +2468,20 @@ export interface components {
             positions: {
                 [key: string]: components["schemas"]["PositionAnswer"];
             };
+        };
+        LocalFormsAnswer: {
+            draft?: components["schemas"]["DraftAnswer"] | null;
+            /** @description The newest first. */
+            history: components["schemas"]["PublicationAnswer"][];
+            /** @description Lists that ship and that options may be added to. */
+            open_lists: string[];
+            /** @description What was added (`forms`, `lists`, `options`). */
+            published: Record<string, never>;
+            /**
+             * Format: int32
+             * @description Number of the newest publication; 0 = none yet.
+             */
+            version: number;
         };
         MemberAnswer: {
             /** @description Today lies within the period. */
@@ -2711,6 +2813,11 @@ export interface components {
             /** @description Seven digits in any notation: `105-0011`, `〒１０５００１１`. */
             code: string;
         };
+        ProblemAnswer: {
+            /** @description Id of what it is about. */
+            at: string;
+            code: string;
+        };
         /** @description An entry as the caller sees it. */
         ProgressAnswer: {
             agency: components["schemas"]["NamedAnswer"];
@@ -2768,6 +2875,27 @@ export interface components {
              * @description State of the document that the texts were taken at.
              */
             seq: number;
+        };
+        PublicationAnswer: {
+            added: number;
+            at: string;
+            by: string;
+            changed: number;
+            /** @description Ids of the sheets it touched. */
+            forms: string[];
+            note: string;
+            retired: number;
+            /** Format: int32 */
+            version: number;
+        };
+        Publish: {
+            /** @description What was changed and why, for the history. */
+            note: string;
+            /**
+             * Format: int64
+             * @description Revision of the draft that was looked at.
+             */
+            revision: number;
         };
         ReasonAnswer: {
             /** @description `topic`, `issue`, `household`, `attribute`, `words` or `passage`. */
@@ -5902,6 +6030,11 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /**
+                 * @description Under this publication of the municipality (`forms_version` of a final sheet; 0 = as it
+                 *     ships); without it the newest.
+                 */
+                version: number | null;
             };
             cookie?: never;
         };
@@ -5947,6 +6080,179 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Instance"];
                 };
+            };
+        };
+    };
+    get_local_forms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocalFormsAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    put_local_forms_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeepDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocalFormsAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description stale_draft: somebody else changed it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_local_forms_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocalFormsAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_local_forms_draft_forms_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Definition with `lists` resolved */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_local_forms_publications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Publish"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocalFormsAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description stale_draft, nothing_to_publish */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
