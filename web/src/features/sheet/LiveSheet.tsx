@@ -5,7 +5,7 @@ import { api, ApiError } from '../../api/client';
 import type { DocumentInfo, Projection, SeenBy } from '../../api/types';
 import { fieldsOf, type FormDefinition } from '../../forms/definition';
 import { calculate, type Values } from '../../forms/rules';
-import { useForm } from '../../forms/use-form';
+import { useForm, useNewFields } from '../../forms/use-form';
 import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
 import { useConnectionState, useDocument, useShared, type LiveDocument } from '../../sync/hooks';
@@ -119,6 +119,9 @@ function WritableSheet({
   documentId,
   ...props
 }: ComponentProps<typeof SheetEditor> & { documentId: string }) {
+  const { connection, definition } = props;
+  const fields = useMemo(() => fieldsMap(connection.doc), [connection]);
+  useNewFields(definition, fields);
   return <SheetEditor {...props} carrying={useCarrying(documentId, true)} />;
 }
 

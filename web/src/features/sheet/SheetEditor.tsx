@@ -12,7 +12,6 @@ import {
   type Issue,
   type Values,
 } from '../../forms/rules';
-import { useNewFields } from '../../forms/use-form';
 import { pathOf, type DocumentConnection } from '../../sync/connection';
 import { usePeers, useShared, type Peer } from '../../sync/hooks';
 import { TextBinding } from '../../sync/text-binding';
@@ -102,7 +101,6 @@ export function SheetEditor({
   const { session } = useSession();
   const showToast = useToast();
   const fields = useMemo(() => fieldsMap(connection.doc), [connection]);
-  useNewFields(definition, fields);
   const today = localDate(new Date(), session.municipality.zone);
   const values = useShared(fields, () => readValues(definition, fields));
   const peers = usePeers(connection);
