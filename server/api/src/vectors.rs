@@ -578,7 +578,10 @@ mod tests {
             digest.text
         );
         assert!(!digest.text.contains("病院"));
-        assert_eq!(compose(form::catalogue(), Vec::new(), BTreeSet::new()), None);
+        assert_eq!(
+            compose(form::catalogue(), Vec::new(), BTreeSet::new()),
+            None
+        );
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub async fn publish(
         &call.caller,
         "forms.publish",
         "forms",
-        &made.version.to_string(),
+        made.version.to_string(),
     )
     .detail(json!({
         "added": made.changes.added,

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::form::{Context, MaskedText, project_masked, catalogue, validate};
+use crate::form::{Context, MaskedText, catalogue, project_masked, validate};
 use crate::mask::Numbering;
 
 fn extension(value: Value) -> Extension {
@@ -70,10 +70,7 @@ fn an_extension_gives_an_ordinary_definition() {
     }
     // A form that nothing was added to is the very one that ships.
     assert_eq!(forms.definition("plan"), catalogue().definition("plan"));
-    assert_eq!(
-        forms.definition("person"),
-        catalogue().definition("person")
-    );
+    assert_eq!(forms.definition("person"), catalogue().definition("person"));
     // The condition and the section name what was given to them.
     assert_eq!(
         choice.visible_when.as_ref().unwrap().fields(),
