@@ -559,7 +559,7 @@ function HistoryCard({ state }: { state: LocalForms }) {
   return (
     <Card title="公開した版" flush>
       <Table
-        caption="公開した版"
+        caption="公開した版の一覧"
         captionHidden
         dense
         rows={state.history}
