@@ -7,7 +7,7 @@
 use crate::hub::FieldAuthor;
 use crate::identity::Author;
 use crate::log::Span;
-use crate::seed::SEED_CLIENT;
+use crate::seed::{SEED_CLIENT, is_reserved};
 use crate::shape::{Plain, Rule, Shape};
 use crate::update::{Body, Content, Scalar, Update};
 use jiff::{SignedDuration, Timestamp};
@@ -161,7 +161,8 @@ pub fn contributions(shape: &Shape, runs: &[FieldAuthor], state: &[u8]) -> Vec<C
     let mut done = Vec::new();
     for run in runs {
         let authored = &run.authored;
-        let seed = authored.span.client == SEED_CLIENT && !authored.deletion;
+        let seed = (authored.span.client == SEED_CLIENT || is_reserved(authored.span.client))
+            && !authored.deletion;
         // The container of a text is no letter of it.
         let hollow = run.container
             && !matches!(

@@ -235,12 +235,16 @@ impl Hub {
             let inserted = crate::update::Update::parse(&update).map_or_else(
                 |_| Vec::new(),
                 |parsed| {
-                    let len = parsed.structs.last().map_or(0, crate::update::Struct::end);
-                    vec![Span {
-                        client: crate::seed::SEED_CLIENT,
+                    let mut ends = std::collections::BTreeMap::new();
+                    for part in &parsed.structs {
+                        ends.insert(part.id.client, part.end());
+                    }
+                    let span = |(client, len)| Span {
+                        client,
                         clock: 0,
                         len,
-                    }]
+                    };
+                    ends.into_iter().map(span).collect()
                 },
             );
             Entry {

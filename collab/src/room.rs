@@ -97,6 +97,8 @@ pub(crate) struct KeepVersion {
 /// Overtakes messages.
 pub(crate) enum Control {
     Recheck(Box<Change>),
+    /// What may stand in the document by now.
+    Shaped(Arc<Shape>),
     Checked {
         connection: u64,
         result: Result<Grant, Code>,
@@ -201,6 +203,8 @@ pub(crate) struct Room {
     /// The part of the bus that its hints go to.
     municipality: Option<MunicipalityId>,
     shape: Arc<Shape>,
+    /// A newer one, to be taken as soon as nothing is on its way.
+    reshape: Option<Arc<Shape>>,
     core: Core,
     base: Base,
     /// The last sequence number that a hint named, and what it was when the log was last asked.
@@ -275,6 +279,7 @@ impl Room {
             document,
             municipality: core.municipality.clone(),
             shape,
+            reshape: None,
             heard: core.seq,
             asked: core.seq,
             core,
@@ -299,6 +304,7 @@ impl Room {
             stopping: Vec::new(),
             broken: None,
         };
+        room.grow();
         room.serve(&mut commands, &mut signals).await;
         forget(&room.shared, &room.document, &mut commands);
         let code = room.broken.unwrap_or(Code::Overloaded);
@@ -333,7 +339,10 @@ impl Room {
                 }
             }
             if self.flight.is_none() {
-                if !self.pending.is_empty() {
+                if let Some(shape) = self.reshape.take() {
+                    self.shape = shape;
+                    self.reload(Vec::new());
+                } else if !self.pending.is_empty() {
                     self.start_append();
                 } else if self.heard > self.core.seq {
                     self.fetch_missed();
@@ -549,6 +558,9 @@ impl Room {
     async fn signal(&mut self, signal: Control) {
         match signal {
             Control::Recheck(change) => {
+                if matches!(*change, Change::Municipality(_) | Change::Everything) {
+                    self.ask_shape();
+                }
                 let covered: Vec<u64> = self
                     .members
                     .iter()
@@ -575,6 +587,11 @@ impl Room {
                     Ok(grant) if grant.level >= member.level => member.level = grant.level,
                     Ok(_) => self.end(connection, Code::NoPermission, true),
                     Err(code) => self.end(connection, code, true),
+                }
+            }
+            Control::Shaped(shape) => {
+                if !Arc::ptr_eq(&shape, &self.shape) {
+                    self.reshape = Some(shape);
                 }
             }
             Control::Refuse(connection, code) => self.end(connection, code, false),
@@ -604,6 +621,45 @@ impl Room {
             }
             Control::NodeGone(node) => self.node_gone(node),
             Control::Stop(reply) => self.stopping.push(reply),
+        }
+    }
+
+    /// Asks what may stand in the document: its form may have got fields.
+    fn ask_shape(&self) {
+        let shared = Arc::clone(&self.shared);
+        let document = self.document.clone();
+        let control = self.control.clone();
+        tokio::spawn(async move {
+            let mut pause = Duration::from_millis(100);
+            // Until it is loaded again the room goes on with the shape it has.
+            for _ in 0..8 {
+                match shared.access.shape(&document).await {
+                    Ok(shape) => return drop(control.send(Control::Shaped(shape))),
+                    Err(crate::access::Denial::Unavailable) => tokio::time::sleep(pause).await,
+                    Err(_) => return,
+                }
+                pause *= 2;
+            }
+        });
+    }
+
+    /// Gives the document the containers of fields that its form got since it was made: a change
+    /// like any other, of nobody.
+    fn grow(&mut self) {
+        let missing = crate::seed::missing(&self.shape, &self.core.doc.transact());
+        for (client, update) in missing {
+            // On its way already.
+            if self.core.index.author_of(client).is_some() {
+                continue;
+            }
+            let author = Author::system();
+            match self.verify(update.into(), None, None, author, true, true) {
+                Ok(Some(item)) => self.push(item),
+                Ok(None) => {}
+                Err(refused) => {
+                    tracing::error!(document = %self.document, check = refused.check, "a new field has no container");
+                }
+            }
         }
     }
 

@@ -107,6 +107,8 @@ pub struct Shape {
     /// Content of the `meta` root of a sheet.
     meta: Vec<(Box<str>, Value)>,
     personal_number: Option<PersonalNumberCheck>,
+    /// Fields that came to the form after documents of it were made, with their numbers.
+    grown: Vec<(Box<str>, u32)>,
 }
 
 impl fmt::Debug for Shape {
@@ -148,6 +150,7 @@ impl Shape {
             roots: HashMap::new(),
             meta: Vec::new(),
             personal_number: None,
+            grown: Vec::new(),
         }
     }
 
@@ -323,6 +326,22 @@ impl Shape {
     pub fn with_personal_number_check(mut self, check: PersonalNumberCheck) -> Self {
         self.personal_number = Some(check);
         self
+    }
+
+    /// Says which fields of a sheet were added to its form later, each with a number below 2³⁰ that
+    /// is its own for good. Documents that exist already get their containers when they are loaded.
+    #[must_use]
+    pub fn with_grown<'a>(mut self, fields: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
+        self.grown = fields
+            .into_iter()
+            .map(|(id, number)| (id.into(), number))
+            .collect();
+        self.grown.sort();
+        self
+    }
+
+    pub(crate) fn grown(&self) -> &[(Box<str>, u32)] {
+        &self.grown
     }
 
     /// `note`, `intake`, `assessment`, `network`, `masks`, …

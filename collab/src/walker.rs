@@ -7,6 +7,7 @@
 use crate::frame::Code;
 use crate::identity::Author;
 use crate::log::Span;
+use crate::seed::is_reserved;
 use crate::shape::{Plain, Rule, RuleId, Scalar, Shape};
 use crate::update::{Body, Content, Id, Item, Parent, Struct, Update};
 use std::collections::HashMap;
@@ -638,6 +639,9 @@ impl Index {
                         return refuse(Code::ForeignAuthor, "client id");
                     }
                     Some(_) => {}
+                    None if !trusted && !writer.server && is_reserved(of.id.client) => {
+                        return refuse(Code::ForeignAuthor, "client id");
+                    }
                     None => new_clients += 1,
                 }
             }

@@ -116,3 +116,111 @@ fn dependencies_point_one_way() {
     }
     assert!(wrong.is_empty(), "edges against ARCHITECTURE.md: {wrong:?}");
 }
+
+/// Uses of the definitions as they ship, by file: none of them is about a document of a municipality,
+/// which may have added fields to it (`Tx::forms`, `Tx::form_of`).
+const SHIPPED: &[(&str, usize, &str)] = &[
+    (
+        "api/src/drafting.rs",
+        1,
+        "a transcript fills fields that ship",
+    ),
+    (
+        "api/src/operations/agencies/create.rs",
+        1,
+        "a closed list of the program",
+    ),
+    (
+        "api/src/operations/cases/add_person.rs",
+        1,
+        "a closed list of the register",
+    ),
+    (
+        "api/src/operations/cases/add_progress.rs",
+        1,
+        "closed lists of the records",
+    ),
+    (
+        "api/src/operations/cases/progress.rs",
+        1,
+        "a closed list of the records",
+    ),
+    (
+        "api/src/operations/cases/register_consent.rs",
+        1,
+        "a closed list of consents",
+    ),
+    (
+        "api/src/operations/cases/update.rs",
+        1,
+        "a closed list of the case",
+    ),
+    (
+        "api/src/operations/documents/create.rs",
+        1,
+        "notes have no form",
+    ),
+    (
+        "api/src/operations/local_forms/mod.rs",
+        2,
+        "what is added to",
+    ),
+    (
+        "api/src/operations/local_forms/preview.rs",
+        1,
+        "what is added to",
+    ),
+    (
+        "api/src/operations/persons/mod.rs",
+        2,
+        "the register's form is closed",
+    ),
+    (
+        "api/src/operations/search/hits.rs",
+        2,
+        "labels of the register and the records",
+    ),
+    (
+        "store/src/forms.rs",
+        3,
+        "the one way to a municipality's forms",
+    ),
+];
+
+#[test]
+fn documents_are_read_by_the_forms_of_their_municipality() {
+    let server = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../server");
+    let mut found = std::collections::BTreeMap::new();
+    let mut folders = vec![server.join("api/src"), server.join("store/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("folder") {
+            let path = entry.expect("entry").path();
+            let name = path
+                .strip_prefix(&server)
+                .expect("inside")
+                .to_string_lossy()
+                .into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".rs")
+                && !name.ends_with("tests.rs")
+                && !name.contains("/tests/")
+            {
+                let text = std::fs::read_to_string(&path).expect("source");
+                let code = text
+                    .split("\n#[cfg(test)]\nmod ")
+                    .next()
+                    .unwrap_or_default();
+                let uses = code.matches("form::catalogue()").count();
+                if uses > 0 {
+                    found.insert(name, uses);
+                }
+            }
+        }
+    }
+    let known = SHIPPED
+        .iter()
+        .map(|(file, uses, _)| ((*file).to_owned(), *uses))
+        .collect();
+    assert_eq!(found, known);
+}

@@ -157,6 +157,11 @@ const TABLE: &[Row] = &[
     ("PUT /imports/{id}/choices", Some(r#"{"mapping": {}}"#), [404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
     ("GET /imports/{id}/errors.csv", None, [404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
     ("GET /imports/{id}/rows", None, [404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
+    ("GET /local-forms", None, [403, 403, 200, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 200]),
+    ("PUT /local-forms/draft", Some(r#"{"revision": 999999, "extension": {}}"#), [403, 403, 409, 409, 403, 403, 403, 403, 403, 409, 403, 403, 403, 409]),
+    ("DELETE /local-forms/draft", None, [403, 403, 200, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 200]),
+    ("GET /local-forms/draft/forms/{id}", None, [403, 403, 200, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 200]),
+    ("POST /local-forms/publications", Some(r#"{"revision": 999999, "note": "試験"}"#), [403, 403, 409, 409, 403, 403, 403, 403, 403, 409, 403, 403, 403, 409]),
     ("GET /mask-reviews", None, [200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("GET /memberships", None, [200, 403, 403, 403, 403, 200, 403, 403, 403, 200, 403, 403, 200, 200]),
     ("POST /memberships", Some(r#"{"account_id": "nobody", "agency_id": "nobody", "role": "viewer"}"#), [404, 403, 403, 403, 403, 404, 403, 403, 403, 404, 403, 403, 404, 404]),
@@ -293,6 +298,7 @@ impl Subjects {
             .replace("{id}", id);
         match template {
             "/documents/{id}/comparison" => format!("{path}?from=1-999999"),
+            "/local-forms/draft/forms/{id}" => "/local-forms/draft/forms/plan".to_owned(),
             "/documents/{id}/masks/preview" => format!("{path}?agency_id={}", self.agency),
             _ if folder == "statistics" => format!("{path}?from=2026-04&to=2026-11"),
             _ => path,

@@ -465,7 +465,7 @@ async fn a_final_sheet_stays(world: &World, sheet: &str) -> Result<()> {
 }
 
 /// Something that a required field takes, by its definition.
-fn fill(doc: &Doc, form: &Value, field: &str) -> Result<()> {
+pub fn fill(doc: &Doc, form: &Value, field: &str) -> Result<()> {
     let sections = form["sections"].as_array().context("sections")?;
     let definition = sections
         .iter()

@@ -13,6 +13,7 @@ mod fallback;
 mod history;
 mod hostile;
 mod live;
+mod local_forms;
 mod many;
 mod merges;
 mod nodes;

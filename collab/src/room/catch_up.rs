@@ -128,7 +128,7 @@ impl Room {
     }
 
     /// The whole document anew, without keeping the room waiting.
-    fn reload(&mut self, items: Vec<Item>) {
+    pub(super) fn reload(&mut self, items: Vec<Item>) {
         let (shared, document, shape) = (
             Arc::clone(&self.shared),
             self.document.clone(),
@@ -246,5 +246,6 @@ impl Room {
         if !items.is_empty() || !self.pending.is_empty() {
             self.judge_again(items);
         }
+        self.grow();
     }
 }

@@ -90,12 +90,16 @@ impl Access for PolicyAccess {
     }
 
     async fn shape(&self, document: &DocumentId) -> Result<Arc<Shape>, Denial> {
-        let kind = async {
+        let shape = async {
             let mut tx = self.db.read().await?;
-            Ok::<_, store::StoreError>(tx.work_on(document).await?.map(|work| work.info().kind))
+            let Some(work) = tx.work_on(document).await? else {
+                return Ok(None);
+            };
+            let forms = tx.forms(&work.info().municipality).await?;
+            Ok::<_, store::StoreError>(shapes::of(work.info().kind, &forms))
         };
-        match kind.await {
-            Ok(kind) => kind.and_then(shapes::of).ok_or(Denial::Gone),
+        match shape.await {
+            Ok(shape) => shape.ok_or(Denial::Gone),
             Err(error) => {
                 tracing::warn!(%error, "shape of a document not known");
                 Err(Denial::Unavailable)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use collab::values;
 use domain::{
-    form::{self, Definition, Field, FieldShape, FormShape, is_empty, selected_codes},
+    form::{self, Catalogue, Definition, Field, FieldShape, FormShape, is_empty, selected_codes},
     my_number,
     section::{DocumentKind, Section},
 };
@@ -237,7 +237,8 @@ fn kept(ingest: Ingest, given: &BTreeMap<String, String>, warnings: Value) -> Ke
         }
     }
     draft.retain(|target, drafted| {
-        Place::of(target)
+        // A transcript fills fields that ship.
+        Place::of(form::catalogue(), target)
             .and_then(|place| place.fitting(&drafted.value))
             .is_some_and(|value| {
                 drafted.value = value;
@@ -297,14 +298,14 @@ pub struct Place {
 impl Place {
     /// `None` when there is no such field, or none that a draft can fill.
     #[must_use]
-    pub fn of(target: &str) -> Option<Self> {
+    pub fn of(forms: &Catalogue, target: &str) -> Option<Self> {
         let (sheet, id) = target.split_once('.')?;
         let kind = match sheet {
             "intake" => DocumentKind::Intake,
             "assessment" => DocumentKind::Assessment,
             _ => return None,
         };
-        Self::in_form(form::catalogue().definition(kind.form()?)?, id)
+        Self::in_form(forms.definition(kind.form()?)?, id)
     }
 
     /// A field of a form that is a sheet of a case; `None` for tables and what is not stored.
@@ -484,7 +485,7 @@ mod tests {
     }
 
     fn write(doc: &yrs::Doc, fields: &MapRef, target: &str, value: &Value, mode: Mode) -> Written {
-        let place = Place::of(target).unwrap();
+        let place = Place::of(form::catalogue(), target).unwrap();
         let value = place.fitting(value).unwrap();
         place.write(&mut doc.transact_mut(), fields, &value, mode)
     }
@@ -596,20 +597,20 @@ mod tests {
 
     #[test]
     fn what_the_form_does_not_know_is_not_written() {
-        assert!(Place::of("person.name").is_none());
-        assert!(Place::of("assessment.nosuch").is_none());
-        assert!(Place::of("assessment.services_used").is_none());
-        let place = Place::of("assessment.urgency").unwrap();
+        assert!(Place::of(form::catalogue(), "person.name").is_none());
+        assert!(Place::of(form::catalogue(), "assessment.nosuch").is_none());
+        assert!(Place::of(form::catalogue(), "assessment.services_used").is_none());
+        let place = Place::of(form::catalogue(), "assessment.urgency").unwrap();
         assert!(place.fitting(&json!("nosuch")).is_none());
         assert!(place.fitting(&json!("")).is_none());
         assert!(
-            Place::of("assessment.summary")
+            Place::of(form::catalogue(), "assessment.summary")
                 .unwrap()
                 .fitting(&json!("長".repeat(20_000)))
                 .is_none()
         );
         assert_eq!(
-            Place::of("assessment.arrears")
+            Place::of(form::catalogue(), "assessment.arrears")
                 .unwrap()
                 .fitting(&json!("rent")),
             Some(json!(["rent"]))
@@ -629,7 +630,7 @@ mod tests {
             read.kept
                 .draft
                 .keys()
-                .all(|target| Place::of(target).is_some()),
+                .all(|target| Place::of(form::catalogue(), target).is_some()),
             "{:?}",
             read.kept.draft.keys()
         );

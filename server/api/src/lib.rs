@@ -32,7 +32,7 @@ use axum::{
     Router, body::Bytes, extract::DefaultBodyLimit, http::header, middleware, routing::get,
 };
 use operations::{
-    accounts, agencies, attachments, audit, cases, documents, erasures, forms, memberships,
+    accounts, agencies, attachments, audit, cases, documents, erasures, forms, local_forms, memberships,
     network, persons, postal_codes, session, similar, statistics, system, transcripts,
 };
 use tower_http::{
@@ -68,6 +68,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(transcripts::routes())
         .merge(network::routes())
         .merge(forms::routes())
+        .merge(local_forms::routes())
         .merge(postal_codes::routes())
         .merge(statistics::routes())
         .merge(similar::routes())

@@ -2,35 +2,46 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, LazyLock},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use collab::shape::{Field, FieldContent, Scalar, Shape, one_of};
 use domain::{
-    form::{self, ColumnShape, FieldShape, FormShape, ScalarKind},
+    form::{Catalogue, ColumnShape, Definition, FieldShape, ScalarKind, local},
     section::DocumentKind,
 };
 
-static SHAPES: LazyLock<BTreeMap<&'static str, Arc<Shape>>> = LazyLock::new(|| {
-    DocumentKind::ALL
-        .iter()
-        .filter_map(|kind| Some((kind.code(), Arc::new(build(*kind)?))))
-        .collect()
-});
+type Shapes = BTreeMap<&'static str, Arc<Shape>>;
 
-/// The shape of a kind of document. `None` for kinds that this version has no screen for.
+/// The shapes of every catalogue that is in use.
+static SHAPES: Mutex<Vec<(Weak<Catalogue>, Shapes)>> = Mutex::new(Vec::new());
+
+/// The shape of a kind of document under a municipality's sheets ([`store::Tx::forms`]): one and the
+/// same as long as these are. `None` for kinds that this version has no screen for.
 #[must_use]
-pub fn of(kind: DocumentKind) -> Option<Arc<Shape>> {
-    SHAPES.get(kind.code()).cloned()
+pub fn of(kind: DocumentKind, forms: &Arc<Catalogue>) -> Option<Arc<Shape>> {
+    let mut known = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = Arc::downgrade(forms);
+    if let Some((_, shapes)) = known.iter().find(|(of, _)| of.ptr_eq(&wanted)) {
+        return shapes.get(kind.code()).cloned();
+    }
+    known.retain(|(of, _)| of.strong_count() > 0);
+    let shapes: Shapes = DocumentKind::ALL
+        .iter()
+        .filter_map(|kind| Some((kind.code(), Arc::new(build(*kind, forms)?))))
+        .collect();
+    let shape = shapes.get(kind.code()).cloned();
+    known.push((wanted, shapes));
+    shape
 }
 
-fn build(kind: DocumentKind) -> Option<Shape> {
+fn build(kind: DocumentKind, forms: &Catalogue) -> Option<Shape> {
     let shape = match kind {
         DocumentKind::Note => Shape::note(),
         DocumentKind::Network => Shape::network(),
         // Holds anchors and codes only: nothing to look for a personal number in.
         DocumentKind::Masks => return Some(Shape::masks()),
-        other => sheet(other, &form::catalogue().definition(other.form()?)?.shape()),
+        other => sheet(other, forms.definition(other.form()?)?),
     };
     Some(
         shape
@@ -38,7 +49,8 @@ fn build(kind: DocumentKind) -> Option<Shape> {
     )
 }
 
-fn sheet(kind: DocumentKind, form: &FormShape) -> Shape {
+fn sheet(kind: DocumentKind, definition: &Definition) -> Shape {
+    let form = definition.shape();
     let fields: Vec<Field> = form
         .fields
         .iter()
@@ -47,7 +59,11 @@ fn sheet(kind: DocumentKind, form: &FormShape) -> Shape {
             content: field(shape),
         })
         .collect();
-    Shape::sheet(kind.code(), &form.form, form.schema, &fields)
+    let own = definition
+        .fields()
+        .filter(|field| field.local)
+        .filter_map(|field| Some((field.id.as_str(), local::own_number(&field.id)?)));
+    Shape::sheet(kind.code(), &form.form, form.schema, &fields).with_grown(own)
 }
 
 fn field(shape: &FieldShape) -> FieldContent {
@@ -120,9 +136,12 @@ mod tests {
             DocumentKind::Meeting,
             DocumentKind::Evaluation,
         ] {
-            let shape = of(kind).unwrap_or_else(|| panic!("{kind}"));
+            let shape = of(kind, domain::form::catalogue()).unwrap_or_else(|| panic!("{kind}"));
             assert_eq!(shape.kind(), kind.code());
         }
-        assert!(collab::seed::seed(&of(DocumentKind::Assessment).unwrap()).is_some());
+        assert!(
+            collab::seed::seed(&of(DocumentKind::Assessment, domain::form::catalogue()).unwrap())
+                .is_some()
+        );
     }
 }

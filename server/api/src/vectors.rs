@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    form::{self, Definition, FieldType, Projection},
+    form::{self, Catalogue, Definition, FieldType, Projection},
     id::{CaseId, MunicipalityId},
     section::{DocumentKind, Section},
 };
@@ -95,10 +95,10 @@ pub fn kind_of(feature: &str) -> &'static str {
 
 /// A feature in words: the option, with its field where the option alone says nothing (「有」).
 #[must_use]
-pub fn words_of(feature: &str) -> Option<String> {
+pub fn words_of(forms: &Catalogue, feature: &str) -> Option<String> {
     let (name, code) = feature.split_once(':')?;
     let (kind, id, _) = CHOICES.iter().find(|(_, _, compared)| *compared == name)?;
-    let definition = form::catalogue().definition(kind.form()?)?;
+    let definition = forms.definition(kind.form()?)?;
     let field = definition.field(id)?;
     let label = definition.option_label(field, code)?;
     Some(match name {
@@ -150,7 +150,11 @@ fn gather(
 }
 
 /// Puts the digest together: texts in their order, then issues and household in words.
-fn compose(mut texts: Vec<(usize, String)>, features: BTreeSet<String>) -> Option<Digest> {
+fn compose(
+    forms: &Catalogue,
+    mut texts: Vec<(usize, String)>,
+    features: BTreeSet<String>,
+) -> Option<Digest> {
     texts.sort_by_key(|(at, _)| *at);
     let mut lines: Vec<String> = Vec::new();
     for (_, text) in texts {
@@ -166,7 +170,7 @@ fn compose(mut texts: Vec<(usize, String)>, features: BTreeSet<String>) -> Optio
         let words: Vec<String> = features
             .iter()
             .filter(|feature| kind_of(feature) == kind)
-            .filter_map(|feature| words_of(feature))
+            .filter_map(|feature| words_of(forms, feature))
             .collect();
         if !words.is_empty() {
             lines.push(format!("{heading}は、{}。", words.join("、")));
@@ -231,11 +235,7 @@ async fn gathered(
         {
             continue;
         }
-        let Some(definition) = info
-            .form
-            .as_deref()
-            .and_then(|form| form::catalogue().definition(form))
-        else {
+        let Some(definition) = tx.form_of(info).await? else {
             continue;
         };
         if !definition
@@ -244,13 +244,14 @@ async fn gathered(
         {
             continue;
         }
-        if let Some((projection, position)) = projected(tx, &work, definition).await? {
+        if let Some((projection, position)) = projected(tx, &work, &definition).await? {
             gather(kind, &projection, &mut texts, &mut features);
             positions.push((document, position));
         }
     }
+    let forms = tx.forms(municipality).await?;
     Ok(Gathered {
-        digest: compose(texts, features),
+        digest: compose(&forms, texts, features),
         positions,
     })
 }
@@ -516,7 +517,7 @@ mod tests {
                 .unwrap();
             let code = &options.options[0].code;
             assert!(
-                words_of(&format!("{name}:{code}")).is_some(),
+                words_of(form::catalogue(), &format!("{name}:{code}")).is_some(),
                 "{name}:{code}"
             );
         }
@@ -556,7 +557,7 @@ mod tests {
             &mut texts,
             &mut features,
         );
-        let digest = compose(texts, features).unwrap();
+        let digest = compose(form::catalogue(), texts, features).unwrap();
         assert_eq!(
             digest
                 .features
@@ -577,7 +578,10 @@ mod tests {
             digest.text
         );
         assert!(!digest.text.contains("病院"));
-        assert_eq!(compose(Vec::new(), BTreeSet::new()), None);
+        assert_eq!(
+            compose(form::catalogue(), Vec::new(), BTreeSet::new()),
+            None
+        );
     }
 
     #[test]
@@ -619,7 +623,10 @@ mod tests {
         assert_eq!(kind_of("issues:debt"), "issue");
         assert_eq!(kind_of("cohabit:1"), "household");
         assert_eq!(kind_of("work:seeking"), "attribute");
-        assert_eq!(words_of("cohabit:1").as_deref(), Some("同居者：有"));
-        assert_eq!(words_of("nonsense"), None);
+        assert_eq!(
+            words_of(form::catalogue(), "cohabit:1").as_deref(),
+            Some("同居者：有")
+        );
+        assert_eq!(words_of(form::catalogue(), "nonsense"), None);
     }
 }

@@ -6,6 +6,7 @@ use std::{collections::HashMap, time::Duration};
 
 use collab::{Word, log::LogError, values};
 use domain::{
+    form::Definition,
     id::{CaseId, DocumentId, MunicipalityId},
     section::DocumentKind,
 };
@@ -312,7 +313,14 @@ async fn tidy(state: &AppState) {
 pub async fn mend(state: &AppState) -> Result<usize, ApiError> {
     let mut made = 0;
     for (document, kind) in state.db().documents_without_log().await? {
-        let Some(shape) = shapes::of(kind) else {
+        let mut tx = state.db().read().await?;
+        // Only its own entry in the log is missing: the registry knows whose it is.
+        let Some(work) = tx.work_on(&document).await? else {
+            continue;
+        };
+        let forms = tx.forms(&work.info().municipality).await?;
+        drop(tx);
+        let Some(shape) = shapes::of(kind, &forms) else {
             continue;
         };
         match state.hub().create(&document, &shape).await {
@@ -437,7 +445,8 @@ async fn derive(state: &AppState, work: &DocumentWork) -> Result<(), ApiError> {
     if stored && let Some(facts) = facts(work.info().kind, &value) {
         work.set_statistics(&mut tx, &facts).await?;
     }
-    if stored && let Some(on) = dated_on(work.info(), &value) {
+    let form = tx.form_of(work.info()).await?;
+    if stored && let Some(on) = form.and_then(|form| dated_on(&form, &value)) {
         work.dated(&mut tx, on).await?;
     }
     // A decision about masks or a rescan is no change of the sheet.
@@ -449,8 +458,7 @@ async fn derive(state: &AppState, work: &DocumentWork) -> Result<(), ApiError> {
 }
 
 /// The business date of a sheet whose form names one; `None` where lists show no date.
-fn dated_on(info: &store::documents::DocumentInfo, values: &Value) -> Option<Option<Date>> {
-    let form = domain::form::catalogue().definition(info.form.as_deref()?)?;
+fn dated_on(form: &Definition, values: &Value) -> Option<Option<Date>> {
     let text = values[form.date.as_deref()?].as_str();
     Some(text.and_then(|text| text.get(..10)?.parse().ok()))
 }

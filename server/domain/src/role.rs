@@ -31,6 +31,8 @@ coded! {
         AdminOwnAgency = "admin_own_agency", "自機関の利用者の管理";
         AdminAgencies = "admin_agencies", "機関の管理";
         AdminSettings = "admin_settings", "設定の管理";
+        /// Adds fields, options and sections to the sheets of the municipality.
+        AdminForms = "admin_forms", "項目の追加";
         ReadPersons = "read_persons", "台帳の閲覧";
         EditPersons = "edit_persons", "台帳の編集";
         /// Of two persons of the register who are one, and back.
@@ -66,10 +68,12 @@ impl Role {
                 C::AdminAccounts,
                 C::AdminAgencies,
                 C::AdminSettings,
+                C::AdminForms,
                 C::ReadStatistics,
                 C::ReadAudit,
             ],
             Self::DepartmentStaff => &[
+                C::AdminForms,
                 C::ReadPersons,
                 C::MergePersons,
                 C::ReadCases,
@@ -83,6 +87,7 @@ impl Role {
                 C::EraseRequest,
             ],
             Self::DepartmentApprover => &[
+                C::AdminForms,
                 C::ReadPersons,
                 C::MergePersons,
                 C::ReadCases,

@@ -101,6 +101,8 @@ pub(crate) struct Inner {
     /// Unwrapped data keys; bounded, wiped on eviction.
     pub(crate) unwrapped: Mutex<HashMap<(MunicipalityId, DataKeyId), Arc<SecretKey>>>,
     case_lists: crate::case_list::Shelves,
+    /// Sheets of municipalities by publication; these never change.
+    pub(crate) forms: Mutex<HashMap<(MunicipalityId, u32), Arc<domain::form::Catalogue>>>,
     committed: tokio::sync::watch::Sender<u64>,
 }
 
@@ -276,6 +278,7 @@ impl Database {
             generations: Mutex::new(HashMap::new()),
             unwrapped: Mutex::new(HashMap::new()),
             case_lists: crate::case_list::Shelves::default(),
+            forms: Mutex::new(HashMap::new()),
             committed: tokio::sync::watch::Sender::new(0),
         }));
         db.learn_sizes().await?;

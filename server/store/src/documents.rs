@@ -486,6 +486,8 @@ pub struct Final {
     pub seq: u64,
     pub at: String,
     pub account: AccountId,
+    /// Publication of the municipality's sheets by which it is read ([`Tx::forms_at`]).
+    pub forms_version: u32,
     pub value: serde_json::Value,
 }
 
@@ -603,11 +605,18 @@ impl DocumentAccess {
         Ok(())
     }
 
-    /// Writes down what the document says now and closes it for editing.
+    /// Writes down what the document says now and closes it for editing. `forms_version`: the
+    /// publication of the municipality's sheets that the value was checked with.
     ///
     /// # Errors
     /// Forbidden without the right to edit, or already final.
-    pub async fn finalise(&self, tx: &mut Tx, seq: u64, value: &serde_json::Value) -> Result<i64> {
+    pub async fn finalise(
+        &self,
+        tx: &mut Tx,
+        seq: u64,
+        value: &serde_json::Value,
+        forms_version: u32,
+    ) -> Result<i64> {
         if self.level() < Level::Edit || !self.caller.may(Capability::EditCase) {
             return Err(StoreError::Forbidden);
         }
@@ -638,8 +647,8 @@ impl DocumentAccess {
             .await?;
         let now = tx.now_text();
         sqlx::query(
-            "INSERT INTO document_finals (municipality_id, document_id, number, epoch, seq, value_sealed, account_id, membership_id, at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO document_finals (municipality_id, document_id, number, epoch, seq, value_sealed, account_id, membership_id, at, forms_version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(self.municipality().as_str())
         .bind(self.info.id.as_str())
@@ -650,6 +659,7 @@ impl DocumentAccess {
         .bind(self.caller.viewer.account.as_str())
         .bind(self.caller.viewer.membership.as_str())
         .bind(now)
+        .bind(i64::from(forms_version))
         .execute(tx.conn())
         .await?;
         outbox::put(
@@ -691,6 +701,25 @@ impl DocumentAccess {
         Ok(())
     }
 
+    /// The publication of the municipality's sheets that a final document was closed under; `None`
+    /// for drafts.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn forms_version(&self, tx: &mut Tx) -> Result<Option<u32>> {
+        if self.info.state != DocumentState::Final {
+            return Ok(None);
+        }
+        let version: Option<i64> = sqlx::query_scalar(
+            "SELECT forms_version FROM document_finals WHERE municipality_id = $1 AND document_id = $2 ORDER BY number DESC LIMIT 1",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.info.id.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+        Ok(version.and_then(|version| u32::try_from(version).ok()))
+    }
+
     /// The finals, for readers of the original.
     ///
     /// # Errors
@@ -713,6 +742,7 @@ impl DocumentAccess {
                 seq: u64::try_from(row.try_get::<i64, _>("seq")?).unwrap_or(0),
                 at: row.try_get("at")?,
                 account: AccountId(row.try_get("account_id")?),
+                forms_version: u32::try_from(row.try_get::<i64, _>("forms_version")?).unwrap_or(0),
                 value: tx
                     .open_json(
                         self.municipality(),

@@ -15,6 +15,7 @@ use collab::shape::Shape;
 use domain::clock::instant_text;
 use domain::disclosure::Level;
 use domain::erasure::{self, ErasedObject, ErasureGround, ErasureScope, ErasureState, ErasureStep};
+use domain::form::Catalogue;
 use domain::id::{AccountId, CaseId, DocumentId, ErasureId, MunicipalityId, PersonId};
 use domain::role::{Capability, Role};
 use domain::section::DocumentKind;
@@ -489,8 +490,8 @@ pub enum Told {
     Gone(DocumentId),
 }
 
-/// Shapes by kind of document, for rewriting.
-pub type Shapes = fn(DocumentKind) -> Option<Arc<Shape>>;
+/// Shapes by kind of document under a municipality's sheets, for rewriting.
+pub type Shapes = fn(DocumentKind, &Arc<Catalogue>) -> Option<Arc<Shape>>;
 
 /// An approved erasure in the hands of one node.
 #[derive(Debug)]
@@ -780,6 +781,7 @@ async fn documents(
     let mut tx = db.read().await?;
     let targets = job.targets(&mut tx).await?;
     let living = job.living(&mut tx).await?;
+    let forms = tx.forms(&job.municipality).await?;
     drop(tx);
     match job.erasure.scope {
         ErasureScope::Document => {
@@ -807,7 +809,7 @@ async fn documents(
                 continue;
             }
             let past = if erased { Past::Erase } else { Past::Keep };
-            let shape = shapes(*kind).ok_or(StoreError::Corrupt("documents.kind"))?;
+            let shape = shapes(*kind, &forms).ok_or(StoreError::Corrupt("documents.kind"))?;
             let epoch = rewrite(db, log, job, document, &shape, past).await?;
             if let Some(epoch) = epoch {
                 job.touch(document, Some(epoch));
@@ -1554,12 +1556,13 @@ pub async fn after_restore(db: &Database, log: &DocumentLog, shapes: Shapes) -> 
             .bind(m.as_str())
             .fetch_all(tx.conn())
             .await?;
+        let forms = tx.forms(&m).await?;
         drop(tx);
         for row in &rows {
             let document = DocumentId(row.try_get("id")?);
             let kind: String = row.try_get("kind")?;
             let kind = code(&kind, DocumentKind::from_code, "documents.kind")?;
-            let shape = shapes(kind).ok_or(StoreError::Corrupt("documents.kind"))?;
+            let shape = shapes(kind, &forms).ok_or(StoreError::Corrupt("documents.kind"))?;
             match rewrite_log(db, log, &m, &document, &shape, Past::Keep).await {
                 Ok(_) => restored.documents += 1,
                 // Not in the log yet: a worker makes it.

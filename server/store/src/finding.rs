@@ -121,12 +121,13 @@ pub async fn find_text(
     }
     drop(tx);
     for (municipality, document, kind) in logs(db).await? {
+        let forms = db.read().await?.forms(&municipality).await?;
         let contents = log
             .contents(&municipality, &document)
             .await
             .map_err(|_| StoreError::Corrupt("document log"))?;
         found.unreadable += contents.unreadable;
-        let shape = kind.and_then(shapes);
+        let shape = kind.and_then(|kind| shapes(kind, &forms));
         let log: Vec<&[u8]> = contents.updates.iter().map(|update| &**update).collect();
         if contents.labels.iter().any(|label| needle.in_bytes(label)) {
             found

@@ -26,6 +26,7 @@ pub mod documents_log;
 pub mod erasure;
 mod error;
 pub mod finding;
+pub mod forms;
 pub mod imports;
 pub mod keys;
 mod log_writer;

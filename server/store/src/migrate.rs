@@ -65,6 +65,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "visibility",
         include_str!("../migrations/main/0080_visibility.sql"),
     ),
+    (
+        90,
+        "local_forms",
+        include_str!("../migrations/main/0090_local_forms.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,

@@ -23,6 +23,7 @@ export interface RouteDefinition {
     | 'statistics'
     | 'exchange'
     | 'admin'
+    | 'forms'
     | 'erasures'
     | 'audit';
   /** Any one of these permissions is needed to open the page. */
@@ -193,6 +194,14 @@ export const ROUTES: readonly RouteDefinition[] = [
     needs: ['admin_agencies'],
   },
   {
+    id: 'forms',
+    path: '/admin/forms',
+    page: 'admin/FormsPage',
+    title: '項目の追加',
+    nav: 'forms',
+    needs: ['admin_forms'],
+  },
+  {
     id: 'erasures',
     path: '/admin/erasures',
     page: 'admin/ErasuresPage',
@@ -227,6 +236,7 @@ export interface NavItem {
     | 'copy'
     | 'chart'
     | 'upload'
+    | 'doc'
     | 'gear'
     | 'trash'
     | 'shield';
@@ -273,6 +283,13 @@ export const NAV: readonly NavItem[] = [
     label: '設定',
     icon: 'gear',
     needs: ['admin_accounts', 'admin_own_agency'],
+  },
+  {
+    id: 'forms',
+    path: '/admin/forms',
+    label: '項目の追加',
+    icon: 'doc',
+    needs: ['admin_forms'],
   },
   {
     id: 'erasures',

@@ -39,6 +39,10 @@ export interface FormOption {
   label: string;
   exclusive?: boolean;
   text?: boolean;
+  /** Added by the municipality. */
+  local?: boolean;
+  /** Withdrawn: stands where it was chosen, is not offered. */
+  retired?: boolean;
 }
 
 /** A named list of options. */
@@ -90,6 +94,10 @@ export interface Field {
   confidential_address?: boolean;
   automatic?: boolean;
   verified?: boolean;
+  /** Added by the municipality. */
+  local?: boolean;
+  /** Withdrawn: old values are shown, new ones are not asked for. */
+  retired?: boolean;
 }
 
 /** A group of fields on the screen. */
@@ -97,6 +105,8 @@ export interface FormSection {
   id: string;
   title: string;
   help?: string;
+  /** Added by the municipality. */
+  local?: boolean;
   fields: Field[];
 }
 
@@ -156,6 +166,24 @@ export function fieldAt(definition: FormDefinition, path: string): Field | null 
 /** The options that a field names. */
 export function optionsOf(definition: FormDefinition, field: Field): readonly FormOption[] {
   return definition.lists?.find((list) => list.id === field.options)?.options ?? [];
+}
+
+/** The options to choose from now: withdrawn ones only where they are chosen. */
+export function offered(
+  definition: FormDefinition,
+  field: Field,
+  chosen: readonly string[],
+): readonly FormOption[] {
+  return optionsOf(definition, field)
+    .filter((option) => !option.retired || chosen.includes(option.code))
+    .map((option) =>
+      option.retired ? { ...option, label: `${option.label}（廃止された選択肢）` } : option,
+    );
+}
+
+/** What a field is called on the screen and on paper. */
+export function fieldLabel(field: Field): string {
+  return field.retired ? `${field.label}（廃止された項目）` : field.label;
 }
 
 /** Label of an option; the code itself when the list no longer has it. */

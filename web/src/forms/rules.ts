@@ -118,7 +118,10 @@ export function standing(
   lookup: (name: string) => unknown,
 ): { visible: boolean; required: boolean } {
   return {
-    visible: field.visible_when === undefined || holds(field.visible_when, lookup),
+    // What was withdrawn is shown only where it holds something.
+    visible:
+      field.retired !== true &&
+      (field.visible_when === undefined || holds(field.visible_when, lookup)),
     // What the system fills in is nobody's duty.
     required:
       field.automatic !== true &&
@@ -216,7 +219,7 @@ class Run {
       if (visible && required && field.type !== 'calc') this.raise(path, 'required');
       return;
     }
-    if (!visible) this.raise(path, 'not_applicable', 'warning');
+    if (!visible && field.retired !== true) this.raise(path, 'not_applicable', 'warning');
     switch (field.type) {
       case 'text':
       case 'textarea':

@@ -37,6 +37,8 @@ export const PROBLEM_WORDS: Readonly<Record<string, string>> = {
   not_in_meeting: '支援決定を依頼できるのは、段階が「会議付議中」のときだけです。',
   plan_changed:
     '依頼のあとでプランが変わりました。差し戻して、新しいプランで依頼を受けてください。',
+  stale_draft: 'ほかの人が先に変更しました。最新の内容を読み込みました。もう一度お試しください。',
+  nothing_to_publish: '公開していない変更はありません。',
   own_account: '自分自身の利用者は停止できません。別の管理者に依頼してください。',
   own_agency: '自分の所属する機関は停止できません。別の機関の管理者に依頼してください。',
   own_membership: '自分がいま使っている所属は変更できません。別の管理者に依頼してください。',

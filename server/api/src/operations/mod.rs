@@ -11,6 +11,7 @@ pub mod erasures;
 pub mod exports;
 pub mod forms;
 pub mod imports;
+pub mod local_forms;
 pub mod mappings;
 pub mod memberships;
 pub mod network;

@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use domain::{
-    form::{self, Definition},
-    id::DocumentId,
-};
+use domain::{form::Form, id::DocumentId};
 use store::{
     claims::Claim, documents::DocumentWork, masking::ScanState, persons::Person,
     projections::Audience,
@@ -34,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 struct Sheet {
     work: DocumentWork,
-    definition: &'static Definition,
+    definition: Form,
     persons: Vec<(i64, Person)>,
     former: Former,
 }
@@ -47,18 +44,13 @@ impl Sheet {
             .work_on(document)
             .await?
             .ok_or_else(ApiError::not_found)?;
-        let Some(definition) = work
-            .info()
-            .form
-            .as_deref()
-            .and_then(|form| form::catalogue().definition(form))
-        else {
+        let Some(definition) = tx.form_of(work.info()).await? else {
             return Ok(None);
         };
         let persons = work.register(&mut tx).await?;
         let former = read_scan(&mut tx, &work)
             .await?
-            .map(|stored| Former::of(definition, &stored.scan))
+            .map(|stored| Former::of(&definition, &stored.scan))
             .unwrap_or_default();
         Ok(Some(Self {
             work,
@@ -123,7 +115,7 @@ async fn scan_claimed(
     };
     let decisions = Decisions::read(state, sheet.work.masks()).await?;
     let moment = Moment::look(state, document, decisions.spans.clone()).await?;
-    let texts = texts(sheet.definition, &moment.values);
+    let texts = texts(&sheet.definition, &moment.values);
     let suggested = suggest(state, &sheet, texts.clone(), engines).await?;
 
     let decided = decisions.at;
@@ -198,7 +190,7 @@ async fn store(state: &AppState, sheet: &Sheet, scan: &Scan, at: Position) -> Re
         .await?;
     let facts = work.facts(&mut tx).await?;
     let masked = project(
-        sheet.definition,
+        &sheet.definition,
         scan,
         &scan.values,
         address_protected(facts.as_ref()),

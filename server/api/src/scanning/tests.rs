@@ -74,7 +74,7 @@ fn apply(doc: &Doc, update: &[u8]) {
 
 impl Desk {
     fn new() -> Self {
-        let shape = shapes::of(DocumentKind::Assessment).unwrap();
+        let shape = shapes::of(DocumentKind::Assessment, form::catalogue()).unwrap();
         let people: Vec<Doc> = (11..13).map(|client| document(&shape, client)).collect();
         let server = document(&shape, 10);
         let mut desk = Self {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use domain::{
-    form,
+    form::Catalogue,
     id::{CaseId, DocumentId, MunicipalityId, PersonId, ProgressRecordId},
 };
 use jiff::civil::Date;
@@ -395,6 +395,7 @@ impl Keeper {
         let sources = tx
             .gather_persons(&self.municipality, persons, &HashMap::new())
             .await?;
+        let forms = tx.forms(&self.municipality).await?;
         drop(tx);
         let alive: HashSet<&str> = sources.iter().map(|source| source.key.as_str()).collect();
         for person in persons {
@@ -407,7 +408,7 @@ impl Keeper {
         }
         let units = sources
             .into_iter()
-            .filter_map(|source| plain_unit(source, None))
+            .filter_map(|source| plain_unit(&forms, source, None))
             .collect();
         self.put(units).await
     }
@@ -449,6 +450,7 @@ impl Keeper {
         let ids: Vec<String> = cases.iter().map(|case| case.0.clone()).collect();
         let mut known = self.index.stamps(&ids).map_err(ApiError::internal)?;
         let mut tx = self.state.db().read().await?;
+        let forms = tx.forms(&self.municipality).await?;
         let mut gathered = tx.gather_cases(&self.municipality, cases, &known).await?;
         let version = self.state.engines().version();
         let basis_of = |gathered: &Gathered, case: &CaseId| {
@@ -492,7 +494,8 @@ impl Keeper {
                 .split_once('/')
                 .filter(|(_, basis)| *basis != "-")
                 && let Some((_, id)) = Kind::of_key(&source.key)
-                && let Some(text) = masked_sheet(&mut tx, &DocumentId::from(id), form).await?
+                && let Some(text) =
+                    masked_sheet(&mut tx, &DocumentId::from(id), &forms, form).await?
             {
                 masked.insert(source.key.clone(), (text, basis.to_owned()));
             }
@@ -547,7 +550,7 @@ impl Keeper {
                 };
                 source.stamp = format!("{}|{basis}", source.stamp);
             }
-            units.extend(plain_unit(source, shown));
+            units.extend(plain_unit(&forms, source, shown));
         }
         self.put(units).await
     }
@@ -635,7 +638,7 @@ fn prepare(index: &FullText, units: &[Unit]) -> search::Result<Vec<Prepared>> {
     })
 }
 
-fn plain_unit(source: Source, shown: Option<(String, String)>) -> Option<Unit> {
+fn plain_unit(forms: &Catalogue, source: Source, shown: Option<(String, String)>) -> Option<Unit> {
     let masked = shown.map(|(text, basis)| Masked { text, basis });
     let (full, masked) = match source.content? {
         Content::Plain {
@@ -649,7 +652,7 @@ fn plain_unit(source: Source, shown: Option<(String, String)>) -> Option<Unit> {
             (full.join("\n"), masked.or(plain))
         }
         Content::Sheet { form, values } => {
-            let definition = form::catalogue().definition(&form)?;
+            let definition = forms.definition(&form)?;
             (texts::joined(&texts::of_sheet(definition, &values)), masked)
         }
     };
@@ -669,9 +672,10 @@ fn plain_unit(source: Source, shown: Option<(String, String)>) -> Option<Unit> {
 async fn masked_sheet(
     tx: &mut Tx,
     id: &DocumentId,
+    forms: &Catalogue,
     form: &str,
 ) -> Result<Option<String>, ApiError> {
-    let Some(definition) = form::catalogue().definition(form) else {
+    let Some(definition) = forms.definition(form) else {
         return Ok(None);
     };
     let Some(work) = tx.work_on(id).await? else {

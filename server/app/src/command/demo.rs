@@ -772,7 +772,7 @@ impl<'a> Loader<'a> {
                     .map(|(_, id)| (DocumentKind::Masks, id)),
             );
         for (kind, id) in all {
-            let shape = shapes::of(kind).context("shape")?;
+            let shape = shapes::of(kind, form::catalogue()).context("shape")?;
             self.state.hub().create(id, &shape).await?;
         }
         // Whoever answers for the case's disclosure states that the sheets are about the clients: the

@@ -1,6 +1,9 @@
 //! The definitions that ship (`datasets/forms/*.toml`), embedded in the binary.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
@@ -9,20 +12,21 @@ use super::{Calculation, Check, Condition, Definition, Field, FieldType, OptionL
 
 static FORMS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../datasets/forms");
 
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+static SHIPPED: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
     let files = FORMS
         .files()
         .filter_map(|file| Some((file.path().to_str()?, file.contents_utf8()?)));
     // The embedded files are checked by the tests below; were they broken all the same, there
     // are no forms, and nothing is shown.
-    Catalogue::parse(files).unwrap_or_default()
+    Arc::new(Catalogue::parse(files).unwrap_or_default())
 });
 
-/// All definitions and option lists.
+/// All definitions and option lists: those that ship, or a municipality's with what it added.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalogue {
-    definitions: Vec<Definition>,
-    lists: Vec<OptionList>,
+    pub(super) definitions: Vec<Definition>,
+    pub(super) lists: Vec<OptionList>,
+    pub(super) version: u32,
 }
 
 /// What is wrong in a definition file.
@@ -46,10 +50,11 @@ struct ListFile {
     list: Vec<OptionList>,
 }
 
-/// The definitions that ship.
+/// The definitions that ship, alike everywhere. A document of a municipality is read by that
+/// municipality's definitions: ask the store for them.
 #[must_use]
-pub fn catalogue() -> &'static Catalogue {
-    &CATALOGUE
+pub fn catalogue() -> &'static Arc<Catalogue> {
+    &SHIPPED
 }
 
 impl Catalogue {
@@ -93,23 +98,19 @@ impl Catalogue {
         for definition in &mut definitions {
             check(definition, &names)?;
             super::carry::check(definition, &known)?;
-            let mut used = BTreeSet::new();
-            for field in definition.fields() {
-                used.extend(field.options.clone());
-                used.extend(
-                    field
-                        .columns
-                        .iter()
-                        .filter_map(|column| column.options.clone()),
-                );
-            }
-            definition.lists = lists
-                .iter()
-                .filter(|list| used.contains(&list.id))
-                .cloned()
-                .collect();
+            resolve_lists(definition, &lists);
         }
-        Ok(Self { definitions, lists })
+        Ok(Self {
+            definitions,
+            lists,
+            version: 0,
+        })
+    }
+
+    /// Number of the municipality's publication ([`super::local`]); 0 = as they ship.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// In the order of their ids.
@@ -147,8 +148,62 @@ impl Catalogue {
     }
 }
 
+/// One definition of a catalogue, which it keeps.
+#[derive(Debug, Clone)]
+pub struct Form {
+    catalogue: Arc<Catalogue>,
+    at: usize,
+}
+
+impl Form {
+    /// `None` for an unknown form.
+    #[must_use]
+    pub fn of(catalogue: &Arc<Catalogue>, id: &str) -> Option<Self> {
+        let at = catalogue
+            .definitions
+            .iter()
+            .position(|definition| definition.id == id)?;
+        Some(Self {
+            catalogue: Arc::clone(catalogue),
+            at,
+        })
+    }
+
+    /// All the definitions that hold beside it.
+    #[must_use]
+    pub fn forms(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+}
+
+impl std::ops::Deref for Form {
+    type Target = Definition;
+
+    fn deref(&self) -> &Definition {
+        &self.catalogue.definitions[self.at]
+    }
+}
+
+/// Puts the lists into the definition that its fields and columns name.
+pub(super) fn resolve_lists(definition: &mut Definition, lists: &[OptionList]) {
+    let mut used = BTreeSet::new();
+    for field in definition.fields() {
+        used.extend(field.options.clone());
+        let columns = field.columns.iter();
+        used.extend(columns.filter_map(|column| column.options.clone()));
+    }
+    definition.lists = lists
+        .iter()
+        .filter(|list| used.contains(&list.id))
+        .cloned()
+        .collect();
+}
+
 /// Checks one definition for mistakes that serde cannot see.
-fn check(definition: &Definition, lists: &BTreeSet<&str>) -> Result<(), DefinitionError> {
+pub(super) fn check(
+    definition: &Definition,
+    lists: &BTreeSet<&str>,
+) -> Result<(), DefinitionError> {
     let fail = |field: &str, problem| {
         Err(DefinitionError::Field {
             form: definition.id.clone(),
@@ -308,7 +363,7 @@ mod tests {
     #[test]
     fn the_files_that_ship_are_valid() {
         let parsed = Catalogue::parse(files().into_iter()).unwrap();
-        assert_eq!(&parsed, catalogue());
+        assert_eq!(parsed, **catalogue());
         let ids: Vec<_> = parsed.definitions().iter().map(|d| d.id.as_str()).collect();
         assert_eq!(
             ids,

@@ -4,6 +4,7 @@
 mod builtin;
 mod calculate;
 mod carry;
+pub mod local;
 mod message;
 mod project;
 mod rule;
@@ -11,9 +12,10 @@ mod shape;
 mod typescript;
 mod validate;
 
-pub use builtin::{Catalogue, DefinitionError, catalogue};
+pub use builtin::{Catalogue, DefinitionError, Form, catalogue};
 pub use calculate::{age_on, calculate};
 pub use carry::{Carry, CarryHow, Source, carried, source_of};
+pub use local::Extension;
 pub use message::message_ja;
 pub use project::{MaskedText, Projected, ProjectedRow, Projection, project_masked};
 pub use rule::{Condition, Op, contains_code, is_empty, selected_codes};
@@ -123,6 +125,9 @@ pub struct FormSection {
     pub title: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Added by the municipality ([`local`]).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub local: bool,
     pub fields: Vec<Field>,
 }
 
@@ -189,6 +194,12 @@ pub struct Field {
     /// Remark for those who maintain the definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Added by the municipality ([`local`]).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub local: bool,
+    /// Withdrawn: old values stay valid and are shown, new ones are not asked for.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub retired: bool,
 }
 
 /// Limits of a value.
@@ -347,6 +358,12 @@ pub struct FormOption {
     /// Asks for more in the field's `other_field`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub text: bool,
+    /// Added by the municipality ([`local`]).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub local: bool,
+    /// Withdrawn: stays valid where it was chosen, and is not offered any more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub retired: bool,
 }
 
 #[expect(

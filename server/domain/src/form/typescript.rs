@@ -117,7 +117,7 @@ export type Condition =
   | { any: Condition[] }
   | { not: Condition }
   | { field: string; op: "eq" | "ne" | "in" | "contains" | "empty" | "not_empty" | "gt" | "lt"; value?: Scalar | Scalar[] };
-export interface FormOption { code: string; label: string; exclusive?: boolean; text?: boolean }
+export interface FormOption { code: string; label: string; exclusive?: boolean; text?: boolean; local?: boolean; retired?: boolean }
 export interface OptionList { id: string; title: string; source: string; verified: boolean; options: FormOption[] }
 export interface Limits {
   max_chars?: number;
@@ -161,8 +161,10 @@ export interface Field {
   source: string;
   verified: boolean;
   note?: string;
+  local?: boolean;
+  retired?: boolean;
 }
-export interface FormSection { id: string; title: string; help?: string; fields: Field[] }
+export interface FormSection { id: string; title: string; help?: string; local?: boolean; fields: Field[] }
 export type Check =
   | { kind: "order"; dates: string[]; severity: Severity }
   | { kind: "within"; field: string; of: string; severity: Severity }

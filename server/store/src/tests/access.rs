@@ -835,10 +835,10 @@ on_both! {
         let id = document(&created, DocumentKind::Assessment);
         let mut tx = world.db.write().await.unwrap();
         let access = tx.document_for(&world.agency, &id).await.unwrap().unwrap();
-        assert_eq!(access.finalise(&mut tx, 3, &serde_json::json!({ "summary": CANARY })).await.unwrap(), 1);
+        assert_eq!(access.finalise(&mut tx, 3, &serde_json::json!({ "summary": CANARY }), 0).await.unwrap(), 1);
         let access = tx.document_for(&world.agency, &id).await.unwrap().unwrap();
         assert_eq!(access.level(), Level::Read, "a final document is read");
-        assert!(matches!(access.finalise(&mut tx, 3, &serde_json::Value::Null).await, Err(StoreError::Forbidden)));
+        assert!(matches!(access.finalise(&mut tx, 3, &serde_json::Value::Null, 0).await, Err(StoreError::Forbidden)));
         assert_eq!(access.finals(&mut tx).await.unwrap()[0].value["summary"], CANARY);
         access.reopen(&mut tx).await.unwrap();
         assert_eq!(tx.document_for(&world.agency, &id).await.unwrap().unwrap().level(), Level::Edit);

@@ -23,7 +23,7 @@ const GONE: &str = "消える言葉";
 const KEPT: &str = "残る言葉";
 
 /// Every document of these tests is one text.
-fn shapes(_: DocumentKind) -> Option<Arc<Shape>> {
+fn shapes(_: DocumentKind, _: &Arc<domain::form::Catalogue>) -> Option<Arc<Shape>> {
     Some(Arc::new(Shape::note()))
 }
 

@@ -1,11 +1,11 @@
 import { useSession } from '../../app/session';
 import { NavTabs } from '../../ui';
 
-/** 利用者／機関／消去／監査ログ: only those one may open. */
+/** 利用者／機関／項目の追加／消去／監査ログ: only those one may open. */
 export function AdminTabs({
   current,
 }: {
-  current: 'accounts' | 'agencies' | 'erasures' | 'audit';
+  current: 'accounts' | 'agencies' | 'forms' | 'erasures' | 'audit';
 }) {
   const { can } = useSession();
   const items = [
@@ -16,6 +16,7 @@ export function AdminTabs({
       shown: can('admin_accounts') || can('admin_own_agency'),
     },
     { id: 'agencies', href: '/admin/agencies', label: '機関', shown: can('admin_agencies') },
+    { id: 'forms', href: '/admin/forms', label: '項目の追加', shown: can('admin_forms') },
     {
       id: 'erasures',
       href: '/admin/erasures',

@@ -1,6 +1,12 @@
 import { memo, type ReactNode } from 'react';
 import * as Y from 'yjs';
-import { maxChars, optionsOf, type Field, type FormDefinition } from '../../forms/definition';
+import {
+  fieldLabel,
+  maxChars,
+  offered,
+  type Field,
+  type FormDefinition,
+} from '../../forms/definition';
 import { selectedCodes } from '../../forms/rules';
 import { valueText } from '../../forms/value-text';
 import type { DocumentConnection } from '../../sync/connection';
@@ -60,7 +66,7 @@ export const FieldEditor = memo(function FieldEditor(props: FieldEditorProps) {
   const place: Place = { map, path, field };
   const common = {
     id: controlId(path),
-    label: field.label,
+    label: fieldLabel(field),
     required,
     error,
     support: field.help,
@@ -99,8 +105,8 @@ export const FieldEditor = memo(function FieldEditor(props: FieldEditorProps) {
       );
     }
     case 'select': {
-      const options = optionsOf(definition, field);
       const code = typeof value === 'string' ? value : '';
+      const options = offered(definition, field, [code]);
       const short =
         options.length <= RADIO_MOST &&
         options.reduce((sum, option) => sum + option.label.length, 0) <= RADIO_CHARACTERS;
@@ -115,7 +121,7 @@ export const FieldEditor = memo(function FieldEditor(props: FieldEditorProps) {
       return (
         <CheckboxGroup
           {...common}
-          options={optionsOf(definition, field)}
+          options={offered(definition, field, selectedCodes(value))}
           values={new Set(selectedCodes(value))}
           onToggle={(code, on) => writeOption(place, code, on)}
         />

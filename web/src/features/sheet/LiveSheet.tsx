@@ -5,7 +5,7 @@ import { api, ApiError } from '../../api/client';
 import type { DocumentInfo, Projection, SeenBy } from '../../api/types';
 import { fieldsOf, type FormDefinition } from '../../forms/definition';
 import { calculate, type Values } from '../../forms/rules';
-import { useForm } from '../../forms/use-form';
+import { useForm, useNewFields } from '../../forms/use-form';
 import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
 import { useConnectionState, useDocument, useShared, type LiveDocument } from '../../sync/hooks';
@@ -14,6 +14,7 @@ import { localDate } from '../cases/dates';
 import { useCarrying } from './Carry';
 import { HistoryLink, PrintLink } from './HistoryLink';
 import type { References } from './FieldEditor';
+import { useDocumentInfo } from './Finals';
 import { SheetEditor } from './SheetEditor';
 import { SheetView } from './SheetView';
 import { BlockedNotice, OnlineMembers, SaveStatus } from './Status';
@@ -39,7 +40,9 @@ interface LiveSheetProps {
  */
 export function LiveSheet(props: LiveSheetProps) {
   const { live } = useDocument(props.documentId);
-  const form = useForm(props.formId);
+  // A final sheet is read by the definition of its time.
+  const info = useDocumentInfo(props.documentId);
+  const form = useForm(props.formId, info.data?.forms_version);
   const { session } = useSession();
   const { users, orgs, persons } = props.references ?? {};
   const references = useMemo<References>(
@@ -116,6 +119,9 @@ function WritableSheet({
   documentId,
   ...props
 }: ComponentProps<typeof SheetEditor> & { documentId: string }) {
+  const { connection, definition } = props;
+  const fields = useMemo(() => fieldsMap(connection.doc), [connection]);
+  useNewFields(definition, fields);
   return <SheetEditor {...props} carrying={useCarrying(documentId, true)} />;
 }
 

@@ -1,6 +1,12 @@
 import { Fragment, type ReactNode } from 'react';
 import type { DocumentInfo, ProjectedField, Projection, Schema } from '../../api/types';
-import { fieldsOf, optionsOf, type Field, type FormDefinition } from '../../forms/definition';
+import {
+  fieldLabel,
+  fieldsOf,
+  offered,
+  type Field,
+  type FormDefinition,
+} from '../../forms/definition';
 import { lookupIn, selectedCodes, standing, type Values } from '../../forms/rules';
 import type { CaseDetail } from '../cases/api';
 import { dateTime, wareki } from '../cases/dates';
@@ -142,7 +148,7 @@ function Section({ shown, ...props }: PaperProps & { shown: readonly Field[] }) 
             <tr key={line[0]?.id} className={line.some((f) => f.type === 'textarea') ? 'long' : ''}>
               {line.map((field) => (
                 <Fragment key={field.id}>
-                  <th scope="row">{field.label}</th>
+                  <th scope="row">{fieldLabel(field)}</th>
                   <td colSpan={line.length === 1 ? 3 : 1}>
                     <Cell {...props} field={field} cell={cellOf(props, field)} />
                   </td>
@@ -165,7 +171,7 @@ function Section({ shown, ...props }: PaperProps & { shown: readonly Field[] }) 
       settle();
       flush();
       blocks.push(<PaperTable key={field.id} {...props} field={field} />);
-    } else if (WIDE.has(field.type) || boxes(props.definition, field).length > 4) {
+    } else if (WIDE.has(field.type) || boxes(props.definition, field, []).length > 4) {
       settle();
       lines.push([field]);
     } else if (half) {
@@ -280,7 +286,8 @@ function Cell({
     return '（印刷しません）';
   if (field.type === 'file') return '（「世帯・関係」の図を添える）';
   if (field.type === 'signature') return <span className="paper__sign">（署名）</span>;
-  const options = brief || cell.text !== undefined ? [] : boxes(definition, field);
+  const options =
+    brief || cell.text !== undefined ? [] : boxes(definition, field, chosenOf(cell.value));
   if (options.length > 0) {
     const chosen = new Set(
       typeof cell.value === 'string' ? [cell.value] : selectedCodes(cell.value),
@@ -311,10 +318,15 @@ function Cell({
   );
 }
 
+/** The codes chosen in a choice of either type. */
+function chosenOf(value: unknown): readonly string[] {
+  return typeof value === 'string' ? [value] : selectedCodes(value);
+}
+
 /** The options that are printed with boxes. */
-function boxes(definition: FormDefinition, field: Field) {
+function boxes(definition: FormDefinition, field: Field, chosen: readonly string[]) {
   if (field.type !== 'select' && field.type !== 'multiselect') return [];
-  const options = optionsOf(definition, field);
+  const options = offered(definition, field, chosen);
   const length = options.reduce((sum, option) => sum + option.label.length + 2, 0);
   return length <= BOXES_CHARACTERS ? options : [];
 }

@@ -39,7 +39,7 @@ export default function PrintPage({ params }: PageProps) {
 
 function Print({ info, detail }: { info: DocumentInfo; detail: CaseDetail }) {
   const { session } = useSession();
-  const form = useForm(info.form);
+  const form = useForm(info.form, info.forms_version);
   const references = useReferences(detail);
   const course = useCourse(detail.id);
   useTitle(form.data ? `${form.data.title}（印刷）` : '印刷');

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import type { ProjectedField, Projection } from '../../api/types';
-import type { Field, FormDefinition } from '../../forms/definition';
+import { fieldLabel, type Field, type FormDefinition } from '../../forms/definition';
 import { valueText } from '../../forms/value-text';
 import { Icon, Table, Unverified } from '../../ui';
 import type { References } from './FieldEditor';
@@ -59,7 +59,9 @@ export function SheetView({
   const sections = definition.sections
     .map((section) => ({
       section,
-      shown: section.fields.filter((field) => showEmpty || hasContent(fields[field.id])),
+      shown: section.fields.filter(
+        (field) => (showEmpty && !field.retired) || hasContent(fields[field.id]),
+      ),
     }))
     .filter(({ shown }) => shown.length > 0);
   if (sections.length === 0)
@@ -75,7 +77,7 @@ export function SheetView({
           <dl className="description">
             {shown.map((field) => (
               <div key={field.id} className="description__row">
-                <dt>{field.label}</dt>
+                <dt>{fieldLabel(field)}</dt>
                 <dd>
                   <Cell
                     definition={definition}

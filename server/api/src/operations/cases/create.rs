@@ -54,13 +54,17 @@ pub struct ReceptionClient {
 
 closed!(Reception, ReceptionClient);
 
-fn unknown(list: &str, code: Option<&str>) -> bool {
-    let list = domain::form::catalogue().list(list);
+fn unknown(forms: &domain::form::Catalogue, list: &str, code: Option<&str>) -> bool {
+    let list = forms.list(list);
     code.is_some_and(|code| list.is_none_or(|list| list.option(code).is_none()))
 }
 
 impl Reception {
-    fn check(self, today: Date) -> Result<(NewCase, Initial), ApiError> {
+    fn check(
+        self,
+        forms: &domain::form::Catalogue,
+        today: Date,
+    ) -> Result<(NewCase, Initial), ApiError> {
         personal_number::refuse(
             self.title
                 .as_deref()
@@ -82,7 +86,7 @@ impl Reception {
             ("urgency", self.urgency.as_deref()),
             ("route", self.route.as_deref()),
         ] {
-            if unknown(field, code) {
+            if unknown(forms, field, code) {
                 problems.push(FieldProblem::new(field, "unknown_option"));
             }
         }
@@ -175,9 +179,10 @@ pub async fn create(
     Body(request): Body<Reception>,
 ) -> Result<(StatusCode, Json<CaseDetail>), ApiError> {
     call.caller.require(domain::role::Capability::CreateCase)?;
-    let (new, initial) = request.check(call.caller.viewer.today)?;
     let mut tx = state.db().write().await?;
     let municipality = &call.caller.viewer.municipality;
+    let forms = tx.forms(municipality).await?;
+    let (new, initial) = request.check(&forms, call.caller.viewer.today)?;
     if let Some(account) = &new.owner_account
         && store::accounts::names(&mut tx, municipality, std::slice::from_ref(account))
             .await?
@@ -227,7 +232,7 @@ mod tests {
     fn read(value: serde_json::Value) -> Result<(NewCase, Initial), ApiError> {
         serde_json::from_value::<Reception>(value)
             .unwrap()
-            .check(date(2026, 11, 22))
+            .check(domain::form::catalogue(), date(2026, 11, 22))
     }
 
     #[test]

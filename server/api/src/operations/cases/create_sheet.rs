@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use domain::{form::catalogue, id::CaseId, section::DocumentKind};
+use domain::{id::CaseId, section::DocumentKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use store::{Caller, CaseAccess, StoreError, Tx, audit};
@@ -57,6 +57,7 @@ pub async fn create_sheet(
         made => made?,
     };
     let values = known(&mut tx, &call.caller, &access, kind, made.number).await?;
+    let forms = tx.forms(&call.caller.viewer.municipality).await?;
     let detail = json!({ "form": request.form, "number": made.number, "document": made.id });
     audit::record(&mut tx, event(&call, "document.create", &id).detail(detail));
     tx.commit().await?;
@@ -66,7 +67,8 @@ pub async fn create_sheet(
     tokio::spawn(async move {
         let (state, call, made) = making;
         let shape = |kind| {
-            shapes::of(kind).ok_or_else(|| ApiError::internal("no shape for this kind of document"))
+            shapes::of(kind, &forms)
+                .ok_or_else(|| ApiError::internal("no shape for this kind of document"))
         };
         let hub = state.hub();
         for (document, kind) in [(&made.id, kind), (&made.masks, DocumentKind::Masks)] {
@@ -77,7 +79,7 @@ pub async fn create_sheet(
         }
         let form = kind
             .form()
-            .and_then(|form| catalogue().definition(form))
+            .and_then(|form| forms.definition(form))
             .ok_or_else(|| ApiError::internal("no form for this kind of document"))?
             .shape();
         let author = identity_of(&call.caller).author();
@@ -155,7 +157,9 @@ mod tests {
         let mut tx = town.state.db().read().await.unwrap();
         let access = tx.case_for(&caller, &town.case).await.unwrap().unwrap();
         for kind in DocumentKind::ALL.iter().filter(|kind| kind.is_made_later()) {
-            let form = catalogue().definition(kind.form().unwrap()).unwrap();
+            let form = domain::form::catalogue()
+                .definition(kind.form().unwrap())
+                .unwrap();
             let values = known(&mut tx, &caller, &access, *kind, 2).await.unwrap();
             let problems = domain::form::validate(
                 form,

@@ -94,8 +94,12 @@ pub(super) async fn make(
     initial: &Initial,
     people: Vec<ClientNode>,
 ) -> Result<(), ApiError> {
+    let mut tx = state.db().read().await?;
+    let forms = tx.forms(&call.caller.viewer.municipality).await?;
+    drop(tx);
     let shape = |kind| {
-        shapes::of(kind).ok_or_else(|| ApiError::internal("no shape for this kind of document"))
+        shapes::of(kind, &forms)
+            .ok_or_else(|| ApiError::internal("no shape for this kind of document"))
     };
     for (kind, id) in &created.documents {
         state

@@ -13,7 +13,7 @@ use axum::{
 use collab::values;
 use domain::{
     disclosure::Level,
-    form::{self, Definition, Field, FieldShape, Source, carried, is_empty, source_of},
+    form::{self, Definition, Field, FieldShape, Form, Source, carried, is_empty, source_of},
     id::DocumentId,
     role::Capability,
     section::DocumentKind,
@@ -129,7 +129,7 @@ pub async fn take(
         let offer = offers
             .iter()
             .find(|offer| offer.field == wanted.field && offer.from == wanted.from);
-        match offer.and_then(|offer| Some((offer, Target::of(definition, &offer.field)?))) {
+        match offer.and_then(|offer| Some((offer, Target::of(&definition, &offer.field)?))) {
             Some((offer, target)) => work.push((offer.field.clone(), target, offer.value.clone())),
             None => {
                 results.insert(wanted.field, Written::Unknown);
@@ -170,7 +170,7 @@ enum Target {
 }
 
 impl Target {
-    fn of(definition: &'static Definition, field: &str) -> Option<Self> {
+    fn of(definition: &Definition, field: &str) -> Option<Self> {
         Place::in_form(definition, field)
             .map(Self::Single)
             .or_else(|| {
@@ -206,17 +206,13 @@ async fn gather(
     tx: &mut Tx,
     call: &CallContext,
     id: &DocumentId,
-) -> Result<(DocumentAccess, &'static Definition, Vec<Offer>), ApiError> {
+) -> Result<(DocumentAccess, Form, Vec<Offer>), ApiError> {
     let access = tx
         .document_for(&call.caller, id)
         .await?
         .ok_or_else(ApiError::not_found)?;
     let info = access.info();
-    let definition = info
-        .form
-        .as_deref()
-        .and_then(|form| form::catalogue().definition(form))
-        .ok_or_else(ApiError::not_found)?;
+    let definition = tx.form_of(info).await?.ok_or_else(ApiError::not_found)?;
     if access.level() < Level::Edit || !call.caller.may(Capability::EditCase) {
         return Err(ApiError::forbidden());
     }
@@ -239,11 +235,11 @@ async fn gather(
     let mut items = Vec::new();
     for field in definition.fields() {
         for carry in &field.carry {
-            let Some(source) = source_of(carry, form::catalogue().definitions()) else {
+            let Some(source) = source_of(carry, definition.forms().definitions()) else {
                 continue;
             };
             let offer = |title: &str, number, value: &Value| {
-                offer(definition, field, carry, source, title, number, value)
+                offer(&definition, field, carry, source, title, number, value)
             };
             match source {
                 Source::Case(_) => {
@@ -251,7 +247,7 @@ async fn gather(
                     items.extend(value.and_then(|value| offer("", None, value)));
                 }
                 Source::Form(form, _) => {
-                    let Some(sheet) = nearest(&sheets, info.number, evaluated, form, definition)
+                    let Some(sheet) = nearest(&sheets, info.number, evaluated, form, &definition)
                     else {
                         continue;
                     };

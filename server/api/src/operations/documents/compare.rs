@@ -170,6 +170,7 @@ async fn comparison(
         .chain([&earlier.author])
         .chain(later.as_ref().map(|version| &version.author));
     let names = Names::of(&mut tx, &access.info().municipality, authors).await?;
+    let form = tx.form_of(access.info()).await?;
     drop(tx);
     let to = match &later {
         Some(version) => version_item(version, &names),
@@ -185,7 +186,7 @@ async fn comparison(
     };
     let from = version_item(&earlier, &names);
     let section = past::section(access);
-    let (kind, form) = (access.info().kind, access.info().form.clone());
+    let kind = access.info().kind;
     let fields = tokio::task::spawn_blocking(move || {
         let read = |state: &[u8]| {
             Past::open(&present.shape, state).map(|past| past::fields_of(kind, &past))

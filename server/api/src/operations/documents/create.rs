@@ -37,8 +37,8 @@ pub async fn create(
     if request.kind != DocumentKind::Note.code() {
         return Err(ApiError::invalid_field("kind", "kind"));
     }
-    let shape =
-        shapes::of(DocumentKind::Note).ok_or_else(|| ApiError::internal("no shape for notes"))?;
+    let shape = shapes::of(DocumentKind::Note, domain::form::catalogue())
+        .ok_or_else(|| ApiError::internal("no shape for notes"))?;
     let mut tx = state.db().write().await?;
     let id = documents::create_note(&mut tx, &context.caller).await?;
     audit::record(

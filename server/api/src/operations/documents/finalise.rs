@@ -52,20 +52,18 @@ pub async fn finalise(
     if access.level() < Level::Edit || !context.caller.may(Capability::EditCase) {
         return Err(ApiError::forbidden());
     }
-    let definition = access
-        .info()
-        .form
-        .as_deref()
-        .and_then(|form| form::catalogue().definition(form))
-        .ok_or_else(ApiError::not_found)?;
     let mut tx = state.db().read().await?;
+    let definition = tx
+        .form_of(access.info())
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let around = Context {
         outside: outside(&mut tx, &access).await?,
         ..Context::on(context.caller.viewer.today)
     };
     drop(tx);
     // Rules that are broken are said before anybody has to wait.
-    acceptable(&state, &id, definition, &around).await?;
+    acceptable(&state, &id, &definition, &around).await?;
 
     let mut tx = state.db().write().await?;
     // Asked again, and held: from here to the commit no right is taken away and no form of words
@@ -87,9 +85,14 @@ pub async fn finalise(
         outside: outside(&mut tx, &access).await?,
         ..around
     };
+    // Published meanwhile, perhaps.
+    let definition = tx
+        .form_of(access.info())
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let author = identity_of(&caller).author();
     let kept = async {
-        let (value, seq) = acceptable(&state, &id, definition, &around).await?;
+        let (value, seq) = acceptable(&state, &id, &definition, &around).await?;
         state
             .hub()
             .keep_version(&author, &id, FINAL)
@@ -100,7 +103,9 @@ pub async fn finalise(
     let (value, seq) = tokio::time::timeout(ROOM, kept)
         .await
         .map_err(|_| ApiError::unavailable("overloaded"))??;
-    let number = access.finalise(&mut tx, seq, &value).await?;
+    let number = access
+        .finalise(&mut tx, seq, &value, definition.forms().version())
+        .await?;
     let mut event = Event::by(&caller, "document.finalise", "document", id.as_str());
     event.case.clone_from(&access.info().case);
     audit::record(&mut tx, event);
@@ -123,7 +128,7 @@ async fn outside(tx: &mut Tx, access: &DocumentAccess) -> Result<Map<String, Val
 async fn acceptable(
     state: &AppState,
     id: &DocumentId,
-    definition: &'static Definition,
+    definition: &Definition,
     around: &Context,
 ) -> Result<(Value, u64), ApiError> {
     let (value, seq) = state

@@ -137,8 +137,9 @@ pub async fn history(
     let mut tx = state.db().read().await?;
     let municipality = &access.info().municipality;
     let names = Names::of(&mut tx, municipality, all.iter().map(|c| &c.author)).await?;
+    let form = tx.form_of(access.info()).await?;
     drop(tx);
-    let places = past::places(access.info().kind, access.info().form.as_deref());
+    let places = past::places(access.info().kind, form.as_deref());
     let people: BTreeMap<_, Person> = all
         .iter()
         .filter_map(|c| {

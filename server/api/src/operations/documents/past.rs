@@ -7,7 +7,7 @@ use collab::{Past, hub::FieldAuthor, identity::Author, log::Version, shape::Shap
 use domain::{
     clock::instant_text,
     disclosure::Level,
-    form::{self, FieldType},
+    form::{Definition, FieldType},
     id::{AccountId, AgencyId, DocumentId, MunicipalityId},
     section::{DocumentKind, Section},
 };
@@ -65,7 +65,7 @@ pub enum Kind {
 
 /// The fields of a document in the order of the screen.
 #[must_use]
-pub fn places(kind: DocumentKind, form: Option<&str>) -> Vec<Place> {
+pub fn places(kind: DocumentKind, form: Option<&Definition>) -> Vec<Place> {
     let is_text = |kind: FieldType| matches!(kind, FieldType::Text | FieldType::Textarea);
     let own = |id: &str, label: &str, kind: Kind| Place {
         id: id.to_owned(),
@@ -119,7 +119,6 @@ pub fn places(kind: DocumentKind, form: Option<&str>) -> Vec<Place> {
             ),
         ],
         _ => form
-            .and_then(|form| form::catalogue().definition(form))
             .into_iter()
             .flat_map(|definition| &definition.sections)
             .flat_map(|section| {
@@ -513,7 +512,10 @@ mod tests {
             DocumentKind::Network,
             DocumentKind::Note,
         ] {
-            let all = places(kind, kind.form());
+            let form = kind
+                .form()
+                .and_then(|form| domain::form::catalogue().definition(form));
+            let all = places(kind, form);
             assert!(!all.is_empty(), "{kind}");
             assert!(all.iter().all(|place| !place.label.is_empty()));
         }

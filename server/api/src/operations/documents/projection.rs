@@ -95,16 +95,12 @@ pub(crate) async fn leave_out_addresses(
     }
     let stored = scanning::read_scan(&mut tx, &work).await?;
     let persons = work.register(&mut tx).await?;
+    let definition = tx.form_of(access.info()).await?;
     drop(tx);
-    let definition = access
-        .info()
-        .form
-        .as_deref()
-        .and_then(|form| form::catalogue().definition(form))
-        .ok_or_else(ApiError::not_found)?;
+    let definition = definition.ok_or_else(ApiError::not_found)?;
     let scan = stored.map(|stored| stored.scan.for_register(&persons));
     scanning::without_places(
-        definition,
+        &definition,
         scan.as_ref(),
         &mut shown.fields,
         &mut scanning::numbering(&persons),
@@ -122,12 +118,10 @@ pub async fn answer(
     masked: bool,
 ) -> Result<ProjectionAnswer, ApiError> {
     let id = access.info().id.clone();
-    let definition = access
-        .info()
-        .form
-        .as_deref()
-        .and_then(|form| form::catalogue().definition(form))
-        .ok_or_else(ApiError::not_found)?;
+    let mut tx = state.db().read().await?;
+    let definition = tx.form_of(access.info()).await?;
+    drop(tx);
+    let definition = definition.ok_or_else(ApiError::not_found)?;
     let (current, seq) = state
         .hub()
         .read(&id, |view| {
@@ -157,8 +151,8 @@ pub async fn answer(
             seq,
             generated_at: None,
             fields: calculated(
-                definition,
-                plain(definition, &current),
+                &definition,
+                plain(&definition, &current),
                 &current,
                 &outside,
                 today,
@@ -188,13 +182,13 @@ pub async fn answer(
         .unwrap_or_default();
     let scan = stored.scan.for_register(&persons);
     let fields = scanning::project(
-        definition,
+        &definition,
         &scan,
         &current,
         protected,
         &mut scanning::numbering_for(&persons, &hidden),
     );
-    let fields = calculated(definition, fields, &scan.values, &outside, today);
+    let fields = calculated(&definition, fields, &scan.values, &outside, today);
     Ok(ProjectionAnswer {
         document_id: id.0,
         level: Level::Masked.code(),

@@ -25,6 +25,9 @@ pub struct DocumentAnswer {
     /// Which one of its kind in the case: プラン番号（回次）. Missing for sheets made with the case.
     pub number: Option<i64>,
     pub dated_on: Option<String>,
+    /// Of a final sheet: the publication of the municipality's sheets that it was closed under
+    /// (`version` of `GET /forms/{id}`).
+    pub forms_version: Option<u32>,
     pub updated_at: String,
 }
 
@@ -41,6 +44,7 @@ pub async fn show(
         .document_for(&context.caller, &id.into())
         .await?
         .ok_or_else(ApiError::not_found)?;
+    let forms_version = access.forms_version(&mut tx).await?;
     let info = access.info();
     Ok(Json(DocumentAnswer {
         id: info.id.0.clone(),
@@ -55,6 +59,7 @@ pub async fn show(
         masks_document_id: access.masks().map(|masks| masks.0.clone()),
         number: info.number,
         dated_on: info.dated_on.clone(),
+        forms_version,
         updated_at: info.updated_at.clone(),
     }))
 }

@@ -1,16 +1,24 @@
-//! `GET /forms/{id}`: one definition with its option lists.
-
-use std::{collections::BTreeMap, sync::LazyLock};
+//! `GET /forms/{id}`: one definition with its option lists, as the caller's municipality has it.
 
 use axum::{
-    extract::Path,
+    extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use domain::form::Definition;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::{context::CallContext, error::ApiError};
+use crate::{context::CallContext, error::ApiError, state::AppState};
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct FormQuery {
+    /// Under this publication of the municipality (`forms_version` of a final sheet; 0 = as it
+    /// ships); without it the newest.
+    pub version: Option<u32>,
+}
 
 /// A definition as it is sent.
 struct Prepared {
@@ -18,25 +26,16 @@ struct Prepared {
     etag: HeaderValue,
 }
 
-/// The definitions are part of the binary: they are written out once.
-static PREPARED: LazyLock<BTreeMap<String, Prepared>> = LazyLock::new(|| {
-    let prepare = |form: &domain::form::Definition| {
-        let body = serde_json::to_vec(form).ok()?;
+impl Prepared {
+    fn of(form: &Definition) -> Result<Self, ApiError> {
+        let body = serde_json::to_vec(form).map_err(ApiError::internal)?;
         let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&body)[..12]));
-        Some((
-            form.id.clone(),
-            Prepared {
-                body: body.into(),
-                etag: HeaderValue::from_str(&etag).ok()?,
-            },
-        ))
-    };
-    domain::form::catalogue()
-        .definitions()
-        .iter()
-        .filter_map(prepare)
-        .collect()
-});
+        Ok(Self {
+            body: body.into(),
+            etag: HeaderValue::from_str(&etag).map_err(ApiError::internal)?,
+        })
+    }
+}
 
 fn known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let tags = headers
@@ -49,14 +48,25 @@ fn known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
 }
 
 /// A definition; with `If-None-Match` 304 when it is still the same.
-#[utoipa::path(get, path = "/forms/{id}", tag = "forms", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/forms/{id}", tag = "forms", params(("id" = String, Path), FormQuery),
     responses((status = 200, description = "Definition with `lists` resolved", body = serde_json::Value), (status = 304), (status = 404, description = "not_found")))]
 pub async fn show(
-    _call: CallContext,
+    State(state): State<AppState>,
+    call: CallContext,
     headers: HeaderMap,
     Path(id): Path<String>,
+    Query(query): Query<FormQuery>,
 ) -> Result<Response, ApiError> {
-    let form = PREPARED.get(&id).ok_or_else(ApiError::not_found)?;
+    let municipality = &call.caller.viewer.municipality;
+    let mut tx = state.db().read().await?;
+    let forms = match query.version {
+        Some(version) => tx.forms_at(municipality, version).await?,
+        None => Some(tx.forms(municipality).await?),
+    };
+    drop(tx);
+    let forms = forms.ok_or_else(ApiError::not_found)?;
+    let form = forms.definition(&id).ok_or_else(ApiError::not_found)?;
+    let form = Prepared::of(form)?;
     let about = [
         (header::ETAG, form.etag.clone()),
         (
@@ -71,7 +81,7 @@ pub async fn show(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     )];
-    Ok((about, kind, form.body.clone()).into_response())
+    Ok((about, kind, form.body).into_response())
 }
 
 #[cfg(test)]
@@ -80,7 +90,8 @@ mod tests {
 
     #[test]
     fn sheets_are_sent_with_their_lists_and_a_tag() {
-        let form = &PREPARED["intake_application"];
+        let form = domain::form::catalogue().definition("intake_application");
+        let form = Prepared::of(form.unwrap()).unwrap();
         let body: serde_json::Value = serde_json::from_slice(&form.body).unwrap();
         assert!(
             body["lists"]

@@ -326,11 +326,7 @@ async fn load(
             else {
                 return Ok(None);
             };
-            let definition = document
-                .info()
-                .form
-                .as_deref()
-                .and_then(|form| form::catalogue().definition(form));
+            let definition = tx.form_of(document.info()).await?;
             loaded.section = document.info().section.map(Section::code);
             loaded.heading = document.info().kind.label_ja().to_owned();
             loaded.day = document.info().updated_at.get(..10).map(str::to_owned);
@@ -342,7 +338,7 @@ async fn load(
                     (Some(definition), Some(projection))
                         if projection.audience == store::projections::Audience::Full =>
                     {
-                        texts::of_sheet(definition, &projection.value)
+                        texts::of_sheet(&definition, &projection.value)
                     }
                     _ => Vec::new(),
                 }

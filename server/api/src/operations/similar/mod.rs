@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ::similar::{Corpus, Hit, Reason, Search};
-use domain::{disclosure::Level, id::CaseId};
+use domain::{disclosure::Level, form::Catalogue, id::CaseId};
 use serde::Serialize;
 use store::{CaseAccess, Tx, vectors as stored};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -152,6 +152,7 @@ async fn show(
     } else {
         None
     };
+    let forms = tx.forms(&call.caller.viewer.municipality).await?;
     let mut answer = SimilarAnswer {
         case_id: None,
         case_no: None,
@@ -159,7 +160,7 @@ async fn show(
         stage: candidate.stage.code(),
         outcome: None,
         score: closeness(hit.score),
-        reasons: reasons(hit.reasons),
+        reasons: reasons(&forms, hit.reasons),
         digest: Some(shortened(&candidate.entry.text)),
     };
     if let Some(access) = access.filter(opens) {
@@ -199,14 +200,14 @@ fn shortened(text: &str) -> String {
 }
 
 /// Reasons in words, one line for each kind.
-fn reasons(found: Vec<Reason>) -> Vec<ReasonAnswer> {
+fn reasons(forms: &Catalogue, found: Vec<Reason>) -> Vec<ReasonAnswer> {
     let mut shared: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
     let mut words: Vec<String> = Vec::new();
     let mut passages = Vec::new();
     for reason in found {
         match reason {
             Reason::Feature { text } => {
-                if let Some(said) = vectors::words_of(&text) {
+                if let Some(said) = vectors::words_of(forms, &text) {
                     shared
                         .entry(vectors::kind_of(&text))
                         .or_default()
@@ -251,29 +252,32 @@ mod tests {
 
     #[test]
     fn reasons_are_words_not_codes() {
-        let out = reasons(vec![
-            Reason::Feature {
-                text: "issues:debt".into(),
-            },
-            Reason::Feature {
-                text: "issues:poverty".into(),
-            },
-            Reason::Feature {
-                text: "cohabit:1".into(),
-            },
-            Reason::Feature {
-                text: "gone:code".into(),
-            },
-            Reason::Term {
-                text: "滞納".into(),
-            },
-            Reason::Term {
-                text: "入院".into(),
-            },
-            Reason::Meaning {
-                text: "家賃を払えなくなった。".into(),
-            },
-        ]);
+        let out = reasons(
+            domain::form::catalogue(),
+            vec![
+                Reason::Feature {
+                    text: "issues:debt".into(),
+                },
+                Reason::Feature {
+                    text: "issues:poverty".into(),
+                },
+                Reason::Feature {
+                    text: "cohabit:1".into(),
+                },
+                Reason::Feature {
+                    text: "gone:code".into(),
+                },
+                Reason::Term {
+                    text: "滞納".into(),
+                },
+                Reason::Term {
+                    text: "入院".into(),
+                },
+                Reason::Meaning {
+                    text: "家賃を払えなくなった。".into(),
+                },
+            ],
+        );
         let said: Vec<(&str, &str)> = out
             .iter()
             .map(|reason| (reason.kind, reason.text.as_str()))

@@ -8,7 +8,7 @@ use ::statistics::{
     count_new_consultations,
 };
 use axum::http::{HeaderName, HeaderValue, header};
-use domain::form;
+use domain::form::Catalogue;
 use serde::Deserialize;
 use serde_json::json;
 use store::{
@@ -99,17 +99,18 @@ async fn count(
         &mut tx,
         Event::by(&call.caller, action, "statistics", "new_consultations").detail(detail),
     );
+    let forms = tx.forms(&call.caller.viewer.municipality).await?;
     tx.commit().await?;
-    Ok(table(&counted, period, by))
+    Ok(table(&forms, &counted, period, by))
 }
 
 /// The option list in the form's order.
-fn categories(by: By) -> Vec<Category> {
+fn categories(forms: &Catalogue, by: By) -> Vec<Category> {
     let field = match by {
         By::Route => "route",
         By::Issue => "issues",
     };
-    let listed = form::catalogue()
+    let listed = forms
         .definition("intake_assessment")
         .and_then(|sheet| sheet.list(sheet.field(field)?));
     listed
@@ -126,8 +127,8 @@ fn categories(by: By) -> Vec<Category> {
 }
 
 /// The database's counts as the pipeline's table: every month × category has its row.
-fn table(counted: &Counts, period: Period, by: By) -> Table {
-    let mut listed = categories(by);
+fn table(forms: &Catalogue, counted: &Counts, period: Period, by: By) -> Table {
+    let mut listed = categories(forms, by);
     let mut cells: BTreeMap<(String, String), u32> = BTreeMap::new();
     let mut added: Vec<String> = Vec::new();
     for row in &counted.rows {
@@ -261,7 +262,12 @@ mod tests {
             to: "2026-06".into(),
             by: None,
         };
-        let table = table(&counted, question.period().unwrap(), By::Route);
+        let table = table(
+            domain::form::catalogue(),
+            &counted,
+            question.period().unwrap(),
+            By::Route,
+        );
         assert_eq!(table.rows.len(), 3 * table.categories.len());
         assert_eq!(table.rows.iter().map(|row| row.count).sum::<u32>(), 6);
         assert_eq!(table.category_total("gone_code"), 1);
@@ -289,11 +295,11 @@ mod tests {
     #[test]
     fn the_lists_come_from_the_form() {
         assert!(
-            categories(By::Route)
+            categories(domain::form::catalogue(), By::Route)
                 .iter()
                 .any(|category| category.label.contains("本人"))
         );
-        assert!(categories(By::Issue).len() > 10);
+        assert!(categories(domain::form::catalogue(), By::Issue).len() > 10);
     }
 
     #[test]

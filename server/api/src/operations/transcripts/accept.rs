@@ -97,10 +97,11 @@ pub async fn accept(
         sheets.insert(section, document.map(|document| document.info().id.clone()));
     }
 
+    let forms = tx.forms(&call.caller.viewer.municipality).await?;
     let mut results = BTreeMap::new();
     let mut work: BTreeMap<Section, Vec<(String, Place, Value)>> = BTreeMap::new();
     for field in request.fields {
-        let Some((drafted, place)) = kept.draft.get(&field).zip(Place::of(&field)) else {
+        let Some((drafted, place)) = kept.draft.get(&field).zip(Place::of(&forms, &field)) else {
             results.insert(field, Written::Unknown);
             continue;
         };
@@ -167,7 +168,7 @@ pub async fn accept(
     // A field that is none may be any text: it is counted, not written down.
     let known: BTreeMap<&String, &Written> = results
         .iter()
-        .filter(|(field, _)| Place::of(field).is_some())
+        .filter(|(field, _)| Place::of(&forms, field).is_some())
         .collect();
     let detail = json!({ "mode": mode, "results": known, "unknown": results.len() - known.len() });
     audit::record(

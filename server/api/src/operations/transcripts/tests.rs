@@ -218,12 +218,17 @@ impl Town {
             7,
         );
         for (kind, id) in &created.documents {
-            hub.create(id, &shapes::of(*kind).unwrap()).await.unwrap();
-        }
-        for (_, masks) in &created.masks {
-            hub.create(masks, &shapes::of(DocumentKind::Masks).unwrap())
+            hub.create(id, &shapes::of(*kind, domain::form::catalogue()).unwrap())
                 .await
                 .unwrap();
+        }
+        for (_, masks) in &created.masks {
+            hub.create(
+                masks,
+                &shapes::of(DocumentKind::Masks, domain::form::catalogue()).unwrap(),
+            )
+            .await
+            .unwrap();
         }
         let assets = models::Assets::locate(None).expect("the assets that the setup script makes");
         let font = std::fs::read(assets.root().join("fonts/BIZUDPGothic-Regular.ttf"))

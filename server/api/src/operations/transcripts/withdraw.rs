@@ -39,7 +39,8 @@ pub async fn withdraw(
         return Err(ApiError::forbidden());
     }
     // A field that is none may be any text: it goes no further.
-    if Place::of(&field).is_none() || !kept.accepted.contains_key(&field) {
+    let forms = tx.forms(&call.caller.viewer.municipality).await?;
+    if Place::of(&forms, &field).is_none() || !kept.accepted.contains_key(&field) {
         return Err(ApiError::not_found());
     }
     let noted = note(&mut tx, &call, &id, |kept| {
