@@ -146,6 +146,11 @@ const SHIPPED: &[(&str, usize, &str)] = &[
         "a closed list of the records",
     ),
     (
+        "api/src/operations/progress_templates/save.rs",
+        1,
+        "closed lists of the records",
+    ),
+    (
         "api/src/operations/cases/register_consent.rs",
         1,
         "a closed list of consents",

@@ -14,7 +14,7 @@ use ::exchange::{
 use bytes::Bytes;
 use domain::{
     disclosure::Level,
-    form::{self, Projected, Projection},
+    form::{Projected, Projection},
     id::{AgencyId, CaseId, PersonId},
 };
 use jiff::civil::Date;
@@ -592,6 +592,7 @@ async fn sheet_rows(
 ) -> Result<Vec<Values>, ApiError> {
     let mut tx = state.db().read().await?;
     let documents = access.documents(&mut tx).await?;
+    let forms = tx.forms(&access.caller().viewer.municipality).await?;
     drop(tx);
     let mut out = Vec::new();
     for document in documents {
@@ -600,7 +601,7 @@ async fn sheet_rows(
             .form
             .as_deref()
             .filter(|form| SHEETS.contains(form))
-            .and_then(|form| form::catalogue().definition(form))
+            .and_then(|form| forms.definition(form))
         else {
             continue;
         };

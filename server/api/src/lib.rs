@@ -32,8 +32,8 @@ use axum::{
     Router, body::Bytes, extract::DefaultBodyLimit, http::header, middleware, routing::get,
 };
 use operations::{
-    accounts, agencies, attachments, audit, cases, documents, erasures, forms, local_forms, memberships,
-    network, persons, postal_codes, session, similar, statistics, system, transcripts,
+    accounts, agencies, attachments, audit, cases, documents, erasures, forms, local_forms,
+    memberships, network, persons, postal_codes, session, similar, statistics, system, transcripts,
 };
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,

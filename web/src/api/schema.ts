@@ -232,6 +232,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/reminders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Consents that run out and flags to review within thirty days, or overdue, in open cases of the own
+         *     agency.
+         */
+        get: operations["get_cases_reminders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/search": {
         parameters: {
             query?: never;
@@ -284,6 +304,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a file for an entry that is being written. Name and content are kept sealed. PDF, PNG, JPEG,
+         *     HEIC, TXT, CSV, DOCX and XLSX are taken, by content and by the ending of the name.
+         */
+        post: operations["post_cases_id_attachments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/attachments/{attachment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An attachment of an entry that the caller reads in the original, or one of the caller's that waits
+         *     for its entry. Anybody else learns nothing of it.
+         */
+        get: operations["get_cases_id_attachments_attachment_id"];
+        put?: never;
+        post?: never;
+        /** Give up an attachment of the caller that waits for its entry. */
+        delete: operations["delete_cases_id_attachments_attachment_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/consents": {
         parameters: {
             query?: never;
@@ -296,6 +357,23 @@ export interface paths {
         put?: never;
         /** Register the state of a person's consent; it applies at once. */
         post: operations["post_cases_id_consents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/course": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The course of a case: its stage, the steps it took, what each possible step needs, and the 支援決定. */
+        get: operations["get_cases_id_course"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -418,6 +496,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/passed-on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Per agency: which sections it was given since when, and what its staff opened. For the agency in
+         *     charge and the department.
+         */
+        get: operations["get_cases_id_passed_on"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/persons": {
         parameters: {
             query?: never;
@@ -432,6 +530,74 @@ export interface paths {
          *     everybody masked until it is registered or another basis covers them.
          */
         post: operations["post_cases_id_persons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/progress-drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keep what is being written. It is on disk when the answer comes. */
+        put: operations["put_cases_id_progress_drafts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/progress-drafts/{draft_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Throw the own draft away, with the attachments that wait for it. */
+        delete: operations["delete_cases_id_progress_drafts_draft_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/progress-drafts/{draft_id}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a colleague's draft. */
+        post: operations["post_cases_id_progress_drafts_draft_id_take"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/progress-entry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Templates, last values, items of the newest plan, and drafts. */
+        get: operations["get_cases_id_progress_entry"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -459,6 +625,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/progress-records/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The entries that are looked for, the newest first. In a body, for words may be names. */
+        post: operations["post_cases_id_progress_records_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/progress-records/{record_id}/amendments": {
         parameters: {
             query?: never;
@@ -470,6 +653,27 @@ export interface paths {
         put?: never;
         /** Amend an entry of the own agency; the coordinator in charge may amend any. */
         post: operations["post_cases_id_progress_records_record_id_amendments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The requests of a case that the caller may see. */
+        get: operations["get_cases_id_requests"];
+        put?: never;
+        /**
+         * Ask. What acceptance would share, and that the agency hears of the case at all, needs consent or
+         *     another basis: otherwise 409 first.
+         */
+        post: operations["post_cases_id_requests"];
         delete?: never;
         options?: never;
         head?: never;
@@ -522,7 +726,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Move a case to another stage; `next_stages` of the case names the steps allowed. */
+        /**
+         * Move a case to another stage; `next_stages` of the case names the steps allowed, its course
+         *     (`GET /cases/{id}/course`) what each needs.
+         */
         post: operations["post_cases_id_stage"];
         delete?: never;
         options?: never;
@@ -560,6 +767,23 @@ export interface paths {
         };
         /** The case as an ordinary member of an agency's staff sees it: for those who manage its disclosure. */
         get: operations["get_cases_id_view_as_agency_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/colleagues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who works on cases for the caller's agency, by name, the caller included. */
+        get: operations["get_colleagues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -940,6 +1164,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exchange-mappings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The municipality's mappings. */
+        get: operations["get_exchange_mappings"];
+        put?: never;
+        /** Keep a mapping for the municipality. For administrators. */
+        post: operations["post_exchange_mappings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exchange-mappings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a mapping. For administrators. */
+        delete: operations["delete_exchange_mappings_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exchange-tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The standard files. The same for everybody. */
+        get: operations["get_exchange_tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export files. Holds what the caller's level shows, masked where it is masked, never what 住所秘匿
+         *     protects. Where persons of the cases have not agreed to sharing, basis and reason are asked for first.
+         */
+        post: operations["post_exports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forms": {
         parameters: {
             query?: never;
@@ -966,6 +1262,113 @@ export interface paths {
         };
         /** A definition; with `If-None-Match` 304 when it is still the same. */
         get: operations["get_forms_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's own imports, the newest first. */
+        get: operations["get_imports"];
+        put?: never;
+        /** Send a file. It is read and compared in the background; see `GET /imports/{id}`. */
+        post: operations["post_imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far the import is, and what was found out about its file. */
+        get: operations["get_imports_id"];
+        put?: never;
+        post?: never;
+        /** Give an import up. What is being written cannot be given up any more. */
+        delete: operations["delete_imports_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply an import. It goes on in the background; should somebody have changed what it changes, nothing
+         *     is written and the file is checked again.
+         */
+        post: operations["post_imports_id_apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/choices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Choose what the file's names mean, and check it again. */
+        put: operations["put_imports_id_choices"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/errors.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The errors as CSV (UTF-8 with BOM): line, column, what is wrong and what to do. Nothing of the cells. */
+        get: operations["get_imports_id_errors_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rows of one kind, 100 to a page. */
+        get: operations["get_imports_id_rows"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1186,6 +1589,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/persons/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pairs of persons who have the same name (in any variant) and are likely to be one, as far as the
+         *     caller sees both. A page may be empty and still have a next one.
+         */
+        get: operations["get_persons_duplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/persons/search": {
         parameters: {
             query?: never;
@@ -1210,7 +1633,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One person with periods, flags, households and possible duplicates. */
+        /**
+         * One person with periods, flags, households and possible duplicates. The id of somebody who was
+         *     merged into another answers with the one that was kept.
+         */
         get: operations["get_persons_id"];
         put?: never;
         post?: never;
@@ -1219,6 +1645,58 @@ export interface paths {
         head?: never;
         /** Change a person. */
         patch: operations["patch_persons_id"];
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merge-preview/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Both persons side by side, and what a merge would make of them. */
+        get: operations["get_persons_id_merge_preview_other"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merges into a person, the latest first, those taken back included. */
+        get: operations["get_persons_id_merges"];
+        put?: never;
+        /** Merge another entry into this one. Everything that named the other names this one from now on. */
+        post: operations["post_persons_id_merges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/merges/{merge_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the latest merge back. What was changed since stays. */
+        post: operations["post_persons_id_merges_merge_id_undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/postal-codes/search": {
@@ -1232,6 +1710,134 @@ export interface paths {
         put?: never;
         /** Look up a postal code. It comes in the body: where somebody lives never stands in an address. */
         post: operations["post_postal_codes_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/process": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The course of a case as it is meant to go (`datasets/process.bpmn`), with lanes, conditions and
+         *     where everything is drawn.
+         */
+        get: operations["get_process"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/progress-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep a template for oneself, or for the own agency. Nothing personal belongs in it. */
+        post: operations["post_progress_templates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/progress-templates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget a template: one's own, or one of the agency by its manager. */
+        delete: operations["delete_progress_templates_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the caller's agency was asked and what it asked, up to 300 of them; `received` and `sent` tell
+         *     them apart. Assignments only of the caller.
+         */
+        get: operations["get_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One request. */
+        get: operations["get_requests_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a request, take it back, or say that it is done. Acceptance takes effect at once: the agency
+         *     becomes a member, or the charge changes hands. A 支援決定 moves the case on.
+         */
+        post: operations["post_requests_id_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests/{id}/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that the answer was read: the reminder on the home screen goes, for the whole agency that asked. */
+        post: operations["post_requests_id_seen"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1720,8 +2326,17 @@ export interface components {
         AddProgress: {
             /** @description With `custom`: who sees it besides the own agency. */
             agencies?: string[];
+            /** @description Attachments that were sent before and wait for this entry. */
+            attachments?: string[];
             content: string;
+            /**
+             * @description The draft it was written in. When that is gone the answer is 409 `draft_gone`, and nothing is
+             *     recorded: what was finalised on one screen is not finalised a second time on another.
+             */
+            draft_id?: string | null;
             ended_at?: string | null;
+            /** @description Agencies of the municipality that took part. */
+            involved_agencies?: string[];
             /** @description Option list `org_type`. */
             involved_orgs?: string[];
             /** @description Option list `log_kind`. */
@@ -1740,6 +2355,8 @@ export interface components {
             /** @description Whom it is about; empty = everybody in the case. */
             persons?: string[];
             plan_item?: string | null;
+            /** @description Items of plans that the entry belongs to. */
+            plan_items?: components["schemas"]["PlanItemRef"][];
             /** @description 機微メモ: never leaves the own agency. */
             private_note?: string | null;
             title?: string | null;
@@ -1805,21 +2422,48 @@ export interface components {
             phone?: string | null;
         };
         AmendProgress: {
+            /** @description Attachments that wait for this entry. */
+            attachments?: string[];
             /** @description What it should have said, or what is added. */
             content?: string | null;
             /** @description 機微メモ: never leaves the own agency. */
             private_note?: string | null;
             /** @description Why. */
             reason: string;
+            /**
+             * @description Attachments of this entry that the caller brought in: taken away with their content. Their names
+             *     stay in the amendment.
+             */
+            remove_attachments?: string[];
             title?: string | null;
         };
         AmendmentAnswer: {
             at: string;
+            /** @description Names of attachments that were added, and taken away. */
+            attached: string[];
             by: components["schemas"]["NamedAnswer"];
             content?: string | null;
+            detached: string[];
             id?: string | null;
             reason?: string | null;
             title?: string | null;
+        };
+        AnswerInput: {
+            /**
+             * @description `accept`, `decline`, `withdraw` or `complete`. A 支援決定 is made with `complete` and sent back
+             *     (差戻し) with `decline`.
+             */
+            act: string;
+            decision?: components["schemas"]["DecisionInput"] | null;
+            /** @description Words for the other side; 2,000 characters at most. `decline` needs them. */
+            words?: string;
+        };
+        ApplyImport: {
+            /**
+             * @description Rows with errors are left out. Otherwise nothing is written while there are any.
+             * @default false
+             */
+            skip_errors?: boolean;
         };
         AssignSpeakers: {
             /**
@@ -1829,6 +2473,20 @@ export interface components {
             speakers: {
                 [key: string]: string;
             };
+        };
+        /** @description An attachment without its content. */
+        AttachmentAnswer: {
+            id: string;
+            may_remove: boolean;
+            media_type: string;
+            name: string;
+            /** @description It can be looked at in the browser (`?inline=true`). */
+            preview: boolean;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
         };
         AuditActor: {
             id: string;
@@ -1863,6 +2521,17 @@ export interface components {
             /** @description For the page before (older events). */
             next_cursor?: string | null;
         };
+        /** @description A rectangle, in the drawing's units. */
+        BoundsAnswer: {
+            /** Format: double */
+            height: number;
+            /** Format: double */
+            width: number;
+            /** Format: double */
+            x: number;
+            /** Format: double */
+            y: number;
+        };
         /** @description A case with everything its first screen shows. */
         CaseDetail: components["schemas"]["CaseSummary"] & {
             consents: components["schemas"]["ConsentAnswer"][];
@@ -1888,6 +2557,8 @@ export interface components {
             address_confidential: boolean;
             birth_date?: string | null;
             consent?: string | null;
+            /** @description Ids under which the person was registered too, before they were merged. */
+            former_ids: string[];
             kana?: string | null;
             kinship?: string | null;
             level: string;
@@ -1964,12 +2635,24 @@ export interface components {
             closed_on?: string | null;
             /** @description How it ended, in words. */
             outcome?: string | null;
+            /**
+             * @description Why; asked for when a requirement that only warns is not met. Kept with the step; 1,000
+             *     characters at most.
+             */
+            reason?: string | null;
             stage: string;
             /**
              * Format: int64
              * @description The version that was read; without it the present state is taken.
              */
             version?: number | null;
+        };
+        ChoicesAnswer: {
+            agencies: components["schemas"]["NamedAnswer"][];
+            /** @description Option list `log_method`. */
+            methods: string[];
+            persons: components["schemas"]["PersonRef"][];
+            staff: components["schemas"]["NamedAnswer"][];
         };
         /** @description A client as a list shows it. */
         ClientSummary: {
@@ -1989,6 +2672,22 @@ export interface components {
         /** @description A code as typed; full-width digits and spaces are fine. */
         CodeRequest: {
             code: string;
+        };
+        ColleagueList: {
+            items: components["schemas"]["NamedAnswer"][];
+        };
+        ColumnAnswer: {
+            id: string;
+            /**
+             * @description `text`, `long`, `code`, `phone`, `postal_code`, `int`, `number`, `bool`, `date`, `partial_date`,
+             *     `date_time`, `select` or `multi`.
+             */
+            kind: string;
+            label: string;
+            options: components["schemas"]["OptionAnswer"][];
+            /** @description Left alone by imports. */
+            output_only: boolean;
+            required: boolean;
         };
         ComparisonAnswer: {
             /** @description Only fields that differ, in the order of the screen. */
@@ -2058,6 +2757,33 @@ export interface components {
             /** @description `2026-11`. */
             month: string;
         };
+        Course: {
+            /** @description What must be there before the 支援決定 is asked for; for those as `next`. */
+            before_decision: components["schemas"]["RequirementAnswer"][];
+            /** @description Dates that stand in the final sheets; for those as `next`. */
+            dates: components["schemas"]["CourseDate"][];
+            /** @description For whoever reads the plans. */
+            decisions: components["schemas"]["SupportDecision"][];
+            /**
+             * @description What the caller may ask for in this case: `refer`, `assign`, `handover_lead`, `handover_owner`,
+             *     `decision`.
+             */
+            may_ask: string[];
+            /** @description Whether the caller may take a step. */
+            may_change: boolean;
+            /** @description For the agency in charge and the department; of what they may read. */
+            next: components["schemas"]["NextStep"][];
+            stage: string;
+            stage_label: string;
+            /** @description The oldest first. */
+            steps: components["schemas"]["StepAnswer"][];
+        };
+        /** @description A date of the course, by its name. */
+        CourseDate: {
+            /** @description `received_on`, `screened_on`, `planned_on`, `meeting_on`, `decided_on`, `evaluated_on`. */
+            name: string;
+            on: string;
+        };
         CreateAccount: {
             email?: string | null;
             kana?: string | null;
@@ -2073,6 +2799,27 @@ export interface components {
             /** @description Option list `org_type`. */
             org_type?: string | null;
             phone?: string | null;
+        };
+        CreateExport: {
+            /** @description One case; missing: the register and every case that the caller sees. */
+            case_id?: string | null;
+            /** @description Several choices as a column of 0 and 1 for each option. */
+            choice_columns?: boolean;
+            confirmation?: components["schemas"]["ExportConfirmation"] | null;
+            /** @description `utf-8-bom` (default), `utf-8` or `cp932`. */
+            encoding?: string | null;
+            /** @description First day: of the entries of `progress`, of the reception for the other files of cases. */
+            from?: string | null;
+            /** @description `'` before cells that a spreadsheet program would run as formulas. */
+            guard_formulas?: boolean;
+            /** @description A second line with the identifiers. */
+            identifiers?: boolean;
+            /** @description With `cp932`: replace what it cannot hold by 〓 instead of refusing. */
+            replace?: boolean;
+            /** @description Standard files, see `GET /exchange-tables`. */
+            tables: string[];
+            /** @description Last day. */
+            to?: string | null;
         };
         CreateMembership: {
             account_id: string;
@@ -2102,6 +2849,14 @@ export interface components {
              * @description Which one of its kind in the case, from 1: プラン番号（回次）.
              */
             number: number;
+        };
+        DecisionInput: {
+            /** @description 決裁者: office and name. */
+            approver: string;
+            /** @description 支援決定日. */
+            decided_on: string;
+            /** @description 文書番号. */
+            document_no: string;
         };
         /** @description How the figures were counted: shown before the figures. */
         DefinitionAnswer: {
@@ -2170,17 +2925,34 @@ export interface components {
             updated_at: string;
         };
         DraftAnswer: {
-            at: string;
-            by: string;
-            extension: Record<string, never>;
-            /** @description What keeps it from being published. */
-            problems: components["schemas"]["ProblemAnswer"][];
+            by: components["schemas"]["NamedAnswer"];
+            /** @description The form as the screen that wrote it keeps it. */
+            content: Record<string, never>;
+            id: string;
+            mine: boolean;
+            updated_at: string;
             /** Format: int64 */
-            revision: number;
+            version: number;
+        };
+        DraftKept: {
+            id: string;
+            /** Format: int64 */
+            version: number;
         };
         Duplicate: {
             name: string;
             person_id: string;
+            /** @description As of `POST /persons/alike`. */
+            reasons: string[];
+        };
+        DuplicateList: {
+            items: components["schemas"]["DuplicatePair"][];
+            /** @description More may follow. */
+            next_cursor?: string | null;
+        };
+        DuplicatePair: {
+            one: components["schemas"]["PersonSummary"];
+            other: components["schemas"]["PersonSummary"];
             /** @description As of `POST /persons/alike`. */
             reasons: string[];
         };
@@ -2260,6 +3032,12 @@ export interface components {
             /** @description `past` (the present text stays), `document` or `case`. */
             scope: string;
         };
+        ExportConfirmation: {
+            /** @description `id` of one of the bases that came with the 409. */
+            basis: string;
+            /** @description What it is for. */
+            reason: string;
+        };
         FieldDifference: components["schemas"]["Difference"] & {
             field: string;
             /** @description Heading of the form under which the field stands. */
@@ -2268,6 +3046,28 @@ export interface components {
             last?: components["schemas"]["LastChange"] | null;
             /** @description Rows of a table that differ: as they stand now, then those that are gone. */
             rows?: components["schemas"]["RowDifference"][] | null;
+        };
+        /** @description What was found out about a file as a whole. */
+        FileFindings: {
+            /** @description It was checked again, because what is there had changed when it was to be applied. */
+            again: boolean;
+            /** @description New rows that look like somebody in the register. */
+            alike: number;
+            /** @description Columns that two headers stand for: nothing can be applied. */
+            doubled: string[];
+            encoding: string;
+            header: string[];
+            /** @description Rows in which something was mended. */
+            mended: number;
+            /** @description Required columns that are missing, by label: nothing can be applied. */
+            missing: string[];
+            rows: number;
+            /** @description Headers that are none of ours: offered for mapping, left out otherwise. */
+            unknown_headers: string[];
+            /** @description Column → names that are no option of it: offered for mapping. */
+            unknown_options: {
+                [key: string]: string[];
+            };
         };
         FinalAnswer: {
             /** Format: int64 */
@@ -2292,6 +3092,24 @@ export interface components {
             /** @description Today when missing. */
             valid_from?: string | null;
             valid_to?: string | null;
+        };
+        FlowAnswer: {
+            from: string;
+            id: string;
+            label?: components["schemas"]["BoundsAnswer"] | null;
+            /** @description The condition in words; empty where there is only one way. */
+            name: string;
+            points: components["schemas"]["PointAnswer"][];
+            to: string;
+        };
+        FormDraftAnswer: {
+            at: string;
+            by: string;
+            extension: Record<string, never>;
+            /** @description What keeps it from being published. */
+            problems: components["schemas"]["ProblemAnswer"][];
+            /** Format: int64 */
+            revision: number;
         };
         FormList: {
             items: components["schemas"]["FormSummary"][];
@@ -2425,17 +3243,81 @@ export interface components {
             kinship?: string | null;
             person_id: string;
         };
-        IndexProgress: {
-            /** Format: int64 */
+        /** @description An import with what is known of its file. */
+        ImportAnswer: components["schemas"]["ImportSummary"] & {
+            /** @description What was chosen. */
+            clear: boolean;
+            file?: components["schemas"]["FileFindings"] | null;
+            mapping: Record<string, never>;
+            skip_errors: boolean;
+        };
+        ImportChoices: {
+            /** @description An empty cell takes the value away. */
+            clear?: boolean;
+            /** @description `columns`: header → identifier of the column, empty = left out; `options`: column → name → code. */
+            mapping: Record<string, never>;
+        };
+        ImportList: {
+            items: components["schemas"]["ImportSummary"][];
+        };
+        ImportProgress: {
             done: number;
-            /** Format: int64 */
             total: number;
+        };
+        ImportRow: {
+            alike: components["schemas"]["LikePerson"][];
+            changes: components["schemas"]["PlannedChange"][];
+            errors: components["schemas"]["RowTrouble"][];
+            /** @description The person or entry that is there already. */
+            id?: string | null;
+            /**
+             * Format: int64
+             * @description Line of the file.
+             */
+            line: number;
+            name: string;
+            /** @description What was mended, or should be looked at. */
+            notes: components["schemas"]["RowTrouble"][];
+        };
+        ImportRows: {
+            /** Format: int32 */
+            page: number;
+            /** Format: int32 */
+            pages: number;
+            rows: components["schemas"]["ImportRow"][];
+        };
+        /** @description An import in a list. */
+        ImportSummary: {
+            /** @description Rows by what becomes of them: `create`, `update`, `same`, `error`. */
+            counts: {
+                [key: string]: number;
+            };
+            created_at: string;
+            /** @description With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`. */
+            failure?: string | null;
+            id: string;
+            progress?: components["schemas"]["ImportProgress"] | null;
+            /** @description `checking`, `ready`, `applying`, `indexing`, `done` or `failed`. */
+            state: string;
+            /** @description The standard file: `person`, `progress`. */
+            table: string;
+            title: string;
+            updated_at: string;
         };
         Instance: {
             /** @description Every municipality here is fictitious: no page may be taken for the real thing. */
             demo: boolean;
         };
         KeepDraft: {
+            /** @description The form as the screen keeps it. */
+            content: Record<string, never>;
+            /**
+             * Format: int64
+             * @description The version that the caller knows; 0 when there is none yet.
+             */
+            version: number;
+        };
+        KeepFormDraft: {
             /**
              * @description Everything added so far and now. New things carry ids that begin with `new_`; the answer
              *     has those that the server gave.
@@ -2446,6 +3328,11 @@ export interface components {
              * @description Revision of the draft that was changed; missing when there was none.
              */
             revision?: number | null;
+        };
+        LaneAnswer: {
+            bounds: components["schemas"]["BoundsAnswer"];
+            id: string;
+            name: string;
         };
         /** @description Who changed something last, and when. */
         LastChange: {
@@ -2469,8 +3356,15 @@ export interface components {
                 [key: string]: components["schemas"]["PositionAnswer"];
             };
         };
+        /** @description Somebody in the register who may be the same person. */
+        LikePerson: {
+            name: string;
+            person_id: string;
+            /** @description As of `POST /persons/alike`. */
+            reasons: string[];
+        };
         LocalFormsAnswer: {
-            draft?: components["schemas"]["DraftAnswer"] | null;
+            draft?: components["schemas"]["FormDraftAnswer"] | null;
             /** @description The newest first. */
             history: components["schemas"]["PublicationAnswer"][];
             /** @description Lists that ship and that options may be added to. */
@@ -2482,6 +3376,26 @@ export interface components {
              * @description Number of the newest publication; 0 = none yet.
              */
             version: number;
+        };
+        MadeRequest: {
+            id: string;
+        };
+        /** @description A mapping that is kept. */
+        MappingAnswer: {
+            id: string;
+            /** @description As of `PUT /imports/{id}/choices`. */
+            mapping: Record<string, never>;
+            name: string;
+            /** @description The standard file it is for. */
+            table: string;
+            updated_at: string;
+            /** Format: int64 */
+            version: number;
+        };
+        MappingList: {
+            items: components["schemas"]["MappingAnswer"][];
+            /** @description Whether the caller may keep and remove them. */
+            may_edit: boolean;
         };
         MemberAnswer: {
             /** @description Today lies within the period. */
@@ -2522,6 +3436,81 @@ export interface components {
         };
         MembershipList: {
             items: components["schemas"]["MembershipAnswer"][];
+        };
+        /** @description A merge of the past. */
+        MergeAnswer: {
+            at: string;
+            by: string;
+            id: string;
+            merged_id: string;
+            merged_name: string;
+            reason: string;
+            /** @description Only the latest that stands can be taken back. */
+            undoable: boolean;
+            undone_at?: string | null;
+            undone_by?: string | null;
+        };
+        /** @description Two values of one field of the register. */
+        MergeDifference: {
+            field: string;
+            kept: string;
+            merged: string;
+        };
+        /** @description A merge that was carried out. */
+        MergeDone: {
+            id: string;
+            person: components["schemas"]["PersonAnswer"];
+        };
+        MergeList: {
+            items: components["schemas"]["MergeAnswer"][];
+        };
+        /** @description A merge to carry out. */
+        MergePersons: {
+            /**
+             * @description Field → `kept` or `merged`, of those that differ; `kept` where none is named, and of
+             *     `contact_caution` both.
+             */
+            choices?: {
+                [key: string]: string;
+            };
+            /** @description Whose entry ends. */
+            other: string;
+            /** Format: int64 */
+            other_version: number;
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description What a merge would do. */
+        MergePreview: {
+            /** @description Agencies that see the protected values afterwards. */
+            address_allow: string[];
+            address_confidential: boolean;
+            /**
+             * @description Fields of which both have a current value, and not the same: the one that is not chosen becomes
+             *     the past.
+             */
+            differences: components["schemas"]["MergeDifference"][];
+            /** @description Whoever is shut out of what concerns one of them will be for both. */
+            exclusions: boolean;
+            kept: components["schemas"]["PersonAnswer"];
+            /** @description Cases that the caller may know of, in whatever role. */
+            kept_cases: components["schemas"]["PersonCase"][];
+            merged: components["schemas"]["PersonAnswer"];
+            merged_cases: components["schemas"]["PersonCase"][];
+            shared: components["schemas"]["MergeSharedCase"][];
+        };
+        /** @description A case that both persons stand in. */
+        MergeSharedCase: {
+            case_no: string;
+            /** @description The consent afterwards (option list `consent_status`); missing where it is not for the caller. */
+            consent?: string | null;
+            id: string;
+            /** @description `client`, `household`, `relative` or `related`. */
+            kept_role: string;
+            merged_role: string;
+            /** @description The role afterwards. */
+            role: string;
         };
         /**
          * @description What happens to fields that are not empty.
@@ -2564,6 +3553,24 @@ export interface components {
             flag: string;
             review_on?: string | null;
         };
+        NewRequestInput: {
+            confirmation?: components["schemas"]["ConfirmationInput"] | null;
+            /** @description With `refer` and `handover_lead`: what the agency sees after acceptance. */
+            disclosures?: components["schemas"]["MemberDisclosure"][];
+            /** @description Answer wanted by. */
+            due_on?: string | null;
+            /** @description `refer`, `assign`, `handover_lead`, `handover_owner` or `decision`. */
+            kind: string;
+            /** @description With `assign`: the colleague. */
+            to_account_id?: string | null;
+            /** @description The agency that is asked; with `decision` only needed when there are several 所管課. */
+            to_agency_id?: string | null;
+            /**
+             * @description What is asked and why; 2,000 characters at most. The agency that is asked reads it, masked where
+             *     consent does not cover it.
+             */
+            words?: string;
+        };
         NewSavedSearch: {
             /** @description The other members of the request of `POST /search`, as the screen wants them back. */
             filters?: Record<string, never>;
@@ -2573,6 +3580,24 @@ export interface components {
         NewVersion: {
             /** @description What the version is for: 「会議の前」. Up to 40 characters, nothing personal. */
             label: string;
+        };
+        /** @description A step that is allowed from here. */
+        NextStep: {
+            requirements: components["schemas"]["RequirementAnswer"][];
+            stage: string;
+            stage_label: string;
+        };
+        NodeAnswer: {
+            bounds: components["schemas"]["BoundsAnswer"];
+            id: string;
+            /** @description `start`, `task`, `gateway` or `end`. */
+            kind: string;
+            label?: components["schemas"]["BoundsAnswer"] | null;
+            /** @description Id of the lane. */
+            lane: string;
+            name: string;
+            /** @description The stage the case has while it is here. */
+            stage?: string | null;
         };
         /** @description A value that may be carried over. */
         Offer: {
@@ -2590,6 +3615,12 @@ export interface components {
             /** @description As the sheet keeps it: text, code, list of codes, or rows. */
             value: Record<string, never>;
         };
+        OfferedItem: {
+            action: string;
+            document_id: string;
+            row_id: string;
+            words: string;
+        };
         Offers: {
             /** @description In the order of the form; of one field the nearest source first. */
             items: components["schemas"]["Offer"][];
@@ -2606,6 +3637,10 @@ export interface components {
             /** @description Of use only to the session or token that opened it. */
             id: string;
         };
+        OptionAnswer: {
+            code: string;
+            label: string;
+        };
         /** @description 同意なし共有の記録. */
         OverrideAnswer: {
             account_id: string;
@@ -2619,6 +3654,34 @@ export interface components {
             persons: string[];
             reason: string;
             sections: string[];
+        };
+        /** @description What went to one agency. */
+        PassedOnAgency: {
+            agency_id: string;
+            name: string;
+            opened: components["schemas"]["PassedOnOpened"][];
+            /** @description By section. */
+            rights: components["schemas"]["PassedOnRight"][];
+        };
+        PassedOnList: {
+            items: components["schemas"]["PassedOnAgency"][];
+        };
+        PassedOnOpened: {
+            /** @description Action of the audit log. */
+            action: string;
+            first: string;
+            last: string;
+            section?: string | null;
+            /** Format: int64 */
+            times: number;
+        };
+        PassedOnRight: {
+            from: string;
+            /** @description The highest level the agency had. */
+            level: string;
+            section: string;
+            /** @description `null`: the right stands, as far as consent and period let it. */
+            until?: string | null;
         };
         PasswordRequest: {
             current: string;
@@ -2653,6 +3716,8 @@ export interface components {
             former: components["schemas"]["FormerValue"][];
             households: components["schemas"]["HouseholdAnswer"][];
             may_edit: boolean;
+            /** @description Whether the caller may merge this person with another, and take merges back. */
+            may_merge: boolean;
             updated_at: string;
             /** Format: int64 */
             version: number;
@@ -2793,6 +3858,32 @@ export interface components {
             hit: boolean;
             text: string;
         };
+        /** @description An item of a plan that an entry belongs to, resolved for the reader. */
+        PlanItemAnswer: {
+            document_id: string;
+            row_id: string;
+            /** @description What the item says now; missing when the reader does not read the plan, or the item is gone. */
+            words?: string | null;
+        };
+        /** @description An item of a plan. */
+        PlanItemRef: {
+            document_id: string;
+            row_id: string;
+        };
+        /** @description A value that would change. */
+        PlannedChange: {
+            after?: string | null;
+            before?: string | null;
+            /** @description Identifier of the column. */
+            field: string;
+            label: string;
+        };
+        PointAnswer: {
+            /** Format: double */
+            x: number;
+            /** Format: double */
+            y: number;
+        };
         PositionAnswer: {
             /** Format: double */
             x: number;
@@ -2818,14 +3909,25 @@ export interface components {
             at: string;
             code: string;
         };
+        /** @description The process with its drawing. */
+        ProcessAnswer: {
+            flows: components["schemas"]["FlowAnswer"][];
+            lanes: components["schemas"]["LaneAnswer"][];
+            name: string;
+            nodes: components["schemas"]["NodeAnswer"][];
+        };
         /** @description An entry as the caller sees it. */
         ProgressAnswer: {
             agency: components["schemas"]["NamedAnswer"];
             amendments: components["schemas"]["AmendmentAnswer"][];
+            /** @description Empty for masked readers. */
+            attachments: components["schemas"]["AttachmentAnswer"][];
             /** @description Masked for masked readers. */
             content?: string | null;
             ended_at?: string | null;
             id: string;
+            /** @description Agencies of the municipality that took part. */
+            involved_agencies: components["schemas"]["NamedAnswer"][];
             involved_orgs: string[];
             level: string;
             log_kind: string[];
@@ -2843,6 +3945,8 @@ export interface components {
             /** @description Whom it is about; empty = everybody, or not shown. */
             persons: components["schemas"]["PersonRef"][];
             plan_item?: string | null;
+            /** @description Items of plans, by reference. */
+            plan_items: components["schemas"]["PlanItemAnswer"][];
             /** @description 機微メモ: the writing agency only. */
             private_note?: string | null;
             recorded_at: string;
@@ -2856,8 +3960,78 @@ export interface components {
             /** @description The text cannot be shown now (確認中): no models, or nothing to mask it with. */
             withheld: boolean;
         };
+        ProgressDesk: {
+            /** @description Endings of file names that are taken. */
+            attachment_endings: string[];
+            /** @description Largest attachment, in bytes. */
+            attachment_limit: number;
+            /** @description Drafts of the own agency in this case, the caller's own first. */
+            drafts: components["schemas"]["DraftAnswer"][];
+            last?: components["schemas"]["ProgressAnswer"] | null;
+            /** @description Items of the newest plan that the caller reads. */
+            plan_items: components["schemas"]["OfferedItem"][];
+            /**
+             * Format: int64
+             * @description Number of that plan.
+             */
+            plan_number?: number | null;
+            /** @description The writer's own, the agency's, the built-in ones. */
+            templates: components["schemas"]["TemplateAnswer"][];
+            /** @description Attachments of the caller that wait for an entry. */
+            waiting: components["schemas"]["AttachmentAnswer"][];
+        };
         ProgressList: {
+            choices?: components["schemas"]["ChoicesAnswer"] | null;
             items: components["schemas"]["ProgressAnswer"][];
+            next_cursor?: string | null;
+            /** @description Entries that match and that the caller sees. */
+            total: number;
+        };
+        /** @description What is looked for. Conditions of one list are alternatives, lists add up. */
+        ProgressSearch: {
+            /** @default [] */
+            agencies?: string[];
+            /** @default null */
+            cursor?: string | null;
+            /**
+             * @description ISO date; the day is part of it, as with `to`.
+             * @default null
+             */
+            from?: string | null;
+            /**
+             * @description Option list `log_kind`.
+             * @default []
+             */
+            kinds?: string[];
+            /**
+             * @description At most 200; 50 when missing.
+             * @default null
+             */
+            limit?: number | null;
+            /**
+             * @description Option list `log_method`.
+             * @default []
+             */
+            methods?: string[];
+            /** @default [] */
+            persons?: string[];
+            /**
+             * @description Accounts.
+             * @default []
+             */
+            staff?: string[];
+            /** @default null */
+            to?: string | null;
+            /**
+             * @description Only entries with attachments.
+             * @default false
+             */
+            with_attachments?: boolean;
+            /**
+             * @description All of these words stand in the entry, its amendments or the names of its attachments.
+             * @default null
+             */
+            words?: string | null;
         };
         ProjectionAnswer: {
             document_id: string;
@@ -2968,8 +4142,84 @@ export interface components {
             had_access: components["schemas"]["FormerAccess"][];
             id: string;
         };
+        /** @description Something to look at again by a day. */
+        ReminderAnswer: {
+            case_id: string;
+            case_no: string;
+            display: string;
+            /** @description ISO date; may be past. */
+            due: string;
+            /** @description Option list `risk_flag`. */
+            flag?: string | null;
+            /** @description `consent` or `flag`. */
+            kind: string;
+            person_id: string;
+        };
+        ReminderList: {
+            items: components["schemas"]["ReminderAnswer"][];
+        };
+        /** @description A request as the caller sees it. */
+        RequestAnswer: {
+            /** @description What the caller may do with it now: `accept`, `decline`, `withdraw`, `complete`. */
+            acts: string[];
+            answer?: string | null;
+            answered_at?: string | null;
+            answered_by?: components["schemas"]["NamedAnswer"] | null;
+            case?: components["schemas"]["RequestCase"] | null;
+            completed_at?: string | null;
+            decision?: components["schemas"]["SupportDecision"] | null;
+            /** @description Answer wanted by. */
+            due_on?: string | null;
+            from: components["schemas"]["NamedAnswer"];
+            from_agency: components["schemas"]["NamedAnswer"];
+            id: string;
+            /** @description `refer`, `assign`, `handover_lead`, `handover_owner` or `decision`. */
+            kind: string;
+            kind_label: string;
+            /** @description `words` are masked, or withheld because they could not be masked. */
+            masked: boolean;
+            /** @description No answer came, and the day is over. */
+            overdue: boolean;
+            /** @description The caller's side was asked. */
+            received: boolean;
+            requested_at: string;
+            /** @description What acceptance lets the agency see. */
+            rights: components["schemas"]["RightAnswer"][];
+            /** @description The answer was read by those who asked. */
+            seen: boolean;
+            /** @description The caller's side asked. */
+            sent: boolean;
+            /** @description `requested`, `accepted`, `declined`, `withdrawn` or `completed`. */
+            state: string;
+            state_label: string;
+            to?: components["schemas"]["NamedAnswer"] | null;
+            to_agency?: components["schemas"]["NamedAnswer"] | null;
+            /** @description Missing: withheld. */
+            words?: string | null;
+        };
+        /** @description The case a request is about, for those who have a part in it. */
+        RequestCase: {
+            case_no: string;
+            id: string;
+        };
+        RequestList: {
+            /** @description The newest first. */
+            items: components["schemas"]["RequestAnswer"][];
+        };
         RequestedErasure: {
             id: string;
+        };
+        /** @description A requirement of a step. */
+        RequirementAnswer: {
+            /** @description Stable code, for example `plan_final`. */
+            code: string;
+            /** @description Stops the step while it is not met; otherwise a reason is asked for. */
+            hard: boolean;
+            /** @description What is to be done or must be so, in Japanese. */
+            label: string;
+            met: boolean;
+            /** @description Where it is done: a section, `consent` or `requests`. */
+            place: string;
         };
         RestoreAnswer: {
             /** @description The version that holds the state before; going back to it undoes this. */
@@ -2996,7 +4246,16 @@ export interface components {
             updated_at: string;
         };
         ReviewList: {
+            /** @description The longest waiting ones. */
             items: components["schemas"]["ReviewItem"][];
+            /** @description More wait than are listed. */
+            more: boolean;
+        };
+        /** @description A right that acceptance gives. */
+        RightAnswer: {
+            comment: boolean;
+            level: string;
+            section: string;
         };
         RowDifference: {
             cells: components["schemas"]["CellDifference"][];
@@ -3008,6 +4267,38 @@ export interface components {
             number_after?: number | null;
             /** @description Place in the table, from 1. */
             number_before?: number | null;
+        };
+        /** @description Something about a row or one of its cells. */
+        RowTrouble: {
+            code: string;
+            column?: string | null;
+            label?: string | null;
+            message: string;
+        };
+        SaveMapping: {
+            /** @description As of `PUT /imports/{id}/choices`. */
+            mapping: Record<string, never>;
+            /** @description Up to 60 characters; one of that name is replaced. */
+            name: string;
+            /** @description The standard file: `person` or `progress`. */
+            table: string;
+        };
+        SaveTemplate: {
+            /** @description `{date}` and `{time}` are filled in when it is taken. */
+            content: string;
+            /** @description Option list `log_kind`. */
+            log_kind?: string[];
+            /** @description Option list `log_target`. */
+            log_target?: string[];
+            /** @description Option list `log_method`. */
+            method?: string | null;
+            /** Format: int32 */
+            minutes?: number | null;
+            /** @description One of this name is replaced, if it is the caller's own. */
+            name: string;
+            /** @description For everybody in the agency. */
+            shared?: boolean;
+            title?: string | null;
         };
         SavedSearchAnswer: {
             filters: Record<string, never>;
@@ -3039,7 +4330,11 @@ export interface components {
              *     made, and more may be found later.
              */
             notice?: string | null;
-            progress: components["schemas"]["IndexProgress"];
+            /**
+             * Format: int32
+             * @description With `indexing`: how far the index is, in hundredths. How much there is in all is nobody's to know.
+             */
+            percent?: number | null;
             total: number;
         };
         SearchQuery: {
@@ -3102,6 +4397,13 @@ export interface components {
             agency_id: string;
             level: string;
             name: string;
+        };
+        SentFile: {
+            /**
+             * Format: binary
+             * @description CSV or a workbook, at most 64 MiB and 50,000 rows. Its name is not kept.
+             */
+            file: string;
         };
         SessionAccount: {
             id: string;
@@ -3200,6 +4502,23 @@ export interface components {
         StageAnswer: {
             stage: string;
         };
+        /** @description A step the case took. */
+        StepAnswer: {
+            agency: components["schemas"]["NamedAnswer"];
+            at: string;
+            by: components["schemas"]["NamedAnswer"];
+            /** @description Business date. */
+            entered_on: string;
+            /** @description Missing: the reception. */
+            from?: string | null;
+            id: string;
+            /** @description What was missing when the step was taken; for those who answer for the case. */
+            missing: string[];
+            /** @description Why; for those who answer for the case. */
+            reason?: string | null;
+            to: string;
+            to_label: string;
+        };
         SuggestedCase: {
             case_no: string;
             id: string;
@@ -3220,8 +4539,35 @@ export interface components {
             /** @description Words of own searches. */
             recent: string[];
         };
+        /** @description A 支援決定 that was made. */
+        SupportDecision: {
+            /** @description 決裁者. */
+            approver?: string | null;
+            decided_on?: string | null;
+            /** @description 文書番号. */
+            document_no?: string | null;
+            plan_document_id: string;
+            /**
+             * Format: int64
+             * @description プラン番号（回次）.
+             */
+            plan_number: number;
+        };
         SwitchRequest: {
             membership_id: string;
+        };
+        TableAnswer: {
+            columns: components["schemas"]["ColumnAnswer"][];
+            /** @description The file is `id.csv`. */
+            id: string;
+            /** @description Whether it can be brought in as well. */
+            import: boolean;
+            title: string;
+            /** @description Compared with the ministry's file. `false` = 未検証. */
+            verified: boolean;
+        };
+        TableList: {
+            items: components["schemas"]["TableAnswer"][];
         };
         Take: {
             take: components["schemas"]["Taken"][];
@@ -3232,10 +4578,36 @@ export interface components {
                 [key: string]: components["schemas"]["Written"];
             };
         };
+        TakeDraft: {
+            /**
+             * Format: int64
+             * @description The version that the caller has seen.
+             */
+            version: number;
+        };
         Taken: {
             field: string;
             /** @description As in the offer. */
             from: string;
+        };
+        TemplateAnswer: {
+            by?: string | null;
+            content: string;
+            /** @description Missing for built-in ones. */
+            id?: string | null;
+            log_kind: string[];
+            log_target: string[];
+            may_remove: boolean;
+            /** @description Option list `log_method`. */
+            method?: string | null;
+            /** Format: int32 */
+            minutes?: number | null;
+            name: string;
+            /** @description `own`, `agency` or `builtin`. */
+            origin: string;
+            title?: string | null;
+            /** @description A whole entry that can be finalised as it is. */
+            whole: boolean;
         };
         TextPiece: {
             kind: components["schemas"]["ChangeKind"];
@@ -3283,6 +4655,16 @@ export interface components {
             id: string;
             updated_at: string;
             utterance_count: number;
+        };
+        UndoMerge: {
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description Both persons after a merge was taken back. */
+        UndoneMerge: {
+            /** @description Who is on their own again. */
+            other_id: string;
+            person: components["schemas"]["PersonAnswer"];
         };
         UpdateAccount: {
             email?: string | null;
@@ -3357,6 +4739,13 @@ export interface components {
              * @description The version that was read; another one in between answers 409.
              */
             version: number;
+        };
+        UploadedAttachment: {
+            /**
+             * Format: binary
+             * @description With its name. At most what the settings say (25 MB).
+             */
+            file: string;
         };
         UploadedTranscript: {
             /**
@@ -4086,6 +5475,32 @@ export interface operations {
             };
         };
     };
+    get_cases_reminders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_cases_search: {
         parameters: {
             query?: never;
@@ -4242,12 +5657,126 @@ export interface operations {
             };
         };
     };
+    post_cases_id_attachments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["UploadedAttachment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_large with `limit` in bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description unsupported_format, content_mismatch, empty, or personal_number in the name */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id_attachments_attachment_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                attachment_id: string;
+                /** @description Show it in the browser, if it is a picture or PDF; otherwise it is saved. */
+                inline: boolean;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_cases_id_attachments_attachment_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_cases_id_consents: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 id: string;
+                /** @description For paper (同意書): noted in the audit as printed. */
+                print: boolean;
             };
             cookie?: never;
         };
@@ -4309,6 +5838,34 @@ export interface operations {
             };
             /** @description invalid or personal_number */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id_course: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Course"];
+                };
+            };
+            /** @description not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4608,6 +6165,41 @@ export interface operations {
             };
         };
     };
+    get_cases_id_passed_on: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassedOnList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_cases_id_persons: {
         parameters: {
             query?: never;
@@ -4661,7 +6253,141 @@ export interface operations {
             };
         };
     };
-    get_cases_id_progress_records: {
+    put_cases_id_progress_drafts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeepDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftKept"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: another screen or person went on with it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_long or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_cases_id_progress_drafts_draft_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_cases_id_progress_drafts_draft_id_take: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakeDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description taken: the caller has a draft; conflict: it changed meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id_progress_entry: {
         parameters: {
             query?: never;
             header?: never;
@@ -4677,11 +6403,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["ProgressDesk"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id_progress_records: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                cursor: string | null;
+                /** @description At most 200; 50 when missing. */
+                limit: number | null;
+                /**
+                 * @description For paper (経過一覧): all entries, noted in the audit as printed, and masked when somebody of the
+                 *     case has 住所秘匿, also for those who read it on the screen.
+                 */
+                print: boolean;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["ProgressList"];
                 };
             };
             /** @description not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description cursor */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4726,7 +6502,53 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description draft_gone */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_cases_id_progress_records_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressSearch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgressList"];
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4768,6 +6590,87 @@ export interface operations {
             };
             /** @description not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_cases_id_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_cases_id_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRequestInput"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeRequest"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description consent_confirmation_required, request_open, or requirements_missing with the list `missing` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4913,7 +6816,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description conflict */
+            /** @description conflict; requirements_missing or reason_required, with the list `missing` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5038,6 +6941,32 @@ export interface operations {
             };
             /** @description not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_colleagues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ColleagueList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6005,6 +7934,173 @@ export interface operations {
             };
         };
     };
+    get_exchange_mappings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_exchange_mappings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveMapping"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_exchange_mappings_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_exchange_tables: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableList"];
+                };
+            };
+        };
+    };
+    post_exports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateExport"];
+            };
+        };
+        responses: {
+            /** @description ZIP of CSV files */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description consent_confirmation_required */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid; unencodable with the `places` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_forms: {
         parameters: {
             query?: never;
@@ -6057,6 +8153,339 @@ export interface operations {
             };
             /** @description not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_imports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_imports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The standard file it is: `person` or `progress`. */
+                table: string | null;
+                /** @description An empty cell takes the value away; otherwise it says nothing. */
+                clear: boolean;
+                /** @description A kept mapping. */
+                mapping: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["SentFile"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description unreadable with the reason in `message`; too_many_rows; too_many */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_imports_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_imports_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_imports_id_apply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyImport"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: not checked yet; import_errors: rows with errors; import_unfit: columns missing or twice; import_empty */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    put_imports_id_choices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportChoices"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_imports_id_errors_csv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description CSV */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_imports_id_rows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description `create`, `update`, `same` or `error` (default). */
+                kind: string | null;
+                /** @description From 0. */
+                page: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportRows"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6118,7 +8547,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["KeepDraft"];
+                "application/json": components["schemas"]["KeepFormDraft"];
             };
         };
         responses: {
@@ -6547,6 +8976,35 @@ export interface operations {
             };
         };
     };
+    get_persons_duplicates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Where the last answer ended. */
+                cursor: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DuplicateList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_persons_search: {
         parameters: {
             query?: never;
@@ -6642,7 +9100,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description conflict */
+            /** @description conflict or merged */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6651,6 +9109,187 @@ export interface operations {
             };
             /** @description invalid or personal_number */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_persons_id_merge_preview_other: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description who is kept */
+                id: string;
+                /** @description whose entry would end */
+                other: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePreview"];
+                };
+            };
+            /** @description forbidden or address_withheld */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description same_entry */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_persons_id_merges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_persons_id_merges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description who is kept */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergePersons"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeDone"];
+                };
+            };
+            /** @description forbidden or address_withheld */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid, same_entry or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_persons_id_merges_merge_id_undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoMerge"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneMerge"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict or later_merge */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6681,6 +9320,235 @@ export interface operations {
             };
             /** @description invalid: not seven digits */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_process: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessAnswer"];
+                };
+            };
+        };
+    };
+    post_progress_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveTemplate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid, too_many or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_progress_templates_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_requests_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestAnswer"];
+                };
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_requests_id_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict: answered already, or whoever asked is not in charge any more; plan_changed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_requests_id_seen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

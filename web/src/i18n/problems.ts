@@ -95,6 +95,7 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   too_long: '長すぎます。短くしてください',
   too_many_words: '語が多すぎます。10語以内にしてください',
   too_large: '大きすぎます。小さく分けてください',
+  too_high: '値が大きすぎます。入力し直してください',
   too_many: '数が多すぎます。減らしてください',
   taken: 'すでに使われています。別のものにしてください',
   unknown_form: 'この様式はここでは作れません。画面を読み込み直してください',

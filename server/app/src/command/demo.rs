@@ -836,7 +836,7 @@ impl<'a> Loader<'a> {
             let made = access.create_sheet(&mut tx, kind).await?;
             tx.commit().await?;
             for (kind, id) in [(kind, &made.id), (DocumentKind::Masks, &made.masks)] {
-                let shape = shapes::of(kind).context("shape")?;
+                let shape = shapes::of(kind, form::catalogue()).context("shape")?;
                 self.state.hub().create(id, &shape).await?;
             }
             let mut tx = self.db.write().await?;

@@ -32,7 +32,7 @@ async fn written(world: &World, created: &CreatedCase, kind: DocumentKind, value
         .await
         .unwrap()
         .unwrap();
-    document.finalise(&mut tx, 1, &value).await.unwrap();
+    document.finalise(&mut tx, 1, &value, 0).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -153,7 +153,7 @@ impl AddProgress {
             }
         }
         if self.minutes.is_some_and(|minutes| minutes > 1440) {
-            problems.push(FieldProblem::new("minutes", "max"));
+            problems.push(FieldProblem::new("minutes", "too_high"));
         }
         if self.content.trim().is_empty() {
             problems.push(FieldProblem::new("content", "required"));

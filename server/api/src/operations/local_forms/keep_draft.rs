@@ -14,7 +14,7 @@ use crate::{
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KeepDraft {
+pub struct KeepFormDraft {
     /// Revision of the draft that was changed; missing when there was none.
     pub revision: Option<i64>,
     /// Everything added so far and now. New things carry ids that begin with `new_`; the answer
@@ -24,12 +24,12 @@ pub struct KeepDraft {
 }
 
 /// Keep a draft. It may be half done: what keeps it from being published is named in the answer.
-#[utoipa::path(put, path = "/local-forms/draft", tag = "forms", request_body = KeepDraft,
+#[utoipa::path(put, path = "/local-forms/draft", tag = "forms", request_body = KeepFormDraft,
     responses((status = 200, body = LocalFormsAnswer), (status = 403, description = "forbidden"), (status = 409, description = "stale_draft: somebody else changed it"), (status = 422)))]
 pub async fn keep_draft(
     State(state): State<AppState>,
     call: CallContext,
-    Body(request): Body<KeepDraft>,
+    Body(request): Body<KeepFormDraft>,
 ) -> Result<Json<LocalFormsAnswer>, ApiError> {
     let mut tx = state.db().write().await?;
     let access = access(&tx, &call)?;

@@ -43,7 +43,7 @@ pub struct LocalFormsAnswer {
     /// What was added (`forms`, `lists`, `options`).
     #[schema(value_type = Object)]
     pub published: Extension,
-    pub draft: Option<DraftAnswer>,
+    pub draft: Option<FormDraftAnswer>,
     /// The newest first.
     pub history: Vec<PublicationAnswer>,
     /// Lists that ship and that options may be added to.
@@ -51,7 +51,7 @@ pub struct LocalFormsAnswer {
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct DraftAnswer {
+pub struct FormDraftAnswer {
     pub revision: i64,
     #[schema(value_type = Object)]
     pub extension: Extension,
@@ -123,7 +123,7 @@ async fn draft_answer(
     call: &CallContext,
     draft: Draft,
     published: &Extension,
-) -> Result<DraftAnswer, ApiError> {
+) -> Result<FormDraftAnswer, ApiError> {
     let problems = draft
         .extension
         .problems(domain::form::catalogue(), published)
@@ -135,7 +135,7 @@ async fn draft_answer(
         .collect();
     let municipality = &call.caller.viewer.municipality;
     let mut names = accounts::names(tx, municipality, std::slice::from_ref(&draft.account)).await?;
-    Ok(DraftAnswer {
+    Ok(FormDraftAnswer {
         revision: draft.revision,
         by: names.remove(&draft.account).unwrap_or_default(),
         at: draft.at,

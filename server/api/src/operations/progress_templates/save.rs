@@ -79,7 +79,7 @@ impl SaveTemplate {
             }
         }
         if self.minutes.is_some_and(|minutes| minutes > 1440) {
-            problems.push(FieldProblem::new("minutes", "max"));
+            problems.push(FieldProblem::new("minutes", "too_high"));
         }
         personal_number::refuse(longest.map(|(field, text, _)| (field.to_owned(), text)))?;
         if !problems.is_empty() {
