@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
-use calamine::{Data, Reader, open_workbook_auto_from_rs};
+use calamine::{Data, DataRef, Reader, Xlsx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -104,6 +104,28 @@ fn date_time_text(at: calamine::ExcelDateTime) -> String {
     }
 }
 
+/// Cells between the first and the last of a sheet, empty ones included, that are taken into memory.
+const MAX_AREA: u64 = 4_000_000;
+
+/// Whether a sheet can be taken in. A tiny file can name a cell in the last row and column, and
+/// everything in between would be made.
+fn fits<R: std::io::Read + std::io::Seek>(book: &mut Xlsx<R>, name: &str) -> bool {
+    let Ok(mut cells) = book.worksheet_cells_reader(name) else {
+        return true;
+    };
+    let (mut from, mut to) = ((u32::MAX, u32::MAX), (0_u32, 0_u32));
+    while let Ok(Some(cell)) = cells.next_cell() {
+        if matches!(cell.get_value(), DataRef::Empty) {
+            continue;
+        }
+        let (row, column) = cell.get_position();
+        from = (from.0.min(row), from.1.min(column));
+        to = (to.0.max(row), to.1.max(column));
+    }
+    let side = |a: u32, b: u32| u64::from(b.saturating_sub(a)) + 1;
+    side(from.0, to.0).saturating_mul(side(from.1, to.1)) <= MAX_AREA
+}
+
 fn read_workbook(bytes: &[u8]) -> Result<Sheet, ReadError> {
     if bytes.len() > crate::reader::MAX_BYTES {
         return Err(ReadError::TooLarge {
@@ -111,9 +133,11 @@ fn read_workbook(bytes: &[u8]) -> Result<Sheet, ReadError> {
             limit: crate::reader::MAX_BYTES,
         });
     }
-    let mut book =
-        open_workbook_auto_from_rs(Cursor::new(bytes.to_vec())).map_err(|_| ReadError::Workbook)?;
+    let mut book = Xlsx::new(Cursor::new(bytes)).map_err(|_| ReadError::Workbook)?;
     for name in book.sheet_names() {
+        if !fits(&mut book, &name) {
+            return Err(ReadError::Workbook);
+        }
         let Ok(range) = book.worksheet_range(&name) else {
             continue;
         };

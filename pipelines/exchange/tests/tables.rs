@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use exchange::{
-    Choices, Encoding, Kind, Layout, Mapping, Table, TableColumn, Target, WhenUnencodable,
-    WriteError, WriteOptions, read_any, table, targets, understand, write,
+    Choices, Encoding, Kind, Layout, Mapping, ReadError, Table, TableColumn, Target,
+    WhenUnencodable, WriteError, WriteOptions, read_any, table, targets, understand, write,
 };
 use proptest::prelude::*;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
@@ -226,6 +226,18 @@ fn a_workbook_reads_like_a_file() {
         )
     );
     assert_eq!(row.notes.len(), 2);
+}
+
+/// A few kilobytes that name the last cell of a sheet must not take the memory of what lies between.
+#[test]
+fn a_workbook_with_a_cell_far_away_is_refused() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write(0, 0, "氏名").unwrap();
+    sheet.write(1_048_575, 16_383, "x").unwrap();
+    let bytes = book.save_to_buffer().unwrap();
+    assert!(bytes.len() < 20_000);
+    assert!(matches!(read_any(&bytes), Err(ReadError::Workbook)));
 }
 
 #[test]

@@ -223,7 +223,26 @@ pub(crate) async fn cases(
             .ok_or_else(ApiError::not_found)?;
         return Ok(vec![case.clone()]);
     }
-    Ok(tx.visible_cases(caller).await?)
+    let all = tx.visible_cases(caller).await?;
+    let whole = plan.from.is_none() && plan.to.is_none();
+    if whole || plan.tables.iter().any(|table| table.id == "progress") {
+        return Ok(all);
+    }
+    // Only what goes into the files is asked about and written down.
+    let mut out = Vec::new();
+    for ids in all.chunks(CASES) {
+        let lines = tx.case_lines(caller, ids).await?;
+        out.extend(
+            ids.iter()
+                .filter(|id| {
+                    lines
+                        .get(*id)
+                        .is_some_and(|(_, line)| plan.covers(line.received_on))
+                })
+                .cloned(),
+        );
+    }
+    Ok(out)
 }
 
 /// Reads everything that is asked for and hands it on. Returns how many rows of which file.
@@ -427,7 +446,10 @@ async fn of_cases(
                 continue;
             }
             let rows = match table.id.as_str() {
-                "case" => vec![case_row(&summary)],
+                "case" => {
+                    let protected = scanning::address_protected(Some(access.facts()));
+                    vec![case_row(&summary, protected)]
+                }
                 "relation" => {
                     let mut tx = state.db().read().await?;
                     let people = access.persons(&mut tx).await?;
@@ -447,7 +469,7 @@ async fn of_cases(
     Ok(())
 }
 
-fn case_row(case: &CaseSummary) -> Values {
+fn case_row(case: &CaseSummary, protected: bool) -> Values {
     let ids: Vec<&str> = case
         .clients
         .iter()
@@ -460,7 +482,13 @@ fn case_row(case: &CaseSummary) -> Values {
         .collect();
     row([
         ("case_no", text(&case.case_no)),
-        ("case_title", optional(case.title.as_ref())),
+        (
+            "case_title",
+            match &case.title {
+                Some(_) if protected => text(ADDRESS),
+                title => optional(title.as_ref()),
+            },
+        ),
         ("person_ids", text(ids.join("|"))),
         ("clients", text(names.join("、"))),
         ("stage", text(case.stage.label_ja())),
@@ -510,6 +538,11 @@ async fn consent_rows(
     let records = access.consents(&mut tx).await?;
     let known = agencies::by_id(&mut tx, &access.caller().viewer.municipality).await?;
     drop(tx);
+    let protected = scanning::address_protected(Some(access.facts()));
+    let words = |value: Option<String>| match value {
+        Some(_) if protected => text(ADDRESS),
+        other => optional(other),
+    };
     let names = |ids: &[AgencyId]| {
         let names: Vec<&str> = ids
             .iter()
@@ -555,9 +588,9 @@ async fn consent_rows(
                 ),
                 ("excluded_orgs", names(&record.consent.excluded_agencies)),
                 ("policy_version", optional(record.policy_version)),
-                ("purpose", optional(record.detail.purpose)),
-                ("proxy", optional(record.detail.proxy)),
-                ("note", optional(record.detail.note)),
+                ("purpose", words(record.detail.purpose)),
+                ("proxy", words(record.detail.proxy)),
+                ("note", words(record.detail.note)),
                 ("current", record.current.into()),
             ])
         })
@@ -731,7 +764,14 @@ fn progress_row(case: &CaseSummary, entry: ProgressAnswer, protected: bool) -> V
         ("org", text(entry.agency.name)),
         ("method", text(entry.method)),
         ("method_other", words(entry.method_other)),
-        ("involved_orgs", entry.involved_orgs.into()),
+        (
+            "involved_orgs",
+            if hidden {
+                Value::Null
+            } else {
+                entry.involved_orgs.into()
+            },
+        ),
         ("log_target", entry.log_target.into()),
         ("title", words(entry.title)),
         ("content", content),

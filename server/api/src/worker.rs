@@ -634,7 +634,7 @@ mod tests {
         );
         follow_all(&town.state).await;
 
-        // Without models nobody can tell.
+        // Without models only what needs none counts: nothing else could be done about it.
         let blind = AppState::new(
             town.state.config().clone(),
             db.clone(),
@@ -642,6 +642,11 @@ mod tests {
             Arc::new(DocumentLog::start(db)),
             Arc::default(),
         );
+        assert_eq!(stale(&blind).await.unwrap(), []);
+        edit(&town, sheet, |txn, text| {
+            text.insert(txn, 0, "駅で会った。");
+        })
+        .await;
         assert!(stale(&blind).await.unwrap().contains(sheet));
     }
 

@@ -31,7 +31,7 @@ coded! {
         ReferralAccepted = "referral_accepted", "つなぐ先の機関が受諾している";
         RequestsSettled = "requests_settled", "返事を待っている依頼がない";
         DatesInOrder = "dates_in_order", "日付の順（受付、スクリーニング、プラン、会議、支援決定、評価、終結）が合っている";
-        ClosedAfterReception = "closed_after_reception", "終結日が受付日より後になっている";
+        ClosedAfterReception = "closed_after_reception", "終結日が受付日以後になっている";
     }
 }
 

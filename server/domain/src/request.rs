@@ -148,10 +148,8 @@ pub fn sight(viewer: &Viewer, facts: &CaseFacts, request: &RequestFacts) -> Opti
     if !party {
         return None;
     }
-    let over = matches!(
-        request.state,
-        RequestState::Declined | RequestState::Withdrawn
-    );
+    // Once answered it stands for itself no more: what the case lets the agency see counts.
+    let over = !request.state.is_open();
     let words = if shut_out(false) || (over && !case) {
         Level::None
     } else if answers {
@@ -201,7 +199,8 @@ pub fn may(viewer: &Viewer, facts: &CaseFacts, request: &RequestFacts, act: Requ
         (RequestAct::Withdraw, RequestKind::Assign) => {
             viewer.account == request.from_account || viewer.agency == facts.owner && asks
         }
-        (RequestAct::Withdraw, _) => asks && viewer.agency == facts.owner,
+        // Also what an agency asked for that was in charge before.
+        (RequestAct::Withdraw, _) => viewer.agency == facts.owner,
         (RequestAct::Complete, _) => asks || asked,
     }
 }

@@ -36,6 +36,8 @@ impl std::fmt::Debug for Blob {
     }
 }
 
+/// Most attachments of one writer in a case that belong to no entry yet.
+const WAITING: i64 = 50;
 const COLUMNS: &str = "id, media_type, size, name_sealed, created_by, created_at";
 
 async fn read(tx: &mut Tx, access: &CaseAccess, row: &AnyRow) -> Result<Blob> {
@@ -72,6 +74,17 @@ impl CaseAccess {
     ) -> Result<String> {
         if !self.may_write_progress() {
             return Err(StoreError::Forbidden);
+        }
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM blobs WHERE municipality_id = $1 AND case_id = $2 AND created_by = $3 AND record_id IS NULL",
+        )
+        .bind(self.municipality().as_str())
+        .bind(self.id().as_str())
+        .bind(self.caller.viewer.account.as_str())
+        .fetch_one(tx.conn())
+        .await?;
+        if waiting >= WAITING {
+            return Err(StoreError::Invalid("too_many"));
         }
         let id: String = tx.database().fresh();
         let (municipality, purpose) = (self.municipality(), self.purpose());

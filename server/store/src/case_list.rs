@@ -377,6 +377,14 @@ impl Lists {
         for line in fresh {
             self.put_line(line);
         }
+        // Of a case that was erased nothing stays in memory either.
+        for id in ids.iter().filter(|id| !loaded.facts.contains_key(*id)) {
+            let number = self.known.get(id).copied();
+            if let Some(line) = number.and_then(|n| self.lines.get_mut(n as usize)) {
+                (line.title, line.owner_account) = (None, None);
+                line.case_no.clear();
+            }
+        }
         let desks: Vec<Desk> = self.lists.keys().cloned().collect();
         let viewers = desks.iter().map(|desk| desk.viewer(municipality)).collect();
         let found = places(loaded, self.numbered(ids), Arc::new(viewers)).await?;

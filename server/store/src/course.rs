@@ -274,13 +274,17 @@ impl CaseAccess {
         let names = accounts::names(tx, &municipality, &ids).await?;
         let known = agencies::by_id(tx, &municipality).await?;
         let answers = self.knows_consents();
+        let viewer = &self.caller.viewer;
+        let reasons = answers
+            && !self.facts.exclusions.iter().any(|one| one.hits(viewer))
+            && (self.is_owner() || !disclosure::texts_protected_from(viewer, &self.facts));
         let stage = |code: &str| Stage::from_code(code).ok_or(StoreError::Corrupt("case_steps"));
         let mut out = Vec::with_capacity(rows.len());
         for (row, account) in rows.iter().zip(ids) {
             let id: String = row.try_get("id")?;
             let agency = AgencyId(row.try_get("agency_id")?);
             let reason = match row.try_get::<Option<Vec<u8>>, _>("reason_sealed")? {
-                Some(sealed) if answers => {
+                Some(sealed) if reasons => {
                     Some(tx.open_text(&municipality, REASON, &id, &sealed).await?)
                 }
                 _ => None,

@@ -783,6 +783,7 @@ impl DocumentAccess {
         .execute(tx.conn())
         .await?;
         for person in persons {
+            crate::persons::hold(tx, self.municipality(), person).await?;
             sqlx::query("INSERT INTO document_subjects (municipality_id, document_id, person_id) VALUES ($1, $2, $3) ON CONFLICT (municipality_id, document_id, person_id) DO NOTHING")
                 .bind(self.municipality().as_str())
                 .bind(self.info.id.as_str())

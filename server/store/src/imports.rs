@@ -209,16 +209,17 @@ async fn put(tx: &mut Tx, import: &Import, kind: &str, number: i64, plain: &[u8]
     Ok(())
 }
 
-/// The caller's imports, the newest first.
+/// The caller's imports, the newest first; what was compared under another membership stays there.
 ///
 /// # Errors
 /// Database away.
 pub async fn list(tx: &mut Tx, caller: &Caller) -> Result<Vec<Import>> {
     let rows = sqlx::query(
-        "SELECT * FROM imports WHERE municipality_id = $1 AND account_id = $2 ORDER BY created_at DESC, id DESC LIMIT 30",
+        "SELECT * FROM imports WHERE municipality_id = $1 AND account_id = $2 AND membership_id = $3 ORDER BY created_at DESC, id DESC LIMIT 30",
     )
     .bind(caller.viewer.municipality.as_str())
     .bind(caller.viewer.account.as_str())
+    .bind(caller.viewer.membership.as_str())
     .fetch_all(tx.conn())
     .await?;
     rows.iter().map(from_row).collect()
@@ -230,11 +231,12 @@ pub async fn list(tx: &mut Tx, caller: &Caller) -> Result<Vec<Import>> {
 /// Database away.
 pub async fn find(tx: &mut Tx, caller: &Caller, id: &str) -> Result<Option<Import>> {
     let row = sqlx::query(
-        "SELECT * FROM imports WHERE municipality_id = $1 AND account_id = $2 AND id = $3",
+        "SELECT * FROM imports WHERE municipality_id = $1 AND account_id = $2 AND id = $3 AND membership_id = $4",
     )
     .bind(caller.viewer.municipality.as_str())
     .bind(caller.viewer.account.as_str())
     .bind(id)
+    .bind(caller.viewer.membership.as_str())
     .fetch_optional(tx.conn())
     .await?;
     row.as_ref().map(from_row).transpose()

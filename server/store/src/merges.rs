@@ -1463,7 +1463,7 @@ impl MergedAccess {
             return Err(StoreError::Conflict);
         }
         let standing = sqlx::query(
-            "SELECT id, merged_id, journal_sealed FROM person_merges WHERE municipality_id = $1 AND kept_id = $2 AND undone_at IS NULL ORDER BY number DESC",
+            "SELECT id, merged_id, merged_at, journal_sealed FROM person_merges WHERE municipality_id = $1 AND kept_id = $2 AND undone_at IS NULL ORDER BY number DESC",
         )
         .bind(municipality.as_str())
         .bind(self.kept.as_str())
@@ -1480,6 +1480,7 @@ impl MergedAccess {
             return Err(StoreError::Invalid("later_merge"));
         }
         let merged = PersonId(standing[0].try_get("merged_id")?);
+        let merged_at: String = standing[0].try_get("merged_at")?;
         let sealed: Vec<u8> = standing[0].try_get("journal_sealed")?;
         let journal: Journal = tx.open_json(&municipality, JOURNAL, id, &sealed).await?;
         let mut touched: BTreeSet<CaseId> = persons::cases_of(tx, &municipality, &self.kept)
@@ -1495,7 +1496,7 @@ impl MergedAccess {
             .bind(now.as_str())
             .execute(tx.conn())
             .await?;
-        self.restore_register(tx, &journal).await?;
+        self.restore_register(tx, &journal, &merged_at).await?;
         self.restore_references(tx, &journal, &merged).await?;
         for case in &journal.renamed {
             rename(tx, &municipality, case, &self.kept, &merged).await?;
@@ -1504,6 +1505,21 @@ impl MergedAccess {
             self.part(tx, together, &merged).await?;
         }
         for (case, kind, subject) in &journal.exclusions_added {
+            // What was written since relied on it.
+            let since: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM progress_records r \
+                 JOIN progress_persons p ON p.municipality_id = r.municipality_id AND p.record_id = r.id \
+                 WHERE r.municipality_id = $1 AND r.case_id = $2 AND p.person_id = $3 AND r.recorded_at >= $4",
+            )
+            .bind(municipality.as_str())
+            .bind(case.as_str())
+            .bind(self.kept.as_str())
+            .bind(merged_at.as_str())
+            .fetch_one(tx.conn())
+            .await?;
+            if since > 0 {
+                continue;
+            }
             delete_exclusion(tx, &municipality, case, kind, subject, &self.kept).await?;
         }
         sqlx::query(
@@ -1523,7 +1539,12 @@ impl MergedAccess {
         Ok((merged, touched.into_iter().collect()))
     }
 
-    async fn restore_register(&self, tx: &mut Tx, journal: &Journal) -> Result<()> {
+    async fn restore_register(
+        &self,
+        tx: &mut Tx,
+        journal: &Journal,
+        merged_at: &str,
+    ) -> Result<()> {
         let municipality = self.municipality().clone();
         let rows = persons::load_facts(tx, &municipality, std::slice::from_ref(&self.kept)).await?;
         let rows = rows.into_values().next().unwrap_or_default();
@@ -1564,7 +1585,14 @@ impl MergedAccess {
                 persons::load(tx, &municipality, std::slice::from_ref(&self.kept)).await?;
             let now = known.remove(&self.kept).ok_or(StoreError::NotFound)?;
             let sorted = |list: &[AgencyId]| list.iter().cloned().collect::<BTreeSet<_>>();
-            if now.address_confidential == protection.after
+            // A protected value that came in since was entered under the protection of the merge.
+            let entered = rows.iter().any(|(id, fact, at)| {
+                persons::PROTECTED.contains(&fact.field.as_str())
+                    && at.as_str() >= merged_at
+                    && !journal.facts_added.contains(id)
+            });
+            if !entered
+                && now.address_confidential == protection.after
                 && sorted(&now.address_allow) == sorted(&protection.list_after)
             {
                 set_confidential(tx, &municipality, &self.kept, protection.before).await?;
@@ -1665,6 +1693,25 @@ impl MergedAccess {
             .await?;
         }
         if let Some(id) = &together.consent_added {
+            // Refused or withdrawn while they were one: holds for both.
+            let fresh: ConsentId = tx.database().fresh();
+            sqlx::query(
+                "INSERT INTO consents (municipality_id, id, case_id, person_id, status, method, obtained_on, expires_on, withdrawn_on, \
+                 allowed_agencies, excluded_agencies, allowed_sections, recorded_by, recorded_at) \
+                 SELECT municipality_id, $5, case_id, $4, status, method, obtained_on, expires_on, withdrawn_on, \
+                 allowed_agencies, excluded_agencies, allowed_sections, recorded_by, recorded_at FROM consents \
+                 WHERE municipality_id = $1 AND id = (SELECT id FROM consents WHERE municipality_id = $1 AND case_id = $2 AND person_id = $3 \
+                 AND recorded_at > (SELECT recorded_at FROM consents WHERE municipality_id = $1 AND id = $6) ORDER BY recorded_at DESC, id DESC LIMIT 1) \
+                 AND status NOT IN ('full', 'verbal', 'limited')",
+            )
+            .bind(m)
+            .bind(c)
+            .bind(self.kept.as_str())
+            .bind(merged.as_str())
+            .bind(fresh.as_str())
+            .bind(id.as_str())
+            .execute(tx.conn())
+            .await?;
             sqlx::query("DELETE FROM consents WHERE municipality_id = $1 AND id = $2")
                 .bind(m)
                 .bind(id.as_str())

@@ -99,7 +99,7 @@ impl CaseAccess {
         let mut found: BTreeMap<AgencyId, Gathered> = BTreeMap::new();
         let changes = sqlx::query(
             "SELECT at, action, detail FROM audit WHERE municipality_id = $1 AND case_id = $2 AND outcome = 'ok' \
-             AND action IN ('disclosure.set', 'member.add', 'member.remove') ORDER BY seq",
+             AND action IN ('disclosure.set', 'member.add', 'member.remove', 'request.accept') ORDER BY seq",
         )
         .bind(municipality.as_str())
         .bind(self.id().as_str())
@@ -177,10 +177,22 @@ impl CaseAccess {
                 continue;
             };
             let at: String = row.try_get("set_at")?;
-            let gathered = found
-                .entry(AgencyId(row.try_get("agency_id")?))
-                .or_default();
-            if !gathered.rights.contains_key(&section) {
+            let agency = AgencyId(row.try_get("agency_id")?);
+            let today = self.caller.viewer.today;
+            let active = self
+                .facts
+                .members
+                .iter()
+                .any(|one| one.agency == agency && one.active_on(today));
+            let gathered = found.entry(agency).or_default();
+            // Rows of an agency that was removed and taken in again stand again.
+            let revived = active
+                && level > Level::None
+                && gathered
+                    .rights
+                    .get(&section)
+                    .is_some_and(|right| right.until.is_some());
+            if revived || !gathered.rights.contains_key(&section) {
                 gathered.set(section, level, &at);
             }
         }

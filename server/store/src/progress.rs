@@ -169,6 +169,8 @@ struct Head {
     visibility: Visibility,
     subjects: Vec<PersonId>,
     level: Level,
+    /// Whether the viewer may know of the agency that wrote it.
+    shown: bool,
 }
 
 impl Head {
@@ -182,8 +184,8 @@ impl Head {
             && query.to.is_none_or(|to| self.performed_on <= day(to));
         within
             && (query.methods.is_empty() || query.methods.contains(&self.method))
-            && (query.staff.is_empty() || query.staff.contains(&self.account))
-            && (query.agencies.is_empty() || query.agencies.contains(&self.agency))
+            && (query.staff.is_empty() || self.shown && query.staff.contains(&self.account))
+            && (query.agencies.is_empty() || self.shown && query.agencies.contains(&self.agency))
             && (query.persons.is_empty()
                 || self.level >= Level::Read
                     && (self.subjects.is_empty()
@@ -458,7 +460,13 @@ impl CaseAccess {
         if !self.may_write_progress() {
             return Err(StoreError::Forbidden);
         }
-        if new.persons.iter().any(|person| {
+        let merged = tx.merged_into(self.municipality(), &new.persons).await?;
+        let persons: Vec<PersonId> = new
+            .persons
+            .iter()
+            .map(|id| merged.get(id).unwrap_or(id).clone())
+            .collect();
+        if persons.iter().any(|person| {
             !self
                 .facts
                 .persons
@@ -502,7 +510,8 @@ impl CaseAccess {
         .bind(now)
         .execute(tx.conn())
         .await?;
-        for person in &new.persons {
+        for person in &persons {
+            crate::persons::hold(tx, &self.facts.municipality, person).await?;
             sqlx::query("INSERT INTO progress_persons (municipality_id, record_id, person_id) VALUES ($1, $2, $3) ON CONFLICT (municipality_id, record_id, person_id) DO NOTHING")
                 .bind(municipality)
                 .bind(id.as_str())
@@ -643,9 +652,10 @@ impl CaseAccess {
 
     async fn choices(&self, tx: &mut Tx, heads: &[Head]) -> Result<ProgressChoices> {
         let municipality = self.municipality().clone();
-        let staff: BTreeSet<AccountId> = heads.iter().map(|head| head.account.clone()).collect();
+        let shown = || heads.iter().filter(|head| head.shown);
+        let staff: BTreeSet<AccountId> = shown().map(|head| head.account.clone()).collect();
         let staff: Vec<AccountId> = staff.into_iter().collect();
-        let agencies: BTreeSet<&AgencyId> = heads.iter().map(|head| &head.agency).collect();
+        let agencies: BTreeSet<&AgencyId> = shown().map(|head| &head.agency).collect();
         let known = agencies::by_id(tx, &municipality).await?;
         let mut names: Vec<Named> = accounts::names(tx, &municipality, &staff)
             .await?
@@ -672,6 +682,18 @@ impl CaseAccess {
         })
     }
 
+    /// Whether the caller may know that this agency is around: where somebody protected stays can be
+    /// told from it.
+    fn names_agency(
+        &self,
+        known: &BTreeMap<AgencyId, agencies::Agency>,
+        agency: &AgencyId,
+    ) -> bool {
+        known.get(agency).is_some_and(|one| {
+            disclosure::agency_visible(&self.caller.viewer, &self.facts, &one.id, one.class)
+        })
+    }
+
     /// Which entries the caller sees, and how, the newest first.
     async fn heads(&self, tx: &mut Tx, only: Option<&ProgressRecordId>) -> Result<Vec<Head>> {
         // The section must be shown at all; an agency still sees its own entries in it.
@@ -689,6 +711,7 @@ impl CaseAccess {
         .bind(only.map_or("", ProgressRecordId::as_str))
         .fetch_all(tx.conn())
         .await?;
+        let known = agencies::by_id(tx, &municipality).await?;
         let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
             let id = ProgressRecordId(row.try_get("id")?);
@@ -703,7 +726,9 @@ impl CaseAccess {
             if level == Level::None {
                 continue;
             }
+            let shown = self.names_agency(&known, &agency);
             out.push(Head {
+                shown,
                 performed_on: row.try_get("performed_on")?,
                 recorded_at: row.try_get("recorded_at")?,
                 method: row.try_get("method")?,
@@ -803,15 +828,23 @@ impl CaseAccess {
                 performed_on: date(&head.performed_on)?,
                 method: head.method.clone(),
                 account: Named {
-                    id: head.account.0.clone(),
+                    id: if head.shown {
+                        head.account.0.clone()
+                    } else {
+                        String::new()
+                    },
                     name: String::new(),
                 },
-                agency: Named {
-                    name: known
-                        .get(&head.agency)
-                        .map_or_else(String::new, |agency| agency.name.clone()),
-                    id: head.agency.0.clone(),
-                },
+                agency: known.get(&head.agency).filter(|_| head.shown).map_or_else(
+                    || Named {
+                        id: String::new(),
+                        name: String::new(),
+                    },
+                    |agency| Named {
+                        id: agency.id.0.clone(),
+                        name: agency.name.clone(),
+                    },
+                ),
                 visibility: head.visibility,
                 persons: (head.level >= Level::Read).then(|| head.subjects.clone()),
                 level: head.level,
@@ -885,6 +918,7 @@ impl CaseAccess {
             .enumerate()
             .map(|(at, entry)| (entry.id.0.clone(), at))
             .collect();
+        let known = agencies::by_id(tx, &municipality).await?;
         for row in &rows {
             let record: String = row.try_get("record_id")?;
             let Some(entry) = at.get(&record).and_then(|at| entries.get_mut(*at)) else {
@@ -900,7 +934,12 @@ impl CaseAccess {
                 )
                 .await?;
             content.retain(|field, _| MASKED_TEXTS.contains(&field.as_str()));
-            let account: String = row.try_get("account_id")?;
+            let account: String = if self.names_agency(&known, &AgencyId(row.try_get("agency_id")?))
+            {
+                row.try_get("account_id")?
+            } else {
+                String::new()
+            };
             staff.insert(AccountId::from(account.as_str()));
             entry.amendments.push(Amendment {
                 id,

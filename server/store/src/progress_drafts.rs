@@ -69,7 +69,7 @@ impl CaseAccess {
                 .await?;
             let account: String = row.try_get("account_id")?;
             let mine = account == viewer.account.as_str();
-            if !mine && !self.sees_draft(&viewer.agency, &content) {
+            if !mine && !self.sees_draft(tx, &viewer.agency, &content).await? {
                 continue;
             }
             out.push(Draft {
@@ -99,8 +99,14 @@ impl CaseAccess {
         Ok(out)
     }
 
-    fn sees_draft(&self, agency: &AgencyId, content: &Map<String, Value>) -> bool {
-        let persons = content
+    /// Only who reads the entry in the original once it is finished.
+    async fn sees_draft(
+        &self,
+        tx: &mut Tx,
+        agency: &AgencyId,
+        content: &Map<String, Value>,
+    ) -> Result<bool> {
+        let named: Vec<PersonId> = content
             .get("persons")
             .and_then(Value::as_array)
             .into_iter()
@@ -108,7 +114,13 @@ impl CaseAccess {
             .filter_map(Value::as_str)
             .map(PersonId::from)
             .collect();
-        entry_level(&self.caller.viewer, &self.facts, agency, persons) > Level::None
+        // A draft keeps the ids it was given; somebody merged since is the person who was kept.
+        let merged = tx.merged_into(self.municipality(), &named).await?;
+        let persons = named
+            .iter()
+            .map(|id| merged.get(id).unwrap_or(id).clone())
+            .collect();
+        Ok(entry_level(&self.caller.viewer, &self.facts, agency, persons) >= Level::Read)
     }
 
     /// Keeps the caller's draft. `version` is what the caller knows of it: 0 = there is none.

@@ -314,6 +314,13 @@ async fn views(tx: &mut Tx, caller: &Caller, stored: Vec<Stored>) -> Result<Vec<
             }),
             None => None,
         };
+        // Answers were never masked: masked readers have those of their own side alone.
+        let answering = if one.facts.state == RequestState::Withdrawn {
+            &one.facts.from_agency
+        } else {
+            &one.facts.to_agency
+        };
+        let readable = sight.words >= Level::Read || caller.viewer.agency == *answering;
         // Who answered of an agency that may not be named is not named either.
         let around = Around {
             viewer: &caller.viewer,
@@ -346,7 +353,7 @@ async fn views(tx: &mut Tx, caller: &Caller, stored: Vec<Stored>) -> Result<Vec<
             requested_at: one.row.try_get("requested_at")?,
             answer: answered
                 .map(|answered| answered.words)
-                .filter(|words| !words.is_empty()),
+                .filter(|words| readable && !words.is_empty()),
             answered_by,
             answered_at: one.optional("answered_at")?,
             seen: one.optional("seen_at")?.is_some(),
@@ -521,7 +528,10 @@ pub async fn act(tx: &mut Tx, caller: &Caller, id: &RequestId, answer: &Answer) 
         (RequestAct::Withdraw, _) => "request.withdraw",
         _ => "request.complete",
     };
-    let detail = serde_json::json!({ "kind": stored.facts.kind, "state": state });
+    let mut detail = serde_json::json!({ "kind": stored.facts.kind, "state": state });
+    if answer.act == RequestAct::Accept && stored.facts.kind.shares() {
+        detail["rows"] = serde_json::json!(stored.rights()?);
+    }
     audit::record(
         tx,
         Event::by(caller, action, "request", id.as_str())

@@ -130,7 +130,7 @@ export function ImportPanel() {
                 className="visually-hidden"
                 tabIndex={-1}
                 aria-label="取り込むファイル"
-                accept=".csv,.txt,.tsv,.xlsx,.xls,.ods"
+                accept=".csv,.txt,.tsv,.xlsx"
                 onChange={(event) => {
                   void send(event.target.files?.[0]);
                   event.target.value = '';

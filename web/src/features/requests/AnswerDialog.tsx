@@ -8,7 +8,7 @@ import { actLabel } from './words';
 
 /** What the act does, said before it is done. */
 function effect(request: CaseRequest, act: string): string | null {
-  if (act === 'withdraw') return '相手には「取下げ」と伝わります。依頼の内容は見えなくなります。';
+  if (act === 'withdraw') return '相手には「取下げ」と伝わります。支援機関でない相手には、依頼の内容は見えなくなります。';
   if (act === 'decline')
     return request.kind === 'decision'
       ? '事案の段階は「プラン作成中」に戻ります。'
@@ -23,7 +23,7 @@ function effect(request: CaseRequest, act: string): string | null {
     case 'handover_lead':
       return '受諾すると、あなたの機関が主担当機関になります。';
     case 'handover_owner':
-      return '受諾すると、事案はあなたの機関のものになり、あなたが主担当になります。';
+      return '受諾すると、事案はあなたの機関のものになり、あなたが担当者になります。';
     default:
       return '受けると、あなたが担当者になります。';
   }

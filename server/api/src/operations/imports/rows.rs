@@ -5,6 +5,8 @@ use axum::{
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::audit::{self, Event};
 
 use super::find;
 use crate::{
@@ -92,6 +94,17 @@ pub async fn rows(
         .part(&mut tx, kind, i64::from(query.page))
         .await?
         .unwrap_or_default();
+    let persons: Vec<&str> = part
+        .iter()
+        .flat_map(|row| {
+            let alike = row.alike.iter().map(|one| one.person_id.as_str());
+            row.id.as_deref().into_iter().chain(alike)
+        })
+        .collect();
+    let seen = json!({ "kind": kind, "page": query.page, "seen": persons });
+    let viewed = Event::by(&call.caller, "import.view", "import", import.id.as_str()).detail(seen);
+    audit::record(&mut tx, viewed);
+    tx.commit().await?;
     let table = import.table.as_str();
     Ok(Json(ImportRows {
         rows: part
