@@ -1509,7 +1509,7 @@ impl MergedAccess {
             let since: i64 = sqlx::query_scalar(
                 "SELECT COUNT(*) FROM progress_records r \
                  JOIN progress_persons p ON p.municipality_id = r.municipality_id AND p.record_id = r.id \
-                 WHERE r.municipality_id = $1 AND r.case_id = $2 AND p.person_id = $3 AND r.recorded_at >= $4",
+                 WHERE r.municipality_id = $1 AND r.case_id = $2 AND p.person_id = $3 AND r.recorded_at > $4",
             )
             .bind(municipality.as_str())
             .bind(case.as_str())
@@ -1588,7 +1588,7 @@ impl MergedAccess {
             // A protected value that came in since was entered under the protection of the merge.
             let entered = rows.iter().any(|(id, fact, at)| {
                 persons::PROTECTED.contains(&fact.field.as_str())
-                    && at.as_str() >= merged_at
+                    && at.as_str() > merged_at
                     && !journal.facts_added.contains(id)
             });
             if !entered
