@@ -8,7 +8,8 @@ import { actLabel } from './words';
 
 /** What the act does, said before it is done. */
 function effect(request: CaseRequest, act: string): string | null {
-  if (act === 'withdraw') return '相手には「取下げ」と伝わります。支援機関でない相手には、依頼の内容は見えなくなります。';
+  if (act === 'withdraw')
+    return '相手には「取下げ」と伝わります。支援機関でない相手には、依頼の内容は見えなくなります。';
   if (act === 'decline')
     return request.kind === 'decision'
       ? '事案の段階は「プラン作成中」に戻ります。'
