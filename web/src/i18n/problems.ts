@@ -87,6 +87,7 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   name: '名前を入力してください（60文字まで）',
   required: '入力してください',
   invalid: '内容を確かめてください',
+  bad_shape: '様式に加える内容の形が違います。画面を読み込み直してください',
   malformed: '形が違います。入力し直してください',
   unknown: '見つかりません。選び直してください',
   unknown_option: '選べない値です。選び直してください',
