@@ -165,14 +165,11 @@ pub trait UpdateLog: Send + Sync + 'static {
     ) -> Result<Vec<(u64, Entry)>, LogError>;
 
     /// Epoch and last sequence number of documents, for a look at what other nodes appended; what
-    /// is not there is left out. A log that belongs to one process has nothing to tell.
+    /// is not there is left out. A log that belongs to one process may leave out everything.
     async fn heads(
         &self,
         documents: &[DocumentId],
-    ) -> Result<Vec<(DocumentId, u64, u64)>, LogError> {
-        let _ = documents;
-        Ok(Vec::new())
-    }
+    ) -> Result<Vec<(DocumentId, u64, u64)>, LogError>;
 
     /// Appends with the sequence numbers `after + 1 ..`, all or nothing, and returns when they are
     /// **on disk** (`synchronous=FULL`). The primary key (document, epoch, seq) makes a second

@@ -188,6 +188,14 @@ impl UpdateLog for NodeLog {
         self.durable.log().since(document, epoch, after).await
     }
 
+    async fn heads(
+        &self,
+        documents: &[DocumentId],
+    ) -> Result<Vec<(DocumentId, u64, u64)>, LogError> {
+        self.alive().await;
+        self.durable.log().heads(documents).await
+    }
+
     async fn append(
         &self,
         document: &DocumentId,
