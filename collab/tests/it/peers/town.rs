@@ -9,6 +9,7 @@ use bytes::Bytes;
 use collab::access::{Access, Change, Denial, Grant, Level};
 use collab::frame::{Code, Frame};
 use collab::memory::Fault;
+use collab::nodes::Pace;
 use collab::shape::{Field, FieldContent, Scalar, Shape, one_of};
 use collab::{
     Author, Authored, Entry, Hub, HubError, Identity, Incoming, Limits, Loaded, LogError,
@@ -424,6 +425,18 @@ impl Town {
             Arc::new(SystemClock),
             limits(),
             self.starts,
+        );
+        // One of several nodes, as outside: who comes from another one waits until this one has what it
+        // saw there. Hints are the plan's own.
+        let rarely = Duration::from_secs(600);
+        hub.join_nodes(
+            None,
+            Pace {
+                beat: rarely,
+                dead: rarely,
+                alone: rarely,
+                together: rarely,
+            },
         );
         Node { hub, dead }
     }
