@@ -3,17 +3,9 @@
  * 市町村所管課 that decides. At each stage: what is missing is said, what is there lets it go on.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import {
-  checkAccess,
-  eventually,
-  fetchJson,
-  openBrowser,
-  openPage,
-  picture,
-  signIn,
-} from './browser.mjs';
-import { startServer } from './server.mjs';
+import { test } from 'node:test';
+import { checkAccess, eventually, fetchJson, picture } from './browser.mjs';
+import { desk, openOffice } from './desks.mjs';
 
 /** Stands in the register and in what is asked; must not reach an agency before its time. */
 const NAME = '雲雀丘 とよ';
@@ -21,23 +13,12 @@ const NAME = '雲雀丘 とよ';
 /** Business date of the demo municipality: dates that follow each other are no warning. */
 const TODAY = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Asia/Tokyo' }).format(new Date());
 
-let server;
-const browsers = [];
 let coordinator;
 let houkatsu;
 let hidamari;
 let department;
 let caseId;
 let planId;
-
-async function desk(login) {
-  const browser = await openBrowser();
-  browsers.push(browser);
-  const { page, faults } = await openPage(browser, server.url);
-  await page.setViewportSize({ width: 1280, height: 900 });
-  await signIn(page, server.account(login));
-  return { page, faults };
-}
 
 const field = (page, path) => page.locator(`[id="field-${path.replaceAll('/', '-')}"]`);
 /** One of the options of a field, whether they stand in a list or side by side. */
@@ -99,20 +80,13 @@ function quiet() {
     assert.deepEqual(faults.splice(0), [], 'nothing went wrong in the page');
 }
 
-before(
-  async () => {
-    server = await startServer();
-    coordinator = await desk('sasaki');
-    houkatsu = await desk('tanaka');
-    hidamari = await desk('hidamari');
-    department = await desk('miyazaki');
-  },
-  { timeout: 330_000 },
-);
-
-after(async () => {
-  for (const browser of browsers) await browser.close().catch(() => undefined);
-  await server?.stop();
+openOffice(async () => {
+  coordinator = await desk('sasaki');
+  houkatsu = await desk('tanaka');
+  hidamari = await desk('hidamari');
+  department = await desk('miyazaki');
+  for (const { page } of [coordinator, houkatsu, hidamari, department])
+    await page.setViewportSize({ width: 1280, height: 900 });
 });
 
 test('受付: the view says where the case stands and what the next steps need', async () => {

@@ -1,34 +1,13 @@
 /** 消去 in two browsers: one asks, the other approves, the record stays. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { checkAccess, openBrowser, openPage, picture, signIn } from './browser.mjs';
-import { startServer } from './server.mjs';
+import { test } from 'node:test';
+import { checkAccess, picture } from './browser.mjs';
+import { desk, openOffice } from './desks.mjs';
 
 const CASE = '2025-0024';
 const REASON = '別の方の内容を書いてしまったため';
 
-let server;
-const browsers = [];
-
-async function desk(login) {
-  const browser = await openBrowser();
-  browsers.push(browser);
-  const { page, faults } = await openPage(browser, server.url);
-  await signIn(page, server.account(login));
-  return { page, faults };
-}
-
-before(
-  async () => {
-    server = await startServer();
-  },
-  { timeout: 330_000 },
-);
-
-after(async () => {
-  for (const browser of browsers) await browser.close().catch(() => undefined);
-  await server?.stop();
-});
+openOffice();
 
 test('one person asks for an erasure, another approves it, the record stays', async () => {
   const asker = await desk('sasaki');

@@ -4,28 +4,24 @@
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import {
   checkAccess,
   compose,
   eventually,
   fetchJson,
-  openBrowser,
-  openPage,
   picture,
   settled,
   signIn,
 } from './browser.mjs';
+import { address, emptyDesk, openOffice } from './desks.mjs';
 import { startProxy } from './proxy.mjs';
-import { startServer } from './server.mjs';
 import { freshTotp } from './totp.mjs';
 
 /** A word that must never reach a masked reader, and a person who must not either. */
 const CANARY_NAME = '鏑木澄江';
 const CANARY_PHONE = '0900-55-9182';
 
-let server;
-let browsers = [];
 /** Coordinator, partner with the right to edit, masked partner. */
 let sasaki;
 let tanaka;
@@ -33,26 +29,10 @@ let yoshioka;
 let caseId;
 let documents;
 
-async function desk(login) {
-  const browser = await openBrowser();
-  browsers.push(browser);
-  const { page, faults } = await openPage(browser, server.url);
-  return { page, faults, account: login ? server.account(login) : null };
-}
-
-before(
-  async () => {
-    server = await startServer();
-    sasaki = await desk('sasaki');
-    tanaka = await desk('tanaka');
-    yoshioka = await desk('hidamari');
-  },
-  { timeout: 330_000 },
-);
-
-after(async () => {
-  for (const browser of browsers) await browser.close().catch(() => undefined);
-  await server?.stop();
+openOffice(async () => {
+  sasaki = await emptyDesk('sasaki');
+  tanaka = await emptyDesk('tanaka');
+  yoshioka = await emptyDesk('hidamari');
 });
 
 /** A picture's words are set in the typeface that comes with the page, on every machine. */
@@ -93,7 +73,7 @@ test('signing in: wrong password, wrong code, a used code, then in', async () =>
   await page.getByText('デモ').first().waitFor();
 
   // The same code a second time, at another desk.
-  const other = await desk(null);
+  const other = await emptyDesk(null);
   await other.page.goto('/');
   await other.page.fill('#signin-id', account.login_id);
   await other.page.fill('#signin-password', account.password);
@@ -377,10 +357,8 @@ test('history: who wrote what, compare with a kept version, and back', async () 
 
 test('where no WebSocket gets through, the same sheet is written over plain HTTP', async () => {
   const a = sasaki.page;
-  const proxy = await startProxy(server.url);
-  const browser = await openBrowser();
-  browsers.push(browser);
-  const { page: b, faults } = await openPage(browser, proxy.url);
+  const proxy = await startProxy(address());
+  const { page: b, faults } = await emptyDesk(null, proxy.url);
   const written = (page) => page.locator('#field-request_text').inputValue();
   await signIn(b, tanaka.account);
   await a.goto(`/cases/${caseId}/intake`);
@@ -417,7 +395,7 @@ test('where no WebSocket gets through, the same sheet is written over plain HTTP
     [],
     'nothing went wrong in the page',
   );
-  await browser.close();
+  await b.close();
   await proxy.stop();
   quiet(sasaki);
 });
@@ -825,7 +803,7 @@ test('statistics: definition, chart, table, CSV and pictures', async () => {
 });
 
 test('an administrator creates a user who enrols, and sees no case', async () => {
-  const admin = await desk('admin');
+  const admin = await emptyDesk('admin');
   const { page } = admin;
   await signIn(page, admin.account);
   await checkAccess(page, 'administrator home');
@@ -860,7 +838,7 @@ test('an administrator creates a user who enrols, and sees no case', async () =>
     'no case content for the administrator',
   );
 
-  const fresh = await desk(null);
+  const fresh = await emptyDesk(null);
   await fresh.page.goto('/');
   await fresh.page.fill('#signin-id', login);
   await fresh.page.fill('#signin-password', password);

@@ -1,45 +1,17 @@
 /** 支援経過 in the browser: from signing in to a saved record by keyboard alone, drafts that survive,
  * attachments, the timeline and its filters, at two widths. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import {
-  checkAccess,
-  eventually,
-  fetchJson,
-  openBrowser,
-  openPage,
-  picture,
-  signIn,
-} from './browser.mjs';
-import { startServer } from './server.mjs';
+import { test } from 'node:test';
+import { checkAccess, eventually, fetchJson, picture } from './browser.mjs';
+import { desk, openOffice } from './desks.mjs';
 
-let server;
 let caseId;
-const browsers = [];
 const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
   'base64',
 );
 
-async function desk(login) {
-  const browser = await openBrowser();
-  browsers.push(browser);
-  const { page, faults } = await openPage(browser, server.url);
-  await signIn(page, server.account(login));
-  return { page, faults };
-}
-
-before(
-  async () => {
-    server = await startServer();
-  },
-  { timeout: 330_000 },
-);
-
-after(async () => {
-  for (const browser of browsers) await browser.close().catch(() => undefined);
-  await server?.stop();
-});
+openOffice();
 
 test('from signing in to a saved record by keyboard alone, in less than a minute', async () => {
   const { page, faults } = await desk('sasaki');

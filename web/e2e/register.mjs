@@ -3,14 +3,12 @@
  * comes due; 経過一覧 and 同意書 on paper. In a real browser, wide and on a phone, with the keyboard.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { checkAccess, fetchJson, openBrowser, openPage, picture, signIn } from './browser.mjs';
-import { startServer } from './server.mjs';
+import { test } from 'node:test';
+import { checkAccess, fetchJson, picture } from './browser.mjs';
+import { desk, openOffice } from './desks.mjs';
 
 const WIDTHS = [1280, 390];
 
-let server;
-let browser;
 let page;
 let faults;
 let caseId;
@@ -38,19 +36,8 @@ const post = async (path, body) => {
   return answer.json;
 };
 
-before(
-  async () => {
-    server = await startServer();
-    browser = await openBrowser();
-    ({ page, faults } = await openPage(browser, server.url));
-    await signIn(page, server.account('sasaki'));
-  },
-  { timeout: 330_000 },
-);
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
+openOffice(async () => {
+  ({ page, faults } = await desk('sasaki'));
 });
 
 test('two entries that are one person', async () => {

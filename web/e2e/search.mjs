@@ -1,28 +1,8 @@
 /** 検索 in the browser: by keyboard, with an input method, as a coordinator and as a masked reader. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import {
-  checkAccess,
-  compose,
-  eventually,
-  fetchJson,
-  openBrowser,
-  openPage,
-  picture,
-  signIn,
-} from './browser.mjs';
-import { startServer } from './server.mjs';
-
-let server;
-const browsers = [];
-
-async function desk(login) {
-  const browser = await openBrowser();
-  browsers.push(browser);
-  const { page, faults } = await openPage(browser, server.url);
-  await signIn(page, server.account(login));
-  return { page, faults };
-}
+import { test } from 'node:test';
+import { checkAccess, compose, eventually, fetchJson, picture } from './browser.mjs';
+import { desk, openOffice } from './desks.mjs';
 
 /** Waits until the index holds the demo municipality. */
 async function indexed(page, words, kind, masked = false) {
@@ -40,17 +20,7 @@ async function indexed(page, words, kind, masked = false) {
   );
 }
 
-before(
-  async () => {
-    server = await startServer();
-  },
-  { timeout: 330_000 },
-);
-
-after(async () => {
-  for (const browser of browsers) await browser.close().catch(() => undefined);
-  await server?.stop();
-});
+openOffice();
 
 test('a coordinator finds a person, the case and what was written, by keyboard alone', async () => {
   const { page, faults } = await desk('sasaki');

@@ -5,23 +5,13 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import {
-  checkAccess,
-  eventually,
-  fetchJson,
-  openBrowser,
-  openPage,
-  picture,
-  signIn,
-} from './browser.mjs';
-import { startServer } from './server.mjs';
+import { test } from 'node:test';
+import { checkAccess, eventually, fetchJson, picture } from './browser.mjs';
+import { desk, openOffice } from './desks.mjs';
 
 /** A name that must never reach a masked reader. */
 const CANARY = '鏑木澄江';
 
-let server;
-const browsers = [];
 /** Two of the coordinator's staff, and a partner who reads masked. */
 let sasaki;
 let ishii;
@@ -29,14 +19,6 @@ let hidamari;
 let caseId;
 let planId;
 let evaluationId;
-
-async function desk(login) {
-  const browser = await openBrowser();
-  browsers.push(browser);
-  const { page, faults } = await openPage(browser, server.url);
-  await signIn(page, server.account(login));
-  return { page, faults };
-}
 
 const field = (page, path) => page.locator(`[id="field-${path.replaceAll('/', '-')}"]`);
 /** One of a few options, which stand side by side. */
@@ -54,19 +36,10 @@ function quiet(...desks) {
     assert.deepEqual(faults.splice(0), [], 'nothing went wrong in the page');
 }
 
-before(
-  async () => {
-    server = await startServer();
-    sasaki = await desk('sasaki');
-    ishii = await desk('ishii');
-    hidamari = await desk('hidamari');
-  },
-  { timeout: 330_000 },
-);
-
-after(async () => {
-  for (const browser of browsers) await browser.close().catch(() => undefined);
-  await server?.stop();
+openOffice(async () => {
+  sasaki = await desk('sasaki');
+  ishii = await desk('ishii');
+  hidamari = await desk('hidamari');
 });
 
 test('a partner is given the plan as masked text', async () => {
