@@ -291,11 +291,65 @@ async fn plant(world: &World, case: &Case) -> Result<(Value, String, String)> {
         .ok()?;
     let id = |value: &Value| value["id"].as_str().map(str::to_owned).context("id");
     let (transcript, record) = (id(&transcript)?, id(&record)?);
+    let (attachment, request, step) = around(&coordinator, case).await?;
     let objects = json!([
         {"kind": "transcript", "id": transcript},
         {"kind": "progress_record", "id": record},
+        {"kind": "attachment", "id": attachment},
+        {"kind": "request", "id": request},
+        {"kind": "step", "id": step},
     ]);
     Ok((objects, transcript, record))
+}
+
+/// The text in the name of a file that came with an amendment, in a request and in the reason of a step.
+async fn around(coordinator: &Client, case: &Case) -> Result<(String, String, String)> {
+    let id = |value: &Value| value["id"].as_str().map(str::to_owned).context("id");
+    let path = format!("/cases/{}", case.id);
+    let entry = coordinator
+        .post(
+            &format!("{path}/progress-records"),
+            json!({"performed_on": "2026-10-21", "method": "tel", "content": "電話。"}),
+        )
+        .await?
+        .ok()?;
+    let file = coordinator
+        .upload(
+            &format!("{path}/attachments"),
+            &format!("{GONE}.txt"),
+            b"memo".to_vec(),
+        )
+        .await?
+        .ok()?;
+    coordinator
+        .post(
+            &format!("{path}/progress-records/{}/amendments", id(&entry)?),
+            json!({"reason": "添付を加えた。", "attachments": [file["id"]]}),
+        )
+        .await?
+        .ok()?;
+    let colleagues = coordinator.get("/colleagues").await?.ok()?;
+    let asked = coordinator
+        .post(
+            &format!("{path}/requests"),
+            json!({"kind": "assign", "to_account_id": colleagues["items"][0]["id"], "words": format!("{GONE}ため代わりに。")}),
+        )
+        .await?
+        .ok()?;
+    coordinator
+        .post(
+            &format!("{path}/stage"),
+            json!({"stage": "screening", "reason": format!("{GONE}ので先に聞く。")}),
+        )
+        .await?
+        .ok()?;
+    let course = coordinator.get(&format!("{path}/course")).await?.ok()?;
+    let steps = course["steps"].as_array().context("steps")?;
+    let step = steps
+        .iter()
+        .find(|step| step["reason"].is_string())
+        .context("a step with a reason")?;
+    Ok((id(&file)?, id(&asked)?, id(step)?))
 }
 
 async fn release(world: &World, sheet: &str) -> Result<()> {
@@ -516,6 +570,10 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
             "mask_scans.scan_sealed",
             "transcripts.content_sealed",
             "progress_records.content_sealed",
+            "progress_amendments.content_sealed",
+            "blobs.name_sealed",
+            "case_requests.content_sealed",
+            "case_steps.reason_sealed",
         ],
     )
     .await?;
@@ -614,6 +672,26 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
         ensure!(left.is_empty(), "still in {left:?}");
         no_raw_bytes(world.server.data.path(), text)?;
     }
+    // That it was asked and that the step was taken stays.
+    let asked = coordinator
+        .get(&format!("/cases/{}/requests", case.id))
+        .await?
+        .ok()?;
+    ensure!(
+        asked["items"][0]["kind"] == "assign" && asked["items"][0]["words"].is_null(),
+        "{asked}"
+    );
+    let course = coordinator
+        .get(&format!("/cases/{}/course", case.id))
+        .await?
+        .ok()?;
+    ensure!(
+        course["stage"] == "screening"
+            && course["steps"]
+                .as_array()
+                .is_some_and(|steps| steps.iter().all(|step| step["reason"].is_null())),
+        "{course}"
+    );
     // A client that comes back with its copy of then is refused; a new one reads the present.
     let mut old = Peer::open_at(&world.server.url, &sheet, &token, 1).await?;
     gone_with_code_6(&mut old).await.context("an old copy")?;

@@ -45,6 +45,10 @@ coded! {
         ProgressRecord = "progress_record", "支援経過";
         Transcript = "transcript", "文字起こし";
         Attachment = "attachment", "添付";
+        /// What was asked and answered; that it was stays.
+        Request = "request", "依頼と返事のことば";
+        /// Why a step was taken; the step stays.
+        Step = "step", "段階を変えた理由";
     }
 }
 

@@ -322,6 +322,8 @@ fn table_of(kind: ErasedObject) -> Result<&'static str> {
         ErasedObject::ProgressRecord => "progress_records",
         ErasedObject::Transcript => "transcripts",
         ErasedObject::Attachment => "blobs",
+        ErasedObject::Request => "case_requests",
+        ErasedObject::Step => "case_steps",
         _ => return Err(StoreError::Invalid("objects")),
     })
 }
@@ -1128,6 +1130,14 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
     }
     for object in job.erasure.objects.clone() {
         let id = object.id.as_str();
+        if object.kind == ErasedObject::Request {
+            let gone = crate::requests::forget_words(tx, &job.municipality, &case, id).await?;
+            job.count("requests", gone);
+            continue;
+        }
+        if object.kind == ErasedObject::Attachment {
+            crate::progress::forget_file_name(tx, &job.municipality, &case, id).await?;
+        }
         let (sqls, name): (&[&'static str], &str) = match object.kind {
             ErasedObject::ProgressRecord => (
                 &[
@@ -1145,6 +1155,12 @@ async fn remove_derived(tx: &mut Tx, job: &mut Job) -> Result<()> {
                     "DELETE FROM transcripts WHERE municipality_id = $1 AND case_id = $2 AND id = $3",
                 ],
                 "transcripts",
+            ),
+            ErasedObject::Step => (
+                &[
+                    "UPDATE case_steps SET reason_sealed = NULL WHERE municipality_id = $1 AND case_id = $2 AND id = $3",
+                ],
+                "steps",
             ),
             _ => (
                 &[

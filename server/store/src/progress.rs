@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use crate::blobs::Blob;
 use crate::cases::{CaseAccess, Named};
+use crate::data_keys::Purpose;
 use crate::database::{Tx, placeholders};
 use crate::error::{Result, StoreError};
 use crate::memberships::date;
@@ -1089,4 +1090,55 @@ impl CaseAccess {
         self.announce(tx, "case.progress");
         Ok(amendment)
     }
+}
+
+/// Takes the name of an attachment out of what the amendments of its entry say came and went (消去).
+///
+/// # Errors
+/// Database away.
+pub(crate) async fn forget_file_name(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    blob: &str,
+) -> Result<()> {
+    const AMENDED: &str = "progress_amendments.content";
+    let rows = sqlx::query(
+        "SELECT a.id, a.content_sealed, b.name_sealed FROM progress_amendments a \
+         JOIN blobs b ON b.municipality_id = a.municipality_id AND b.record_id = a.record_id \
+         WHERE b.municipality_id = $1 AND b.case_id = $2 AND b.id = $3",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .bind(blob)
+    .fetch_all(tx.conn())
+    .await?;
+    for row in &rows {
+        let id: String = row.try_get("id")?;
+        let name: Vec<u8> = row.try_get("name_sealed")?;
+        let name = tx
+            .open_text(municipality, "blobs.name", blob, &name)
+            .await?;
+        let sealed: Vec<u8> = row.try_get("content_sealed")?;
+        let mut content: serde_json::Map<String, serde_json::Value> =
+            tx.open_json(municipality, AMENDED, &id, &sealed).await?;
+        for field in ["attached", "detached"] {
+            if let Some(names) = content.get_mut(field).and_then(|list| list.as_array_mut()) {
+                names.retain(|known| known.as_str() != Some(name.as_str()));
+            }
+        }
+        let purpose = Purpose::Case(case.clone());
+        let sealed = tx
+            .seal_json(municipality, &purpose, AMENDED, &id, &content)
+            .await?;
+        sqlx::query(
+            "UPDATE progress_amendments SET content_sealed = $3 WHERE municipality_id = $1 AND id = $2",
+        )
+        .bind(municipality.as_str())
+        .bind(id.as_str())
+        .bind(sealed)
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
 }

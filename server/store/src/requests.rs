@@ -344,10 +344,11 @@ async fn views(tx: &mut Tx, caller: &Caller, stored: Vec<Stored>) -> Result<Vec<
             from: around.person(&one.facts.from_account),
             to: one.facts.to_account.as_ref().map(|id| around.person(id)),
             due_on: optional_date(one.row.try_get("due_on")?)?,
+            // Empty: erased.
             words: match sight.words {
                 Level::None => None,
                 Level::Masked => content.masked,
-                _ => Some(content.words),
+                _ => Some(content.words).filter(|words| !words.is_empty()),
             },
             masked: sight.words == Level::Masked,
             requested_at: one.row.try_get("requested_at")?,
@@ -1171,4 +1172,60 @@ impl CaseAccess {
         }
         Ok((chosen.id.clone(), None))
     }
+}
+
+/// Takes out what a request and its answer say (消去). That it was made, answered and by whom stays.
+///
+/// # Errors
+/// Database away.
+pub(crate) async fn forget_words(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    case: &CaseId,
+    id: &str,
+) -> Result<u64> {
+    let row = sqlx::query(
+        "SELECT answer_sealed FROM case_requests WHERE municipality_id = $1 AND case_id = $2 AND id = $3",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else {
+        return Ok(0);
+    };
+    let purpose = Purpose::Case(case.clone());
+    let nothing = Content {
+        words: String::new(),
+        masked: None,
+    };
+    let content = tx
+        .seal_json(municipality, &purpose, CONTENT, id, &nothing)
+        .await?;
+    let answer = match row.try_get::<Option<Vec<u8>>, _>("answer_sealed")? {
+        Some(sealed) => {
+            let said: Answered = tx.open_json(municipality, ANSWER, id, &sealed).await?;
+            let left = Answered {
+                words: String::new(),
+                ..said
+            };
+            Some(
+                tx.seal_json(municipality, &purpose, ANSWER, id, &left)
+                    .await?,
+            )
+        }
+        None => None,
+    };
+    let done = sqlx::query(
+        "UPDATE case_requests SET content_sealed = $4, answer_sealed = $5 WHERE municipality_id = $1 AND case_id = $2 AND id = $3",
+    )
+    .bind(municipality.as_str())
+    .bind(case.as_str())
+    .bind(id)
+    .bind(content)
+    .bind(answer)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -72,6 +72,12 @@ enum What {
         /// あわせて消す添付の ID（何度でも）
         #[arg(long)]
         attachment: Vec<String>,
+        /// ことばを消す依頼の ID（何度でも）
+        #[arg(long)]
+        case_request: Vec<String>,
+        /// 理由を消す段階の ID（何度でも）
+        #[arg(long)]
+        step: Vec<String>,
     },
     /// ほかの人の申請を承認します。動いているサーバーが、または musubi erase run が実行します
     Approve {
@@ -113,6 +119,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
                 progress_record,
                 transcript,
                 attachment,
+                case_request,
+                step,
             } => {
                 let mut reason = String::new();
                 std::io::stdin().read_to_string(&mut reason)?;
@@ -120,6 +128,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
                     (ErasedObject::ProgressRecord, progress_record),
                     (ErasedObject::Transcript, transcript),
                     (ErasedObject::Attachment, attachment),
+                    (ErasedObject::Request, case_request),
+                    (ErasedObject::Step, step),
                 ]
                 .into_iter()
                 .flat_map(|(kind, ids)| ids.into_iter().map(move |id| Object { kind, id }))

@@ -1,7 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
-import type { Schema } from '../../api/types';
 import {
   Button,
   CheckboxGroup,
@@ -13,9 +12,9 @@ import {
   TextInput,
 } from '../../ui';
 import type { CaseDetail, CaseSummary } from '../cases/api';
-import { dateTime, wareki } from '../cases/dates';
 import { sheetName } from '../cases/sheets';
 import { sectionLabel } from '../cases/vocabulary';
+import { erasableParts } from './erasable';
 
 const SCOPES = [
   { code: 'past', label: '過去の文だけ（いまの内容は残す）' },
@@ -48,8 +47,8 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
   const [scope, setScope] = useState('past');
   const [ground, setGround] = useState('mistaken_entry');
   const [document, setDocument] = useState('');
-  const [transcripts, setTranscripts] = useState<ReadonlySet<string>>(new Set());
-  const [records, setRecords] = useState<ReadonlySet<string>>(new Set());
+  /** `kind:id` of what goes along. */
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [reason, setReason] = useState('');
 
   const look = async (): Promise<void> => {
@@ -59,8 +58,7 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
     setFound(hit);
     setMissing(hit === null);
     setDocument('');
-    setTranscripts(new Set());
-    setRecords(new Set());
+    setChosen(new Set());
   };
   const id = found?.id ?? '';
   const detail = useQuery({
@@ -70,17 +68,7 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
   });
   const along = useQuery({
     queryKey: ['case', id, 'erasable'],
-    queryFn: async ({ signal }) => {
-      const [heard, written] = await Promise.all([
-        api.get<Schema<'TranscriptList'>>(`cases/${id}/transcripts`, undefined, signal),
-        api.get<{ items: Schema<'ProgressAnswer'>[] }>(
-          `cases/${id}/progress-records`,
-          undefined,
-          signal,
-        ),
-      ]);
-      return { heard: heard.items, written: written.items };
-    },
+    queryFn: ({ signal }) => erasableParts(id, signal),
     enabled: id !== '' && scope !== 'case',
   });
   const sheets = (detail.data?.sections ?? []).flatMap(({ section, sheets, document_id }) =>
@@ -135,10 +123,10 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
           objects:
             scope === 'case'
               ? []
-              : [
-                  ...[...transcripts].map((one) => ({ kind: 'transcript', id: one })),
-                  ...[...records].map((one) => ({ kind: 'progress_record', id: one })),
-                ],
+              : [...chosen].map((one) => {
+                  const at = one.indexOf(':');
+                  return { kind: one.slice(0, at), id: one.slice(at + 1) };
+                }),
           reason: reason.trim(),
         });
         onDone();
@@ -193,28 +181,18 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
               error={errorAt('erasure-document')}
             />
           )}
-          {along.data && along.data.heard.length > 0 && (
+          {along.data?.map((part) => (
             <CheckboxGroup
-              label="あわせて消す文字起こし"
-              options={along.data.heard.map((one) => ({
-                code: one.id,
-                label: `${dateTime(one.created_at)} の文字起こし`,
+              key={part.kind}
+              label={part.label}
+              options={part.options.map(({ id: of, label }) => ({
+                code: `${part.kind}:${of}`,
+                label,
               }))}
-              values={transcripts}
-              onToggle={(code, checked) => setTranscripts(toggled(transcripts, code, checked))}
+              values={chosen}
+              onToggle={(code, checked) => setChosen(toggled(chosen, code, checked))}
             />
-          )}
-          {along.data && along.data.written.length > 0 && (
-            <CheckboxGroup
-              label="あわせて消す支援経過"
-              options={along.data.written.map((one) => ({
-                code: one.id,
-                label: `${wareki(one.performed_on)} ${one.method_label ?? ''}（${one.agency.name}）`,
-              }))}
-              values={records}
-              onToggle={(code, checked) => setRecords(toggled(records, code, checked))}
-            />
-          )}
+          ))}
           <RadioGroup
             id="erasure-ground"
             label="根拠"

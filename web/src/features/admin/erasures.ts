@@ -13,6 +13,8 @@ const COUNTED: readonly (readonly [string, string])[] = [
   ['progress_records', '支援経過'],
   ['transcripts', '文字起こし'],
   ['attachments', '添付'],
+  ['requests', '依頼のことば'],
+  ['steps', '段階の理由'],
   ['consents', '同意'],
   ['vectors', '類似事案の索引'],
   ['derived', 'マスク済みの文と検出結果'],

@@ -1,31 +1,22 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
 import { FormDialog, Notice, Select, useToast } from '../../ui';
-import { caseKeys, type CaseDetail } from './api';
+import { useColleagues } from '../requests/api';
+import type { CaseDetail } from './api';
 import { leads, owners } from './charge';
 
 /** 「主担当を変える」: who looks after the case, and which agency leads. */
 export function ChargeDialog({ detail, onClose }: { detail: CaseDetail; onClose: () => void }) {
-  const { session, can } = useSession();
+  const { session } = useSession();
   const client = useQueryClient();
   const toast = useToast();
-  const administers = can('admin_own_agency') || can('admin_accounts');
-  const accounts = useQuery({
-    queryKey: ['admin', 'accounts'],
-    queryFn: ({ signal }) => api.get<Schema<'AccountList'>>('accounts', undefined, signal),
-    enabled: administers,
-  });
-  const progress = useQuery({
-    queryKey: caseKeys.part(detail.id, 'progress'),
-    queryFn: ({ signal }) =>
-      api.get<Schema<'ProgressList'>>(`cases/${detail.id}/progress-records`, undefined, signal),
-  });
+  const colleagues = useColleagues(true);
   const [owner, setOwner] = useState(detail.owner?.id ?? '');
   const [lead, setLead] = useState(detail.lead_agency?.id ?? '');
-  const choices = owners(detail, session, accounts.data?.items ?? [], progress.data?.items ?? []);
+  const choices = owners(detail, session, colleagues.data?.items ?? []);
   return (
     <FormDialog
       title="主担当を変える"
@@ -61,11 +52,7 @@ export function ChargeDialog({ detail, onClose }: { detail: CaseDetail; onClose:
           <Select
             id="charge-owner"
             label="主担当"
-            support={
-              administers
-                ? '自機関の利用者から選びます。'
-                : '選べるのは、いまの主担当、あなた、この事案に支援経過を書いた自機関の職員です。ほかの職員は、機関の管理者が選べます。'
-            }
+            support="自機関で事案を担当できる職員から選びます。"
             value={owner}
             empty={detail.owner ? null : '未定'}
             options={choices}

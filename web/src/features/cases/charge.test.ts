@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { Schema } from '../../api/types';
 import { leads, owners } from './charge';
 
 const own = { id: 'a1', name: 'くらしサポート' };
@@ -29,42 +28,26 @@ const session = {
 };
 
 describe('who can be put in charge', () => {
-  it('names everybody once and nobody of another agency', () => {
-    const records = [
-      { staff: { id: 'u1', name: '佐々木' }, agency: own },
-      { staff: { id: 'u5', name: '田中' }, agency: { id: 'a2', name: '包括' } },
-      { staff: { id: 'u6', name: '林' }, agency: own },
-    ];
-    expect(owners(detail, session, [], records).map((choice) => choice.code)).toEqual([
-      'u1',
-      'u2',
-      'u6',
+  const colleagues = [
+    { id: 'u1', name: '佐々木' },
+    { id: 'u2', name: '森' },
+    { id: 'u6', name: '林' },
+  ];
+
+  it('names everybody once', () => {
+    expect(owners(detail, session, colleagues)).toEqual([
+      { code: 'u1', label: '佐々木' },
+      { code: 'u2', label: '森（あなた）' },
+      { code: 'u6', label: '林' },
     ]);
   });
 
-  it('leaves stopped accounts and stopped hats out', () => {
-    const hat = (active: boolean): Schema<'MembershipAnswer'>[] => [
-      {
-        id: 'm',
-        account_id: 'u',
-        agency: own,
-        role: 'coordinator',
-        role_label: '',
-        valid_from: '2026-01-01',
-        active,
-        version: 1,
-      } as Schema<'MembershipAnswer'>,
-    ];
-    const accounts = [
-      { id: 'u7', name: '今', active: true, memberships: hat(true) },
-      { id: 'u8', name: '止', active: false, memberships: hat(true) },
-      { id: 'u9', name: '元', active: true, memberships: hat(false) },
-    ];
-    expect(owners(detail, session, accounts, []).map((choice) => choice.code)).toEqual([
-      'u1',
-      'u2',
-      'u7',
-    ]);
+  it('takes nobody from another agency', () => {
+    const elsewhere = {
+      ...session,
+      membership: { ...session.membership, agency: { id: 'a9', name: '別', class: 'coordinator' } },
+    };
+    expect(owners(detail, elsewhere, colleagues).map((choice) => choice.code)).toEqual(['u1']);
   });
 
   it('offers the agencies that are in the case now, and the present lead', () => {

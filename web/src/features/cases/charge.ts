@@ -5,29 +5,20 @@ import type { Choice } from '../../ui';
 type Detail = Pick<Schema<'CaseDetail'>, 'owner' | 'owner_agency' | 'lead_agency' | 'members'>;
 
 /**
- * The present owner, oneself, the accounts one administers, and the own agency's staff who wrote
- * entries; each once, by name. Nobody is taken from another agency: a case belongs to one.
+ * The present owner, oneself and the colleagues, each once. Nobody is taken from another agency: a case
+ * belongs to one.
  */
 export function owners(
   detail: Detail,
   session: Pick<Session, 'account' | 'membership'>,
-  accounts: readonly Pick<Schema<'AccountAnswer'>, 'id' | 'name' | 'active' | 'memberships'>[],
-  records: readonly Pick<Schema<'ProgressAnswer'>, 'staff' | 'agency'>[],
+  colleagues: readonly Schema<'NamedAnswer'>[],
 ): Choice[] {
-  const agency = detail.owner_agency.id;
   const found = new Map<string, string>();
   if (detail.owner) found.set(detail.owner.id, detail.owner.name);
-  if (session.membership.agency.id === agency)
+  if (session.membership.agency.id === detail.owner_agency.id) {
     found.set(session.account.id, `${session.account.name}（あなた）`);
-  for (const account of accounts)
-    if (
-      account.active &&
-      account.memberships.some((hat) => hat.active && hat.agency.id === agency) &&
-      !found.has(account.id)
-    )
-      found.set(account.id, account.name);
-  for (const { staff, agency: at } of records)
-    if (at.id === agency && !found.has(staff.id)) found.set(staff.id, staff.name);
+    for (const { id, name } of colleagues) if (!found.has(id)) found.set(id, name);
+  }
   return [...found].map(([code, label]) => ({ code, label }));
 }
 
