@@ -62,27 +62,6 @@ fn grown(world: &World, before: u64, limit: u64, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the first scans have loaded the models: their memory is nobody's attack.
-async fn calm(world: &World) -> Result<()> {
-    let client = world.as_user("aoba-coord")?;
-    for _ in 0..60 {
-        if client.get_raw("/readyz").await?.json["models"] == "ready" {
-            break;
-        }
-        sleep(Duration::from_millis(500)).await;
-    }
-    let mut before = 0;
-    for _ in 0..20 {
-        let now = world.server.resident()?;
-        if now.abs_diff(before) < MIB {
-            return Ok(());
-        }
-        before = now;
-        sleep(Duration::from_millis(1500)).await;
-    }
-    anyhow::bail!("memory grows although nobody does anything")
-}
-
 async fn a_hundred_megabytes(world: &World, document: &str) -> Result<()> {
     const SIZE: usize = 100 << 20;
     let before = world.server.resident()?;
@@ -246,7 +225,7 @@ async fn hostile() -> Result<()> {
     let mut world = World::start(Database::Sqlite).await?;
     let note = world.note().await?;
     others_go_on(&world, &note).await?;
-    calm(&world).await?;
+    world.calm().await?;
     step("100 MB", a_hundred_megabytes(&world, &note)).await?;
     step("gap", a_gap(&world, &note)).await?;
     step("presence", a_flood_of_presence(&world, &note)).await?;

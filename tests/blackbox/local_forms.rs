@@ -261,7 +261,7 @@ async fn finals_keep_their_words(world: &World, sheet: &str, published: &Value) 
     Ok(())
 }
 
-/// Nothing of it reaches another municipality, and its documents do not grow.
+/// Nothing of it reaches another municipality.
 async fn nobody_else_sees_it(world: &World, published: &Value) -> Result<()> {
     let other = world.as_user("shiranami-coord")?;
     let form = other.get(&format!("/forms/{FORM}")).await?.ok()?;

@@ -187,6 +187,34 @@ impl Run {
         chosen.context("the run has no such moment")
     }
 
+    /// Acknowledgements, the one with the most log syncs since the last checkpoint first: what a log
+    /// that never reached the disk would take with it.
+    fn most_to_lose(&self) -> Vec<u64> {
+        let mut promises: Vec<u64> = self
+            .facts
+            .book
+            .edits
+            .iter()
+            .filter_map(|edit| edit.acknowledged)
+            .collect();
+        promises.sort_unstable();
+        let moments = self.trace.moments();
+        let (mut next, mut syncs, mut out) = (0, 0_usize, Vec::new());
+        for promise in promises {
+            while let Some((_, moment)) = moments.get(next).filter(|(at, _)| *at <= promise) {
+                match moment {
+                    Moment::LogSynced => syncs += 1,
+                    Moment::DatabaseSynced => syncs = 0,
+                    Moment::Other => {}
+                }
+                next += 1;
+            }
+            out.push((std::cmp::Reverse(syncs), promise));
+        }
+        out.sort_unstable();
+        out.into_iter().map(|(_, promise)| promise).collect()
+    }
+
     async fn crash(&self, plan: &Plan, lies: Lies, with_doctor: bool) -> Result<()> {
         let left = tempfile::tempdir()?;
         let mut dice = Dice::new(plan.seed);
@@ -309,10 +337,9 @@ async fn power_loss() -> Result<()> {
 async fn a_disk_that_lies_is_noticed(run: &Run, dice: &mut Dice) -> Result<()> {
     for lies in [Lies::All, Lies::WriteAheadLogs] {
         let mut noticed = None;
-        for _ in 0..8 {
-            let promises = run.facts.book.edits.iter().filter_map(|e| e.acknowledged);
+        for moment in run.most_to_lose().into_iter().take(8) {
             let plan = Plan {
-                moment: promises.max().context("nothing was acknowledged")?,
+                moment,
                 seed: dice.roll(),
             };
             if let Err(error) = run.crash(&plan, lies, false).await {

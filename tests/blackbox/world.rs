@@ -58,6 +58,34 @@ impl Case {
 }
 
 impl World {
+    /// Waits until the first scans have loaded the models and memory stays as it is: what is measured
+    /// then is what the test itself makes it take.
+    pub async fn calm(&self) -> Result<()> {
+        const PAUSE: std::time::Duration = std::time::Duration::from_millis(1500);
+        let client = self.as_user("aoba-coord")?;
+        for _ in 0..60 {
+            if client.get_raw("/readyz").await?.json["models"] == "ready" {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        let (mut before, mut same) = (0, 0);
+        for _ in 0..40 {
+            let now = self.server.resident()?;
+            same = if now.abs_diff(before) < 1 << 20 {
+                same + 1
+            } else {
+                0
+            };
+            if same == 2 {
+                return Ok(());
+            }
+            before = now;
+            tokio::time::sleep(PAUSE).await;
+        }
+        anyhow::bail!("memory grows although nobody does anything")
+    }
+
     pub async fn start(on: Database) -> Result<Self> {
         Ok(Self::of(Server::with_fixtures(on).await?))
     }

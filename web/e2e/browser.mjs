@@ -152,3 +152,9 @@ export function fetchJson(page, path, { method = 'GET', body } = {}) {
     [path, method, body],
   );
 }
+
+/** The control of a sheet's field, by its path. */
+export const field = (page, path) => page.locator(`[id="field-${path.replaceAll('/', '-')}"]`);
+
+/** Waits until everything written is on the server's disk. */
+export const saved = (page) => page.getByText('保存済み', { exact: true }).first().waitFor();

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkAccess, eventually, fetchJson, picture } from './browser.mjs';
+import { checkAccess, eventually, fetchJson, field, picture, saved } from './browser.mjs';
 import { desk, openOffice } from './desks.mjs';
 
 /** Stands in the register and in what is asked; must not reach an agency before its time. */
@@ -20,7 +20,6 @@ let department;
 let caseId;
 let planId;
 
-const field = (page, path) => page.locator(`[id="field-${path.replaceAll('/', '-')}"]`);
 /** One of the options of a field, whether they stand in a list or side by side. */
 async function pick(page, path, label) {
   const control = field(page, path);
@@ -32,7 +31,6 @@ async function fillDate(page, path, text) {
   await field(page, path).fill(text);
   await field(page, path).blur();
 }
-const saved = (page) => page.getByText('保存済み', { exact: true }).first().waitFor();
 async function finalise(page) {
   await saved(page);
   await page.getByRole('button', { name: '確定する' }).click();

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { checkAccess, eventually, fetchJson, picture } from './browser.mjs';
+import { checkAccess, eventually, fetchJson, field, picture, saved } from './browser.mjs';
 import { desk, openOffice } from './desks.mjs';
 
 /** A name that must never reach a masked reader. */
@@ -20,10 +20,8 @@ let caseId;
 let planId;
 let evaluationId;
 
-const field = (page, path) => page.locator(`[id="field-${path.replaceAll('/', '-')}"]`);
 /** One of a few options, which stand side by side. */
 const choose = (page, path, label) => field(page, path).getByLabel(label, { exact: true }).check();
-const saved = (page) => page.getByText('保存済み', { exact: true }).first().waitFor();
 const sectionOf = async (page, name) => {
   const { json } = await fetchJson(page, `/api/v1/cases/${caseId}`);
   return json.sections.find((section) => section.section === name);

@@ -19,7 +19,7 @@ pub const MAX_ROWS: usize = 50_000;
 /// Longest cell that is looked at, in code points.
 const MAX_CELL: usize = 100_000;
 
-/// Names that others use, for our identifiers and codes. Keys are folded by [`Mapping::fold`].
+/// Names that others use, for our identifiers and codes. Keys are folded by [`Mapping::folded`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mapping {
@@ -30,12 +30,6 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// The form in which names are compared.
-    #[must_use]
-    pub fn fold(name: &str) -> String {
-        fold(name)
-    }
-
     /// The same mapping with its names in the form in which they are compared.
     #[must_use]
     pub fn folded(&self) -> Self {

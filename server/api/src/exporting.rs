@@ -63,7 +63,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Files that show nothing of cases.
-    fn is_register(table: &Table) -> bool {
+    pub(crate) fn is_register(table: &Table) -> bool {
         matches!(table.id.as_str(), "person" | "household_member")
     }
 

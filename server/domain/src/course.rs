@@ -576,8 +576,7 @@ mod tests {
             prop_assert_eq!(needs.len(), all.len());
         }
 
-        /// Writing down one thing more never takes away another that was met, save for dates and plans
-        /// that no longer fit.
+        /// With nothing written down only what asks for no writing is met.
         #[test]
         fn nothing_written_meets_nothing_that_asks_for_writing(from in stage(), to in stage()) {
             let free = [Need::RequestsSettled, Need::DatesInOrder, Need::ClosedAfterReception];

@@ -557,7 +557,8 @@ fn level_about(viewer: &Viewer, facts: &CaseFacts, section: Section, person: &Pe
 const CORE: [Section; 2] = [Section::Intake, Section::Assessment];
 
 /// The agency in charge and the department answer for the case; others have what they were given.
-fn answers_for_case(viewer: &Viewer, facts: &CaseFacts) -> bool {
+#[must_use]
+pub fn answers_for_case(viewer: &Viewer, facts: &CaseFacts) -> bool {
     viewer.agency == facts.owner || viewer.agency_class == AgencyClass::Department
 }
 

@@ -138,7 +138,7 @@ pub fn sight(viewer: &Viewer, facts: &CaseFacts, request: &RequestFacts) -> Opti
     let case = disclosure::case_visible(viewer, facts);
     let received = asked(viewer, request);
     let sent = viewer.agency == request.from_agency;
-    let answers = viewer.agency == facts.owner || viewer.agency_class == AgencyClass::Department;
+    let answers = disclosure::answers_for_case(viewer, facts);
     // How another agency divides its work is its own matter.
     let party = if request.kind == RequestKind::Assign {
         sent

@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::cases::CaseAccess;
-use crate::database::{Tx, placeholders};
+use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError};
 
 /// Bytes of a part of an attachment; the last one may be shorter.
@@ -365,21 +365,19 @@ impl CaseAccess {
         tx: &mut Tx,
         records: &[&str],
     ) -> Result<BTreeMap<String, Vec<Blob>>> {
-        let mut out: BTreeMap<String, Vec<Blob>> = BTreeMap::new();
-        if records.is_empty() {
-            return Ok(out);
-        }
-        let list = placeholders(3, records.len());
-        let sql = format!(
-            "SELECT {COLUMNS}, record_id FROM blobs WHERE municipality_id = $1 AND case_id = $2 AND record_id IN ({list}) ORDER BY created_at, id"
+        let select = format!(
+            "SELECT {COLUMNS}, record_id FROM blobs WHERE municipality_id = $1 AND record_id IN"
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql))
-            .bind(self.municipality().as_str())
-            .bind(self.id().as_str());
-        for id in records {
-            query = query.bind((*id).to_owned());
-        }
-        for row in &query.fetch_all(tx.conn()).await? {
+        let rows = rows_for(
+            tx,
+            self.municipality(),
+            records,
+            &select,
+            "ORDER BY created_at, id",
+        )
+        .await?;
+        let mut out: BTreeMap<String, Vec<Blob>> = BTreeMap::new();
+        for row in &rows {
             let record: String = row.try_get("record_id")?;
             let blob = read(tx, self, row).await?;
             out.entry(record).or_default().push(blob);

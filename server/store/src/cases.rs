@@ -1397,6 +1397,12 @@ impl CaseAccess {
         self.caller.viewer.agency == self.facts.owner
     }
 
+    /// Whether the caller's agency answers for the case: the one in charge, or the department.
+    #[must_use]
+    pub fn answers_for_it(&self) -> bool {
+        disclosure::answers_for_case(&self.caller.viewer, &self.facts)
+    }
+
     pub(crate) fn municipality(&self) -> &MunicipalityId {
         &self.facts.municipality
     }
@@ -1521,7 +1527,7 @@ impl CaseAccess {
 
     fn people_with(&self, names: &Names) -> Vec<CasePerson> {
         let viewer = &self.caller.viewer;
-        let knows_consent = self.is_owner() || viewer.agency_class == AgencyClass::Department;
+        let knows_consent = self.answers_for_it();
         let mut out = Vec::new();
         for person in &self.facts.persons {
             let level = disclosure::person_level(viewer, &self.facts, &person.person);
@@ -2042,4 +2048,26 @@ impl CaseAccess {
         };
         audit::list(tx, self.municipality(), &filter, limit).await
     }
+}
+
+/// 事案番号 of cases.
+///
+/// # Errors
+/// Database away.
+pub(crate) async fn numbers(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    cases: &[CaseId],
+) -> Result<BTreeMap<CaseId, String>> {
+    let rows = rows_for(
+        tx,
+        municipality,
+        cases,
+        "SELECT id, case_no FROM cases WHERE municipality_id = $1 AND id IN",
+        "",
+    )
+    .await?;
+    rows.iter()
+        .map(|row| Ok((CaseId(row.try_get("id")?), row.try_get("case_no")?)))
+        .collect()
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use domain::agency::AgencyClass;
 use domain::consent::{Consent, ConsentStatus};
 use domain::disclosure::{
     self, Confirmation, ConfirmationError, ConfirmationRequired, Disclosure, Level, ProposedRight,
@@ -182,7 +181,7 @@ pub(crate) struct Covered {
 impl CaseAccess {
     /// Whether the caller may know the consents: coordinator in charge and department.
     pub(crate) fn knows_consents(&self) -> bool {
-        self.is_owner() || self.caller.viewer.agency_class == AgencyClass::Department
+        self.answers_for_it()
     }
 
     /// All registrations, the newest first; of persons whom the caller sees by name.

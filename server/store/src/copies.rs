@@ -1,5 +1,6 @@
 //! Many cases after the pattern of a few, to see how large a municipality may grow. A pattern is a case
-//! that came about in the ordinary way; a copy has its rows in every table, with other identifiers,
+//! that came about in the ordinary way; a copy has its rows in [`TABLES`] (what was asked, decided,
+//! attached or drafted is not multiplied), with other identifiers,
 //! names and days, sealed under keys of its own. Nothing of a copy leads to its pattern.
 //!
 //! Live documents are binary: in them a word may only be replaced by one of the same length, so all

@@ -264,19 +264,16 @@ pub async fn sweep(db: &Database) -> Result<usize> {
     let now = db.clock().now();
     let mut tx = db.write().await?;
     let rows = sqlx::query(
-        "SELECT * FROM imports WHERE state NOT IN ('done', 'failed') AND updated_at < $1 ORDER BY id",
+        "SELECT * FROM imports WHERE state IN ('checking', 'ready', 'applying') AND updated_at < $1 ORDER BY id",
     )
     .bind(instant_text(now - KEPT))
     .fetch_all(tx.conn())
     .await?;
+    // What is being indexed is written already.
     for row in &rows {
-        let import = from_row(row)?;
-        // What is written already is only indexed still.
-        if import.state != ImportState::Indexing {
-            import
-                .end(&mut tx, ImportState::Failed, Some("expired"))
-                .await?;
-        }
+        from_row(row)?
+            .end(&mut tx, ImportState::Failed, Some("expired"))
+            .await?;
     }
     let ended = rows.len();
     sqlx::query("DELETE FROM imports WHERE state IN ('done', 'failed') AND updated_at < $1")

@@ -23,7 +23,7 @@ use crate::access::Caller;
 use crate::cases::{self, CaseRole};
 use crate::consents;
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders, rows_for};
+use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError};
 use crate::outbox;
 use crate::persons::{self, Fact, Person};
@@ -213,21 +213,22 @@ pub(crate) async fn into(
         ids.iter().map(|id| (id.clone(), id.clone())).collect();
     // As deep as merges were made of merged persons; each stands below one other only.
     while !layer.is_empty() {
+        let ids: Vec<&PersonId> = layer.iter().map(|(id, _)| id).collect();
+        let rows = rows_for(
+            tx,
+            municipality,
+            &ids,
+            "SELECT id, merged_into FROM persons WHERE municipality_id = $1 AND merged_into IN",
+            "ORDER BY id",
+        )
+        .await?;
+        let roots: BTreeMap<&PersonId, &PersonId> =
+            layer.iter().map(|(id, root)| (id, root)).collect();
         let mut next = Vec::new();
-        for chunk in layer.chunks(200) {
-            let sql = format!(
-                "SELECT id, merged_into FROM persons WHERE municipality_id = $1 AND merged_into IN ({}) ORDER BY id",
-                placeholders(2, chunk.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-            for (id, _) in chunk {
-                query = query.bind(id.as_str());
-            }
-            for row in query.fetch_all(tx.conn()).await? {
-                let below = PersonId(row.try_get("merged_into")?);
-                if let Some((_, root)) = chunk.iter().find(|(id, _)| *id == below) {
-                    next.push((PersonId(row.try_get("id")?), root.clone()));
-                }
+        for row in &rows {
+            let below = PersonId(row.try_get("merged_into")?);
+            if let Some(root) = roots.get(&below) {
+                next.push((PersonId(row.try_get("id")?), (*root).clone()));
             }
         }
         out.extend(next.iter().cloned());
@@ -250,25 +251,28 @@ impl Tx {
         let mut layer: Vec<(PersonId, PersonId)> =
             ids.iter().map(|id| (id.clone(), id.clone())).collect();
         while !layer.is_empty() {
-            let mut next = Vec::new();
-            for chunk in layer.chunks(200) {
-                let sql = format!(
-                    "SELECT id, merged_into FROM persons WHERE municipality_id = $1 AND merged_into IS NOT NULL AND id IN ({})",
-                    placeholders(2, chunk.len())
+            let present: BTreeSet<&PersonId> = layer.iter().map(|(_, now)| now).collect();
+            let present: Vec<&PersonId> = present.into_iter().collect();
+            let rows = rows_for(
+                self,
+                municipality,
+                &present,
+                "SELECT id, merged_into FROM persons WHERE municipality_id = $1 AND merged_into IS NOT NULL AND id IN",
+                "",
+            )
+            .await?;
+            let mut kept = BTreeMap::new();
+            for row in &rows {
+                kept.insert(
+                    PersonId(row.try_get("id")?),
+                    PersonId(row.try_get("merged_into")?),
                 );
-                let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-                for (_, now) in chunk {
-                    query = query.bind(now.as_str());
-                }
-                for row in query.fetch_all(self.conn()).await? {
-                    let id = PersonId(row.try_get("id")?);
-                    let kept = PersonId(row.try_get("merged_into")?);
-                    for (asked, _) in chunk.iter().filter(|(_, now)| *now == id) {
-                        out.insert(asked.clone(), kept.clone());
-                        next.push((asked.clone(), kept.clone()));
-                    }
-                }
             }
+            let next: Vec<(PersonId, PersonId)> = layer
+                .iter()
+                .filter_map(|(asked, now)| Some((asked.clone(), kept.get(now)?.clone())))
+                .collect();
+            out.extend(next.iter().cloned());
             layer = next;
         }
         Ok(out)
@@ -354,12 +358,9 @@ impl Tx {
             .bind(key)
             .fetch_all(self.conn())
             .await?;
-            let mut known = Vec::new();
-            for id in ids {
-                if let Some(access) = self.person_for(caller, &PersonId(id)).await? {
-                    known.extend(access.person(self).await?);
-                }
-            }
+            let ids: Vec<PersonId> = ids.into_iter().map(PersonId).collect();
+            let shown = self.persons_shown(caller, &ids).await?;
+            let known: Vec<&Person> = ids.iter().filter_map(|id| shown.get(id)).collect();
             for (at, one) in known.iter().enumerate() {
                 for other in &known[at + 1..] {
                     let likeness = one.identity().compare(&other.identity());
@@ -368,8 +369,8 @@ impl Tx {
                         && seen.insert((one.id.clone(), other.id.clone()))
                     {
                         out.push(Pair {
-                            one: one.clone(),
-                            other: other.clone(),
+                            one: (*one).clone(),
+                            other: (*other).clone(),
                             reasons: likeness.reasons.iter().map(|why| why.code()).collect(),
                         });
                     }
@@ -765,21 +766,7 @@ impl MergeAccess {
             .cloned()
             .collect();
         let facts = cases::facts(tx, &municipality, &all).await?;
-        let mut numbers = BTreeMap::new();
-        for row in rows_for(
-            tx,
-            &municipality,
-            &all,
-            "SELECT id, case_no FROM cases WHERE municipality_id = $1 AND id IN",
-            "",
-        )
-        .await?
-        {
-            numbers.insert(
-                CaseId(row.try_get("id")?),
-                row.try_get::<String, _>("case_no")?,
-            );
-        }
+        let numbers = cases::numbers(tx, &municipality, &all).await?;
         let may = self.caller.may(Capability::ReadCases);
         let known = |case: &CaseId, person: &PersonId| {
             facts.get(case).filter(|facts| {
@@ -794,10 +781,7 @@ impl MergeAccess {
                 .filter_map(|case| Some((case.clone(), numbers.get(case)?.clone())))
                 .collect::<Vec<_>>()
         };
-        let answers = |facts: &disclosure::CaseFacts| {
-            facts.owner == viewer.agency
-                || viewer.agency_class == domain::agency::AgencyClass::Department
-        };
+        let answers = |facts: &disclosure::CaseFacts| disclosure::answers_for_case(viewer, facts);
         let mut shared = Vec::new();
         for (case, place) in &kept_places {
             let (Some(other), Some(facts), Some(case_no)) = (

@@ -562,6 +562,24 @@ pub(crate) fn withhold_address(person: &mut Person) {
     person.address_withheld = true;
 }
 
+/// Takes out of a person what the caller does not see.
+pub(crate) fn withhold(person: &mut Person, caller: &Caller, sight: Sight) {
+    if !sight.register {
+        withhold_register(person);
+    } else if !sight.address {
+        withhold_address(person);
+    }
+    if !caller.may(Capability::EditPersons) {
+        person.address_allow.clear();
+        if !caller.may(Capability::ReadPersons) {
+            // An agency learns the flags, not what they rest on.
+            for flag in &mut person.flags {
+                flag.basis = None;
+            }
+        }
+    }
+}
+
 /// Leaves the name and its kana.
 pub(crate) fn withhold_register(person: &mut Person) {
     withhold_address(person);
@@ -1097,20 +1115,7 @@ impl PersonAccess {
         let Some(mut person) = found.remove(&self.person) else {
             return Ok(None);
         };
-        if !self.sight.register {
-            withhold_register(&mut person);
-        } else if !self.sight.address {
-            withhold_address(&mut person);
-        }
-        if !self.edit {
-            person.address_allow.clear();
-            if !self.caller.may(Capability::ReadPersons) {
-                // An agency learns the flags, not what they rest on.
-                for flag in &mut person.flags {
-                    flag.basis = None;
-                }
-            }
-        }
+        withhold(&mut person, &self.caller, self.sight);
         Ok(Some(person))
     }
 

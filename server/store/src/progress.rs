@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::blobs::Blob;
 use crate::cases::{CaseAccess, Named};
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders};
+use crate::database::{Tx, placeholders, rows_for};
 use crate::error::{Result, StoreError};
 use crate::memberships::date;
 use crate::{accounts, agencies};
@@ -241,25 +241,6 @@ const CONTENTS: &str =
     "SELECT id, content_sealed FROM progress_records WHERE municipality_id = $1 AND id IN";
 const AMENDMENTS: &str = "SELECT id, record_id, agency_id, account_id, recorded_at, content_sealed FROM progress_amendments \
      WHERE municipality_id = $1 AND record_id IN";
-
-/// The rows of these entries, in the order in which they were recorded.
-async fn rows_of(
-    tx: &mut Tx,
-    municipality: &MunicipalityId,
-    select: &'static str,
-    ids: &[&str],
-) -> Result<Vec<sqlx::any::AnyRow>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let list = placeholders(2, ids.len());
-    let sql = format!("{select} ({list}) ORDER BY recorded_at, id");
-    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(municipality.as_str());
-    for id in ids {
-        query = query.bind((*id).to_owned());
-    }
-    Ok(query.fetch_all(tx.conn()).await?)
-}
 
 /// 機微メモ: never leaves the writing agency.
 pub(crate) const PRIVATE: &str = "private_note";
@@ -784,7 +765,15 @@ impl CaseAccess {
             .map(|head| head.id.as_str())
             .collect();
         let mut contents = BTreeMap::new();
-        for row in rows_of(tx, &municipality, CONTENTS, &read).await? {
+        for row in rows_for(
+            tx,
+            &municipality,
+            &read,
+            CONTENTS,
+            "ORDER BY recorded_at, id",
+        )
+        .await?
+        {
             let id: String = row.try_get("id")?;
             let sealed: Vec<u8> = row.try_get("content_sealed")?;
             let content: serde_json::Map<String, serde_json::Value> = tx
@@ -793,7 +782,15 @@ impl CaseAccess {
             contents.insert(id, content);
         }
         let mut amendments: BTreeMap<String, Vec<Amendment>> = BTreeMap::new();
-        for row in rows_of(tx, &municipality, AMENDMENTS, &read).await? {
+        for row in rows_for(
+            tx,
+            &municipality,
+            &read,
+            AMENDMENTS,
+            "ORDER BY recorded_at, id",
+        )
+        .await?
+        {
             let id: String = row.try_get("id")?;
             let sealed: Vec<u8> = row.try_get("content_sealed")?;
             let mut content: serde_json::Map<String, serde_json::Value> = tx
@@ -1000,7 +997,7 @@ impl CaseAccess {
             for amendment in &mut amendments {
                 amendment
                     .content
-                    .retain(|field, _| MASKED_TEXTS.contains(&field.as_str()) || field == "reason");
+                    .retain(|field, _| MASKED_TEXTS.contains(&field.as_str()));
             }
             record.level = Level::Masked;
             record.persons = None;

@@ -14,10 +14,7 @@ use crate::crypto::blind_index;
 use crate::data_keys::Purpose;
 use crate::database::{Tx, placeholders};
 use crate::error::{Result, StoreError};
-use crate::persons::{
-    self, Fact, Person, PersonPatch, check_facts, like_kind, load, withhold_address,
-    withhold_register,
-};
+use crate::persons::{self, Fact, Person, PersonPatch, check_facts, like_kind, load};
 
 /// Persons per entry that are opened to be compared.
 const COMPARED: usize = 5;
@@ -49,14 +46,7 @@ impl Tx {
             let Some((sight, _)) = seen.get(id) else {
                 continue;
             };
-            if !sight.register {
-                withhold_register(person);
-            } else if !sight.address {
-                withhold_address(person);
-            }
-            if !caller.may(Capability::EditPersons) {
-                person.address_allow.clear();
-            }
+            persons::withhold(person, caller, *sight);
         }
         Ok(out)
     }

@@ -22,10 +22,10 @@ use sqlx::any::AnyRow;
 use crate::access::Caller;
 use crate::audit::{self, Event};
 use crate::cases::{self, CaseAccess, Named};
-use crate::consents::Sharing;
+use crate::consents::{Sharing, list};
 use crate::course::{self, StepNote};
 use crate::data_keys::Purpose;
-use crate::database::{Tx, rows_for};
+use crate::database::Tx;
 use crate::error::{Result, StoreError, taken};
 use crate::memberships::{self, optional_date};
 use crate::{accounts, agencies, outbox};
@@ -225,10 +225,6 @@ fn words(text: &str, what: &'static str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn list<T: Serialize>(values: &[T]) -> Result<String> {
-    serde_json::to_string(values).map_err(|_| StoreError::Invalid("list"))
-}
-
 /// Names, as far as the viewer may know of them.
 struct Around<'a> {
     viewer: &'a Viewer,
@@ -264,7 +260,7 @@ async fn views(tx: &mut Tx, caller: &Caller, stored: Vec<Stored>) -> Result<Vec<
     cases.sort();
     cases.dedup();
     let facts = cases::facts(tx, &municipality, &cases).await?;
-    let numbers = numbers(tx, &municipality, &cases).await?;
+    let numbers = cases::numbers(tx, &municipality, &cases).await?;
     let known = agencies::by_id(tx, &municipality).await?;
     let mut people: Vec<AccountId> = Vec::new();
     for one in &stored {
@@ -379,24 +375,6 @@ async fn views(tx: &mut Tx, caller: &Caller, stored: Vec<Stored>) -> Result<Vec<
         });
     }
     Ok(out)
-}
-
-async fn numbers(
-    tx: &mut Tx,
-    municipality: &MunicipalityId,
-    cases: &[CaseId],
-) -> Result<BTreeMap<CaseId, String>> {
-    let rows = rows_for(
-        tx,
-        municipality,
-        cases,
-        "SELECT id, case_no FROM cases WHERE municipality_id = $1 AND id IN",
-        "",
-    )
-    .await?;
-    rows.iter()
-        .map(|row| Ok((CaseId(row.try_get("id")?), row.try_get("case_no")?)))
-        .collect()
 }
 
 /// The requests that the caller's side received or sent, the newest first.

@@ -6669,7 +6669,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description consent_confirmation_required, request_open, or requirements_missing with the list `missing` */
+            /** @description consent_confirmation_required, request_open, not_in_meeting, or requirements_missing with the list `missing` */
             409: {
                 headers: {
                     [name: string]: unknown;

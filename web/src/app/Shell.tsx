@@ -8,7 +8,7 @@ import { labelOf, ROLES_SHORT } from '../i18n/glossary';
 import { Avatar, Icon, Menu, useCurrentInSight, type MenuEntry } from '../ui';
 import { DemoRibbon } from './DemoRibbon';
 import { NewVersionNotice, OfflineBanner } from './notices';
-import { useSingleKeys } from './keys';
+import { isTyping, useSingleKeys } from './keys';
 import { NAV } from './routes';
 import { useSession } from './session';
 import { SessionExpiry } from './SessionExpiry';
@@ -91,13 +91,7 @@ export function SearchBox() {
     const focus = (event: KeyboardEvent) => {
       if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || event.isComposing)
         return;
-      const target = event.target as HTMLElement | null;
-      if (
-        target?.closest(
-          'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="alertdialog"]',
-        )
-      )
-        return;
+      if (isTyping(event.target)) return;
       event.preventDefault();
       input.current?.focus();
     };

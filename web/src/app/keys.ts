@@ -40,3 +40,13 @@ function subscribe(listener: () => void): () => void {
 export function useSingleKeys(): [on: boolean, set: (on: boolean) => void] {
   return [useSyncExternalStore(subscribe, read), write];
 }
+
+/** Whether a key was pressed where it would be typed, or where a dialog is open. */
+export function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof Element &&
+    target.closest(
+      'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="alertdialog"], [role="menu"]',
+    ) !== null
+  );
+}

@@ -88,12 +88,7 @@ fn day(text: &str) -> Option<Date> {
 /// The values of a row as they would be stored.
 fn values(row: &Row) -> Map<String, Value> {
     let mut out = Map::new();
-    let filled = |value: &&Value| match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(codes) => !codes.is_empty(),
-        _ => true,
-    };
+    let filled = |value: &&Value| !domain::form::is_empty(Some(value));
     for field in CONTENT.iter().chain(["minutes"].iter()) {
         if let Some(value) = row.values.get(*field).filter(filled) {
             out.insert((*field).to_owned(), value.clone());

@@ -66,6 +66,10 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'audit.terms': '検索語の閲覧',
   'case.list': '事案の一覧',
   'case.search': '事案の検索',
+  search: '検索',
+  'search.save': '検索条件の保存',
+  'search.forget': '検索の履歴・保存した条件の削除',
+  'search.suggest': '検索の候補の表示',
   'case.create': '事案の受付',
   'case.view': '事案の閲覧',
   'case.follow': '事案の画面を開いた',
@@ -151,6 +155,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'import.apply': '取込の実行',
   'import.failed': '取込の中止',
   'import.discard': '取込をやめた',
+  'import.view': '取込の内容の表示',
   'mapping.save': '名前の対応の登録',
   'mapping.remove': '名前の対応の削除',
   'export.create': 'ファイルの書き出し',
@@ -162,6 +167,12 @@ const ACTIONS: Readonly<Record<string, string>> = {
 
 /** What an entry of the log is about. */
 const OBJECTS: Readonly<Record<string, string>> = {
+  attachment: '添付',
+  search: '検索',
+  saved_search: '保存した検索条件',
+  forms: '様式',
+  progress_draft: '支援経過の下書き',
+  progress_template: '支援経過のひな形',
   account: '利用者',
   agency: '機関',
   membership: '所属',

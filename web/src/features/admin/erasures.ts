@@ -15,6 +15,7 @@ const COUNTED: readonly (readonly [string, string])[] = [
   ['attachments', '添付'],
   ['requests', '依頼のことば'],
   ['steps', '段階の理由'],
+  ['imports', '中止した取込'],
   ['consents', '同意'],
   ['vectors', '類似事案の索引'],
   ['derived', 'マスク済みの文と検出結果'],

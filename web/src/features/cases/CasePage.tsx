@@ -1,7 +1,7 @@
 import { useEffect, type ReactNode } from 'react';
 import { useLocation } from 'wouter';
 import { ApiError } from '../../api/client';
-import { useSingleKeys } from '../../app/keys';
+import { isTyping, useSingleKeys } from '../../app/keys';
 import type { PageProps } from '../../app/routes';
 import { useSession } from '../../app/session';
 import { Empty, Icon, LinkButton, NavTabs, Tag, type IconName } from '../../ui';
@@ -18,7 +18,7 @@ import { isHistoryView } from '../history';
 import { OverviewTab } from './OverviewTab';
 import { ConsentChip, FlagChip, MaskedWords, QueryState, StageSteps, UrgencyChip } from './parts';
 import { ProgressTab } from './ProgressTab';
-import { askToWrite, isTyping } from './progress/shortcut';
+import { askToWrite } from './progress/shortcut';
 import { Rail, SeenFold } from './SeenBy';
 import { historyOf, NotDisclosed, SectionSheets, SheetHistory } from './sheets';
 import { SharingTab } from './sharing/SharingTab';

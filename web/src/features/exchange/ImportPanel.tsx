@@ -9,6 +9,7 @@ import { Button, Card, Checkbox, Notice, Progress, RadioGroup, Select, Table } f
 import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { countsText, isWorking, stateText, type ImportAnswer } from './api';
+import { useMappings } from './tables';
 
 /** Sends a file, and the imports that were made before. */
 export function ImportPanel() {
@@ -21,10 +22,7 @@ export function ImportPanel() {
   const [over, setOver] = useState(false);
   const [sending, setSending] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
-  const mappings = useQuery({
-    queryKey: ['exchange-mappings'],
-    queryFn: ({ signal }) => api.get<Schema<'MappingList'>>('exchange-mappings', undefined, signal),
-  });
+  const mappings = useMappings();
   const query = useQuery({
     queryKey: ['imports'],
     queryFn: ({ signal }) => api.get<Schema<'ImportList'>>('imports', undefined, signal),

@@ -1,11 +1,10 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
-import type { Schema } from '../../api/types';
 import { problemText } from '../../i18n/problems';
 import { Button, Card, Notice, Select, TextInput, useToast } from '../../ui';
 import { withColumn, withOption, type ImportAnswer, type Mapping } from './api';
-import { useTables } from './tables';
+import { useMappings, useTables } from './tables';
 
 /** Headers and options that are none of ours, each with a choice of what it is. */
 export function MappingCard({
@@ -18,10 +17,7 @@ export function MappingCard({
   const client = useQueryClient();
   const toast = useToast();
   const tables = useTables();
-  const kept = useQuery({
-    queryKey: ['exchange-mappings'],
-    queryFn: ({ signal }) => api.get<Schema<'MappingList'>>('exchange-mappings', undefined, signal),
-  });
+  const kept = useMappings();
   const [mapping, setMapping] = useState<Mapping>(entry.mapping as unknown as Mapping);
   const [name, setName] = useState('');
   const [busy, setBusy] = useState(false);

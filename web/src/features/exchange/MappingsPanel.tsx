@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
@@ -7,17 +7,14 @@ import { Button, Card, ConfirmDialog, Empty, Table, useToast } from '../../ui';
 import { warekiTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import type { Mapping } from './api';
-import { useTables } from './tables';
+import { useMappings, useTables } from './tables';
 
 /** The names of other systems that are kept for everybody who imports. */
 export function MappingsPanel() {
   const client = useQueryClient();
   const toast = useToast();
   const tables = useTables();
-  const query = useQuery({
-    queryKey: ['exchange-mappings'],
-    queryFn: ({ signal }) => api.get<Schema<'MappingList'>>('exchange-mappings', undefined, signal),
-  });
+  const query = useMappings();
   const [asked, setAsked] = useState<Schema<'MappingAnswer'> | null>(null);
   const items = query.data?.items ?? [];
   const remove = async (id: string): Promise<void> => {

@@ -2,6 +2,14 @@ import { useQuery } from '@tanstack/react-query';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
 
+/** The names of other systems that are kept for everybody who imports. */
+export function useMappings() {
+  return useQuery({
+    queryKey: ['exchange-mappings'],
+    queryFn: ({ signal }) => api.get<Schema<'MappingList'>>('exchange-mappings', undefined, signal),
+  });
+}
+
 /** The standard files and their columns; the same for everybody. */
 export function useTables() {
   return useQuery({

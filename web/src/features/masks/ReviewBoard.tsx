@@ -4,7 +4,7 @@ import { Link, useLocation } from 'wouter';
 import type * as Y from 'yjs';
 import { api } from '../../api/client';
 import type { DocumentInfo } from '../../api/types';
-import { useSingleKeys } from '../../app/keys';
+import { isTyping, useSingleKeys } from '../../app/keys';
 import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
@@ -302,11 +302,7 @@ export function ReviewBoard({
       if (event.key === 'Tab') tabbed.current = true;
       if (dialogOpen) return;
       const target = event.target instanceof HTMLElement ? event.target : null;
-      const inField = Boolean(
-        target?.closest(
-          'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="alertdialog"], [role="menu"]',
-        ),
-      );
+      const inField = isTyping(event.target);
       const scrolls = tabbed.current && target?.matches('.masks__scroll') === true;
       const command = commandFor(event, { enabled: keysOn, inField, scrolls });
       if (!command) return;

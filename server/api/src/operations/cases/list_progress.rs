@@ -226,7 +226,7 @@ async fn page(
         return Err(ApiError::invalid_field("words", "too_long"));
     }
     let compared = words.map(wanted);
-    let (mut tx, access) = open(state, call, id, Mode::Read).await?;
+    let (mut tx, mut access) = open(state, call, id, Mode::Read).await?;
     let material = match &compared {
         Some(Some(_)) => access.masked_progress(&mut tx).await?,
         _ => None,
@@ -236,14 +236,14 @@ async fn page(
         drop(tx);
         let masked = masked::mask(state, material).await?;
         tx = state.db().read().await?;
+        access = tx
+            .case_for(&call.caller, id)
+            .await?
+            .ok_or_else(ApiError::not_found)?;
         masked
     } else {
         HashMap::new()
     };
-    let access = tx
-        .case_for(&call.caller, access.id())
-        .await?
-        .ok_or_else(ApiError::not_found)?;
     let query = ProgressQuery {
         from: search.from,
         to: search.to,

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use domain::{
     disclosure::Level,
     id::{AgencyId, DocumentId, ProgressRecordId},
-    section::DocumentKind,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -158,13 +157,8 @@ impl Entries {
             })
         };
         let plans = if names("plan_items") {
-            let sheets = access.documents(tx).await?;
-            sheets
-                .into_iter()
-                .filter(|sheet| sheet.info().kind == DocumentKind::Plan)
-                .filter(|sheet| sheet.level() >= Level::Read)
-                .map(|sheet| sheet.info().id.clone())
-                .collect()
+            let readable = plan_items::readable(tx, access).await?;
+            readable.into_iter().map(|(id, _)| id).collect()
         } else {
             Vec::new()
         };

@@ -96,9 +96,7 @@ impl CreateExport {
         if matches!((self.from, self.to), (Some(from), Some(to)) if to < from) {
             return Err(ApiError::invalid_field("to", "period"));
         }
-        let register = tables
-            .iter()
-            .any(|table| table.id == "person" || table.id == "household_member");
+        let register = tables.iter().any(|table| Plan::is_register(table));
         if register && !caller.may(Capability::ReadPersons) {
             return Err(ApiError::forbidden());
         }
@@ -385,7 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_names_files_that_there_are_and_a_period_that_can_be() {
+    fn a_request_has_real_days_and_no_unknown_words() {
         let read = |text: &str| serde_json::from_str::<CreateExport>(text);
         assert!(read(r#"{"tables": ["person"], "from": "昭和65年"}"#).is_err());
         assert!(read(r#"{"tables": ["person"], "password": "x"}"#).is_err());

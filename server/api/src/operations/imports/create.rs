@@ -1,6 +1,6 @@
 //! `POST /imports`: a file that is to be brought in. Nothing is written before it is applied.
 
-use ::exchange::{MAX_BYTES, MAX_ROWS, Mapping, ReadError, read_any, table};
+use ::exchange::{MAX_BYTES, MAX_ROWS, Mapping, ReadError, read_any};
 use axum::{
     Json,
     extract::{FromRequest, Multipart, Request, State, multipart::MultipartError},
@@ -19,6 +19,7 @@ use crate::{
     context::{CallContext, blocking},
     error::{ApiError, Query},
     importing::Choices,
+    operations::mappings::table_of,
     state::AppState,
 };
 
@@ -55,12 +56,7 @@ pub async fn create(
     if !imports::may_import(&call.caller) {
         return Err(ApiError::forbidden());
     }
-    let table = query
-        .table
-        .as_deref()
-        .and_then(table)
-        .filter(|table| table.import)
-        .ok_or_else(|| ApiError::invalid_field("table", "unknown"))?;
+    let table = table_of(query.table.as_deref().unwrap_or_default())?;
     let mut choices = Choices {
         clear: query.clear,
         ..Choices::default()

@@ -110,7 +110,7 @@ pub(crate) fn check(table: &Table, mapping: &Mapping) -> Result<(), ApiError> {
     }
 }
 
-fn table_of(id: &str) -> Result<&'static Table, ApiError> {
+pub(crate) fn table_of(id: &str) -> Result<&'static Table, ApiError> {
     table(id)
         .filter(|table| table.import)
         .ok_or_else(|| ApiError::invalid_field("table", "unknown"))

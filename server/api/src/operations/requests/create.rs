@@ -74,7 +74,7 @@ pub struct MadeRequest {
 /// another basis: otherwise 409 first.
 #[utoipa::path(post, path = "/cases/{id}/requests", tag = "requests", params(("id" = String, Path)), request_body = NewRequestInput,
     responses((status = 201, body = MadeRequest), (status = 403, description = "forbidden"), (status = 404, description = "not_found"),
-        (status = 409, description = "consent_confirmation_required, request_open, or requirements_missing with the list `missing`"),
+        (status = 409, description = "consent_confirmation_required, request_open, not_in_meeting, or requirements_missing with the list `missing`"),
         (status = 422, description = "invalid or personal_number")))]
 pub async fn create(
     State(state): State<AppState>,

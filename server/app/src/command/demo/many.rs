@@ -1,5 +1,5 @@
 //! `musubi demo --cases N`: many fictitious cases, to see how large a municipality may grow. Some are
-//! made like every other case, after the demo's own under other names and on other days, with ten
+//! made like every other case, after the demo's own under other names, with ten
 //! entries of 支援経過 each; they are scanned and embedded as far as the models are there. The others are
 //! copies of these ([`store::copies`]): other people, other days, entries with words of their own, and
 //! vectors with some noise.
@@ -442,7 +442,7 @@ fn varied(
 ) -> anyhow::Result<dataset::Case> {
     let mut case = source.clone();
     case.case_no = case_no;
-    // Texts say how they stand now: who was shut out is a matter of the one case.
+    // Who was shut out is a matter of the one case.
     case.exclusions.clear();
     let mut names = Names::default();
     let mut words: Vec<(String, String)> = Vec::new();

@@ -24,13 +24,3 @@ export function useAskedToWrite(caseId: string, focus: () => void): void {
     };
   }, [caseId, focus]);
 }
-
-/** Whether a key was pressed where it would be typed, or where a dialog is open. */
-export function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof Element &&
-    target.closest(
-      'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="alertdialog"], [role="menu"]',
-    ) !== null
-  );
-}
