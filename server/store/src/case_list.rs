@@ -107,6 +107,8 @@ struct Line {
     case_no: String,
     stage: Stage,
     owner_account: Option<AccountId>,
+    /// Whom the agencies in the case put in charge (割当).
+    charges: Vec<(AgencyId, AccountId)>,
     /// As compared ([`persons::normal`]); whether somebody may read it is asked when it was found.
     title: Option<String>,
     /// Of the case's own line, in milliseconds since 1970.
@@ -382,6 +384,7 @@ impl Lists {
             let number = self.known.get(id).copied();
             if let Some(line) = number.and_then(|n| self.lines.get_mut(n as usize)) {
                 (line.title, line.owner_account) = (None, None);
+                line.charges.clear();
                 line.case_no.clear();
             }
         }
@@ -483,6 +486,24 @@ async fn lines(tx: &mut Tx, municipality: &MunicipalityId, ids: &[CaseId]) -> Re
         "ORDER BY id",
     )
     .await?;
+    let mut charges: HashMap<CaseId, Vec<(AgencyId, AccountId)>> = HashMap::new();
+    let put = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT case_id, agency_id, account_id FROM case_members WHERE municipality_id = $1 AND account_id IS NOT NULL AND case_id IN",
+        "",
+    )
+    .await?;
+    for row in &put {
+        charges
+            .entry(CaseId(row.try_get("case_id")?))
+            .or_default()
+            .push((
+                AgencyId(row.try_get("agency_id")?),
+                AccountId(row.try_get("account_id")?),
+            ));
+    }
     let mut titles: Vec<Option<Vec<u8>>> = Vec::with_capacity(rows.len());
     let mut keys = Vec::new();
     for row in &rows {
@@ -506,6 +527,7 @@ async fn lines(tx: &mut Tx, municipality: &MunicipalityId, ids: &[CaseId]) -> Re
             None => None,
         };
         out.push(Line {
+            charges: charges.remove(&case).unwrap_or_default(),
             case,
             case_no: row.try_get::<String, _>("case_no")?.to_lowercase(),
             stage: Stage::from_code(&row.try_get::<String, _>("stage")?)
@@ -575,7 +597,11 @@ pub(crate) async fn part(
     let passes = |place: &Place| {
         lists.line(place.line).is_some_and(|line| {
             (filter.stages.is_empty() || filter.stages.contains(&line.stage))
-                && (!filter.mine || line.owner_account.as_ref() == Some(&viewer.account))
+                && (!filter.mine
+                    || line.owner_account.as_ref() == Some(&viewer.account)
+                    || line.charges.iter().any(|(agency, account)| {
+                        *agency == viewer.agency && *account == viewer.account
+                    }))
                 && number
                     .as_ref()
                     .is_none_or(|part| line.case_no.contains(part))

@@ -425,6 +425,8 @@ pub struct CaseMember {
     pub role: String,
     pub from: Date,
     pub to: Option<Date>,
+    /// Whom the agency put in charge of the case (割当), while it is in the case.
+    pub charge: Option<Named>,
 }
 
 /// Who else sees a section.
@@ -959,7 +961,13 @@ impl Tx {
         }
         if filter.mine {
             values.push(caller.viewer.account.0.clone());
-            sql.push_str(&format!(" AND c.owner_account_id = ${}", values.len()));
+            let account = values.len();
+            values.push(caller.viewer.agency.0.clone());
+            let agency = values.len();
+            sql.push_str(&format!(
+                " AND (c.owner_account_id = ${account} OR EXISTS (SELECT 1 FROM case_members o WHERE o.municipality_id = c.municipality_id \
+                 AND o.case_id = c.id AND o.agency_id = ${agency} AND o.account_id = ${account}))",
+            ));
         }
         if !filter.stages.is_empty() {
             sql.push_str(&format!(
@@ -1647,6 +1655,14 @@ impl CaseAccess {
             .bind(self.id().as_str())
             .fetch_all(tx.conn())
             .await?;
+        let mut charges = Vec::new();
+        for row in &rows {
+            charges.extend(
+                row.try_get::<Option<String>, _>("account_id")?
+                    .map(AccountId),
+            );
+        }
+        let names = crate::accounts::names(tx, self.municipality(), &charges).await?;
         let mut out = Vec::new();
         for row in &rows {
             let id = AgencyId(row.try_get("agency_id")?);
@@ -1656,6 +1672,10 @@ impl CaseAccess {
             }) else {
                 continue;
             };
+            let to = optional_date(row.try_get("valid_to")?)?;
+            let charge = row
+                .try_get::<Option<String>, _>("account_id")?
+                .filter(|_| to.is_none_or(|last| viewer.today <= last));
             out.push(CaseMember {
                 agency: Named {
                     id: id.0,
@@ -1664,7 +1684,11 @@ impl CaseAccess {
                 class: agency.class,
                 role: row.try_get("role")?,
                 from: date(&row.try_get::<String, _>("valid_from")?)?,
-                to: optional_date(row.try_get("valid_to")?)?,
+                to,
+                charge: charge.and_then(|id| {
+                    let name = names.get(&AccountId(id.clone()))?.clone();
+                    Some(Named { id, name })
+                }),
             });
         }
         Ok(out)

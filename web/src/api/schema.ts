@@ -2581,7 +2581,7 @@ export interface components {
              */
             limit?: number | null;
             /**
-             * @description Only cases whose owner is the caller.
+             * @description Only cases that the caller is in charge of: of all, or for the own agency (割当).
              * @default null
              */
             mine?: boolean | null;
@@ -3401,6 +3401,7 @@ export interface components {
             /** @description Today lies within the period. */
             active: boolean;
             agency: components["schemas"]["NamedAnswer"];
+            charge?: components["schemas"]["NamedAnswer"] | null;
             class: string;
             from: string;
             role: string;
@@ -5397,7 +5398,7 @@ export interface operations {
                 q: string | null;
                 /** @description Stage codes, separated by commas. */
                 stage: string | null;
-                /** @description Only cases whose owner is the caller. */
+                /** @description Only cases that the caller is in charge of: of all, or for the own agency (割当). */
                 mine: boolean | null;
                 cursor: string | null;
                 /** @description At most 200; 50 when missing. */

@@ -141,6 +141,7 @@ function Missing() {
   useTitle('ページが見つかりません');
   return (
     <Empty
+      page
       icon="search"
       title="ページが見つかりません"
       action={<LinkButton href="/">ホームへ</LinkButton>}
@@ -151,13 +152,18 @@ function Missing() {
 }
 
 function NotAllowed({ title }: { title: string }) {
+  const { session } = useSession();
+  useTitle(`${title}（開けません）`);
   return (
     <Empty
+      page
       icon="lock"
       title={`「${title}」を開く権限がありません`}
       action={<LinkButton href="/">ホームへ</LinkButton>}
     >
-      所属を切り替えると開ける場合があります。右上の氏名から切り替えてください。
+      {session.memberships.length > 1
+        ? '所属を切り替えると開ける場合があります。右上の氏名から切り替えてください。'
+        : 'お仕事に必要なときは、所属の管理者にご相談ください。'}
     </Empty>
   );
 }

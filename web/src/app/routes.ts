@@ -48,7 +48,14 @@ export const ROUTES: readonly RouteDefinition[] = [
     nav: 'search',
     needs: ['read_cases', 'read_persons'],
   },
-  { id: 'cases', path: '/cases', page: 'cases/CaseListPage', title: '事案', nav: 'cases' },
+  {
+    id: 'cases',
+    path: '/cases',
+    page: 'cases/CaseListPage',
+    title: '事案',
+    nav: 'cases',
+    needs: ['read_cases'],
+  },
   {
     id: 'case-new',
     path: '/cases/new',

@@ -104,22 +104,30 @@ export function Notice({
   );
 }
 
-/** An empty list says what to do next. */
+/** An empty list says what to do next. `page`: nothing else stands on the screen, the title is its heading. */
 export function Empty({
   icon = 'folder',
   title,
   children,
   action,
+  page = false,
 }: {
   icon?: IconName;
   title: string;
   children?: ReactNode;
   action?: ReactNode;
+  page?: boolean;
 }) {
   return (
     <div className="empty">
       <Icon name={icon} size="l" />
-      <p className="empty__title">{title}</p>
+      {page ? (
+        <h1 tabIndex={-1} className="empty__title">
+          {title}
+        </h1>
+      ) : (
+        <p className="empty__title">{title}</p>
+      )}
       {children && <div className="soft">{children}</div>}
       {action && <div className="empty__action">{action}</div>}
     </div>

@@ -2,11 +2,13 @@ import {
   useEffect,
   useId,
   useRef,
+  useState,
   type KeyboardEvent,
   type ReactNode,
   type RefObject,
 } from 'react';
 import { Link } from 'wouter';
+import { Icon } from './Icon';
 import './tabs.css';
 
 /** Scrolls a strip sideways (never the page) until its current item is in sight. */
@@ -21,24 +23,44 @@ export function useCurrentInSight(strip: RefObject<HTMLElement | null>, current:
   }, [strip, current]);
 }
 
-/** Tabs that are pages of their own: links, each with its address. */
+/**
+ * Tabs that are pages of their own: links, each with its address. `whole`: so many that they do not fit
+ * one line; they take several, on a phone once one asks for it.
+ */
 export function NavTabs({
   label,
   items,
+  whole = false,
 }: {
   label: string;
+  whole?: boolean;
   items: readonly { href: string; label: ReactNode; current: boolean; aside?: ReactNode }[];
 }) {
   const strip = useRef<HTMLElement>(null);
-  useCurrentInSight(strip, items.find((item) => item.current)?.href);
+  const [open, setOpen] = useState(false);
+  const current = items.find((item) => item.current)?.href;
+  useCurrentInSight(strip, open ? undefined : current);
+  const state = open ? 'tabs tabs--whole is-open' : 'tabs tabs--whole';
   return (
-    <nav aria-label={label} className="tabs" ref={strip}>
+    <nav aria-label={label} className={whole ? state : 'tabs'} ref={strip}>
+      {whole && (
+        <button
+          type="button"
+          className="tabs__more"
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
+          {open ? '閉じる' : `すべて（${items.length}）`}
+          <Icon name={open ? 'up' : 'down'} size="s" />
+        </button>
+      )}
       {items.map((item) => (
         <Link
           key={item.href}
           href={item.href}
           className="tabs__tab"
           aria-current={item.current ? 'page' : undefined}
+          onClick={() => setOpen(false)}
         >
           {item.label}
           {item.aside}

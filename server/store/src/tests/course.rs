@@ -408,8 +408,21 @@ on_both! {
         let own = NewRequest { to_account: Some(world.agency.viewer.account.clone()), ..assign };
         let id = asked(world, &world.agency, &created, &own).await;
         assert!(seen(world, &world.coordinator, &id).await.is_none());
+        let mine = crate::cases::CaseFilter { mine: true, limit: 10, ..Default::default() };
+        let mut tx = world.db.read().await.unwrap();
+        assert_eq!(tx.cases(&world.agency, &mine, None).await.unwrap().total, 0);
+        drop(tx);
         acted(world, &world.agency, &id, RequestAct::Accept).await.unwrap();
         assert_eq!(seen(world, &world.agency, &id).await.unwrap().state, RequestState::Completed);
+        // The case is one's own now, and everybody who may know of the agency sees who it is.
+        let mut tx = world.db.read().await.unwrap();
+        assert_eq!(tx.cases(&world.agency, &mine, None).await.unwrap().total, 1);
+        assert_eq!(tx.listed_one_by_one(&world.agency, &mine).await.unwrap().len(), 1);
+        for who in [&world.agency, &world.coordinator] {
+            let members = open(&mut tx, who, &created.case).await.members(&mut tx).await.unwrap();
+            let member = members.iter().find(|member| member.agency.id == to.0).unwrap();
+            assert_eq!(member.charge.as_ref().map(|named| named.id.as_str()), Some(world.agency.viewer.account.as_str()));
+        }
     }
 
     async fn whoever_is_not_in_charge_any_more_hands_nothing_on(world: &World) {

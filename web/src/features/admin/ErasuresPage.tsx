@@ -5,7 +5,7 @@ import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
 import { Button, ConfirmDialog, Empty, PageHead, Table, Tag, useToast } from '../../ui';
-import { warekiTime } from '../cases/dates';
+import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { AdminTabs } from './AdminTabs';
 import { AskErasure } from './AskErasure';
@@ -108,7 +108,7 @@ export default function ErasuresPage() {
                     <>
                       {item.requested_by}
                       <br />
-                      <span className="number">{warekiTime(item.requested_at)}</span>
+                      <span className="number">{dateTime(item.requested_at)}</span>
                     </>
                   ),
                 },
@@ -176,7 +176,7 @@ export default function ErasuresPage() {
                     <>
                       {item.requested_by}
                       <br />
-                      <span className="number">{warekiTime(item.requested_at)}</span>
+                      <span className="number">{dateTime(item.requested_at)}</span>
                     </>
                   ),
                 },
@@ -187,7 +187,7 @@ export default function ErasuresPage() {
                     <>
                       {item.decided_by ?? '—'}
                       <br />
-                      <span className="number">{warekiTime(item.decided_at)}</span>
+                      <span className="number">{dateTime(item.decided_at)}</span>
                     </>
                   ),
                 },
@@ -197,7 +197,7 @@ export default function ErasuresPage() {
                   cell: (item) =>
                     item.state === 'done' ? (
                       <>
-                        <span className="number">{warekiTime(item.done_at)}</span> 消去済み
+                        <span className="number">{dateTime(item.done_at)}</span> 消去済み
                         <br />
                         <span className="soft">{countsText(item.counts)}</span>
                       </>

@@ -21,7 +21,7 @@ import {
   useToast,
   type MenuEntry,
 } from '../../ui';
-import { warekiTime } from '../cases/dates';
+import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import { SheetView } from '../sheet';
 import { AdminTabs } from './AdminTabs';
@@ -279,7 +279,7 @@ function DraftNotice({
         </ul>
       )}
       <p className="soft">
-        最後の変更 {warekiTime(draft.at, session.municipality.zone)}　{draft.by}
+        最後の変更 {dateTime(draft.at, session.municipality.zone)}　{draft.by}
       </p>
     </Notice>
   );
@@ -570,7 +570,7 @@ function HistoryCard({ state }: { state: LocalForms }) {
           {
             key: 'at',
             head: '公開した日時',
-            cell: (made) => warekiTime(made.at, session.municipality.zone),
+            cell: (made) => dateTime(made.at, session.municipality.zone),
           },
           { key: 'by', head: '公開した人', cell: (made) => made.by },
           {

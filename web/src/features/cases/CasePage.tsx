@@ -70,6 +70,7 @@ export default function CasePage({ params }: PageProps) {
   if (gone || !query.data) {
     return gone ? (
       <Empty
+        page
         icon="lock"
         title="この事案は表示できません"
         action={<LinkButton href="/cases">事案の一覧へ</LinkButton>}
@@ -112,17 +113,24 @@ function CaseView({
   const tabs = TABS.filter((entry) => entry.shown(detail, can));
   const current = tabs.find((entry) => entry.id === tab) ?? tabs[0];
   const section = detail.sections.find((entry) => entry.section === current?.section);
+  // Whoever writes an entry is told beside it who will see it.
+  const writes = detail.permissions.includes('write_progress');
   const wide =
     current?.id === 'network' ||
     current?.id === 'flow' ||
     current?.id === 'requests' ||
     current?.id === 'transcripts' ||
     current?.id === 'sharing' ||
-    current?.id === 'similar';
+    current?.id === 'history' ||
+    current?.id === 'similar' ||
+    // These show the agencies themselves.
+    (current?.id === 'overview' && detail.level !== 'masked') ||
+    (current?.id === 'progress' && writes);
   return (
     <>
       <CaseHead detail={detail} small={current?.id !== 'overview'}>
         <NavTabs
+          whole
           label="事案の記録"
           items={tabs.map((entry) => {
             const level = detail.sections.find((other) => other.section === entry.section)?.level;
@@ -139,9 +147,11 @@ function CaseView({
       </CaseHead>
       <div className={wide ? 'case-body case-body--wide' : 'case-body'}>
         <div className="case-main">
-          {section && levelOf(section.level) !== 'none' && (
-            <SeenFold detail={detail} section={section} always={wide} />
-          )}
+          {section &&
+            levelOf(section.level) !== 'none' &&
+            !(section.section === 'progress' && writes) && (
+              <SeenFold detail={detail} section={section} always={wide} />
+            )}
           {!current || current.id !== tab ? (
             <Empty
               icon="search"

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api } from '../../api/client';
+import { api, ApiError } from '../../api/client';
 import { useSession } from '../../app/session';
 import { Card, Empty, LinkButton, Table } from '../../ui';
 import type { Schema } from '../../api/types';
@@ -52,6 +52,15 @@ export function AccessLog({ detail }: { detail: CaseDetail }) {
       api.get<Schema<'AuditPage'>>(`cases/${detail.id}/access-log`, { cursor, limit: 50 }, signal),
     placeholderData: keepPreviousData,
   });
+  // Who opened what is for those who answer for the case.
+  if (query.error instanceof ApiError && query.error.status === 403)
+    return (
+      <Card title="閲覧と変更の履歴" icon="clock">
+        <p className="soft">
+          だれがこの事案を開いたかは、担当する多機関協働事業者と市町村所管課だけが見られます。必要なときは主担当にお尋ねください。
+        </p>
+      </Card>
+    );
   return (
     <Card title="閲覧と変更の履歴" icon="clock" flush>
       {!query.data && (

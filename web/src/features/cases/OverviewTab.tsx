@@ -241,6 +241,11 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
             { key: 'name', head: '機関', header: true, cell: (member) => member.agency.name },
             { key: 'role', head: '役割', cell: (member) => CASE_ROLES[member.role] ?? member.role },
             {
+              key: 'charge',
+              head: '担当者',
+              cell: (member) => member.charge?.name ?? <span className="soft">—</span>,
+            },
+            {
               key: 'period',
               head: '期間',
               cell: (member) =>

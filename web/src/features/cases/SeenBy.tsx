@@ -22,10 +22,13 @@ export function Rail({
           <SeenList detail={detail} section={section} />
         </Card>
       ) : (
-        <Card title="関わる機関" icon="people">
+        <Card title="支援機関" icon="people">
           <ul className="seen-by">
             {detail.members.map((member) => (
-              <li key={member.agency.id}>{member.agency.name}</li>
+              <li key={member.agency.id}>
+                <span>{member.agency.name}</span>
+                {member.charge && <span className="soft">{member.charge.name}</span>}
+              </li>
             ))}
           </ul>
         </Card>

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { ageOn, ageText, ago, daysSince, monthDay, wareki } from './dates';
+import { ageOn, ageText, ago, dateTime, daysSince, monthDay, shortDay, wareki } from './dates';
 import { covers, flag, levelOf, stageLabel, stepStates, urgency, widens } from './vocabulary';
 
 describe('dates', () => {
   it('shows month, day and weekday, and the year only when it differs', () => {
     expect(monthDay('2026-11-20', '2026-11-24')).toBe('11/20（金）');
-    expect(monthDay('2025-11-20', '2026-11-24')).toBe('2025/11/20（木）');
+    expect(monthDay('2025-11-20', '2026-11-24')).toBe('令和7年11月20日（木）');
+    expect(shortDay('2025-11-20', '2026-11-24')).toBe('R7.11.20');
+    expect(shortDay('2026-11-20', '2026-11-24')).toBe('11/20（金）');
+    expect(dateTime('2025-11-19T20:05:00Z')).toBe('令和7年11月20日 05:05');
     expect(monthDay(null)).toBe('');
   });
 

@@ -19,14 +19,30 @@ function dayNumber(date: CivilDate): number {
   return Math.round(Date.UTC(date.year, date.month - 1, date.day) / 86_400_000);
 }
 
-/** 「11/20（金）」; with the year in front when it is not the present one. */
+/** 「11/20（金）」; 「令和7年11月20日（木）」 when the year is not the present one. */
 export function monthDay(iso: string | null | undefined, today?: string): string {
   const date = civil(iso);
   if (!date) return '';
   const weekday = WEEKDAYS[new Date(Date.UTC(date.year, date.month - 1, date.day)).getUTCDay()];
   const now = civil(today);
-  const year = now && now.year !== date.year ? `${date.year}/` : '';
-  return `${year}${date.month}/${date.day}（${weekday}）`;
+  return now && now.year !== date.year
+    ? `${wareki(iso)}（${weekday}）`
+    : `${date.month}/${date.day}（${weekday}）`;
+}
+
+/** The same where there is little room: 「R7.11.20」 when the year is not the present one. */
+export function shortDay(iso: string | null | undefined, today: string): string {
+  const date = civil(iso);
+  if (!date || civil(today)?.year === date.year) return monthDay(iso);
+  return new Intl.DateTimeFormat('ja-JP-u-ca-japanese', {
+    timeZone: 'UTC',
+    era: 'narrow',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+  })
+    .format(new Date(Date.UTC(date.year, date.month - 1, date.day)))
+    .replaceAll('/', '.');
 }
 
 /** Calendar date of an instant in the municipality's zone, as `YYYY-MM-DD`. */
@@ -39,21 +55,6 @@ export function localDate(instant: Date, zone = 'Asia/Tokyo'): string {
     day: '2-digit',
   }).format(instant);
   return parts;
-}
-
-/** 「11/20 14:05」 of a UTC instant in the municipality's zone. */
-export function dateTime(instant: string | null | undefined, zone = 'Asia/Tokyo'): string {
-  if (!instant) return '';
-  const at = new Date(instant);
-  if (Number.isNaN(at.getTime())) return '';
-  return new Intl.DateTimeFormat('ja-JP', {
-    timeZone: zone,
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-  }).format(at);
 }
 
 /** Whole days from `iso` to `today`; negative for the future; null when a date is missing. */
@@ -89,8 +90,8 @@ export function wareki(iso: string | null | undefined): string {
   }).format(new Date(Date.UTC(date.year, date.month - 1, date.day)));
 }
 
-/** 「令和8年11月20日 14:05」 of a UTC instant in the municipality's zone: for what is kept as evidence. */
-export function warekiTime(instant: string | null | undefined, zone = 'Asia/Tokyo'): string {
+/** 「令和8年11月20日 14:05」 of a UTC instant in the municipality's zone. */
+export function dateTime(instant: string | null | undefined, zone = 'Asia/Tokyo'): string {
   if (!instant) return '';
   const at = new Date(instant);
   if (Number.isNaN(at.getTime())) return '';

@@ -174,6 +174,15 @@ export function ClientNames({ clients }: { clients: readonly { display: string }
   ));
 }
 
+/** 「機関・氏名」 of whoever wrote it; of an agency that must not be known here the server tells neither. */
+export function writerWords(
+  agency: { name: string } | null | undefined,
+  person: { name: string } | null | undefined,
+  between = '・',
+): string {
+  return [agency?.name, person?.name].filter(Boolean).join(between) || '記録者の表示なし';
+}
+
 /** Name of a case in lists: its clients, with the link. */
 export function CaseLink({ item }: { item: CaseSummary }) {
   const masked = item.level === 'masked';

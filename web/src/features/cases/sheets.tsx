@@ -11,7 +11,8 @@ import { Button, Empty, LinkButton, Tag, useToast } from '../../ui';
 import { DocumentHistory, type HistoryView } from '../history';
 import { controlId, FinaliseButton, Finals, LiveSheet, PrintLink, useDocumentInfo } from '../sheet';
 import { caseKeys, personName, useAgencies, type CaseDetail, type SectionInfo } from './api';
-import { monthDay } from './dates';
+import { useCourse } from './course/api';
+import { localDate, monthDay } from './dates';
 import { QueryState } from './parts';
 import { covers, levelOf, REPEATED, SECTION_FORMS, sectionLabel } from './vocabulary';
 
@@ -37,6 +38,7 @@ export function useReferences(detail: CaseDetail) {
   return useMemo(() => {
     const users = new Map([[session.account.id, session.account.name]]);
     if (detail.owner?.id) users.set(detail.owner.id, detail.owner.name);
+    for (const { charge } of detail.members) if (charge) users.set(charge.id, charge.name);
     const orgs = new Map(detail.members.map((member) => [member.agency.id, member.agency.name]));
     orgs.set(detail.owner_agency.id, detail.owner_agency.name);
     // The municipality's department hosts meetings and decides, whether it is a member or not.
@@ -180,6 +182,8 @@ function SheetStrip({
   section: SectionInfo;
   current: string | undefined;
 }) {
+  const { session } = useSession();
+  const today = localDate(new Date(), session.municipality.zone);
   return (
     <nav className="sheet-strip no-print" aria-label={`${sectionLabel(section.section)}の一覧`}>
       <ol>
@@ -190,7 +194,7 @@ function SheetStrip({
               aria-current={sheet.document_id === current ? 'page' : undefined}
             >
               第{sheet.number}回
-              {sheet.dated_on && <span className="number">{monthDay(sheet.dated_on)}</span>}
+              {sheet.dated_on && <span className="number">{monthDay(sheet.dated_on, today)}</span>}
               <SheetState sheet={sheet} />
             </Link>
           </li>
@@ -289,6 +293,8 @@ function SheetTab({
   const history = historyOf(detail, section, documentId);
   const outside = useMemo(() => outsideOf(detail, sheet.number), [detail, sheet.number]);
   const info = useDocumentInfo(documentId).data;
+  const course = useCourse(detail.id);
+  const decision = course.data?.decisions.find((one) => one.plan_document_id === documentId);
   const mayEdit = section.level === 'edit' && can('edit_case');
   const state = info?.state;
   const was = useRef(state);
@@ -313,6 +319,7 @@ function SheetTab({
         seenBy={section.seen_by}
         references={references}
         outside={outside}
+        decision={decision}
         {...(history ? { history } : {})}
         aside={(connection, definition) => (
           <>

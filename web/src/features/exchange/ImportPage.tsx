@@ -18,6 +18,7 @@ import {
   isWorking,
   KIND_LABELS,
   KINDS,
+  nothingToTake,
   stateText,
   type ImportAnswer,
   type Kind,
@@ -64,11 +65,9 @@ export default function ImportPage({ params }: PageProps) {
   const refusal =
     unfit.length > 0
       ? '見出しを直して送り直すか、「ここにない名前」で列を選んでください。'
-      : writes === 0
-        ? '取り込む行がありません。'
-        : errors > 0 && !skip
-          ? '誤りを直して送り直すか、「除いて取り込む」に印を付けてください。'
-          : null;
+      : errors > 0 && !skip
+        ? '誤りを直して送り直すか、「除いて取り込む」に印を付けてください。'
+        : null;
 
   return (
     <>
@@ -168,33 +167,45 @@ export default function ImportPage({ params }: PageProps) {
             <Rows id={id} entry={entry} />
             <Card title="実行" icon="upload">
               <div className="stack">
-                {errors > 0 && (
-                  <Checkbox
-                    label={`誤りのある${errors.toLocaleString('ja-JP')}行を除いて取り込む`}
-                    checked={skip}
-                    onChange={setSkip}
-                  />
-                )}
-                <p className="soft">
-                  全部をまとめて書き込みます。途中で失敗したときは、1行も書き込みません。
-                  24時間実行しないと、ファイルを消します。
-                </p>
-                {problem && (
-                  <Notice tone="error" live title="進められませんでした">
-                    {problem}
+                {writes === 0 ? (
+                  <Notice tone="warning" title="取り込める行がありません">
+                    {unfit.length > 0
+                      ? '見出しを直して送り直すか、「ここにない名前」で列を選んでください。'
+                      : nothingToTake(entry.counts)}
                   </Notice>
+                ) : (
+                  <>
+                    {errors > 0 && (
+                      <Checkbox
+                        label={`誤りのある${errors.toLocaleString('ja-JP')}行を除いて取り込む`}
+                        checked={skip}
+                        onChange={setSkip}
+                      />
+                    )}
+                    <p className="soft">
+                      全部をまとめて書き込みます。途中で失敗したときは、1行も書き込みません。
+                      24時間実行しないと、ファイルを消します。
+                    </p>
+                    {problem && (
+                      <Notice tone="error" live title="進められませんでした">
+                        {problem}
+                      </Notice>
+                    )}
+                  </>
                 )}
                 <div className="row">
-                  <Button
-                    variant="primary"
-                    busy={busy}
-                    onClick={() => {
-                      setProblem(refusal);
-                      if (refusal === null) setAsking(true);
-                    }}
-                  >
-                    {`${writes.toLocaleString('ja-JP')}行を取り込む`}
-                  </Button>
+                  {writes > 0 && (
+                    <Button
+                      variant="primary"
+                      busy={busy}
+                      onClick={() => {
+                        setProblem(refusal);
+                        if (refusal === null) setAsking(true);
+                      }}
+                    >
+                      {`${writes.toLocaleString('ja-JP')}行を取り込む`}
+                    </Button>
+                  )}
                   <Button
                     variant="quiet"
                     icon="trash"

@@ -4,7 +4,7 @@ import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
 import { problemText } from '../../i18n/problems';
 import { Button, Card, ConfirmDialog, Empty, Table, useToast } from '../../ui';
-import { warekiTime } from '../cases/dates';
+import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
 import type { Mapping } from './api';
 import { useMappings, useTables } from './tables';
@@ -81,7 +81,7 @@ export function MappingsPanel() {
                 </ul>
               ),
             },
-            { key: 'at', head: '変えた日時', cell: (kept) => warekiTime(kept.updated_at) },
+            { key: 'at', head: '変えた日時', cell: (kept) => dateTime(kept.updated_at) },
             ...(query.data?.may_edit
               ? [
                   {

@@ -69,6 +69,18 @@ export function countsText(counts: Readonly<Record<string, number>>): string {
   return parts.length > 0 ? parts.join('・') : '行がありません';
 }
 
+/** Why none of the rows can be brought in, and what to do. */
+export function nothingToTake(counts: Readonly<Record<string, number>>): string {
+  const [errors, same] = [counts['error'] ?? 0, counts['same'] ?? 0];
+  if (errors > 0)
+    return same > 0
+      ? '誤りのある行と、登録してある内容と変わらない行だけです。誤りを直して、もう一度送ってください。'
+      : 'どの行にも誤りがあります。「行ごとの差分」で理由を確かめ、直してもう一度送ってください。';
+  return same > 0
+    ? 'どの行も、登録してある内容と同じです。取り込む必要はありません。'
+    : 'ファイルに見出しのほかの行がありません。中身を確かめて、もう一度送ってください。';
+}
+
 /** The kind that is shown first: errors, else what would change. */
 export function firstKind(counts: Readonly<Record<string, number>>): Kind {
   return KINDS.find((kind) => (counts[kind] ?? 0) > 0) ?? 'create';

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { countsText, failureText, firstKind, stateText, withColumn, withOption } from './api';
+import {
+  countsText,
+  failureText,
+  firstKind,
+  nothingToTake,
+  stateText,
+  withColumn,
+  withOption,
+} from './api';
 
 describe('取込・出力', () => {
   it('says how many rows become what', () => {
@@ -7,6 +15,13 @@ describe('取込・出力', () => {
     expect(countsText({})).toBe('行がありません');
     expect(firstKind({ same: 3, update: 1 })).toBe('update');
     expect(firstKind({ create: 2, error: 1 })).toBe('error');
+  });
+
+  it('says why there is nothing to bring in', () => {
+    expect(nothingToTake({})).toContain('行がありません');
+    expect(nothingToTake({ same: 2 })).toContain('登録してある内容と同じ');
+    expect(nothingToTake({ error: 2 })).toContain('どの行にも誤り');
+    expect(nothingToTake({ error: 1, same: 2 })).toContain('誤りのある行と');
   });
 
   it('says where an import stands, and that nothing was written', () => {

@@ -27,8 +27,8 @@ const SHOWN = 10;
 /** Lines per column of 気をつける担当事案, and of each card beside it: about the same height. */
 const ATTENTION = 6;
 const BESIDE = 3;
-/** Reminders on the home screen. */
-const REMINDED = 8;
+/** Reminders on the home screen before one asks for the others. */
+const REMINDED = 5;
 
 /** 「ホーム」: what is mine comes first. */
 export default function HomePage() {
@@ -71,16 +71,25 @@ function CaseHome({ today }: { today: string }) {
     queryKey: ['cases', 'home', 'mine'],
     queryFn: ({ signal }) => api.get<CasePage>('cases', { mine: true, limit: 50 }, signal),
   });
+  // Whoever is in charge of no case has nothing to be careful about either.
+  const idle = mine.data?.items.every((item) => isEnded(item.stage)) ?? false;
   return (
     <div className="home">
       <div className="home__top">
-        <Attention cases={mine.data?.items ?? []} today={today} loaded={mine.isSuccess} />
-        <HomeRequests today={today} />
-        {can('review_masks') && <Reviews />}
-        <Recent today={today} />
-        <Reminders today={today} />
+        <div className="home__column">
+          {!idle && (
+            <Attention cases={mine.data?.items ?? []} today={today} loaded={mine.isSuccess} />
+          )}
+          <Reminders today={today} />
+          {idle && <MyCases query={mine} today={today} />}
+        </div>
+        <div className="home__column">
+          <HomeRequests today={today} />
+          {can('review_masks') && <Reviews />}
+          <Recent today={today} />
+        </div>
       </div>
-      <MyCases query={mine} today={today} />
+      {!idle && <MyCases query={mine} today={today} />}
     </div>
   );
 }
@@ -228,6 +237,7 @@ function Reminders({ today }: { today: string }) {
     queryKey: ['cases', 'home', 'reminders'],
     queryFn: ({ signal }) => api.get<Schema<'ReminderList'>>('cases/reminders', undefined, signal),
   });
+  const [all, setAll] = useState(false);
   const items = query.data?.items ?? [];
   if (query.isSuccess && items.length === 0) return null;
   const overdue = items.filter((item) => item.due < today).length;
@@ -243,7 +253,7 @@ function Reminders({ today }: { today: string }) {
     >
       <QueryState query={query} what="見直しの予定" />
       <ul className="plain-list">
-        {items.slice(0, REMINDED).map((item) => (
+        {items.slice(0, all ? undefined : REMINDED).map((item) => (
           <li key={`${item.kind} ${item.person_id} ${item.flag ?? item.case_id}`}>
             <span>
               <Link
@@ -262,7 +272,17 @@ function Reminders({ today }: { today: string }) {
           </li>
         ))}
       </ul>
-      {items.length > REMINDED && <p className="soft">ほか {items.length - REMINDED}件</p>}
+      {items.length > REMINDED && (
+        <Button
+          size="s"
+          variant="text"
+          icon={all ? 'up' : 'down'}
+          aria-expanded={all}
+          onClick={() => setAll(!all)}
+        >
+          {all ? '少なく表示する' : `ほか${items.length - REMINDED}件を表示する`}
+        </Button>
+      )}
     </Card>
   );
 }
@@ -339,18 +359,20 @@ function MyCases({
       icon="folder"
       title={<>わたしの事案 {query.isSuccess && <Count value={cases.length} />}</>}
       aside={
-        <div className="segmented" role="group" aria-label="並び順">
-          {ORDERS.map((entry) => (
-            <Button
-              key={entry.code}
-              size="s"
-              aria-pressed={order === entry.code}
-              onClick={() => setOrder(entry.code)}
-            >
-              {entry.label}
-            </Button>
-          ))}
-        </div>
+        cases.length > 1 && (
+          <div className="segmented" role="group" aria-label="並び順">
+            {ORDERS.map((entry) => (
+              <Button
+                key={entry.code}
+                size="s"
+                aria-pressed={order === entry.code}
+                onClick={() => setOrder(entry.code)}
+              >
+                {entry.label}
+              </Button>
+            ))}
+          </div>
+        )
       }
     >
       {!query.isSuccess && (
@@ -372,7 +394,11 @@ function MyCases({
             </span>
           }
         >
-          相談を受け付けるか、主担当から支援機関に加えられると、ここに並びます。
+          {can('create_case') && can('manage_members')
+            ? '相談を受け付けるか、担当を引き受けると、ここに並びます。'
+            : can('edit_case')
+              ? '所属で見られる事案は「事案」の一覧にあります。自分が担当するときは、事案の「依頼」の「割当」であなたを担当者にすると、ここに並びます。'
+              : '所属で見られる事案は「事案」の一覧にあります。'}
         </Empty>
       )}
       {cases.length > 0 && (
@@ -456,6 +482,18 @@ function OtherHome() {
       text: '登録、変更、停止',
     },
     {
+      can: can('admin_forms'),
+      href: '/admin/forms',
+      label: '項目の追加',
+      text: '様式に加えるこの自治体の項目と選択肢',
+    },
+    {
+      can: can('export_cases') || can('edit_persons') || can('admin_settings'),
+      href: '/exchange',
+      label: '取込・出力',
+      text: 'ファイルの取込と書き出し、名前の対応',
+    },
+    {
       can: can('read_statistics'),
       href: '/statistics',
       label: '統計',
@@ -466,6 +504,12 @@ function OtherHome() {
       href: '/admin/audit',
       label: '監査ログ',
       text: 'だれが・いつ・何をしたか',
+    },
+    {
+      can: can('erase_request') || can('read_audit'),
+      href: '/admin/erasures',
+      label: '消去',
+      text: '消去の申請と廃棄記録',
     },
   ].filter((place) => place.can);
   if (places.length === 0)

@@ -8,7 +8,8 @@ import { useTitle } from '../../app/title';
 import { problemText } from '../../i18n/problems';
 import { Button, Empty, LinkButton, Notice, Progress } from '../../ui';
 import { personName, useCase, type CaseDetail } from '../cases/api';
-import { dateTime, wareki } from '../cases/dates';
+import { dateTime, localDate, wareki } from '../cases/dates';
+import { writerWords } from '../cases/parts';
 import { consent, CONSENT_METHODS, METHODS, sectionLabel } from '../cases/vocabulary';
 import './print.css';
 
@@ -96,6 +97,7 @@ function Foot() {
 
 /** 経過一覧: the entries one may see, the oldest first. */
 function ProgressPaper({ detail }: { detail: CaseDetail }) {
+  const { session } = useSession();
   useTitle('支援経過一覧（印刷）');
   const query = useQuery({
     queryKey: ['print', detail.id, 'progress'],
@@ -151,18 +153,22 @@ function ProgressPaper({ detail }: { detail: CaseDetail }) {
                   <br />
                   {METHODS[record.method] ?? record.method}
                 </td>
-                <td>
-                  {record.agency.name}
-                  <br />
-                  {record.staff.name}
-                </td>
+                <td className="paper__text">{writerWords(record.agency, record.staff, '\n')}</td>
                 <td className="paper__text">
                   {record.withheld
                     ? '印刷しません（伏せることばの確認中）'
                     : [record.title, record.content].filter(Boolean).join('\n')}
                   {record.amendments.map((amendment) => (
                     <p key={`${amendment.at} ${amendment.by.id}`}>
-                      【訂正 {wareki(amendment.at.slice(0, 10))} {amendment.by.name}】
+                      【
+                      {[
+                        '訂正',
+                        wareki(localDate(new Date(amendment.at), session.municipality.zone)),
+                        amendment.by.name,
+                      ]
+                        .filter(Boolean)
+                        .join(' ')}
+                      】
                       {[amendment.reason && `理由：${amendment.reason}`, amendment.content]
                         .filter(Boolean)
                         .join('\n')}

@@ -19,7 +19,7 @@ import {
   useToast,
   useUnreadProblems,
 } from '../../ui';
-import { localDate, warekiTime } from '../cases/dates';
+import { localDate, dateTime } from '../cases/dates';
 import { controlId } from './FieldEditor';
 import { fieldsMap, readValues } from './values';
 
@@ -261,7 +261,7 @@ export function Finals({ info, mayEdit }: { info: DocumentInfo; mayEdit: boolean
             {
               key: 'at',
               head: '確定した日時',
-              cell: (version) => warekiTime(version.at, session.municipality.zone),
+              cell: (version) => dateTime(version.at, session.municipality.zone),
             },
             { key: 'by', head: '確定した人', cell: (version) => version.by?.name ?? '—' },
           ]}

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo, type ComponentProps, type ReactNode } from 'react';
 import { useSession } from '../../app/session';
 import { api, ApiError } from '../../api/client';
-import type { DocumentInfo, Projection, SeenBy } from '../../api/types';
+import type { DocumentInfo, Projection, Schema, SeenBy } from '../../api/types';
 import { fieldsOf, type FormDefinition } from '../../forms/definition';
 import { calculate, type Values } from '../../forms/rules';
 import { useForm, useNewFields } from '../../forms/use-form';
@@ -10,8 +10,9 @@ import { problemText } from '../../i18n/problems';
 import type { DocumentConnection } from '../../sync/connection';
 import { useConnectionState, useDocument, useShared, type LiveDocument } from '../../sync/hooks';
 import { Card, Empty, Notice, Progress } from '../../ui';
-import { localDate } from '../cases/dates';
+import { dateTime, localDate } from '../cases/dates';
 import { useCarrying } from './Carry';
+import { decided } from './decided';
 import { HistoryLink, PrintLink } from './HistoryLink';
 import type { References } from './FieldEditor';
 import { useDocumentInfo } from './Finals';
@@ -28,6 +29,8 @@ interface LiveSheetProps {
   seenBy: readonly SeenBy[];
   references?: Partial<References>;
   outside?: Values;
+  /** Of a plan: the 支援決定 that was made on it. */
+  decision?: Schema<'SupportDecision'> | undefined;
   /** Address of the sheet's history, for readers of the original. */
   history?: string;
   /** Right end of the sheet's head line, while it can be written. */
@@ -73,6 +76,7 @@ function Content({
   references,
   seenBy,
   outside,
+  decision,
   aside,
   history,
   documentId,
@@ -83,12 +87,21 @@ function Content({
     case 'denied':
       return <Denied />;
     case 'masked':
-      return <ProjectedSheet documentId={documentId} definition={definition} masked />;
+      return (
+        <ProjectedSheet
+          documentId={documentId}
+          definition={definition}
+          decision={decision}
+          masked
+        />
+      );
     case 'live':
       return (
         <WhenSynced
           live={live}
-          meanwhile={<ProjectedSheet documentId={documentId} definition={definition} />}
+          meanwhile={
+            <ProjectedSheet documentId={documentId} definition={definition} decision={decision} />
+          }
         >
           {live.connection.writable ? (
             <WritableSheet
@@ -108,6 +121,7 @@ function Content({
               references={references}
               history={history}
               outside={outside}
+              decision={decision}
             />
           )}
         </WhenSynced>
@@ -171,12 +185,14 @@ function LiveReading({
   references,
   history,
   outside,
+  decision,
 }: {
   live: { connection: Extract<LiveDocument, { kind: 'live' }>['connection']; info: DocumentInfo };
   definition: FormDefinition;
   references: References;
   history: string | undefined;
   outside: Values | undefined;
+  decision: Schema<'SupportDecision'> | undefined;
 }) {
   const { session } = useSession();
   const today = localDate(new Date(), session.municipality.zone);
@@ -187,8 +203,8 @@ function LiveReading({
       .filter((field) => field.type === 'calc')
       .map((field) => [field.id, calculate(definition, field, values, today, outside)]);
     const all: Values = { ...values, ...(Object.fromEntries(calculated) as Values) };
-    return asCells(definition, all);
-  }, [definition, values, today, outside]);
+    return decided(asCells(definition, all), decision);
+  }, [definition, values, today, outside, decision]);
   return (
     <Card
       title={definition.title}
@@ -219,12 +235,15 @@ function LiveReading({
 function ProjectedSheet({
   documentId,
   definition,
+  decision,
   masked = false,
 }: {
   documentId: string;
   definition: FormDefinition;
+  decision: Schema<'SupportDecision'> | undefined;
   masked?: boolean;
 }) {
+  const { session } = useSession();
   const projection = useQuery({
     queryKey: ['documents', documentId, 'projection'],
     queryFn: ({ signal }) =>
@@ -254,11 +273,7 @@ function ProjectedSheet({
         <span className="row">
           {projection.data.generated_at && (
             <span className="soft number">
-              {new Date(projection.data.generated_at).toLocaleString('ja-JP', {
-                dateStyle: 'medium',
-                timeStyle: 'short',
-              })}{' '}
-              の版
+              {dateTime(projection.data.generated_at, session.municipality.zone)} の版
             </span>
           )}
           <PrintLink documentId={documentId} />
@@ -275,7 +290,7 @@ function ProjectedSheet({
           まだ伏せることばの検出が終わっていません。終わると、ここに表示されます。
         </Notice>
       ) : (
-        <SheetView definition={definition} fields={projection.data.fields} />
+        <SheetView definition={definition} fields={decided(projection.data.fields, decision)} />
       )}
     </Card>
   );

@@ -36,7 +36,7 @@ interface PaperProps {
   printedBy: string;
   printedAt: Date;
   zone: string;
-  /** Of a plan: the 支援決定 that was made on it. */
+  /** Of a plan: the 支援決定 that was made on it, when the sheet does not tell it itself. */
   decision?: Schema<'SupportDecision'> | undefined;
 }
 

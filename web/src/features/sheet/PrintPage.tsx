@@ -11,6 +11,7 @@ import { useCase } from '../cases/api';
 import { useCourse } from '../cases/course/api';
 import { sheetBase, useReferences } from '../cases/sheets';
 import type { CaseDetail } from '../cases/api';
+import { decided, saysAll } from './decided';
 import { PaperSheet } from './PaperSheet';
 import './print.css';
 
@@ -26,6 +27,7 @@ export default function PrintPage({ params }: PageProps) {
   if (error)
     return (
       <Empty
+        page
         icon="lock"
         title="この記録は印刷できません"
         action={<LinkButton href="/cases">事案の一覧へ</LinkButton>}
@@ -62,6 +64,8 @@ function Print({ info, detail }: { info: DocumentInfo; detail: CaseDetail }) {
     );
   if (!form.data || !projection.data || !course.data)
     return <Progress label="印刷の準備をしています" />;
+  const decision = course.data.decisions.find((one) => one.plan_document_id === info.id);
+  const fields = decided(projection.data.fields, decision);
   const back = sheetBase(detail, info.section ?? '', info.id);
   const withheld = Object.values(projection.data.fields).some(
     (cell) =>
@@ -92,7 +96,7 @@ function Print({ info, detail }: { info: DocumentInfo; detail: CaseDetail }) {
       ) : (
         <PaperSheet
           definition={form.data}
-          fields={projection.data.fields}
+          fields={fields}
           masked={projection.data.level === 'masked'}
           info={info}
           detail={detail}
@@ -101,7 +105,7 @@ function Print({ info, detail }: { info: DocumentInfo; detail: CaseDetail }) {
           printedBy={session.account.name}
           printedAt={new Date()}
           zone={session.municipality.zone}
-          decision={course.data?.decisions.find((one) => one.plan_document_id === info.id)}
+          decision={decision && !saysAll(fields, decision) ? decision : undefined}
         />
       )}
     </div>

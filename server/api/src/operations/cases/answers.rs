@@ -117,6 +117,8 @@ pub struct MemberAnswer {
     pub to: Option<String>,
     /// Today lies within the period.
     pub active: bool,
+    /// Whom the agency put in charge of the case (割当).
+    pub charge: Option<NamedAnswer>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -292,6 +294,7 @@ pub(super) async fn members(
             role: member.role,
             from: member.from.to_string(),
             to: member.to.map(|day| day.to_string()),
+            charge: member.charge.map(Into::into),
         })
         .collect())
 }

@@ -24,7 +24,7 @@ pub struct CaseQuery {
     pub q: Option<String>,
     /// Stage codes, separated by commas.
     pub stage: Option<String>,
-    /// Only cases whose owner is the caller.
+    /// Only cases that the caller is in charge of: of all, or for the own agency (割当).
     pub mine: Option<bool>,
     pub cursor: Option<String>,
     /// At most 200; 50 when missing.

@@ -5,7 +5,7 @@ import { Button, Card, Empty, Icon, LinkButton, Notice, Tag } from '../../../ui'
 import { NewRequestDialog } from '../../requests/NewRequestDialog';
 import type { CaseDetail } from '../api';
 import { dateTime, localDate, wareki } from '../dates';
-import { QueryState } from '../parts';
+import { QueryState, writerWords } from '../parts';
 import { StageDialog } from '../StageDialog';
 import { REPEATED, sectionLabel, stageLabel } from '../vocabulary';
 import { useCourse, useProcess, type Course, type Process, type Requirement } from './api';
@@ -292,7 +292,7 @@ function History({ course, zone }: { course: Course; zone: string }) {
                 <span>{wareki(step.entered_on)}</span>
               </p>
               <p className="soft">
-                {[step.agency.name, step.by.name].filter(Boolean).join(' ') || '記録者の表示なし'}
+                {writerWords(step.agency, step.by)}
                 {`・記録 ${dateTime(step.at, zone)}`}
               </p>
               {step.missing.length > 0 && (

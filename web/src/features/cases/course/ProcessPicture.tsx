@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import { monthDay } from '../dates';
+import { shortDay } from '../dates';
 import type { Course, Process } from './api';
 import { positions, type Position } from './course';
 
@@ -194,7 +194,7 @@ function Shape({
       ))}
       {noted && (
         <text className="flow__date" x={midX} y={y + height - 8}>
-          {now ? '●' : '✓'} {position.on ? monthDay(position.on, today) : '日付なし'}
+          {now ? '●' : '✓'} {position.on ? shortDay(position.on, today) : '日付なし'}
         </text>
       )}
       {now && (

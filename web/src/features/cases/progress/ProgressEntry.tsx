@@ -561,6 +561,11 @@ function SeenByEntry({ detail, form }: { detail: CaseDetail; form: EntryForm }) 
           </li>
         ))}
       </ul>
+      {detail.level === 'masked' && form.visibility !== 'own_org' && (
+        <p className="soft">
+          ほかの機関にも、上の「見られる機関」と開示の設定に従って見えます。マスク済みの閲覧では、その名前は表示されません。
+        </p>
+      )}
       {form.visibility === 'shien_members' && (
         <p className="soft">このうち、開かれている支援会議の構成員だけに見えます。</p>
       )}

@@ -26,7 +26,7 @@ import {
   type SectionInfo,
 } from '../api';
 import { dateTime, localDate, monthDay, wareki } from '../dates';
-import { QueryState } from '../parts';
+import { QueryState, writerWords } from '../parts';
 import { levelOf, LOG_KINDS, METHODS, VISIBILITIES } from '../vocabulary';
 import { AmendDialog } from './AmendDialog';
 import { AttachmentLink } from './Attachments';
@@ -448,7 +448,7 @@ function Entry({
           </Link>
         </Heading>
         <span className="soft">
-          {[record.agency.name, record.staff.name].filter(Boolean).join('・')}
+          {writerWords(record.agency, record.staff)}
           {record.persons &&
             record.persons.length > 0 &&
             `　対象 ${record.persons.map(personName).join('、')}`}
@@ -509,7 +509,8 @@ function Entry({
       {record.amendments?.map((amendment, index) => (
         <details key={amendment.id ?? index} className="record__old">
           <summary>
-            {dateTime(amendment.at, zone)} {amendment.by.name}が訂正
+            {dateTime(amendment.at, zone)}{' '}
+            {amendment.by.name ? `${amendment.by.name}が訂正` : '訂正'}
             {amendment.reason && `（理由：${amendment.reason}）`}
           </summary>
           {amendment.attached.length > 0 && <p>添付を加えた：{amendment.attached.join('、')}</p>}
