@@ -7,12 +7,14 @@ type Decision = Schema<'SupportDecision'>;
 /** States of a plan (`plan_status`) that a 支援決定 goes past. */
 const BEFORE: readonly unknown[] = [undefined, null, '', 'draft', 'submitted', 'agreed'];
 
-function told(decision: Decision): Record<string, string> {
-  return {
-    decided_on: decision.decided_on,
-    decided_by: decision.approver,
-    decision_no: decision.document_no,
-  };
+/** What the decision says in the words of the plan; nothing of what the reader may not see of it. */
+function told(decision: Decision): [id: string, value: string][] {
+  const all = [
+    ['decided_on', decision.decided_on],
+    ['decided_by', decision.approver],
+    ['decision_no', decision.document_no],
+  ] as const;
+  return all.flatMap(([id, value]): [string, string][] => (value ? [[id, value]] : []));
 }
 
 /** Whether somebody wrote something in the box, or something there is kept from the reader. */
@@ -30,12 +32,11 @@ export function decided(fields: Cells, decision: Decision | undefined): Cells {
   const out = { ...fields };
   if (fields['status']?.text === undefined && BEFORE.includes(fields['status']?.value))
     out['status'] = { value: 'decided' };
-  for (const [id, value] of Object.entries(told(decision)))
-    if (!filled(fields[id])) out[id] = { value };
+  for (const [id, value] of told(decision)) if (!filled(fields[id])) out[id] = { value };
   return out;
 }
 
 /** Whether a plan, read so, says all of the decision itself. */
 export function saysAll(fields: Cells, decision: Decision): boolean {
-  return Object.entries(told(decision)).every(([id, value]) => fields[id]?.value === value);
+  return told(decision).every(([id, value]) => fields[id]?.value === value);
 }
