@@ -43,7 +43,11 @@ fn rounds() -> u32 {
 
 /// Where a text is: `table.column` or part of the log, without row numbers. The text goes in on
 /// standard input.
-fn places(data: &Path, environment: &[(String, String)], text: &str) -> Result<BTreeSet<String>> {
+pub fn places(
+    data: &Path,
+    environment: &[(String, String)],
+    text: &str,
+) -> Result<BTreeSet<String>> {
     let mut child = Command::new(binary())
         .args(["doctor", "--find-text", "--data"])
         .arg(data)
@@ -317,7 +321,7 @@ async fn around(coordinator: &Client, case: &Case) -> Result<(String, String, St
         .upload(
             &format!("{path}/attachments"),
             &format!("{GONE}.txt"),
-            b"memo".to_vec(),
+            format!("memo {GONE}").into_bytes(),
         )
         .await?
         .ok()?;
@@ -500,9 +504,9 @@ async fn two_persons_are_needed(world: &World, request: &Value) -> Result<String
 }
 
 /// Another data folder with a backup restored into it.
-struct Restored {
-    data: tempfile::TempDir,
-    environment: Vec<(String, String)>,
+pub struct Restored {
+    pub data: tempfile::TempDir,
+    pub environment: Vec<(String, String)>,
     /// What the command printed.
     said: String,
 }
@@ -514,7 +518,7 @@ impl Restored {
 }
 
 /// Restores a backup beside the keys of `keys`.
-fn restored(backup: &Path, keys: &Path, on: Database) -> Result<Restored> {
+pub fn restored(backup: &Path, keys: &Path, on: Database) -> Result<Restored> {
     let data = tempfile::tempdir()?;
     copy(keys, &data.path().join("keys"))?;
     let mut environment = Vec::new();
@@ -572,6 +576,7 @@ async fn the_past_of_a_sheet(world: &World, on: Database) -> Result<()> {
             "progress_records.content_sealed",
             "progress_amendments.content_sealed",
             "blobs.name_sealed",
+            "blobs.text_sealed",
             "case_requests.content_sealed",
             "case_steps.reason_sealed",
         ],

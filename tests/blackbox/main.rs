@@ -1,6 +1,7 @@
 //! Black-box tests: the real binary, driven over HTTP and WebSocket, on both databases.
 
 mod architecture;
+mod attachments;
 mod authorisation;
 mod commands;
 mod course;

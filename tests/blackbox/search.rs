@@ -20,7 +20,7 @@ async fn search(world: &World, login_id: &str, body: Value) -> Result<Value> {
     world.as_user(login_id)?.post("/search", body).await?.ok()
 }
 
-async fn words(world: &World, login_id: &str, text: &str) -> Result<Value> {
+pub async fn words(world: &World, login_id: &str, text: &str) -> Result<Value> {
     search(world, login_id, json!({ "q": text })).await
 }
 
@@ -46,7 +46,12 @@ fn marked(hit: &Value) -> Vec<&str> {
 }
 
 /// Waits until a search finds something of a kind; returns the answer and how long it took.
-async fn until(world: &World, login_id: &str, text: &str, kind: &str) -> Result<(Value, Duration)> {
+pub async fn until(
+    world: &World,
+    login_id: &str,
+    text: &str,
+    kind: &str,
+) -> Result<(Value, Duration)> {
     let started = Instant::now();
     loop {
         let reply = world
@@ -170,7 +175,7 @@ async fn filters_order_and_pages(world: &World) -> Result<()> {
 }
 
 /// Whoever types these gets what whoever types nonsense gets.
-async fn as_if_it_were_not_there(world: &World, login_id: &str, typed: &[&str]) -> Result<()> {
+pub async fn as_if_it_were_not_there(world: &World, login_id: &str, typed: &[&str]) -> Result<()> {
     let nothing = words(world, login_id, NONSENSE).await?;
     ensure!(nothing["total"] == 0, "{nothing}");
     for text in typed {

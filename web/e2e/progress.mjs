@@ -168,3 +168,110 @@ test('不在 by one press, a picture attached, shown and found by filters', asyn
     [],
   );
 });
+
+/** A PDF of one page: the text in CP932 (90ms-RKSJ-H), or nothing but a line. */
+function pdf(codes) {
+  const contents = codes ? `BT /F 12 Tf 50 700 Td <${codes}> Tj ET` : '0 0 m 9 9 l S';
+  const objects = [
+    '<</Type/Catalog/Pages 2 0 R>>',
+    '<</Type/Pages/Kids[3 0 R]/Count 1>>',
+    '<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>',
+    `<</Length ${contents.length}>>stream\n${contents}\nendstream`,
+    '<</Type/Font/Subtype/Type0/BaseFont/MS-Mincho/Encoding/90ms-RKSJ-H/DescendantFonts[6 0 R]>>',
+    '<</Type/Font/Subtype/CIDFontType2/BaseFont/MS-Mincho/CIDSystemInfo<</Registry(Adobe)/Ordering(Japan1)/Supplement 2>>>>',
+  ];
+  let out = '%PDF-1.7\n';
+  let table = `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n`;
+  objects.forEach((object, at) => {
+    table += `${String(out.length).padStart(10, '0')} 00000 n \n`;
+    out += `${at + 1} 0 obj\n${object}\nendobj\n`;
+  });
+  const trailer = `trailer<</Size ${objects.length + 1}/Root 1 0 R>>\nstartxref\n${out.length}\n%%EOF\n`;
+  return Buffer.from(out + table + trailer, 'latin1');
+}
+
+test('a PDF is looked at in a tab of its own, saved, and found by the words in it', async () => {
+  const { page, faults } = await desk('sasaki');
+  await page.goto(`/cases/${caseId}/progress`);
+  await page.locator('#progress-content').fill('家主から書類が届いた。');
+  await page.getByLabel('電話', { exact: true }).check({ force: true });
+  // 瑠璃沢荘の契約
+  const letter = pdf('97da979e91f2919182cc8c5f96f1');
+  for (const [name, buffer] of [
+    ['契約書.pdf', letter],
+    ['紙の写し.pdf', pdf('')],
+  ]) {
+    await page.setInputFiles('input[type="file"]', { name, mimeType: 'application/pdf', buffer });
+    await page.getByRole('button', { name: `${name} の添付をやめる` }).waitFor();
+  }
+  await page.getByRole('button', { name: '記録を確定する' }).click();
+  await page.getByText('記録を確定しました').waitFor();
+  await eventually(
+    async () => {
+      const { json } = await fetchJson(page, '/api/v1/search', {
+        method: 'POST',
+        body: { q: '瑠璃沢荘', kinds: ['attachment'] },
+      });
+      return json.total;
+    },
+    (total) => total === 1,
+    'the words in the file are found',
+    60_000,
+  );
+  await page.reload();
+  const record = page.locator('.record', { hasText: '契約書.pdf' }).first();
+  const blank = record.locator('.attachment', { hasText: '紙の写し.pdf' });
+  await blank.getByText(/本文を検索できません/).waitFor();
+  assert.equal(await record.getByText(/本文を検索できません/).count(), 1);
+  const link = record
+    .locator('.attachment', { hasText: '契約書.pdf' })
+    .getByRole('link', { name: '見る（新しいタブ）' });
+  const [rel, target, href] = await link.evaluate((a) => [a.rel, a.target, a.href]);
+  assert.equal(target, '_blank');
+  assert.match(rel, /noopener/);
+  const answer = await page.evaluate(async (url) => {
+    const response = await fetch(url);
+    return { status: response.status, headers: Object.fromEntries(response.headers) };
+  }, href);
+  assert.equal(answer.status, 200);
+  const headers = answer.headers;
+  assert.equal(headers['content-type'], 'application/pdf');
+  assert.match(headers['content-disposition'], /^inline; filename\*=UTF-8''/);
+  assert.equal(headers['x-content-type-options'], 'nosniff');
+  assert.equal(headers['cache-control'], 'no-store');
+  const policy = headers['content-security-policy'];
+  assert.match(policy, /default-src 'none'/);
+  assert.match(policy, /frame-ancestors 'none'/);
+  assert.doesNotMatch(policy, /script-src|unsafe-eval|connect-src/);
+  const [tab] = await Promise.all([page.context().waitForEvent('page'), link.click()]);
+  await eventually(
+    async () => tab.url(),
+    (url) => url === '' || url === 'about:blank' || url === href,
+    'the tab opens the file',
+  );
+  await tab.close();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    record
+      .locator('.attachment', { hasText: '契約書.pdf' })
+      .getByRole('button', { name: '保存する' })
+      .click(),
+  ]);
+  assert.equal(download.suggestedFilename(), '契約書.pdf');
+  const saved = [];
+  for await (const part of await download.createReadStream()) saved.push(part);
+  assert.ok(Buffer.concat(saved).equals(letter), 'every byte is saved');
+  await checkAccess(page, 'attachments that are not searched');
+  await picture(page, 'progress-attachments', { fullPage: true });
+
+  await page.keyboard.press('/');
+  await page.keyboard.type('瑠璃沢荘');
+  await page.keyboard.press('Enter');
+  const hit = page.locator('.found__item--attachment');
+  await hit.locator('mark', { hasText: '瑠璃沢荘' }).waitFor();
+  await checkAccess(page, 'a hit in a file');
+  await picture(page, 'search-attachment');
+  await hit.getByRole('link', { name: '契約書.pdf' }).click();
+  await page.locator('.record', { hasText: '契約書.pdf' }).first().waitFor();
+  assert.deepEqual(faults, []);
+});

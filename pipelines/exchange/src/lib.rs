@@ -3,6 +3,8 @@
 //! or CP932, CRLF, RFC 4180, a Japanese header, optionally a second row of identifiers, cells that
 //! spreadsheet programs would run as formulas defused.
 
+pub mod archive;
+mod book;
 mod cell;
 mod dictionary;
 mod encoding;

@@ -74,9 +74,13 @@ pub enum ReadError {
     #[error("{line}行目で始まる引用符（\"）が閉じられていません")]
     OpenQuote { line: u64 },
     #[error(
-        "Excelファイル（.xlsx）として読めません。壊れている、古い形式（.xls）、パスワードで保護されている、または表から遠く離れたセルに値があります。Excelで開き、表だけを新しいブックに貼り付けて .xlsx で保存し直してください"
+        "Excelファイル（.xlsx）として読めません。壊れている、古い形式（.xls）、またはパスワードで保護されています。Excelで開き、表だけを新しいブックに貼り付けて .xlsx で保存し直してください"
     )]
     Workbook,
+    #[error(
+        "Excelファイル（.xlsx）の中身が大きすぎます（展開すると256 MBを超える、セルが400万を超える、または表から遠く離れたセルに値があります）。表だけを新しいブックに貼り付け、多いときは分けて .xlsx で保存し直してください"
+    )]
+    TooMuch,
 }
 
 /// Reads header and records. Rows whose number of cells differs from the header are reported in

@@ -2,12 +2,12 @@
 //! cell says, what is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Cursor;
 
-use calamine::{Data, DataRef, Reader, Xlsx};
+use calamine::{Data, Reader};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::book::{self, BookError};
 use crate::cell::{fold, option_code, read_cell, write_cell};
 use crate::encoding::Encoding;
 use crate::reader::{ReadError, Record, Sheet, read};
@@ -98,28 +98,6 @@ fn date_time_text(at: calamine::ExcelDateTime) -> String {
     }
 }
 
-/// Cells between the first and the last of a sheet, empty ones included, that are taken into memory.
-const MAX_AREA: u64 = 4_000_000;
-
-/// Whether a sheet can be taken in. A tiny file can name a cell in the last row and column, and
-/// everything in between would be made.
-fn fits<R: std::io::Read + std::io::Seek>(book: &mut Xlsx<R>, name: &str) -> bool {
-    let Ok(mut cells) = book.worksheet_cells_reader(name) else {
-        return true;
-    };
-    let (mut from, mut to) = ((u32::MAX, u32::MAX), (0_u32, 0_u32));
-    while let Ok(Some(cell)) = cells.next_cell() {
-        if matches!(cell.get_value(), DataRef::Empty) {
-            continue;
-        }
-        let (row, column) = cell.get_position();
-        from = (from.0.min(row), from.1.min(column));
-        to = (to.0.max(row), to.1.max(column));
-    }
-    let side = |a: u32, b: u32| u64::from(b.saturating_sub(a)) + 1;
-    side(from.0, to.0).saturating_mul(side(from.1, to.1)) <= MAX_AREA
-}
-
 fn read_workbook(bytes: &[u8]) -> Result<Sheet, ReadError> {
     if bytes.len() > crate::reader::MAX_BYTES {
         return Err(ReadError::TooLarge {
@@ -127,12 +105,12 @@ fn read_workbook(bytes: &[u8]) -> Result<Sheet, ReadError> {
             limit: crate::reader::MAX_BYTES,
         });
     }
-    let mut book = Xlsx::new(Cursor::new(bytes)).map_err(|_| ReadError::Workbook)?;
+    let mut book = book::open(bytes).map_err(|error| match error {
+        BookError::NotAWorkbook => ReadError::Workbook,
+        BookError::TooMuch => ReadError::TooMuch,
+    })?;
     for name in book.sheet_names() {
-        if !fits(&mut book, &name) {
-            return Err(ReadError::Workbook);
-        }
-        let Ok(range) = book.worksheet_range(&name) else {
+        let Some(range) = book::sheet(&mut book, &name).map_err(|_| ReadError::TooMuch)? else {
             continue;
         };
         let top = u64::from(range.start().map_or(0, |(row, _)| row));

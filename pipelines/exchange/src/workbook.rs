@@ -1,12 +1,14 @@
 //! The headers of a real workbook against the fields of the forms, by the likeness of their words.
 //! It proposes: that a field was checked against the ministry's file is for a person to say.
 
-use std::{collections::BTreeSet, io::Cursor};
+use std::collections::BTreeSet;
 
-use calamine::{Data, Reader, open_workbook_auto_from_rs};
+use calamine::{Data, Reader};
 use domain::form::{Definition, Field};
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
+
+use crate::book::{self, BookError};
 
 /// Longest text that is taken for a header, in code points.
 const LONGEST: usize = 60;
@@ -14,6 +16,8 @@ const LONGEST: usize = 60;
 const HEADER_CELLS: usize = 3;
 /// Largest workbook that is read, in bytes.
 const LARGEST: usize = 64 << 20;
+/// How old workbooks and those with a password begin.
+const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0";
 /// Least likeness (0 to 1) at which two labels are put together.
 pub const LIKENESS: f64 = 0.6;
 
@@ -62,9 +66,17 @@ pub struct Comparison {
 pub enum WorkbookError {
     #[error("ファイルが大きすぎます（64 MB まで）")]
     TooLarge,
-    #[error("Excel（xlsx・xls・ods）として読めません")]
+    #[error(
+        "中身が大きすぎます（展開すると256 MBを超える、セルが400万を超える、または表から遠く離れたセルに値があります）"
+    )]
+    TooMuch,
+    #[error(
+        "Excel（xlsx・xlsm）として読めません。xls・ods はExcelで開き、xlsx で保存し直してください"
+    )]
     NotAWorkbook,
-    #[error("パスワードで保護されています。保護を外して保存し直してください")]
+    #[error(
+        "古い形式（xls）か、パスワードで保護されています。Excelで開き、保護を外して xlsx で保存し直してください"
+    )]
     Protected,
     #[error("文字の入ったセルがありません")]
     Empty,
@@ -78,16 +90,17 @@ pub fn headers(bytes: &[u8]) -> Result<Vec<Header>, WorkbookError> {
     if bytes.len() > LARGEST {
         return Err(WorkbookError::TooLarge);
     }
-    let mut book = open_workbook_auto_from_rs(Cursor::new(bytes.to_vec())).map_err(|error| {
-        if error.to_string().contains("assword") {
-            WorkbookError::Protected
-        } else {
-            WorkbookError::NotAWorkbook
-        }
+    if bytes.starts_with(COMPOUND) {
+        return Err(WorkbookError::Protected);
+    }
+    let mut book = book::open(bytes).map_err(|error| match error {
+        BookError::NotAWorkbook => WorkbookError::NotAWorkbook,
+        BookError::TooMuch => WorkbookError::TooMuch,
     })?;
     let mut out = Vec::new();
     for name in book.sheet_names() {
-        let Ok(range) = book.worksheet_range(&name) else {
+        let sheet = book::sheet(&mut book, &name).map_err(|_| WorkbookError::TooMuch)?;
+        let Some(range) = sheet else {
             continue;
         };
         let (top, left) = range.start().unwrap_or((0, 0));

@@ -237,7 +237,25 @@ fn a_workbook_with_a_cell_far_away_is_refused() {
     sheet.write(1_048_575, 16_383, "x").unwrap();
     let bytes = book.save_to_buffer().unwrap();
     assert!(bytes.len() < 20_000);
-    assert!(matches!(read_any(&bytes), Err(ReadError::Workbook)));
+    assert!(matches!(read_any(&bytes), Err(ReadError::TooMuch)));
+}
+
+/// A long text stands once in the file, and would be in memory once for each cell that shows it.
+#[test]
+fn one_long_text_in_very_many_cells_is_refused() {
+    let text = "あ".repeat(32_000);
+    let book = |rows: u32| {
+        let mut book = Workbook::new();
+        let sheet = book.add_worksheet();
+        for row in 0..rows {
+            sheet.write(row, 0, &text).unwrap();
+        }
+        book.save_to_buffer().unwrap()
+    };
+    assert!(read_any(&book(20)).is_ok());
+    let bytes = book(3_000);
+    assert!(bytes.len() < 200_000, "{}", bytes.len());
+    assert!(matches!(read_any(&bytes), Err(ReadError::TooMuch)));
 }
 
 #[test]

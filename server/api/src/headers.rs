@@ -14,6 +14,24 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
     form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
 
+/// Headers of a file that an operation makes: its kind, whether it is shown (`inline`) or saved
+/// (`attachment`), and an ASCII name.
+///
+/// # Errors
+/// Kind or name cannot stand in a header.
+pub(crate) fn of_file(
+    kind: &'static str,
+    disposition: &str,
+    name: &str,
+) -> Result<[(HeaderName, HeaderValue); 2], ApiError> {
+    let disposition = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}\""))
+        .map_err(ApiError::internal)?;
+    Ok([
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_DISPOSITION, disposition),
+    ])
+}
+
 pub async fn secure(request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;

@@ -17,6 +17,7 @@ pub mod nodes;
 pub mod operations;
 pub mod proxies;
 mod qr;
+pub mod reading;
 pub mod scanning;
 pub mod search_index;
 pub mod shapes;

@@ -17,6 +17,7 @@ use crate::{
     importing::Steps,
     nodes::Applied,
     proxies::Network,
+    reading::Bell,
     scanning::SuggestionCache,
     search_index::Indexes,
     shares::{Shares, Turn, Turns},
@@ -75,6 +76,7 @@ struct Parts {
     inference: Turns,
     search: Indexes,
     imports: Steps,
+    unread: Bell,
 }
 
 impl AppState {
@@ -102,12 +104,18 @@ impl AppState {
             inference: Turns::new(INFERENCES, INFERENCE_QUEUE, INFERENCE_PATIENCE),
             search: Indexes::default(),
             imports: Steps::default(),
+            unread: Bell::default(),
         }))
     }
 
     #[must_use]
     pub fn config(&self) -> &ApiConfig {
         &self.0.config
+    }
+
+    /// Rung when an attachment has come whose text is to be read.
+    pub(crate) fn unread(&self) -> &Bell {
+        &self.0.unread
     }
 
     #[must_use]

@@ -21,8 +21,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    erasing, error::ApiError, events::CaseEvent, importing, scanning, search_index, shapes,
-    state::AppState, vectors,
+    erasing, error::ApiError, events::CaseEvent, importing, reading, scanning, search_index,
+    shapes, state::AppState, vectors,
 };
 
 /// Nothing was typed for so long.
@@ -144,6 +144,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     beside.spawn(refresh_register(state.clone()));
     beside.spawn(case_lists(state.clone(), stop.clone()));
     beside.spawn(importing::run(state.clone(), stop.clone()));
+    beside.spawn(reading::run(state.clone(), stop.clone()));
 
     loop {
         let next = agenda.next();

@@ -63,6 +63,9 @@ enum Command {
     /// 形態素解析の辞書を作ります（make setup が使います）
     #[command(hide = true)]
     SetupDictionary(command::setup_dictionary::Arguments),
+    /// 添付ファイル1つの文字を読みます（サーバーが使います）
+    #[command(hide = true)]
+    ReadAttachment(command::read_attachment::Arguments),
 }
 
 /// Wrong usage or input: exit code 2. Everything else that fails is exit code 1.
@@ -107,5 +110,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ingest(arguments) => command::ingest::run(arguments),
         Command::Openapi => command::openapi::run(),
         Command::SetupDictionary(arguments) => command::setup_dictionary::run(arguments),
+        Command::ReadAttachment(arguments) => command::read_attachment::run(arguments),
     }
 }

@@ -14,6 +14,9 @@ use crate::cases::CaseAccess;
 use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError};
 
+mod texts;
+pub use texts::{AttachedText, TextState, Unread};
+
 /// Bytes of a part of an attachment; the last one may be shorter.
 pub const PART: usize = 256 << 10;
 
@@ -28,6 +31,7 @@ pub struct Blob {
     /// The account that brought it in.
     pub by: String,
     pub created_at: String,
+    pub text: TextState,
 }
 
 impl std::fmt::Debug for Blob {
@@ -38,19 +42,20 @@ impl std::fmt::Debug for Blob {
 
 /// Most attachments of one writer in a case that belong to no entry yet.
 const WAITING: i64 = 50;
-const COLUMNS: &str = "id, media_type, size, name_sealed, created_by, created_at";
+const COLUMNS: &str = "id, media_type, size, name_sealed, created_by, created_at, text_state";
 
-async fn read(tx: &mut Tx, access: &CaseAccess, row: &AnyRow) -> Result<Blob> {
+async fn read(tx: &mut Tx, municipality: &MunicipalityId, row: &AnyRow) -> Result<Blob> {
     let id: String = row.try_get("id")?;
     let sealed: Vec<u8> = row.try_get("name_sealed")?;
     Ok(Blob {
         name: tx
-            .open_text(access.municipality(), "blobs.name", &id, &sealed)
+            .open_text(municipality, "blobs.name", &id, &sealed)
             .await?,
         media_type: row.try_get("media_type")?,
         size: row.try_get("size")?,
         by: row.try_get("created_by")?,
         created_at: row.try_get("created_at")?,
+        text: TextState::of(row)?,
         id,
     })
 }
@@ -197,7 +202,7 @@ impl CaseAccess {
             .await?;
         let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
-            out.push(read(tx, self, row).await?);
+            out.push(read(tx, self.municipality(), row).await?);
         }
         Ok(out)
     }
@@ -248,7 +253,7 @@ impl CaseAccess {
             .rows_affected();
             let row = self.row(tx, id).await?;
             match row {
-                Some(row) if done == 1 => out.push(read(tx, self, &row).await?),
+                Some(row) if done == 1 => out.push(read(tx, self.municipality(), &row).await?),
                 _ => return Err(StoreError::Invalid("attachments")),
             }
         }
@@ -267,7 +272,7 @@ impl CaseAccess {
         if of.as_deref() != Some(record.as_str()) {
             return Err(StoreError::NotFound);
         }
-        let blob = read(tx, self, &row).await?;
+        let blob = read(tx, self.municipality(), &row).await?;
         if blob.by != self.caller.viewer.account.as_str() {
             return Err(StoreError::Forbidden);
         }
@@ -317,7 +322,7 @@ impl CaseAccess {
         if !visible || state != "ready" {
             return Ok(None);
         }
-        Ok(Some(read(tx, self, &row).await?))
+        Ok(Some(read(tx, self.municipality(), &row).await?))
     }
 
     /// A part of an attachment that [`CaseAccess::blob`] gave out, from 0; `None` after the last.
@@ -330,32 +335,11 @@ impl CaseAccess {
         blob: &Blob,
         number: i64,
     ) -> Result<Option<Vec<u8>>> {
-        let (sql, place, key) = if number == 0 {
-            (
-                "SELECT content_sealed FROM blobs WHERE municipality_id = $1 AND case_id = $2 AND id = $3 AND $4 = 0",
-                "blobs.content",
-                blob.id.clone(),
-            )
-        } else {
-            (
-                "SELECT p.content_sealed FROM blob_parts p JOIN blobs b ON b.municipality_id = p.municipality_id AND b.id = p.blob_id \
-                 WHERE p.municipality_id = $1 AND b.case_id = $2 AND p.blob_id = $3 AND p.number = $4",
-                "blob_parts.content",
-                part_key(&blob.id, number),
-            )
-        };
-        let sealed: Option<Vec<u8>> = sqlx::query_scalar(sql)
-            .bind(self.municipality().as_str())
-            .bind(self.id().as_str())
-            .bind(blob.id.as_str())
-            .bind(number)
-            .fetch_optional(tx.conn())
-            .await?;
-        match sealed {
-            Some(sealed) => Ok(Some(
-                tx.open(self.municipality(), place, &key, &sealed).await?,
-            )),
-            None => Ok(None),
+        match part(tx, self.municipality(), &blob.id, number).await? {
+            Some(part) if part.case.as_deref() == Some(self.id().as_str()) => {
+                Ok(Some(part.open(tx, self.municipality()).await?))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -379,7 +363,7 @@ impl CaseAccess {
         let mut out: BTreeMap<String, Vec<Blob>> = BTreeMap::new();
         for row in &rows {
             let record: String = row.try_get("record_id")?;
-            let blob = read(tx, self, row).await?;
+            let blob = read(tx, self.municipality(), row).await?;
             out.entry(record).or_default().push(blob);
         }
         Ok(out)
@@ -417,35 +401,67 @@ pub(crate) async fn each_seam(
     Ok(())
 }
 
+/// A part of an attachment, still sealed.
+struct Part {
+    case: Option<String>,
+    place: &'static str,
+    key: String,
+    sealed: Vec<u8>,
+}
+
+impl Part {
+    async fn open(&self, tx: &mut Tx, municipality: &MunicipalityId) -> Result<Vec<u8>> {
+        tx.open(municipality, self.place, &self.key, &self.sealed)
+            .await
+    }
+}
+
+/// A part, from 0; `None` after the last.
+async fn part(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    blob: &str,
+    number: i64,
+) -> Result<Option<Part>> {
+    let (sql, place, key) = if number == 0 {
+        (
+            "SELECT case_id, content_sealed FROM blobs WHERE municipality_id = $1 AND id = $2 AND $3 = 0",
+            "blobs.content",
+            blob.to_owned(),
+        )
+    } else {
+        (
+            "SELECT b.case_id, p.content_sealed FROM blob_parts p JOIN blobs b ON b.municipality_id = p.municipality_id \
+             AND b.id = p.blob_id WHERE p.municipality_id = $1 AND p.blob_id = $2 AND p.number = $3",
+            "blob_parts.content",
+            part_key(blob, number),
+        )
+    };
+    let row = sqlx::query(sql)
+        .bind(municipality.as_str())
+        .bind(blob)
+        .bind(number)
+        .fetch_optional(tx.conn())
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Part {
+        case: row.try_get("case_id")?,
+        place,
+        key,
+        sealed: row.try_get("content_sealed")?,
+    }))
+}
+
 async fn opened_part(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     blob: &str,
     number: i64,
 ) -> Result<Option<Vec<u8>>> {
-    let (sql, place, key) = if number == 0 {
-        (
-            "SELECT content_sealed FROM blobs WHERE municipality_id = $1 AND id = $2 AND $3 = 0",
-            "blobs.content",
-            blob.to_owned(),
-        )
-    } else {
-        (
-            "SELECT content_sealed FROM blob_parts WHERE municipality_id = $1 AND blob_id = $2 AND number = $3",
-            "blob_parts.content",
-            part_key(blob, number),
-        )
-    };
-    let sealed: Option<Vec<u8>> = sqlx::query_scalar(sql)
-        .bind(municipality.as_str())
-        .bind(blob)
-        .bind(number)
-        .fetch_optional(tx.conn())
-        .await?;
-    let Some(sealed) = sealed else {
+    let Some(part) = part(tx, municipality, blob, number).await? else {
         return Ok(None);
     };
-    match tx.open(municipality, place, &key, &sealed).await {
+    match part.open(tx, municipality).await {
         Ok(plain) => Ok(Some(plain)),
         Err(StoreError::Crypto(_)) => Ok(None),
         Err(error) => Err(error),

@@ -69,8 +69,8 @@ impl Needle {
 }
 
 /// Looks for a text in both databases: sealed columns opened, updates of documents decoded (what was
-/// deleted is in them as well, if it is still there), plain columns and attachments as their bytes are
-/// (what a file compresses is not found); of vectors the text they were made from. The sealed search
+/// deleted is in them as well, if it is still there), plain columns, attachments as their bytes are and
+/// the text that was read from them; of vectors the text they were made from. The sealed search
 /// index is looked into by who can open it (`api::search_index`, ADR 0012).
 ///
 /// # Errors

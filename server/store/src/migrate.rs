@@ -70,6 +70,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "local_forms",
         include_str!("../migrations/main/0090_local_forms.sql"),
     ),
+    (
+        120,
+        "attachment_texts",
+        include_str!("../migrations/main/0120_attachment_texts.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,

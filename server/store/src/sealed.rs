@@ -53,7 +53,11 @@ const BY_RECORD: Owner = Owner::Case(
 const BY_BLOB: Owner =
     Owner::Case("blob_id IN (SELECT id FROM blobs WHERE municipality_id = $1 AND case_id = $2)");
 /// Values of these columns are large: so many are in memory at once.
-const LARGE: &[(&str, usize)] = &[("blobs.content", 16), ("blob_parts.content", 16)];
+const LARGE: &[(&str, usize)] = &[
+    ("blobs.content", 16),
+    ("blobs.text", 16),
+    ("blob_parts.content", 16),
+];
 
 const fn column(
     table: &'static str,
@@ -79,6 +83,7 @@ const COLUMNS: &[Column] = &[
         &[Key::Text("blob_id"), Key::Number("number")], BY_BLOB),
     column("blobs", "name_sealed", "blobs.name", ID, BY_CASE),
     column("blobs", "content_sealed", "blobs.content", ID, BY_CASE),
+    column("blobs", "text_sealed", "blobs.text", ID, BY_CASE),
     column("case_exclusions", "reason_sealed", "case_exclusions.reason",
         &[Key::Text("case_id"), Key::Text("kind"), Key::Text("subject_id"), Key::Text("about_person")], BY_CASE),
     column("case_requests", "content_sealed", "case_requests.content", ID, BY_CASE),

@@ -42,10 +42,13 @@ pub enum Kind {
     /// 機微メモ of an entry (id = entry) or of an amendment (id = entry/amendment).
     Private,
     Transcript,
+    /// An attachment of an entry: its name and the text in it. There is no masked side: masked readers
+    /// have no attachments.
+    Attachment,
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Person,
         Self::Protected,
         Self::Case,
@@ -53,6 +56,7 @@ impl Kind {
         Self::Record,
         Self::Private,
         Self::Transcript,
+        Self::Attachment,
     ];
 
     #[must_use]
@@ -65,6 +69,7 @@ impl Kind {
             Self::Record => "record",
             Self::Private => "private",
             Self::Transcript => "transcript",
+            Self::Attachment => "attachment",
         }
     }
 
@@ -91,7 +96,7 @@ pub struct Source {
     /// The same stamp: the same content. A sheet's ends with what its masked text rests on, `-` where
     /// there is none.
     pub stamp: String,
-    /// `None`: the stamp is known already.
+    /// `None`: the stamp is known already; of an attachment always ([`Gathered::unread`]).
     pub content: Option<Content>,
 }
 
@@ -130,6 +135,9 @@ pub struct Gathered {
     pub marks: HashMap<CaseId, String>,
     /// Cases whose entries somebody reads masked.
     pub masked: HashSet<CaseId>,
+    /// Keys of attachments that are new to the index. Their texts are long, and read a few at a time
+    /// ([`Tx::attachment_texts`]).
+    pub unread: Vec<String>,
 }
 
 /// What a caller may see of a unit that was found.
@@ -340,7 +348,13 @@ impl Tx {
     /// Database away.
     pub async fn size_of_index(&mut self, municipality: &MunicipalityId) -> Result<u64> {
         let mut sum = 0;
-        for table in ["cases", "persons", "progress_records", "transcripts"] {
+        for table in [
+            "cases",
+            "persons",
+            "progress_records",
+            "transcripts",
+            "blobs",
+        ] {
             let sql = format!("SELECT COUNT(*) FROM {table} WHERE municipality_id = $1");
             let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
                 .bind(municipality.as_str())
@@ -449,6 +463,7 @@ impl Tx {
             masked: masked(|section| section == Section::Progress),
             marks,
             sources: Vec::new(),
+            unread: Vec::new(),
         };
         let is_new = |key: &str, stamp: &str| {
             known
@@ -491,6 +506,8 @@ impl Tx {
         self.gather_sheets(municipality, cases, &masked_sheets, &mut out, &is_new)
             .await?;
         self.gather_records(municipality, cases, &mut out, &is_new)
+            .await?;
+        self.gather_attachments(municipality, cases, &mut out, &is_new)
             .await?;
         for row in rows_for(
             self,
@@ -658,6 +675,42 @@ impl Tx {
         Ok(())
     }
 
+    async fn gather_attachments(
+        &mut self,
+        municipality: &MunicipalityId,
+        cases: &[CaseId],
+        out: &mut Gathered,
+        is_new: &impl Fn(&str, &str) -> bool,
+    ) -> Result<()> {
+        // Those that wait for their entry are nobody's but their writer's.
+        for row in rows_for(
+            self,
+            municipality,
+            cases,
+            "SELECT b.id, b.case_id, b.text_state, r.performed_on FROM blobs b JOIN progress_records r \
+             ON r.municipality_id = b.municipality_id AND r.id = b.record_id WHERE b.state = 'ready' AND b.municipality_id = $1 AND b.case_id IN",
+            "",
+        )
+        .await?
+        {
+            let key = Kind::Attachment.key(&row.try_get::<String, _>("id")?);
+            // A file never changes; what is known of its text may.
+            let stamp: String = row.try_get("text_state")?;
+            if is_new(&key, &stamp) {
+                out.unread.push(key.clone());
+            }
+            out.sources.push(Source {
+                key,
+                kind: Kind::Attachment,
+                case: Some(CaseId(row.try_get("case_id")?)),
+                day: date(&row.try_get::<String, _>("performed_on")?)?,
+                stamp,
+                content: None,
+            });
+        }
+        Ok(())
+    }
+
     /// What the masker needs to make the masked texts of all entries of a case: for the index, which
     /// shows nothing itself. Numbers of persons do not matter there.
     ///
@@ -811,12 +864,13 @@ impl Tx {
         }
         let mut ids = |kind: Kind| by_kind.remove(&kind).unwrap_or_default();
         // Where each unit belongs comes from the database, not from the index.
-        let (cases, sheets, records, private, transcripts) = (
+        let (cases, sheets, records, private, transcripts, attachments) = (
             ids(Kind::Case),
             ids(Kind::Sheet),
             ids(Kind::Record),
             ids(Kind::Private),
             ids(Kind::Transcript),
+            ids(Kind::Attachment),
         );
         let mut subjects: HashMap<String, Vec<PersonId>> = HashMap::new();
         for row in rows_for(
@@ -842,9 +896,21 @@ impl Tx {
             "",
         )
         .await?;
+        let attachments = rows_for(
+            self,
+            &municipality,
+            &attachments,
+            "SELECT id, record_id FROM blobs WHERE record_id IS NOT NULL AND state = 'ready' AND municipality_id = $1 AND id IN",
+            "",
+        )
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("id")?, row.try_get("record_id")?)))
+        .collect::<Result<Vec<(String, String)>>>()?;
         let entries: BTreeSet<String> = records
             .iter()
             .cloned()
+            .chain(attachments.iter().map(|(_, record)| record.clone()))
             .chain(
                 private
                     .iter()
@@ -979,6 +1045,15 @@ impl Tx {
             let own = author == Some(viewer.agency.as_str());
             if own && level_of(entry).is_some_and(|level| level >= Level::Read) {
                 out.insert(Kind::Private.key(&place), Seen::Full);
+            }
+        }
+        for (id, record) in attachments {
+            let reads = entries
+                .get(&record)
+                .and_then(level_of)
+                .is_some_and(|level| level >= Level::Read);
+            if reads {
+                out.insert(Kind::Attachment.key(&id), Seen::Full);
             }
         }
         for row in &transcripts {

@@ -1854,7 +1854,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Searches persons, cases, sheets, 支援経過 and transcripts. What the caller may see masked is searched
+         * Searches persons, cases, sheets, 支援経過, transcripts and attachments of 支援経過. What the caller may see masked is searched
          *     by its masked text; the policy speaks before anything is counted.
          */
         post: operations["post_search"];
@@ -2487,6 +2487,11 @@ export interface components {
              * @description Bytes.
              */
             size: number;
+            /**
+             * @description Its text in the search: `waiting` (nobody has looked yet), `read`, `none` (a picture, scanned
+             *     pages), `locked` (a password), `unreadable` (damaged, or too much).
+             */
+            text: string;
         };
         AuditActor: {
             id: string;
@@ -3200,16 +3205,18 @@ export interface components {
         HitAnswer: {
             /** @description The agency that wrote the entry. */
             agency?: string | null;
+            /** @description Of an attachment: its own id. */
+            attachment?: string | null;
             case?: components["schemas"]["HitCase"] | null;
             /** @description Of a person: all cases in which the caller sees them by name. */
             cases: components["schemas"]["HitCase"][];
             day?: string | null;
-            /** @description What was found, in a word: 「相談受付・申込票」, 「電話」 …. */
+            /** @description What was found, in a word: 「相談受付・申込票」, 「電話」, the name of a file …. */
             heading: string;
-            /** @description Of the person, case, document, entry or transcript. */
+            /** @description Of the person, case, document, entry or transcript; of an attachment the entry's. */
             id: string;
             kana?: string | null;
-            /** @description `person`, `case`, `sheet`, `record` or `transcript`. */
+            /** @description `person`, `case`, `sheet`, `record`, `transcript` or `attachment`. */
             kind: string;
             /** @description The caller reads it masked, and the masked text was searched. */
             masked: boolean;
@@ -4347,7 +4354,7 @@ export interface components {
              *     the reception.
              */
             from?: string | null;
-            /** @description `person`, `case`, `sheet`, `record`, `transcript`; all when empty. */
+            /** @description `person`, `case`, `sheet`, `record`, `transcript`, `attachment`; all when empty. */
             kinds?: string[];
             /** @description At most 50; 20 when missing. */
             limit?: number | null;

@@ -113,6 +113,7 @@ pub async fn find(
             Kind::Record,
             Kind::Private,
             Kind::Transcript,
+            Kind::Attachment,
         ]
         .into_iter()
         .filter(|kind| wants(*kind))

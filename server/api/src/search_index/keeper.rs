@@ -29,6 +29,9 @@ use crate::{context::blocking, error::ApiError, scanning, state::AppState};
 /// Entries that are masked in one turn at the model.
 const MASKED_AT_ONCE: usize = 16;
 
+/// Attachments whose texts are in memory at once.
+const ATTACHMENTS_AT_ONCE: usize = 8;
+
 /// Names the index that counts. Beside it stand a folder and a key file of that name.
 #[derive(Debug, Serialize, Deserialize)]
 struct Current {
@@ -534,6 +537,7 @@ impl Keeper {
                 }
             }
         }
+        let read = self.attachments(&gathered).await?;
         let mut units = Vec::new();
         for mut source in gathered.sources {
             let shown = masked.remove(&source.key);
@@ -552,7 +556,46 @@ impl Keeper {
             }
             units.extend(plain_unit(&forms, source, shown));
         }
-        self.put(units).await
+        Ok(read + self.put(units).await?)
+    }
+
+    /// Puts the attachments that are new into the index, a few at a time.
+    async fn attachments(&mut self, gathered: &Gathered) -> Result<usize, ApiError> {
+        let unread: HashSet<&String> = gathered.unread.iter().collect();
+        let new: Vec<&Source> = gathered
+            .sources
+            .iter()
+            .filter(|source| unread.contains(&source.key))
+            .collect();
+        let mut put = 0;
+        for chunk in new.chunks(ATTACHMENTS_AT_ONCE) {
+            let id_of = |source: &Source| {
+                Kind::of_key(&source.key)
+                    .map(|(_, id)| id.to_owned())
+                    .unwrap_or_default()
+            };
+            let ids: Vec<String> = chunk.iter().map(|source| id_of(source)).collect();
+            let mut tx = self.state.db().read().await?;
+            let mut texts = tx.attachment_texts(&self.municipality, &ids).await?;
+            drop(tx);
+            let units = chunk
+                .iter()
+                .filter_map(|source| {
+                    Some(Unit {
+                        key: source.key.clone(),
+                        case: source.case.clone()?.0,
+                        kind: source.kind.code(),
+                        day: day_number(source.day),
+                        stamp: source.stamp.clone(),
+                        values: false,
+                        full: texts.remove(&id_of(source))?.join("\n"),
+                        masked: None,
+                    })
+                })
+                .collect();
+            put += self.put(units).await?;
+        }
+        Ok(put)
     }
 
     /// The masked texts of a case's entries that are to be written.

@@ -48,7 +48,7 @@ enum What {
         after_help = "見出しの文字の近さで候補を出します。照合済みにはしません。人が確かめて、定義ファイル（datasets/forms）の xlsx と verified を書きます。\n\n終了コード: 0 すべての項目に候補があった / 1 候補のない項目がある・その他の失敗 / 2 ファイルや指定の誤り"
     )]
     Verify {
-        /// Excel のファイル（xlsx・xls・ods）
+        /// Excel のファイル（xlsx・xlsm）
         tool: PathBuf,
         /// 様式の識別子（省くと、文書になる様式すべて）
         #[arg(long)]

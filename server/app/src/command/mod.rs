@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod lines;
 pub mod migrate;
 pub mod openapi;
+pub mod read_attachment;
 pub mod serve;
 pub mod setup_dictionary;
 pub mod show_config;

@@ -12,6 +12,7 @@ export const KIND_LABELS = {
   sheet: 'シート',
   record: '支援経過',
   transcript: '文字起こし',
+  attachment: '添付',
 } as const;
 
 export type Kind = keyof typeof KIND_LABELS;
@@ -22,6 +23,7 @@ const ICONS = {
   sheet: 'doc',
   record: 'pencil',
   transcript: 'mic',
+  attachment: 'doc',
 } as const;
 
 function kindOf(hit: Hit): Kind {
@@ -37,6 +39,7 @@ export function hrefOf(hit: Hit): string | undefined {
     case 'sheet':
       return base && hit.section ? `${base}/${hit.section}` : base;
     case 'record':
+    case 'attachment':
       return base && `${base}/progress/${hit.id}`;
     default:
       return base && `${base}/overview`;
@@ -53,7 +56,7 @@ export function SearchHits({ hits, start }: { hits: readonly Hit[]; start: numbe
   return (
     <ol className="found" start={start}>
       {hits.map((hit) => (
-        <FoundItem key={`${hit.kind}-${hit.id}-${hit.private}`} hit={hit} />
+        <FoundItem key={`${hit.kind}-${hit.attachment ?? hit.id}-${hit.private}`} hit={hit} />
       ))}
     </ol>
   );

@@ -150,7 +150,7 @@ export default function SearchPage() {
     <>
       <PageHead
         title="検索"
-        lead="人・事案・シート・支援経過・文字起こしを、まとめて探します。開示されているものだけが見つかります。"
+        lead="人・事案・シート・支援経過・文字起こし・添付ファイルを、まとめて探します。開示されているものだけが見つかります。"
       />
       <div className="search-page">
         <form
@@ -285,7 +285,7 @@ export default function SearchPage() {
             )}
             {readsMasked && answer.total > 0 && (
               <p className="soft search-page__hint">
-                マスク済みで開示されている記録は、マスク済みの文だけを探しています。伏せられた氏名や住所では見つかりません。
+                マスク済みで開示されている記録は、マスク済みの文だけを探しています。伏せられた氏名や住所、添付ファイルは見つかりません。
               </p>
             )}
             {answer.hits.length > 0 ? (

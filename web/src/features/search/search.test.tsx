@@ -126,6 +126,9 @@ describe('hits', () => {
     expect(hrefOf(hit({ kind: 'sheet', section: 'intake' }))).toBe('/cases/c1/intake');
     expect(hrefOf(hit({ kind: 'case' }))).toBe('/cases/c1/overview');
     expect(hrefOf(hit({ kind: 'transcript', id: 't1' }))).toBe('/transcripts/t1');
+    expect(hrefOf(hit({ kind: 'attachment', attachment: 'a1', heading: '書類.pdf' }))).toBe(
+      '/cases/c1/progress/r1',
+    );
     expect(hrefOf(hit({ kind: 'person', case: null }))).toBeUndefined();
   });
 

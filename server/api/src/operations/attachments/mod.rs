@@ -33,6 +33,9 @@ pub struct AttachmentAnswer {
     /// It can be looked at in the browser (`?inline=true`).
     pub preview: bool,
     pub may_remove: bool,
+    /// Its text in the search: `waiting` (nobody has looked yet), `read`, `none` (a picture, scanned
+    /// pages), `locked` (a password), `unreadable` (damaged, or too much).
+    pub text: &'static str,
 }
 
 impl std::fmt::Debug for AttachmentAnswer {
@@ -50,6 +53,7 @@ impl AttachmentAnswer {
             media_type: blob.media_type,
             size: blob.size,
             may_remove,
+            text: blob.text.code(),
         }
     }
 }

@@ -119,6 +119,7 @@ async fn finish(
             .detail(detail),
     );
     tx.commit().await?;
+    state.unread().ring();
     Ok((StatusCode::CREATED, Json(AttachmentAnswer::of(blob, true))))
 }
 

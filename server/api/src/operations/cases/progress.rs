@@ -460,6 +460,7 @@ mod tests {
             size: 1,
             by: "x".into(),
             created_at: String::new(),
+            text: store::blobs::TextState::Read,
         });
         let shown = answer(record_with_file, &around, &mut HashMap::new(), false);
         assert!(shown.attachments.is_empty());

@@ -6,7 +6,7 @@ use ::exchange::{Choices, Encoding, WhenUnencodable, WriteOptions, table};
 use axum::{
     body::Body as Stream,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use domain::{disclosure::UncoveredPerson, id::CaseId, legal_basis, role::Capability};
@@ -24,6 +24,7 @@ use crate::{
     context::{CallContext, blocking},
     error::{ApiError, Body, FieldProblem},
     exporting::{self, Plan},
+    headers,
     operations::{cases::sharing::basis_words, persons::personal_number},
     state::AppState,
 };
@@ -196,17 +197,11 @@ pub async fn create(
         }
     });
     let body = stream::poll_fn(move |context| body.poll_recv(context));
-    let name = format!("attachment; filename=\"musubi-{today}.zip\"");
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/zip"),
-        ),
-        (
-            header::CONTENT_DISPOSITION,
-            HeaderValue::from_str(&name).map_err(ApiError::internal)?,
-        ),
-    ];
+    let headers = headers::of_file(
+        "application/zip",
+        "attachment",
+        &format!("musubi-{today}.zip"),
+    )?;
     Ok((headers, Stream::from_stream(body)).into_response())
 }
 

@@ -3,7 +3,6 @@
 use ::exchange::{Column, WriteOptions, write};
 use axum::{
     extract::{Path, State},
-    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 
@@ -11,6 +10,7 @@ use super::{find, rows::trouble};
 use crate::{
     context::{CallContext, blocking},
     error::ApiError,
+    headers,
     importing::Planned,
     state::AppState,
 };
@@ -58,15 +58,10 @@ pub async fn errors(
     })
     .await??
     .bytes;
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/csv; charset=utf-8; header=present"),
-        ),
-        (
-            header::CONTENT_DISPOSITION,
-            HeaderValue::from_static("attachment; filename=\"import-errors.csv\""),
-        ),
-    ];
+    let headers = headers::of_file(
+        "text/csv; charset=utf-8; header=present",
+        "attachment",
+        "import-errors.csv",
+    )?;
     Ok((headers, bytes).into_response())
 }

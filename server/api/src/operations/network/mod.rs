@@ -8,7 +8,6 @@ use std::{
 };
 
 use ::network::{Drawing, Fonts, Network, Options, draw};
-use axum::http::{HeaderName, HeaderValue, header};
 use domain::{
     disclosure::{self, Level},
     id::{CaseId, PersonId},
@@ -352,18 +351,6 @@ fn fonts(state: &AppState) -> Result<Fonts, ApiError> {
     FONTS
         .get_or_init(|| Fonts::register(font.to_vec(), None).ok())
         .ok_or_else(|| ApiError::unavailable("font_unavailable"))
-}
-
-fn file_headers(
-    kind: &'static str,
-    name: &str,
-) -> Result<[(HeaderName, HeaderValue); 2], ApiError> {
-    let disposition = HeaderValue::from_str(&format!("inline; filename=\"{name}\""))
-        .map_err(ApiError::internal)?;
-    Ok([
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CONTENT_DISPOSITION, disposition),
-    ])
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Variant, file_headers, fonts, show};
+use super::{Variant, fonts, show};
 use crate::{
     context::{CallContext, blocking},
     error::{ApiError, Query},
+    headers,
     state::AppState,
 };
 
@@ -32,5 +33,5 @@ pub async fn png(
         to_png(&shown.draw(), SCALE, fonts).map_err(ApiError::internal)
     })
     .await??;
-    Ok((file_headers("image/png", &name)?, picture).into_response())
+    Ok((headers::of_file("image/png", "inline", &name)?, picture).into_response())
 }

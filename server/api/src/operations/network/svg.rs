@@ -6,10 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Variant, file_headers, show};
+use super::{Variant, show};
 use crate::{
     context::{CallContext, blocking},
     error::{ApiError, Query},
+    headers,
     state::AppState,
 };
 
@@ -25,5 +26,5 @@ pub async fn svg(
     let shown = show(&state, &call, &id.into(), &variant, "network.export", "svg").await?;
     let name = shown.file_name("svg");
     let picture = blocking(move || to_svg(&shown.draw())).await?;
-    Ok((file_headers("image/svg+xml", &name)?, picture).into_response())
+    Ok((headers::of_file("image/svg+xml", "inline", &name)?, picture).into_response())
 }

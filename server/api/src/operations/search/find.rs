@@ -36,7 +36,7 @@ pub struct SearchQuery {
     /// Words; all of them must be found. Quotation marks (`"…"`, `「…」`) keep words together. At most
     /// 200 characters and 10 words.
     pub q: String,
-    /// `person`, `case`, `sheet`, `record`, `transcript`; all when empty.
+    /// `person`, `case`, `sheet`, `record`, `transcript`, `attachment`; all when empty.
     #[serde(default)]
     pub kinds: Vec<String>,
     /// Stage codes.
@@ -89,6 +89,7 @@ fn kinds(codes: &[String]) -> Result<Vec<Kind>, ApiError> {
             "sheet" => out.push(Kind::Sheet),
             "record" => out.extend([Kind::Record, Kind::Private]),
             "transcript" => out.push(Kind::Transcript),
+            "attachment" => out.push(Kind::Attachment),
             _ => return Err(ApiError::invalid_field("kinds", "unknown_option")),
         }
     }
@@ -103,6 +104,7 @@ pub(super) const fn kind_code(kind: Kind) -> &'static str {
         Kind::Sheet => "sheet",
         Kind::Record | Kind::Private => "record",
         Kind::Transcript => "transcript",
+        Kind::Attachment => "attachment",
     }
 }
 
@@ -151,7 +153,7 @@ fn sort(text: Option<&str>) -> Result<Sort, ApiError> {
     })
 }
 
-/// Searches persons, cases, sheets, 支援経過 and transcripts. What the caller may see masked is searched
+/// Searches persons, cases, sheets, 支援経過, transcripts and attachments of 支援経過. What the caller may see masked is searched
 /// by its masked text; the policy speaks before anything is counted.
 #[utoipa::path(post, path = "/search", tag = "search", request_body = SearchQuery,
     responses((status = 200, body = SearchAnswer), (status = 403, description = "forbidden"),

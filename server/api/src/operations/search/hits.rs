@@ -68,9 +68,9 @@ pub struct HitCase {
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct HitAnswer {
-    /// `person`, `case`, `sheet`, `record` or `transcript`.
+    /// `person`, `case`, `sheet`, `record`, `transcript` or `attachment`.
     pub kind: &'static str,
-    /// Of the person, case, document, entry or transcript.
+    /// Of the person, case, document, entry or transcript; of an attachment the entry's.
     pub id: String,
     /// The case it belongs to; of a person the first.
     pub case: Option<HitCase>,
@@ -81,7 +81,9 @@ pub struct HitAnswer {
     pub cases: Vec<HitCase>,
     /// Of a sheet: its section.
     pub section: Option<&'static str>,
-    /// What was found, in a word: 「相談受付・申込票」, 「電話」 ….
+    /// Of an attachment: its own id.
+    pub attachment: Option<String>,
+    /// What was found, in a word: 「相談受付・申込票」, 「電話」, the name of a file ….
     pub heading: String,
     pub day: Option<String>,
     /// The agency that wrote the entry.
@@ -116,8 +118,10 @@ struct Loaded {
     day: Option<String>,
     agency: Option<String>,
     parts: Vec<Part>,
-    /// Found by the name of somebody in the case: no word need stand in it.
-    by_name: bool,
+    /// Of an attachment: its entry.
+    record: Option<String>,
+    /// No word need stand in it: found by the name of somebody in the case, or far down in a file.
+    without_place: bool,
 }
 
 fn unlabelled(text: String) -> Part {
@@ -174,7 +178,9 @@ pub(super) async fn shown(
             let line = |case: &CaseId| lines.get(case).map(|(_, summary)| case_answer(summary));
             Some(HitAnswer {
                 kind: kind_code(hit.kind),
+                attachment: (hit.kind == Kind::Attachment).then(|| hit.id.clone()),
                 id: match hit.kind {
+                    Kind::Attachment => loaded.record.unwrap_or_default(),
                     Kind::Private => hit.id.split('/').next().unwrap_or_default().to_owned(),
                     _ => hit.id,
                 },
@@ -223,7 +229,7 @@ fn snippets(
             found.push((marked.words.len(), at, marked.ranges));
         }
     }
-    if found.is_empty() && !loaded.by_name {
+    if found.is_empty() && !loaded.without_place {
         return Ok(None);
     }
     // What holds most of the words first, then as it stands.
@@ -312,7 +318,7 @@ async fn load(
         Kind::Case => {
             loaded.heading = "事案".to_owned();
             loaded.day = Some(summary.received_on.to_string());
-            loaded.by_name = true;
+            loaded.without_place = true;
             loaded.parts.push(unlabelled(summary.case_no.clone()));
             loaded.parts.extend(summary.title.clone().map(unlabelled));
             if let Some(outcome) = access.outcome(tx).await? {
@@ -386,6 +392,26 @@ async fn load(
                 .into_iter()
                 .map(unlabelled)
                 .collect();
+        }
+        Kind::Attachment => {
+            let Some(found) = access.attached_text(tx, &hit.id).await? else {
+                return Ok(None);
+            };
+            let Some(record) = access.progress_record(tx, &found.record).await? else {
+                return Ok(None);
+            };
+            loaded.day = Some(record.performed_on.to_string());
+            loaded.agency = Some(record.agency.name.clone());
+            loaded.parts.push(Part {
+                label: "ファイル名".to_owned(),
+                text: found.blob.name.clone(),
+            });
+            loaded.heading = found.blob.name;
+            loaded.record = Some(found.record.0);
+            // In one piece: of a long text only what it begins with is taken apart into words. A hit
+            // further down is shown without its place; a file never changes.
+            loaded.parts.extend(found.text.map(unlabelled));
+            loaded.without_place = true;
         }
         Kind::Person | Kind::Protected => return Ok(None),
     }

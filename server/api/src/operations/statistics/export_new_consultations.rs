@@ -8,10 +8,11 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Question, count, file_headers, file_name};
+use super::{Question, count, file_name};
 use crate::{
     context::{CallContext, blocking},
     error::{ApiError, Query},
+    headers,
     state::AppState,
 };
 
@@ -86,5 +87,5 @@ pub async fn export_new_consultations(
     } else {
         "text/csv; charset=utf-8; header=present"
     };
-    Ok((file_headers(kind, "attachment", &name)?, bytes).into_response())
+    Ok((headers::of_file(kind, "attachment", &name)?, bytes).into_response())
 }

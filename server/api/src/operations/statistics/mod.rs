@@ -7,7 +7,6 @@ use ::statistics::{
     By, Category, Fonts, Month, Period, PeriodError, Row, Table, UNRECORDED,
     count_new_consultations,
 };
-use axum::http::{HeaderName, HeaderValue, header};
 use domain::form::Catalogue;
 use serde::Deserialize;
 use serde_json::json;
@@ -205,20 +204,6 @@ fn fonts(state: &AppState) -> Result<Fonts, ApiError> {
     FONTS
         .get_or_init(|| Fonts::register(font.to_vec(), None).ok())
         .ok_or_else(|| ApiError::unavailable("font_unavailable"))
-}
-
-/// Headers of a file: its kind and an ASCII name.
-fn file_headers(
-    kind: &'static str,
-    disposition: &str,
-    name: &str,
-) -> Result<[(HeaderName, HeaderValue); 2], ApiError> {
-    let disposition = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}\""))
-        .map_err(ApiError::internal)?;
-    Ok([
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CONTENT_DISPOSITION, disposition),
-    ])
 }
 
 /// `new-consultations-route-2025-06-2026-11.svg`; made of validated parts.

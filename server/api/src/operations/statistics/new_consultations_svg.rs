@@ -6,10 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Question, count, file_headers, file_name, fonts};
+use super::{Question, count, file_name, fonts};
 use crate::{
     context::{CallContext, blocking},
     error::{ApiError, Query},
+    headers,
     state::AppState,
 };
 
@@ -29,5 +30,5 @@ pub async fn new_consultations_svg(
         draw(&table, &Chart::usual(table.by, Format::Svg), fonts).map_err(ApiError::internal)
     })
     .await??;
-    Ok((file_headers("image/svg+xml", "inline", &name)?, picture).into_response())
+    Ok((headers::of_file("image/svg+xml", "inline", &name)?, picture).into_response())
 }

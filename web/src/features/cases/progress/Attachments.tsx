@@ -3,7 +3,7 @@ import { api, apiUrl } from '../../../api/client';
 import { useSave } from '../../../app/saving';
 import { Button, Dialog, Icon, IconButton } from '../../../ui';
 import { upload } from '../../transcript/upload';
-import { sizeWords, type Attachment, type Desk } from './entry';
+import { sizeWords, unsearched, type Attachment, type Desk } from './entry';
 
 /** Why a file was not taken, in words: what, and what to do. */
 function refusal(code: string, limit: number, endings: readonly string[]): string {
@@ -163,11 +163,13 @@ export function AttachmentLink({ caseId, attachment }: { caseId: string; attachm
   const path = `cases/${caseId}/attachments/${attachment.id}`;
   const inline = apiUrl(path, { inline: true }).href;
   const picture = attachment.media_type.startsWith('image/');
+  const reason = unsearched(attachment);
   return (
     <span className="row attachment">
       <Icon name="doc" />
       <span className="attachment__name">
         {attachment.name} <span className="soft">{sizeWords(attachment.size)}</span>
+        {reason && <span className="soft attachment__unsearched">{reason}</span>}
       </span>
       {attachment.preview && picture && (
         <Button size="xs" variant="text" icon="eye" onClick={() => setShown(true)}>

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { blankForm, fromDraft, isWritten, toRequest, withTemplate, type Template } from './entry';
+import {
+  blankForm,
+  fromDraft,
+  isWritten,
+  toRequest,
+  unsearched,
+  withTemplate,
+  type Attachment,
+  type Template,
+} from './entry';
 
 const blank = blankForm('2026-11-30', 'p1');
 const template = (part: Partial<Template>): Template => ({
@@ -52,5 +61,27 @@ describe('支援経過の入力', () => {
     expect(form).toEqual({ ...blank, content: '続き' });
     expect(isWritten(form)).toBe(true);
     expect(isWritten({ ...blank, method: 'tel' })).toBe(false);
+  });
+});
+
+describe('添付の本文', () => {
+  const file = (part: Partial<Attachment>): Attachment => ({
+    id: 'a1',
+    name: '書類.pdf',
+    media_type: 'application/pdf',
+    size: 1,
+    preview: true,
+    may_remove: false,
+    text: 'read',
+    ...part,
+  });
+
+  it('says why the words in a file are not found, and nothing where nobody expects them', () => {
+    expect(unsearched(file({}))).toBeUndefined();
+    expect(unsearched(file({ text: 'waiting' }))).toBeUndefined();
+    expect(unsearched(file({ text: 'none', media_type: 'image/png' }))).toBeUndefined();
+    expect(unsearched(file({ text: 'none' }))).toContain('紙を写した画像');
+    expect(unsearched(file({ text: 'locked' }))).toContain('パスワード付き');
+    expect(unsearched(file({ text: 'unreadable' }))).toContain('壊れているか');
   });
 });

@@ -142,3 +142,19 @@ export function sizeWords(bytes: number): string {
   if (bytes < 1_000_000) return `${Math.round(bytes / 1_000)} KB`;
   return `${(bytes / 1_000_000).toFixed(1).replace('.0', '')} MB`;
 }
+
+/** Why an attachment is not found by the words in it; pictures have none, and nobody expects any. */
+export function unsearched({ text, media_type }: Attachment): string | undefined {
+  switch (text) {
+    case 'locked':
+      return '本文を検索できません（パスワード付き）';
+    case 'unreadable':
+      return '本文を検索できません（壊れているか、大きすぎます）';
+    case 'none':
+      return media_type.startsWith('image/')
+        ? undefined
+        : '本文を検索できません（文字の入っていないファイル、または紙を写した画像）';
+    default:
+      return undefined;
+  }
+}
