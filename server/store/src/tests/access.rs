@@ -948,12 +948,16 @@ on_both! {
         let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
         owner.update(&mut tx, 1, &CasePatch { similar_ok: Some(true), ..CasePatch::default() }).await.unwrap();
         assert!(vectors::store(&mut tx, &world.town, &created.case, "digest", "m", &embedded).await.unwrap());
-        let found = vectors::likenesses(&mut tx, &world.department, "m").await.unwrap();
+        let of = vectors::opted_in(&mut tx, &world.town, "", 10).await.unwrap();
+        assert_eq!(of, std::slice::from_ref(&created.case));
+        assert!(vectors::opted_in(&mut tx, &world.town, created.case.as_str(), 10).await.unwrap().is_empty());
+        assert!(vectors::likenesses(&mut tx, &world.department, "m", &of, &["001"]).await.unwrap().is_empty());
+        let found = vectors::likenesses(&mut tx, &world.department, "m", &of, &[]).await.unwrap();
         assert_eq!((found.len(), found[0].visible, &found[0].embedded), (1, true, &embedded));
-        assert!(matches!(vectors::likenesses(&mut tx, &world.agency, "m").await, Err(StoreError::Forbidden)));
+        assert!(matches!(vectors::likenesses(&mut tx, &world.agency, "m", &of, &[]).await, Err(StoreError::Forbidden)));
         let out = Exclusion { who: Excluded::Account(world.department.viewer.account.clone()), about: Some(created.clients[0].clone()) };
         owner.exclude(&mut tx, &out, "親族").await.unwrap();
-        assert!(vectors::likenesses(&mut tx, &world.department, "m").await.unwrap().is_empty());
+        assert!(vectors::likenesses(&mut tx, &world.department, "m", &of, &[]).await.unwrap().is_empty());
     }
 
     async fn statistics_count_by_the_day_of_reception(world: &World) {
