@@ -16,6 +16,10 @@ use crate::writer::Column;
 
 /// Most rows of one import.
 pub const MAX_ROWS: usize = 50_000;
+/// Stands in a file for a text that must not leave now.
+pub const WITHHELD: &str = "（確認中のため出力していません）";
+/// Stands in a file for what 住所秘匿 protects.
+pub const ADDRESS: &str = "（住所秘匿の方がいるため出力していません）";
 /// Longest cell that is looked at, in code points.
 const MAX_CELL: usize = 100_000;
 
@@ -409,6 +413,10 @@ fn row(
                 "personal_number",
                 "マイナンバー（個人番号）と読める12桁の数字があります。取り除いてから取り込んでください".to_owned(),
             ));
+            continue;
+        }
+        if matches!(cell.trim(), WITHHELD | ADDRESS) {
+            // What was kept back on the way out says nothing on the way in.
             continue;
         }
         if let Target::Option(_, code) = target {

@@ -265,26 +265,35 @@ fn output(id: &str, title: &str, columns: Vec<TableColumn>) -> Table {
 }
 
 fn cases() -> Table {
-    let plain = |id, label| text(id, label, Kind::Text, true);
-    output(
-        "case",
-        "事案",
-        vec![
-            text("case_no", "事案番号", Kind::Code, true),
-            plain("case_title", "事案名（表示名）"),
-            text("person_ids", "支援対象者ID", Kind::Code, true),
-            plain("clients", "支援対象者"),
-            plain("stage", "段階"),
-            choice("urgency", "緊急性", "urgency", true),
-            text("received_on", "受付日", Kind::Date, true),
-            text("closed_on", "終結日", Kind::Date, true),
-            plain("owner", "主担当（多機関協働事業者）"),
-            plain("owner_agency", "担当する機関"),
-            plain("lead_org", "主担当機関（伴走）"),
-            text("last_progress_on", "最後の支援経過", Kind::Date, true),
-            text("similar_ok", "類似検索への利用可否", Kind::Bool, true),
-        ],
-    )
+    let plain = |id, label| text(id, label, Kind::Text, false);
+    let long = |column: TableColumn| TableColumn {
+        max_chars: 2000,
+        ..column
+    };
+    let columns = vec![
+        text("case_no", "事案番号", Kind::Code, false),
+        TableColumn {
+            max_chars: 100,
+            ..plain("case_title", "事案名（表示名）")
+        },
+        long(text("person_ids", "支援対象者ID", Kind::Code, false)),
+        long(plain("clients", "支援対象者")),
+        // With the names alone nobody could be told apart.
+        long(plain("client_birth_dates", "支援対象者の生年月日")),
+        choice("stage", "段階", "case_status", false),
+        choice("urgency", "緊急性", "urgency", false),
+        text("received_on", "受付日", Kind::Date, false),
+        text("closed_on", "終結日", Kind::Date, false),
+        plain("owner", "主担当（多機関協働事業者）"),
+        plain("owner_agency", "担当する機関"),
+        plain("lead_org", "主担当機関（伴走）"),
+        text("last_progress_on", "最後の支援経過", Kind::Date, true),
+        text("similar_ok", "類似検索への利用可否", Kind::Bool, false),
+    ];
+    Table {
+        import: true,
+        ..output("case", "事案", columns)
+    }
 }
 
 fn consents() -> Table {
@@ -352,13 +361,18 @@ fn relations() -> Table {
 fn sheets() -> Vec<Table> {
     let mut out = Vec::new();
     for form in SHEETS.iter().filter_map(|id| catalogue().definition(id)) {
+        // 会議 has a room, a protocol and people who were there: it is written where it takes place.
+        let import = form.id != "meeting";
         let keys = |row: bool| {
-            let mut keys = vec![text("case_no", "事案番号", Kind::Code, true)];
+            let mut keys = vec![TableColumn {
+                required: import,
+                ..text("case_no", "事案番号", Kind::Code, !import)
+            }];
             if form.repeated {
-                keys.push(text("number", "回次", Kind::Int, true));
+                keys.push(text("number", "回次", Kind::Int, !import));
             }
             if row {
-                keys.push(text("row", "行", Kind::Int, true));
+                keys.push(text("row", "行", Kind::Int, !import));
             } else {
                 keys.push(text("state", "下書き・確定", Kind::Text, true));
             }
@@ -373,7 +387,9 @@ fn sheets() -> Vec<Table> {
                     continue;
                 }
                 if let Some(mut column) = of_field(form, field) {
-                    column.output_only = true;
+                    column.output_only |= !import;
+                    // A draft may have gaps; what is missing is said when it is made final.
+                    column.required = false;
                     columns.push(column);
                 }
             }
@@ -384,7 +400,7 @@ fn sheets() -> Vec<Table> {
                     |table| format!("{}：{}", form.title, table.label),
                 ),
                 columns,
-                import: false,
+                import,
                 verified: form.verified,
             }
         };
@@ -460,7 +476,22 @@ mod tests {
             .filter(|table| table.import)
             .map(|table| table.id.as_str())
             .collect();
-        assert_eq!(able, ["person", "progress"]);
+        for id in [
+            "person",
+            "case",
+            "intake_application",
+            "intake_assessment",
+            "screening",
+            "plan",
+            "plan_item",
+            "evaluation",
+            "progress",
+        ] {
+            assert!(able.contains(&id), "{id}");
+        }
+        for id in ["meeting", "meeting_attendee", "consent"] {
+            assert!(!able.contains(&id), "{id}");
+        }
     }
 
     #[test]

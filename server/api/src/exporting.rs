@@ -9,7 +9,8 @@ use std::{
 };
 
 use ::exchange::{
-    Choices, Layout, SHEETS, Table, WriteError, WriteOptions, append, table_id, write,
+    ADDRESS, Choices, Layout, SHEETS, Table, WITHHELD, WriteError, WriteOptions, append, table_id,
+    write,
 };
 use bytes::Bytes;
 use domain::{
@@ -44,9 +45,6 @@ const PERSONS: usize = 200;
 const CASES: usize = 50;
 /// Places of characters that are named; all are counted.
 const PLACES: usize = 200;
-/// Shown for a text that must not leave now.
-const WITHHELD: &str = "（確認中のため出力していません）";
-const ADDRESS: &str = "（住所秘匿の方がいるため出力していません）";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -448,7 +446,9 @@ async fn of_cases(
             let rows = match table.id.as_str() {
                 "case" => {
                     let protected = scanning::address_protected(Some(access.facts()));
-                    vec![case_row(&summary, protected)]
+                    let mut tx = state.db().read().await?;
+                    let people = access.persons(&mut tx).await?;
+                    vec![case_row(&summary, &people, protected)]
                 }
                 "relation" => {
                     let mut tx = state.db().read().await?;
@@ -469,7 +469,13 @@ async fn of_cases(
     Ok(())
 }
 
-fn case_row(case: &CaseSummary, protected: bool) -> Values {
+fn case_row(case: &CaseSummary, people: &[CasePerson], protected: bool) -> Values {
+    let born: Vec<&str> = people
+        .iter()
+        .filter(|person| person.role == CaseRole::Client)
+        .filter_map(|client| client.person.as_ref()?.fields.get("birth_date"))
+        .map(String::as_str)
+        .collect();
     let ids: Vec<&str> = case
         .clients
         .iter()
@@ -491,6 +497,7 @@ fn case_row(case: &CaseSummary, protected: bool) -> Values {
         ),
         ("person_ids", text(ids.join("|"))),
         ("clients", text(names.join("、"))),
+        ("client_birth_dates", text(born.join("|"))),
         ("stage", text(case.stage.label_ja())),
         ("urgency", optional(case.urgency.as_ref())),
         ("received_on", text(case.received_on.to_string())),
@@ -597,7 +604,7 @@ async fn consent_rows(
         .collect())
 }
 
-fn shown(value: &Projected) -> Value {
+pub(crate) fn shown(value: &Projected) -> Value {
     if value.withheld {
         return text(WITHHELD);
     }

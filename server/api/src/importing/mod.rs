@@ -2,8 +2,10 @@
 //! written in one transaction. A node that dies leaves nothing half done: what it was at is taken up by
 //! the next one that looks.
 
+mod cases;
 mod persons;
 mod progress;
+mod sheets;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -11,6 +13,7 @@ use std::{
 };
 
 use ::exchange::{Mapping, Row, Table, Trouble, Understood, read_any, table, understand};
+use collab::access::Change;
 use domain::id::{CaseId, DocumentId, PersonId, ProgressRecordId};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -40,6 +43,9 @@ const RENEW: Duration = Duration::from_secs(30);
 pub(crate) const PART: usize = 100;
 /// Rows that are compared with the database at once.
 const AT_ONCE: usize = 200;
+
+/// Most clients of one case.
+const CLIENTS: usize = 20;
 
 /// What the sender chose.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -260,6 +266,7 @@ async fn work(state: &AppState, import: Import) -> Result<(), ApiError> {
     match import.state {
         ImportState::Checking => check(state, import, false).await,
         ImportState::Applying => apply(state, import).await,
+        ImportState::Filling => fill(state, import).await,
         ImportState::Indexing => index(state, import).await,
         ImportState::Ready | ImportState::Done | ImportState::Failed => Ok(()),
     }
@@ -375,14 +382,18 @@ async fn plan(
     let mut out = Vec::with_capacity(total);
     let mut seen = Seen::default();
     for rows in understood.rows.chunks(AT_ONCE) {
-        // Short transactions: an old state of the database is not held for the whole file.
-        let mut tx = state.db().read().await?;
-        let planned = if import.table == "progress" {
-            progress::plan(&mut tx, caller, rows, &mut seen).await?
+        let seen = &mut seen;
+        let planned = if sheets::is_sheet(&import.table) {
+            sheets::plan(state, caller, layout, rows, choices, seen).await?
         } else {
-            persons::plan(&mut tx, caller, layout, rows, choices, &mut seen).await?
+            // Short transactions: an old state of the database is not held for the whole file.
+            let mut tx = state.db().read().await?;
+            match import.table.as_str() {
+                "progress" => progress::plan(&mut tx, caller, rows, seen).await?,
+                "case" => cases::plan(&mut tx, caller, layout, rows, choices, seen).await?,
+                _ => persons::plan(&mut tx, caller, layout, rows, choices, seen).await?,
+            }
         };
-        drop(tx);
         out.extend(planned);
         state
             .imports()
@@ -398,6 +409,8 @@ struct Seen {
     ids: HashMap<String, u64>,
     /// Name and birth date, or case, day and text → line.
     alike: HashMap<String, u64>,
+    /// Sheet → rows that are added to its table.
+    added: HashMap<String, usize>,
 }
 
 /// Screens that are to be told, and texts to be looked through again.
@@ -406,7 +419,23 @@ struct Touched {
     documents: Vec<DocumentId>,
     persons: Vec<(PersonId, Vec<CaseId>)>,
     entries: Vec<(CaseId, ProgressRecordId)>,
+    cases: Vec<CaseId>,
+    /// Documents whose open sockets are to be asked for their rights again.
+    rights: Vec<DocumentId>,
+    /// What follows the commit, in documents.
+    pending: Vec<Pending>,
 }
+
+/// Something that is written into documents once the rows are committed. It is kept with the import
+/// until it is done, and doing it again does nothing: a node that dies leaves it to the next one.
+#[derive(Clone, Serialize, Deserialize)]
+enum Pending {
+    Case(cases::Made),
+    Sheet(sheets::Fill),
+}
+
+/// Kind of the parts that hold what is pending.
+const PENDING: &str = "pending";
 
 /// Writes what was checked, all or nothing.
 async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
@@ -425,6 +454,10 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
     drop(tx);
     let total = create.len() + update.len();
     state.imports().set(&import.id, 0, total);
+    let sheet = sheets::is_sheet(&import.table);
+    if sheet && sheets::moved(state, &import.table, &update).await? {
+        return check_again(state, import).await;
+    }
     let mut tx = state.db().write().await?;
     // With the rights of now, not those of the check.
     let Some(caller) = import.caller(&mut tx).await? else {
@@ -432,20 +465,21 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         return fail(state, import, "forbidden").await;
     };
     let step = |done: usize| state.imports().set(&import.id, done, total);
-    let written = if import.table == "progress" {
-        progress::write(&mut tx, &caller, &import.id, &create, step).await
-    } else {
-        persons::write(&mut tx, &caller, &import.id, &create, &update, step).await
+    let id = import.id.as_str();
+    let written = match import.table.as_str() {
+        "progress" => progress::write(&mut tx, &caller, id, &create, step).await,
+        "case" => cases::write(&mut tx, &caller, id, &create, &update, step).await,
+        table if sheet => {
+            let rows = update.iter().chain(&create);
+            sheets::write(&mut tx, &caller, id, table, rows, step).await
+        }
+        _ => persons::write(&mut tx, &caller, id, &create, &update, step).await,
     };
     let touched = match written {
         Ok(touched) => touched,
         Err(StoreError::Conflict) => {
-            // Somebody was there since the check: everything is looked at anew.
             drop(tx);
-            let mut tx = state.db().write().await?;
-            import.advance(&mut tx, ImportState::Checking, None).await?;
-            tx.commit().await?;
-            return check(state, import, true).await;
+            return check_again(state, import).await;
         }
         Err(StoreError::Forbidden | StoreError::NotFound) => {
             drop(tx);
@@ -465,11 +499,24 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         Event::by(&caller, "import.apply", "import", import.id.as_str()).detail(detail),
     );
     // The file has done its work.
-    import.drop_parts(&mut tx).await?;
-    import.advance(&mut tx, ImportState::Indexing, None).await?;
-    tx.commit().await?;
-    state.rescan(&touched.documents);
+    if touched.pending.is_empty() {
+        import.drop_parts(&mut tx).await?;
+        import.advance(&mut tx, ImportState::Indexing, None).await?;
+    } else {
+        import.keep_only(&mut tx, PENDING).await?;
+        for (number, part) in (0..).zip(touched.pending.chunks(PART)) {
+            import.put_part(&mut tx, PENDING, number, part).await?;
+        }
+        import.advance(&mut tx, ImportState::Filling, None).await?;
+    }
     let municipality = &import.municipality;
+    if touched.rights.is_empty() {
+        tx.commit().await?;
+    } else {
+        let change = Change::Documents(touched.rights);
+        state.commit_rights(tx, municipality, change).await?;
+    }
+    state.rescan(&touched.documents);
     for (person_id, cases) in touched.persons {
         for case in cases {
             let event = CaseEvent::Person {
@@ -482,7 +529,65 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         let event = CaseEvent::Progress { record_id };
         state.events().tell(municipality, &case, event);
     }
+    for case in touched.cases {
+        state.events().tell(municipality, &case, CaseEvent::Case);
+    }
+    if import.state == ImportState::Filling {
+        return fill(state, import).await;
+    }
     index(state, import).await
+}
+
+/// Carries what is pending to the documents.
+async fn fill(state: &AppState, mut import: Import) -> Result<(), ApiError> {
+    let rows: i64 = ["create", "update"]
+        .iter()
+        .filter_map(|kind| import.counts.get(*kind))
+        .sum();
+    let total = usize::try_from(rows).unwrap_or(0);
+    let (mut number, mut done, mut left) = (0, 0, 0);
+    loop {
+        let mut tx = state.db().read().await?;
+        let Some(part) = import
+            .part::<Vec<Pending>>(&mut tx, PENDING, number)
+            .await?
+        else {
+            break;
+        };
+        let Some(caller) = import.caller(&mut tx).await? else {
+            drop(tx);
+            return fail(state, import, "cut_off").await;
+        };
+        drop(tx);
+        for one in part {
+            match one {
+                Pending::Case(made) => cases::carry(state, &caller, made).await?,
+                Pending::Sheet(fill) => left += sheets::carry(state, &caller, fill).await?,
+            }
+            done += 1;
+            state.imports().set(&import.id, done, total);
+        }
+        number += 1;
+    }
+    let mut counts = import.counts.clone();
+    if left > 0 {
+        counts.insert("left".to_owned(), i64::try_from(left).unwrap_or(i64::MAX));
+    }
+    let mut tx = state.db().write().await?;
+    import.drop_parts(&mut tx).await?;
+    import
+        .advance(&mut tx, ImportState::Indexing, Some(&counts))
+        .await?;
+    tx.commit().await?;
+    index(state, import).await
+}
+
+/// Somebody was there since the check: everything is looked at anew.
+async fn check_again(state: &AppState, mut import: Import) -> Result<(), ApiError> {
+    let mut tx = state.db().write().await?;
+    import.advance(&mut tx, ImportState::Checking, None).await?;
+    tx.commit().await?;
+    check(state, import, true).await
 }
 
 async fn parts(tx: &mut Tx, import: &Import, kind: &str) -> Result<Vec<Planned>, ApiError> {

@@ -33,7 +33,7 @@ pub struct SentFile {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ImportQuery {
-    /// The standard file it is: `person` or `progress`.
+    /// The standard file it is: one of `GET /exchange-tables` that can be brought in.
     pub table: Option<String>,
     /// An empty cell takes the value away; otherwise it says nothing.
     #[serde(default)]
