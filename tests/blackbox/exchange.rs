@@ -240,7 +240,7 @@ async fn hostile(world: &World) -> Result<()> {
             reply.text()
         );
     }
-    for table in ["consent", "nonsense"] {
+    for table in ["meeting", "nonsense"] {
         let reply = client
             .upload(&format!("/imports?table={table}"), "x", b"a\r\n".to_vec())
             .await?;
@@ -891,6 +891,95 @@ async fn sheets_change(world: &World, document: &str) -> Result<()> {
     sheets_out_and_in_again(world).await
 }
 
+/// Who belongs to a case, and what was agreed to on paper.
+async fn relations_and_consents(world: &World) -> Result<()> {
+    let client = world.as_user("aoba-coord")?;
+    let mother = person(world, "移行 母子", "1949-03-03").await?;
+    let relation =
+        format!("事案番号,支援対象者ID,事案での立場,本人との続柄\r\nH30-12,{mother},世帯員,\r\n");
+    brought_in(world, "relation", &relation, json!({"create": 1})).await?;
+    let again = checked(world, "table=relation", relation.into_bytes()).await?;
+    ensure!(again["counts"] == json!({"same": 1}), "{again}");
+    discard(world, &again).await?;
+    let case = case_numbered(world, "H30-12").await?;
+    let first = case["clients"][0]["person_id"].as_str().context("id")?;
+    let consent = format!(
+        "事案番号,支援対象者ID,同意区分,取得日,取得方法,共有してよい項目（タブ）,共有してよい機関,共有してはいけない機関\r\n\
+         H30-12,{first},full,令和3年4月2日,paper,,,\r\n\
+         H30-12,{mother},limited,2021-04-02,paper,plan|会議,,青葉市　福祉課\r\n"
+    );
+    let wrong = format!(
+        "事案番号,支援対象者ID,同意区分,取得日,取得方法,共有してよい項目（タブ）,共有してよい機関\r\n\
+         H30-12,{first},withdrawn,2021-04-02,paper,,\r\n\
+         H30-12,{mother},full,,,,\r\n\
+         H30-12,nobody,full,2021-04-02,paper,,\r\n\
+         2031-0001,{first},full,2021-04-02,paper,,\r\n"
+    );
+    let import = checked(world, "table=consent", wrong.clone().into_bytes()).await?;
+    ensure!(import["counts"] == json!({"error": 4}), "{import}");
+    let errors = client
+        .get(&format!("/imports/{}/errors.csv", id(&import)))
+        .await?
+        .text();
+    for wanted in [
+        "2,同意区分,status,status",
+        "3,取得日,obtained_on,required",
+        "3,取得方法,method,required",
+        "4,支援対象者ID,person_id,unknown_person",
+        "5,事案番号,case_no,unknown_case",
+    ] {
+        ensure!(errors.contains(wanted), "{wanted}: {errors}");
+    }
+    discard(world, &import).await?;
+    brought_in(world, "consent", &consent, json!({"create": 2})).await?;
+    let case_id = case["id"].as_str().context("id")?;
+    let registered = client
+        .get(&format!("/cases/{case_id}/consents"))
+        .await?
+        .ok()?;
+    ensure!(
+        registered["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|one| one["person_id"] == mother.as_str()
+                && one["status"] == "limited"
+                && one["allowed_sections"] == json!(["plan", "meeting"])
+                && one["excluded_agencies"].as_array().map(Vec::len) == Some(1)),
+        "{registered}"
+    );
+    let again = checked(world, "table=consent", consent.into_bytes()).await?;
+    ensure!(again["counts"] == json!({"same": 2}), "{again}");
+    discard(world, &again).await?;
+    // What is registered stays: nothing is narrowed, taken back or given again by a file.
+    let other = format!(
+        "事案番号,支援対象者ID,同意区分,取得日,取得方法\r\nH30-12,{mother},full,2021-04-03,paper\r\n"
+    );
+    let import = checked(world, "table=consent", other.into_bytes()).await?;
+    ensure!(import["counts"] == json!({"error": 1}), "{import}");
+    discard(world, &import).await?;
+    for encoding in ["utf-8-bom", "utf-8", "cp932"] {
+        let tables = ["relation", "consent"];
+        let body = json!({"tables": tables, "encoding": encoding, "replace": true});
+        let archive = of_cases(world, body).await?;
+        for table in tables {
+            let sent = file(&archive, &format!("{table}.csv"))?;
+            let import = checked(world, &format!("table={table}"), sent).await?;
+            let counts = &import["counts"];
+            ensure!(
+                counts["same"].as_u64() > Some(2)
+                    && ["create", "update", "error"]
+                        .iter()
+                        .all(|kind| counts[*kind].is_null())
+                    && import["file"]["unknown_headers"] == json!([]),
+                "{table} {encoding}: {import}"
+            );
+            discard(world, &import).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn characters(world: &World) -> Result<()> {
     let client = world.as_user("aoba-coord")?;
     client
@@ -936,6 +1025,7 @@ async fn files_in_and_out() {
         step("cases move in", cases_move_in(&world)).await?;
         step("cases change", cases_change(&world)).await?;
         step("sheets come in", sheets_come_in(&world)).await?;
+        step("relations and consents", relations_and_consents(&world)).await?;
         step("characters", characters(&world)).await
     })
     .await;

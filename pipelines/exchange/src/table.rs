@@ -111,6 +111,14 @@ fn text(id: &str, label: &str, kind: Kind, output_only: bool) -> TableColumn {
     }
 }
 
+/// A column without which a row is about nothing.
+fn key(id: &str, label: &str) -> TableColumn {
+    TableColumn {
+        required: true,
+        ..text(id, label, Kind::Code, false)
+    }
+}
+
 fn choice(id: &str, label: &str, list: &str, output_only: bool) -> TableColumn {
     TableColumn {
         options: catalogue().list(list),
@@ -297,37 +305,44 @@ fn cases() -> Table {
 }
 
 fn consents() -> Table {
-    let plain = |id, label| text(id, label, Kind::Text, true);
+    let words = |id, label, kind| TableColumn {
+        max_chars: 2000,
+        ..text(id, label, kind, false)
+    };
     let mut sections = choice(
         "allowed_sections",
         "共有してよい項目（タブ）",
         "section",
-        true,
+        false,
     );
     sections.kind = Kind::Multi;
-    output(
-        "consent",
-        "個人情報の共有に関する同意",
-        vec![
-            text("consent_id", "同意ID", Kind::Code, true),
-            text("case_no", "事案番号", Kind::Code, true),
-            text("person_id", "支援対象者ID", Kind::Code, true),
-            plain("subject", "同意対象者"),
-            choice("status", "同意区分", "consent_status", true),
-            text("obtained_on", "取得日", Kind::Date, true),
-            choice("method", "取得方法", "consent_method", true),
-            text("expires_on", "有効期限・再確認日", Kind::Date, true),
-            text("withdrawn_on", "撤回日", Kind::Date, true),
-            sections,
-            plain("allowed_orgs", "共有してよい機関"),
-            plain("excluded_orgs", "共有してはいけない機関"),
-            plain("policy_version", "説明した内容・使用した規程の版"),
-            text("purpose", "利用目的", Kind::Long, true),
-            plain("proxy", "代理人・立会人"),
-            text("note", "備考", Kind::Long, true),
-            text("current", "現在の同意", Kind::Bool, true),
-        ],
-    )
+    let columns = vec![
+        text("consent_id", "同意ID", Kind::Code, false),
+        key("case_no", "事案番号"),
+        text("person_id", "支援対象者ID", Kind::Code, false),
+        text("subject", "同意対象者", Kind::Text, true),
+        choice("status", "同意区分", "consent_status", false),
+        text("obtained_on", "取得日", Kind::Date, false),
+        choice("method", "取得方法", "consent_method", false),
+        text("expires_on", "有効期限・再確認日", Kind::Date, false),
+        text("withdrawn_on", "撤回日", Kind::Date, false),
+        sections,
+        words("allowed_orgs", "共有してよい機関", Kind::Text),
+        words("excluded_orgs", "共有してはいけない機関", Kind::Text),
+        words(
+            "policy_version",
+            "説明した内容・使用した規程の版",
+            Kind::Text,
+        ),
+        words("purpose", "利用目的", Kind::Long),
+        words("proxy", "代理人・立会人", Kind::Text),
+        words("note", "備考", Kind::Long),
+        text("current", "現在の同意", Kind::Bool, true),
+    ];
+    Table {
+        import: true,
+        ..output("consent", "個人情報の共有に関する同意", columns)
+    }
 }
 
 fn households() -> Table {
@@ -345,17 +360,17 @@ fn households() -> Table {
 }
 
 fn relations() -> Table {
-    output(
-        "relation",
-        "事案の関係者（続柄）",
-        vec![
-            text("case_no", "事案番号", Kind::Code, true),
-            text("person_id", "支援対象者ID", Kind::Code, true),
-            text("name", "氏名", Kind::Text, true),
-            text("role", "事案での立場", Kind::Text, true),
-            choice("kinship", "本人との続柄", "kinship", true),
-        ],
-    )
+    let columns = vec![
+        key("case_no", "事案番号"),
+        text("person_id", "支援対象者ID", Kind::Code, false),
+        text("name", "氏名", Kind::Text, false),
+        text("role", "事案での立場", Kind::Text, false),
+        choice("kinship", "本人との続柄", "kinship", false),
+    ];
+    Table {
+        import: true,
+        ..output("relation", "事案の関係者（続柄）", columns)
+    }
 }
 
 fn sheets() -> Vec<Table> {
@@ -479,6 +494,8 @@ mod tests {
         for id in [
             "person",
             "case",
+            "relation",
+            "consent",
             "intake_application",
             "intake_assessment",
             "screening",
@@ -489,7 +506,7 @@ mod tests {
         ] {
             assert!(able.contains(&id), "{id}");
         }
-        for id in ["meeting", "meeting_attendee", "consent"] {
+        for id in ["meeting", "meeting_attendee", "household_member"] {
             assert!(!able.contains(&id), "{id}");
         }
     }

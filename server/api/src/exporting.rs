@@ -516,13 +516,17 @@ fn case_row(case: &CaseSummary, people: &[CasePerson], protected: bool) -> Value
     ])
 }
 
-fn relation_row(case: &CaseSummary, person: &CasePerson) -> Values {
-    let role = match person.role {
+/// The word for a role in a case.
+pub(crate) const fn role_label(role: CaseRole) -> &'static str {
+    match role {
         CaseRole::Client => "支援対象者",
         CaseRole::Household => "世帯員",
         CaseRole::Relative => "親族",
         CaseRole::Related => "関係者",
-    };
+    }
+}
+
+fn relation_row(case: &CaseSummary, person: &CasePerson) -> Values {
     row([
         ("case_no", text(&case.case_no)),
         (
@@ -530,7 +534,7 @@ fn relation_row(case: &CaseSummary, person: &CasePerson) -> Values {
             optional(person.person_id.as_ref().map(PersonId::as_str)),
         ),
         ("name", text(&person.display)),
-        ("role", text(role)),
+        ("role", text(role_label(person.role))),
         ("kinship", optional(person.kinship.as_ref())),
     ])
 }

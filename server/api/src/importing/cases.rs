@@ -53,7 +53,7 @@ struct Around {
     persons: BTreeMap<PersonId, Person>,
 }
 
-fn text<'a>(row: &'a Row, field: &str) -> &'a str {
+pub(super) fn text<'a>(row: &'a Row, field: &str) -> &'a str {
     row.values
         .get(field)
         .and_then(Value::as_str)
@@ -64,7 +64,7 @@ fn day(row: &Row, field: &str) -> Option<Date> {
     text(row, field).parse().ok()
 }
 
-fn parts(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(['|', '｜', '、', ','])
         .map(str::trim)
         .filter(|part| !part.is_empty())
@@ -314,7 +314,13 @@ fn lead(planned: &mut Planned, row: &Row, around: &Around) -> Option<AgencyId> {
     }
 }
 
-fn note(planned: &mut Planned, layout: &Table, field: &str, before: Option<&str>, after: &str) {
+pub(super) fn note(
+    planned: &mut Planned,
+    layout: &Table,
+    field: &str,
+    before: Option<&str>,
+    after: &str,
+) {
     let column = layout.position(field).map(|at| &layout.columns[at]);
     let words = |value: &str| {
         let option = column.and_then(|column| column.options?.option(value));

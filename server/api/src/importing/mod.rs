@@ -3,8 +3,10 @@
 //! the next one that looks.
 
 mod cases;
+mod consents;
 mod persons;
 mod progress;
+mod relations;
 mod sheets;
 
 use std::{
@@ -391,6 +393,8 @@ async fn plan(
             match import.table.as_str() {
                 "progress" => progress::plan(&mut tx, caller, rows, seen).await?,
                 "case" => cases::plan(&mut tx, caller, layout, rows, choices, seen).await?,
+                "relation" => relations::plan(&mut tx, caller, layout, rows, seen).await?,
+                "consent" => consents::plan(&mut tx, caller, layout, rows, seen).await?,
                 _ => persons::plan(&mut tx, caller, layout, rows, choices, seen).await?,
             }
         };
@@ -469,6 +473,8 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
     let written = match import.table.as_str() {
         "progress" => progress::write(&mut tx, &caller, id, &create, step).await,
         "case" => cases::write(&mut tx, &caller, id, &create, &update, step).await,
+        "relation" => relations::write(&mut tx, &caller, id, &create, step).await,
+        "consent" => consents::write(&mut tx, &caller, id, &create, step).await,
         table if sheet => {
             let rows = update.iter().chain(&create);
             sheets::write(&mut tx, &caller, id, table, rows, step).await

@@ -85,6 +85,10 @@ export function importHint(table: string): string {
       return '支援対象者IDが空欄の行は新しい方、IDのある行は変更として取り込みます。';
     case 'case':
       return '事案番号のある行は変更、ない行は新しい事案です。支援対象者は、IDか、氏名と生年月日で書きます。「受付」より先の段階で取り込めるのは管理者です。';
+    case 'relation':
+      return '台帳の方を、支援対象者IDで事案の関係者に加えます。立場と続柄を変えることも、外すこともありません。';
+    case 'consent':
+      return '同意の登録がまだない方に、紙で得た同意を登録します。登録してある同意は変えません。撤回は画面で登録してください。';
     case 'progress':
       return '事案番号で事案に加えます。自機関の新しい記録だけです。確定した記録は変えません。';
     case 'intake_application':

@@ -47,6 +47,8 @@ describe('取込・出力', () => {
     expect(offered.map((one) => one.id)).toEqual(['person']);
     expect(importable(undefined)).toEqual([]);
     expect(importHint('case')).toContain('氏名と生年月日');
+    expect(importHint('relation')).toContain('関係者');
+    expect(importHint('consent')).toContain('撤回は画面で');
     expect(importHint('plan')).toContain('下書き');
     expect(importHint('plan_item')).toContain('行を消すことはありません');
   });
