@@ -980,6 +980,94 @@ async fn relations_and_consents(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Fields that the municipality added to its sheets are columns, out and in.
+async fn own_fields(world: &World) -> Result<()> {
+    let admin = world.as_user("aoba-admin")?;
+    let extension = json!({
+        "forms": { "plan": { "fields": [
+            { "id": "new_text", "section": "plan", "label": "地区の見守り", "type": "textarea", "pii": "free_text" },
+            { "id": "new_choice", "section": "plan", "label": "見守りの頻度", "type": "select", "options": "new_list" },
+            { "id": "new_many", "section": "plan", "label": "見守る人", "type": "multiselect", "options": "new_list" },
+        ] } },
+        "lists": [{ "id": "new_list", "title": "頻度", "options": [{ "code": "new_daily", "label": "毎日" }, { "code": "new_weekly", "label": "毎週" }] }],
+        "options": {},
+    });
+    let mut extension = extension;
+    let form = admin.get("/forms/plan").await?.ok()?;
+    let section = form["sections"][0]["id"].clone();
+    for field in extension["forms"]["plan"]["fields"]
+        .as_array_mut()
+        .context("fields")?
+    {
+        field["section"] = section.clone();
+    }
+    let before = admin.get("/local-forms").await?.ok()?;
+    let body = json!({ "revision": before["draft"]["revision"], "extension": extension });
+    let kept = admin.put("/local-forms/draft", body).await?.ok()?;
+    ensure!(kept["draft"]["problems"] == json!([]), "{kept}");
+    let body = json!({ "revision": kept["draft"]["revision"], "note": "地区の見守り" });
+    let made = admin.post("/local-forms/publications", body).await?.ok()?;
+    let own = &made["published"]["forms"]["plan"]["fields"];
+    let (text, choice) = (
+        own[0]["id"].as_str().context("id")?,
+        own[1]["id"].as_str().context("id")?,
+    );
+    let columns = |tables: Value| -> Vec<Value> {
+        let tables = tables["items"].as_array().cloned().unwrap_or_default();
+        let plan = tables.into_iter().find(|table| table["id"] == "plan");
+        let columns = plan.map(|plan| plan["columns"].clone()).unwrap_or_default();
+        columns
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|column| column["own"] == true)
+            .cloned()
+            .collect()
+    };
+    let client = world.as_user("aoba-coord")?;
+    let ours = columns(client.get("/exchange-tables").await?.ok()?);
+    ensure!(
+        ours.len() == 3
+            && ours[0]["label"] == "地区の見守り"
+            && ours[1]["options"][0]["label"] == "毎日",
+        "{ours:?}"
+    );
+    let theirs = world.as_user("shiranami-coord")?;
+    let theirs = columns(theirs.get("/exchange-tables").await?.ok()?);
+    ensure!(theirs.is_empty(), "{theirs:?}");
+    // By header or by identifier; a choice that there is not is refused.
+    let csv = format!(
+        "事案番号,回次,地区の見守り,{choice},見守る人\r\nH30-12,1,\"回覧板は\r\n続いている\",毎週,毎日|毎週\r\n"
+    );
+    brought_in(world, "plan", &csv, json!({"update": 1})).await?;
+    let wrong = "事案番号,回次,見守りの頻度\r\nH30-12,1,毎年\r\n";
+    let import = checked(world, "table=plan", wrong.into()).await?;
+    ensure!(
+        import["counts"] == json!({"error": 1})
+            && import["file"]["unknown_options"][choice] == json!(["毎年"]),
+        "{import}"
+    );
+    let errors = client
+        .get(&format!("/imports/{}/errors.csv", id(&import)))
+        .await?
+        .text();
+    ensure!(errors.contains("2,見守りの頻度"), "{errors}");
+    discard(world, &import).await?;
+    let document = sheet(world, "H30-12", "plan").await?;
+    let shown = fields(world, &document).await?;
+    ensure!(
+        shown[text]["text"] == "回覧板は\n続いている" && shown[choice]["value"].is_string(),
+        "{shown}"
+    );
+    let archive = of_cases(world, json!({"tables": ["plan"], "encoding": "utf-8"})).await?;
+    let plan = String::from_utf8(file(&archive, "plan.csv")?)?;
+    ensure!(
+        plan.contains("地区の見守り") && plan.contains("回覧板は"),
+        "{plan}"
+    );
+    sheets_out_and_in_again(world).await
+}
+
 async fn characters(world: &World) -> Result<()> {
     let client = world.as_user("aoba-coord")?;
     client
@@ -1026,6 +1114,7 @@ async fn files_in_and_out() {
         step("cases change", cases_change(&world)).await?;
         step("sheets come in", sheets_come_in(&world)).await?;
         step("relations and consents", relations_and_consents(&world)).await?;
+        step("own fields", own_fields(&world)).await?;
         step("characters", characters(&world)).await
     })
     .await;

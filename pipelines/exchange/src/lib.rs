@@ -21,7 +21,7 @@ pub use rows::{
     ADDRESS, Choices, Layout, MAX_ROWS, Mapping, Row, Target, Trouble, Understood, WITHHELD,
     read_any, targets, understand,
 };
-pub use table::{Kind, SHEETS, Table, TableColumn, table, table_id, tables};
+pub use table::{Kind, SHEETS, Table, TableColumn, table, table_id, tables, tables_of};
 pub use workbook::{
     Comparison, Header, LIKENESS, Matched, Missing, WorkbookError, compare, headers,
 };

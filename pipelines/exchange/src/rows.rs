@@ -191,7 +191,7 @@ pub fn targets(table: &Table, header: &[String], mapping: &Mapping) -> Vec<Targe
             known.entry(fold(name)).or_insert_with(|| target(None));
         }
         if column.kind == Kind::Multi
-            && let Some(list) = column.options
+            && let Some(list) = &column.options
         {
             for option in &list.options {
                 for name in [
@@ -445,7 +445,7 @@ fn row(
             }
             Err(error) => {
                 if error.code == "unknown_option"
-                    && let Some(list) = column.options
+                    && let Some(list) = &column.options
                 {
                     let names = unknown_options.entry(column.id.clone()).or_default();
                     for part in cell.split(['|', '｜', '\n', '、']).map(str::trim) {
@@ -492,7 +492,7 @@ impl Layout {
     pub fn new(table: &Table, choices: Choices) -> Self {
         let (mut columns, mut places) = (Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
-            match (choices, column.kind, column.options) {
+            match (choices, column.kind, &column.options) {
                 (Choices::Columns, Kind::Multi, Some(list)) => {
                     for option in &list.options {
                         columns.push(Column::number(

@@ -1,9 +1,11 @@
 //! The standard files: which columns each has, taken from the definitions of the sheets where there is
 //! one, so that a field that is added there is in the file as well.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use domain::form::{Definition, Field, FieldType, OptionList, TextFormat, catalogue};
+use domain::form::{
+    Catalogue, Definition, Field, FieldType, OptionList, TextFormat, catalogue, local,
+};
 use serde::Serialize;
 
 /// What may stand in a column.
@@ -38,12 +40,14 @@ pub struct TableColumn {
     pub kind: Kind,
     /// The choices of [`Kind::Select`] and [`Kind::Multi`].
     #[serde(skip)]
-    pub options: Option<&'static OptionList>,
+    pub options: Option<Arc<OptionList>>,
     pub required: bool,
     /// Most characters of a text.
     pub max_chars: usize,
     /// Written by exports, left alone by imports.
     pub output_only: bool,
+    /// A field that the municipality added to its sheet.
+    pub own: bool,
 }
 
 /// A standard file.
@@ -52,6 +56,10 @@ pub struct Table {
     /// `person`: the file is `person.csv`.
     pub id: String,
     pub title: String,
+    /// The sheet that it is made of, by its form.
+    pub form: Option<String>,
+    /// The table of the sheet whose rows it holds.
+    pub part: Option<String>,
     pub columns: Vec<TableColumn>,
     /// Whether it can be brought in as well.
     pub import: bool,
@@ -108,6 +116,7 @@ fn text(id: &str, label: &str, kind: Kind, output_only: bool) -> TableColumn {
         required: false,
         max_chars: 200,
         output_only,
+        own: false,
     }
 }
 
@@ -121,12 +130,12 @@ fn key(id: &str, label: &str) -> TableColumn {
 
 fn choice(id: &str, label: &str, list: &str, output_only: bool) -> TableColumn {
     TableColumn {
-        options: catalogue().list(list),
+        options: catalogue().list(list).cloned().map(Arc::new),
         ..text(id, label, Kind::Select, output_only)
     }
 }
 
-fn of_field(definition: &'static Definition, field: &'static Field) -> Option<TableColumn> {
+fn of_field(definition: &Definition, field: &Field) -> Option<TableColumn> {
     let kind = match field.kind {
         FieldType::Text => match field.limits.format {
             Some(TextFormat::Phone) => Kind::Phone,
@@ -152,10 +161,12 @@ fn of_field(definition: &'static Definition, field: &'static Field) -> Option<Ta
         id: field.id.clone(),
         label: field.csv_header().to_owned(),
         kind,
-        options: definition.list(field),
+        options: definition.list(field).cloned().map(Arc::new),
         required: field.required,
         max_chars: field.max_chars(),
-        output_only: !field.is_stored(),
+        // What was withdrawn is kept where it stands, and not asked for any more.
+        output_only: !field.is_stored() || field.retired,
+        own: local::is_own_id(&field.id),
     })
 }
 
@@ -207,6 +218,8 @@ fn persons() -> Table {
     Table {
         id: "person".to_owned(),
         title: "支援対象者・関係者（台帳）".to_owned(),
+        form: None,
+        part: None,
         columns,
         import: true,
         verified: false,
@@ -256,6 +269,8 @@ fn progress() -> Table {
     Table {
         id: "progress".to_owned(),
         title: "支援経過".to_owned(),
+        form: None,
+        part: None,
         columns,
         import: true,
         verified: false,
@@ -266,6 +281,8 @@ fn output(id: &str, title: &str, columns: Vec<TableColumn>) -> Table {
     Table {
         id: id.to_owned(),
         title: title.to_owned(),
+        form: None,
+        part: None,
         columns,
         import: false,
         verified: false,
@@ -373,9 +390,9 @@ fn relations() -> Table {
     }
 }
 
-fn sheets() -> Vec<Table> {
+fn sheets(forms: &Catalogue) -> Vec<Table> {
     let mut out = Vec::new();
-    for form in SHEETS.iter().filter_map(|id| catalogue().definition(id)) {
+    for form in SHEETS.iter().filter_map(|id| forms.definition(id)) {
         // 会議 has a room, a protocol and people who were there: it is written where it takes place.
         let import = form.id != "meeting";
         let keys = |row: bool| {
@@ -393,8 +410,7 @@ fn sheets() -> Vec<Table> {
             }
             keys
         };
-        let made = |table: Option<&'static Field>,
-                    fields: &mut dyn Iterator<Item = &'static Field>| {
+        let made = |table: Option<&Field>, fields: &mut dyn Iterator<Item = &Field>| {
             let mut columns = keys(table.is_some());
             for field in fields {
                 // The keys in front say it already; what the server supplies from elsewhere has a file of its own.
@@ -414,6 +430,8 @@ fn sheets() -> Vec<Table> {
                     || form.title.clone(),
                     |table| format!("{}：{}", form.title, table.label),
                 ),
+                form: Some(form.id.clone()),
+                part: table.map(|table| table.id.clone()),
                 columns,
                 import,
                 verified: form.verified,
@@ -429,33 +447,40 @@ fn sheets() -> Vec<Table> {
     out
 }
 
-/// Every standard file, in the order in which they build on each other.
+/// Every standard file, in the order in which they build on each other. `forms`: the sheets of a
+/// municipality, with what it added; its own fields are columns under their own ids.
 #[must_use]
-pub fn tables() -> &'static [Table] {
-    static TABLES: OnceLock<Vec<Table>> = OnceLock::new();
-    TABLES.get_or_init(|| {
-        let mut all = vec![persons(), households(), cases(), relations(), consents()];
-        all.extend(sheets());
-        all.push(progress());
-        for table in &mut all {
-            let mut seen = std::collections::BTreeSet::new();
-            let forms = table.columns.iter_mut();
-            // A header stands once in a file: a second one of the same words says which it is.
-            for column in forms {
-                if !seen.insert(column.label.clone()) {
-                    column.label = format!("{}（{}）", column.label, column.id);
-                    seen.insert(column.label.clone());
-                }
+pub fn tables_of(forms: &Catalogue) -> Vec<Arc<Table>> {
+    let mut all = vec![persons(), households(), cases(), relations(), consents()];
+    all.extend(sheets(forms));
+    all.push(progress());
+    for table in &mut all {
+        let mut seen = std::collections::BTreeSet::new();
+        // A header stands once in a file: a second one of the same words says which it is.
+        for column in &mut table.columns {
+            if !seen.insert(column.label.clone()) {
+                column.label = format!("{}（{}）", column.label, column.id);
+                seen.insert(column.label.clone());
             }
         }
-        all
-    })
+    }
+    all.into_iter().map(Arc::new).collect()
 }
 
-/// One standard file.
+/// The standard files as they ship, as of [`tables_of`].
+#[must_use]
+pub fn tables() -> &'static [Arc<Table>] {
+    static TABLES: OnceLock<Vec<Arc<Table>>> = OnceLock::new();
+    TABLES.get_or_init(|| tables_of(catalogue()))
+}
+
+/// One standard file as it ships.
 #[must_use]
 pub fn table(id: &str) -> Option<&'static Table> {
-    tables().iter().find(|table| table.id == id)
+    tables()
+        .iter()
+        .map(Arc::as_ref)
+        .find(|table| table.id == id)
 }
 
 #[cfg(test)]
@@ -542,6 +567,35 @@ mod tests {
         }
         let ids: BTreeSet<&str> = tables().iter().map(|table| table.id.as_str()).collect();
         assert_eq!(ids.len(), tables().len());
+    }
+
+    #[test]
+    fn what_a_municipality_added_is_a_column_and_what_it_withdrew_only_goes_out() {
+        let shipped = catalogue();
+        let section = &shipped.definition("plan").unwrap().sections[0].id;
+        let extension: local::Extension = serde_json::from_value(serde_json::json!({
+            "forms": { "plan": { "fields": [
+                { "id": "x_aaaaaa", "section": section, "label": "作成日", "type": "text" },
+                { "id": "x_bbbbbb", "section": section, "label": "見守り", "type": "multiselect", "options": "x_cccccc" },
+                { "id": "x_dddddd", "section": section, "label": "やめた項目", "type": "int", "retired": true },
+            ] } },
+            "lists": [{ "id": "x_cccccc", "title": "頻度", "options": [{ "code": "x_eeeeee", "label": "毎日" }] }],
+        }))
+        .unwrap();
+        let tables = tables_of(&extension.extend(shipped, 1));
+        let plan = tables.iter().find(|table| table.id == "plan").unwrap();
+        let column = |id: &str| &plan.columns[plan.position(id).unwrap()];
+        // A header of its own, although the words stand there already.
+        assert_eq!(column("planned_on").label, "作成日");
+        assert_eq!(column("x_aaaaaa").label, "基本_作成日");
+        assert!(column("x_aaaaaa").own && !column("planned_on").own);
+        let list = column("x_bbbbbb").options.as_ref().unwrap();
+        assert_eq!(
+            (column("x_bbbbbb").kind, list.options[0].label.as_str()),
+            (Kind::Multi, "毎日")
+        );
+        assert!(column("x_dddddd").output_only && !column("x_aaaaaa").output_only);
+        assert!(table("plan").unwrap().position("x_aaaaaa").is_none());
     }
 
     #[test]

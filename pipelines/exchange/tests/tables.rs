@@ -18,6 +18,7 @@ fn value(column: &TableColumn, pick: usize, text: &str) -> Value {
     }
     let codes: Vec<&str> = column
         .options
+        .as_ref()
         .map(|list| {
             list.options
                 .iter()
@@ -164,7 +165,11 @@ proptest! {
             ..WriteOptions::default()
         };
         let choices = if columns { Choices::Columns } else { Choices::Joined };
-        let able: Vec<&Table> = tables().iter().filter(|table| table.import).collect();
+        let able: Vec<&Table> = tables()
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|table: &&Table| table.import)
+            .collect();
         let table = able[at.index(able.len())];
         round_trip(table, &seeds, &options, choices)?;
     }

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
+    sync::Arc,
 };
 
 use ::exchange::{
@@ -49,7 +50,7 @@ const PLACES: usize = 200;
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub tables: Vec<&'static Table>,
+    pub tables: Vec<Arc<Table>>,
     /// One case; `None`: the whole register and every case that the caller sees.
     pub case: Option<CaseId>,
     /// Entries of these days (支援経過), cases received on them (the other files of cases).
@@ -79,7 +80,7 @@ type Values = BTreeMap<String, Value>;
 
 /// From who reads to who writes.
 pub(crate) enum Piece {
-    Begin(&'static Table),
+    Begin(Arc<Table>),
     Rows(Vec<Values>),
     /// All is said; without it the file is broken off.
     End,
@@ -98,12 +99,13 @@ pub(crate) struct Place {
 /// thread of its own.
 pub(crate) fn look(mut pieces: Receiver<Piece>, plan: &Plan) -> (Vec<Place>, usize) {
     let (mut places, mut count) = (Vec::new(), 0);
-    let mut at: Option<(&'static Table, Layout, usize)> = None;
+    let mut at: Option<(Arc<Table>, Layout, usize)> = None;
     while let Some(piece) = pieces.blocking_recv() {
         match piece {
             Piece::Begin(table) => {
                 let head = 1 + usize::from(plan.options.identifiers);
-                at = Some((table, Layout::new(table, plan.choices), head));
+                let layout = Layout::new(&table, plan.choices);
+                at = Some((table, layout, head));
             }
             Piece::Rows(rows) => {
                 let Some((table, layout, above)) = &mut at else {
@@ -172,12 +174,12 @@ fn packed(
     let kind = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .large_file(true);
-    let mut at: Option<(&'static Table, Layout, usize)> = None;
+    let mut at: Option<(Arc<Table>, Layout, usize)> = None;
     let broken = |error: WriteError| io::Error::other(error.to_string());
     while let Some(piece) = pieces.blocking_recv() {
         match piece {
             Piece::Begin(table) => {
-                let layout = Layout::new(table, plan.choices);
+                let layout = Layout::new(&table, plan.choices);
                 archive.start_file(format!("{}.csv", table.id), kind)?;
                 let head = write(&layout.columns, &[], &plan.options).map_err(broken)?;
                 archive.write_all(&head.bytes)?;
@@ -254,7 +256,7 @@ pub(crate) async fn produce(
     let mut counts = BTreeMap::new();
     for table in &plan.tables {
         let mut outlet = Rows { out, count: 0 };
-        outlet.send(Piece::Begin(table)).await?;
+        outlet.send(Piece::Begin(Arc::clone(table))).await?;
         match table.id.as_str() {
             "person" | "household_member" => {
                 register(state, caller, plan, table, &mut outlet).await?;
@@ -434,7 +436,7 @@ async fn of_cases(
     state: &AppState,
     caller: &Caller,
     plan: &Plan,
-    table: &'static Table,
+    table: &Table,
     cases: &[CaseId],
     out: &mut Rows<'_>,
 ) -> Result<(), ApiError> {
@@ -799,12 +801,17 @@ fn progress_row(case: &CaseSummary, entry: ProgressAnswer, protected: bool) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::exchange::{Encoding, table};
+    use ::exchange::{Encoding, tables};
     use std::io::Read;
+
+    fn person() -> Arc<Table> {
+        let found = tables().iter().find(|table| table.id == "person");
+        Arc::clone(found.unwrap())
+    }
 
     fn plan(encoding: Encoding) -> Plan {
         Plan {
-            tables: vec![table("person").unwrap()],
+            tables: vec![person()],
             case: None,
             from: None,
             to: None,
@@ -826,7 +833,7 @@ mod tests {
 
     fn people() -> Vec<Piece> {
         vec![
-            Piece::Begin(table("person").unwrap()),
+            Piece::Begin(person()),
             Piece::Rows(vec![row([("name", text("架空 一郎"))])]),
             Piece::Rows(vec![row([("name", text("𠮷田 花子"))])]),
             Piece::End,

@@ -1206,7 +1206,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The standard files. The same for everybody. */
+        /** The standard files, with the fields that the municipality added to its sheets. The same for everybody in it. */
         get: operations["get_exchange_tables"];
         put?: never;
         post?: never;
@@ -2687,6 +2687,8 @@ export interface components {
             options: components["schemas"]["OptionAnswer"][];
             /** @description Left alone by imports. */
             output_only: boolean;
+            /** @description A field that the municipality added to its sheet. */
+            own: boolean;
             required: boolean;
         };
         ComparisonAnswer: {

@@ -323,7 +323,7 @@ pub(super) fn note(
 ) {
     let column = layout.position(field).map(|at| &layout.columns[at]);
     let words = |value: &str| {
-        let option = column.and_then(|column| column.options?.option(value));
+        let option = column.and_then(|column| column.options.as_ref()?.option(value));
         match (column.map(|column| column.kind), value) {
             (Some(Kind::Bool), "true") => "はい".to_owned(),
             (Some(Kind::Bool), "false") => "いいえ".to_owned(),

@@ -11,10 +11,11 @@ mod sheets;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
-use ::exchange::{Mapping, Row, Table, Trouble, Understood, read_any, table, understand};
+use ::exchange::{Mapping, Row, Table, Trouble, Understood, read_any, understand};
 use collab::access::Change;
 use domain::id::{CaseId, DocumentId, PersonId, ProgressRecordId};
 use parking_lot::Mutex;
@@ -31,7 +32,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::blocking, error::ApiError, events::CaseEvent, state::AppState};
+use crate::{
+    context::blocking, error::ApiError, events::CaseEvent, standard_files, state::AppState,
+};
 
 /// How often is looked for work that another node was given or left.
 const EVERY: Duration = Duration::from_secs(2);
@@ -46,6 +49,8 @@ pub(crate) const PART: usize = 100;
 /// Rows that are compared with the database at once.
 const AT_ONCE: usize = 200;
 
+/// Documents whose rights changed that are named one by one; beyond, every socket is asked again.
+const NAMED: usize = 1000;
 /// Most clients of one case.
 const CLIENTS: usize = 20;
 
@@ -291,10 +296,12 @@ async fn fail(state: &AppState, import: Import, code: &str) -> Result<(), ApiErr
 
 /// Reads the file and compares it with what is there.
 async fn check(state: &AppState, mut import: Import, again: bool) -> Result<(), ApiError> {
-    let Some(layout) = table(&import.table) else {
+    let mut tx = state.db().read().await?;
+    let Some(layout) = standard_files::one(&mut tx, &import.municipality, &import.table).await?
+    else {
+        drop(tx);
         return fail(state, import, "table").await;
     };
-    let mut tx = state.db().read().await?;
     let Some(caller) = import.caller(&mut tx).await? else {
         drop(tx);
         return fail(state, import, "forbidden").await;
@@ -306,11 +313,12 @@ async fn check(state: &AppState, mut import: Import, again: bool) -> Result<(), 
         .unwrap_or_default();
     drop(tx);
     let (progress, id, mapping) = (state.clone(), import.id.clone(), choices.mapping.clone());
+    let table = Arc::clone(&layout);
     let read = blocking(move || {
         let sheet = read_any(&file).ok()?;
         let total = sheet.records.len();
         // Reading is about a fifth of the work.
-        Some(understand(layout, sheet, &mapping, |done| {
+        Some(understand(&table, sheet, &mapping, |done| {
             progress.imports().set(&id, done / 5, total);
         }))
     })
@@ -320,7 +328,7 @@ async fn check(state: &AppState, mut import: Import, again: bool) -> Result<(), 
     };
     let mut summary = summary(&understood);
     summary.again = again;
-    let planned = plan(state, &caller, &import, layout, &understood, &choices).await?;
+    let planned = plan(state, &caller, &import, &layout, &understood, &choices).await?;
     summary.alike = planned.iter().filter(|row| !row.alike.is_empty()).count();
     summary.mended = planned.iter().filter(|row| !row.notes.is_empty()).count();
     let mut kinds: BTreeMap<&'static str, Vec<Planned>> = BTreeMap::new();
@@ -385,7 +393,7 @@ async fn plan(
     let mut seen = Seen::default();
     for rows in understood.rows.chunks(AT_ONCE) {
         let seen = &mut seen;
-        let planned = if sheets::is_sheet(&import.table) {
+        let planned = if layout.form.is_some() {
             sheets::plan(state, caller, layout, rows, choices, seen).await?
         } else {
             // Short transactions: an old state of the database is not held for the whole file.
@@ -444,6 +452,11 @@ const PENDING: &str = "pending";
 /// Writes what was checked, all or nothing.
 async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
     let mut tx = state.db().read().await?;
+    let Some(layout) = standard_files::one(&mut tx, &import.municipality, &import.table).await?
+    else {
+        drop(tx);
+        return fail(state, import, "table").await;
+    };
     let choices: Choices = import
         .part(&mut tx, "options", 0)
         .await?
@@ -458,8 +471,7 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
     drop(tx);
     let total = create.len() + update.len();
     state.imports().set(&import.id, 0, total);
-    let sheet = sheets::is_sheet(&import.table);
-    if sheet && sheets::moved(state, &import.table, &update).await? {
+    if layout.form.is_some() && sheets::moved(state, &layout, &update).await? {
         return check_again(state, import).await;
     }
     let mut tx = state.db().write().await?;
@@ -475,13 +487,13 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         "case" => cases::write(&mut tx, &caller, id, &create, &update, step).await,
         "relation" => relations::write(&mut tx, &caller, id, &create, step).await,
         "consent" => consents::write(&mut tx, &caller, id, &create, step).await,
-        table if sheet => {
+        _ if layout.form.is_some() => {
             let rows = update.iter().chain(&create);
-            sheets::write(&mut tx, &caller, id, table, rows, step).await
+            sheets::write(&mut tx, &caller, id, &layout, rows, step).await
         }
         _ => persons::write(&mut tx, &caller, id, &create, &update, step).await,
     };
-    let touched = match written {
+    let mut touched = match written {
         Ok(touched) => touched,
         Err(StoreError::Conflict) => {
             drop(tx);
@@ -516,10 +528,20 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         import.advance(&mut tx, ImportState::Filling, None).await?;
     }
     let municipality = &import.municipality;
+    for list in [&mut touched.documents, &mut touched.rights] {
+        list.sort();
+        list.dedup();
+    }
+    touched.cases.sort();
+    touched.cases.dedup();
     if touched.rights.is_empty() {
         tx.commit().await?;
     } else {
-        let change = Change::Documents(touched.rights);
+        let change = if touched.rights.len() > NAMED {
+            Change::Municipality(municipality.clone())
+        } else {
+            Change::Documents(touched.rights)
+        };
         state.commit_rights(tx, municipality, change).await?;
     }
     state.rescan(&touched.documents);
@@ -538,10 +560,8 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
     for case in touched.cases {
         state.events().tell(municipality, &case, CaseEvent::Case);
     }
-    if import.state == ImportState::Filling {
-        return fill(state, import).await;
-    }
-    index(state, import).await
+    // What follows is taken up from the state that was committed, here or by another node.
+    Ok(())
 }
 
 /// Carries what is pending to the documents.
@@ -567,10 +587,15 @@ async fn fill(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         drop(tx);
         for one in part {
             match one {
-                Pending::Case(made) => cases::carry(state, &caller, made).await?,
-                Pending::Sheet(fill) => left += sheets::carry(state, &caller, fill).await?,
+                Pending::Case(made) => {
+                    cases::carry(state, &caller, made).await?;
+                    done += 1;
+                }
+                Pending::Sheet(fill) => {
+                    done += fill.rows();
+                    left += sheets::carry(state, &caller, fill).await?;
+                }
             }
-            done += 1;
             state.imports().set(&import.id, done, total);
         }
         number += 1;
@@ -585,7 +610,7 @@ async fn fill(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         .advance(&mut tx, ImportState::Indexing, Some(&counts))
         .await?;
     tx.commit().await?;
-    index(state, import).await
+    Ok(())
 }
 
 /// Somebody was there since the check: everything is looked at anew.

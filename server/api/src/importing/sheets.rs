@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ::exchange::{Kind, Row, SHEETS, Table, TableColumn, table_id};
+use ::exchange::{Kind, Row, Table, TableColumn};
 use collab::{hub::HubError, values};
 use domain::{
     disclosure::Level,
@@ -34,25 +34,13 @@ use crate::{
     operations::documents::projection, scanning::fresh_key, shapes, state::AppState,
 };
 
-/// Whether a standard file is one of these.
-pub(super) fn is_sheet(table: &str) -> bool {
-    sheet_of(domain::form::catalogue(), table).is_some()
-}
-
 /// The form of a standard file, and its table where the file holds the rows of one.
-fn sheet_of<'f>(forms: &'f Catalogue, table: &str) -> Option<(&'f Definition, Option<&'f Field>)> {
-    SHEETS
-        .iter()
-        .filter_map(|form| forms.definition(form))
-        .find_map(|form| {
-            if form.id == table {
-                return Some((form, None));
-            }
-            let found = form.fields().find(|field| {
-                field.kind == FieldType::Table && table_id(&form.id, Some(&field.id)) == table
-            });
-            found.map(|field| (form, Some(field)))
-        })
+fn sheet_of<'f>(forms: &'f Catalogue, file: &Table) -> Option<(&'f Definition, Option<&'f Field>)> {
+    let form = forms.definition(file.form.as_deref()?)?;
+    match file.part.as_deref() {
+        None => Some((form, None)),
+        Some(part) => Some((form, Some(form.field(part)?))),
+    }
 }
 
 /// A sheet that is there, as the caller is shown it.
@@ -119,6 +107,13 @@ pub(super) struct Fill {
 
 crate::operations::persons::closed!(Cell, Line, Fill);
 
+impl Fill {
+    /// Rows of the file that it is made of.
+    pub(super) fn rows(&self) -> usize {
+        self.lines.len()
+    }
+}
+
 fn text<'a>(row: &'a Row, field: &str) -> &'a str {
     row.values
         .get(field)
@@ -173,7 +168,7 @@ pub(super) async fn plan(
     let numbers: Vec<String> = numbers.into_iter().collect();
     let mut tx = state.db().read().await?;
     let forms = tx.forms(municipality).await?;
-    let Some((definition, table)) = sheet_of(&forms, &layout.id) else {
+    let Some((definition, table)) = sheet_of(&forms, layout) else {
         return Err(ApiError::internal("no form for this file"));
     };
     let names = names(&mut tx, caller, definition, table, rows).await?;
@@ -470,6 +465,7 @@ impl File<'_> {
         let option = |code: &str| {
             let label = column
                 .options
+                .as_ref()
                 .and_then(|list| Some(list.option(code)?.label.clone()));
             let names = &self.names;
             let name = || {
@@ -761,10 +757,9 @@ fn value<'p>(planned: &'p Planned, field: &str) -> Option<&'p str> {
 /// Whether something that is to be changed is no longer what the check saw.
 pub(super) async fn moved(
     state: &AppState,
-    layout: &str,
+    layout: &Table,
     update: &[Planned],
 ) -> Result<bool, ApiError> {
-    let table = sheet_of(domain::form::catalogue(), layout).and_then(|(_, table)| table);
     let mut known: HashMap<&str, Object<String, Value>> = HashMap::new();
     for planned in update {
         let Some(document) = planned.id.as_deref() else {
@@ -776,10 +771,10 @@ pub(super) async fn moved(
         let values = known.get(document);
         let there = |field: &str| -> Option<&Value> {
             let values = values?;
-            let Some(table) = table else {
+            let Some(part) = &layout.part else {
                 return values.get(field);
             };
-            let rows = values.get(&table.id)?.as_array()?;
+            let rows = values.get(part)?.as_array()?;
             let key = value(planned, "key")?;
             rows.iter()
                 .find(|row| row.get("id").and_then(Value::as_str) == Some(key))?
@@ -800,7 +795,7 @@ pub(super) async fn write(
     tx: &mut Tx,
     caller: &Caller,
     import: &str,
-    layout: &str,
+    layout: &Table,
     rows: impl Iterator<Item = &Planned>,
     step: impl Fn(usize),
 ) -> Result<Touched, StoreError> {
@@ -1163,7 +1158,9 @@ fn replace(txn: &mut TransactionMut<'_>, text: &TextRef, before: &str, after: &s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::transcripts::tests::Town;
     use proptest::prelude::*;
+    use store::imports::{self, Import, ImportState};
     use yrs::{Doc, OffsetKind, Options, Transact};
 
     fn doc() -> Doc {
@@ -1175,6 +1172,146 @@ mod tests {
 
     fn cell(before: Value, after: Value) -> Cell {
         Cell { before, after }
+    }
+
+    /// A file of the coordinator, checked and committed; what it says is not in the documents yet.
+    async fn committed(town: &Town, table: &str, csv: &str) -> Import {
+        let caller = town.caller("coordinator").await;
+        let mut tx = town.state.db().write().await.unwrap();
+        let choices = Choices::default();
+        let import = imports::create(&mut tx, &caller, table, csv.as_bytes(), &choices)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let find = || async {
+            let mut tx = town.state.db().read().await.unwrap();
+            imports::find(&mut tx, &caller, &import.id)
+                .await
+                .unwrap()
+                .unwrap()
+        };
+        assert!(super::super::turn(&town.state).await.unwrap());
+        let mut checked = find().await;
+        assert_eq!(checked.state, ImportState::Ready, "{:?}", checked.failure);
+        assert_eq!(checked.counts.get("error"), None);
+        let mut tx = town.state.db().write().await.unwrap();
+        checked
+            .advance(&mut tx, ImportState::Applying, None)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        assert!(super::super::turn(&town.state).await.unwrap());
+        find().await
+    }
+
+    async fn pending(town: &Town, import: &Import) -> Vec<Fill> {
+        let mut tx = town.state.db().read().await.unwrap();
+        let part: Option<Vec<Pending>> = import
+            .part(&mut tx, super::super::PENDING, 0)
+            .await
+            .unwrap();
+        part.unwrap_or_default()
+            .into_iter()
+            .map(|pending| match pending {
+                Pending::Sheet(fill) => fill,
+                Pending::Case(_) => panic!("a case"),
+            })
+            .collect()
+    }
+
+    async fn number(town: &Town) -> String {
+        let caller = town.caller("coordinator").await;
+        let mut tx = town.state.db().read().await.unwrap();
+        let mut lines = tx
+            .case_lines(&caller, std::slice::from_ref(&town.case))
+            .await
+            .unwrap();
+        lines.remove(&town.case).unwrap().1.case_no
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_is_carried_to_the_end_by_whoever_is_next() {
+        let town = Town::open().await;
+        let no = number(&town).await;
+        let csv = format!(
+            "事案番号,作成日,支援の方向性・総合方針\r\n{no},2026-11-10,暮らしを立て直す\r\n"
+        );
+        let import = committed(&town, "plan", &csv).await;
+        assert_eq!(import.state, ImportState::Filling);
+        let fills = pending(&town, &import).await;
+        let document = fills[0].document.clone();
+        // A node wrote it and died before it could say so; the next one begins again.
+        let caller = town.caller("coordinator").await;
+        assert_eq!(
+            carry(&town.state, &caller, fills[0].clone()).await.unwrap(),
+            0
+        );
+        while super::super::turn(&town.state).await.unwrap() {}
+        let values = now(&town.state, &document).await.unwrap();
+        assert_eq!(values["policy"], "暮らしを立て直す");
+        assert_eq!(values["planned_on"], "2026-11-10");
+        assert!(pending(&town, &import).await.is_empty());
+
+        let csv = format!("事案番号,課題,目標（短期）\r\n{no},滞納,分割\r\n{no},孤立,外出\r\n");
+        let import = committed(&town, "plan_item", &csv).await;
+        let fills = pending(&town, &import).await;
+        assert_eq!((fills.len(), fills[0].rows()), (1, 2));
+        assert_eq!(
+            carry(&town.state, &caller, fills[0].clone()).await.unwrap(),
+            0
+        );
+        while super::super::turn(&town.state).await.unwrap() {}
+        let values = now(&town.state, &document).await.unwrap();
+        assert_eq!(values["items"].as_array().map(Vec::len), Some(2));
+        let mut tx = town.state.db().read().await.unwrap();
+        let done = imports::find(&mut tx, &caller, &import.id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (done.state, done.counts.get("left")),
+            (ImportState::Done, None)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_written_between_the_commit_and_the_room_stays_and_is_counted() {
+        let town = Town::open().await;
+        let no = number(&town).await;
+        let csv = format!(
+            "事案番号,支援の方向性・総合方針,緊急時の対応・連絡網\r\n{no},ファイルの方針,夜は当直\r\n"
+        );
+        let import = committed(&town, "plan", &csv).await;
+        let fill = pending(&town, &import).await.remove(0);
+        let caller = town.caller("coordinator").await;
+        // The sheet is there, empty; somebody types into it.
+        let empty = Fill {
+            lines: Vec::new(),
+            ..fill.clone()
+        };
+        carry(&town.state, &caller, empty).await.unwrap();
+        let author = identity_of(&caller).author();
+        town.state
+            .hub()
+            .write_as(&author, &fill.document, |txn| {
+                let fields = txn.get_map("fields").unwrap();
+                let Some(Out::YText(policy)) = fields.get(txn, "policy") else {
+                    panic!("no text")
+                };
+                policy.insert(txn, 0, "人の方針");
+            })
+            .await
+            .unwrap();
+        while super::super::turn(&town.state).await.unwrap() {}
+        let values = now(&town.state, &fill.document).await.unwrap();
+        assert_eq!(values["policy"], "人の方針");
+        assert_eq!(values["emergency"], "夜は当直");
+        let mut tx = town.state.db().read().await.unwrap();
+        let done = imports::find(&mut tx, &caller, &import.id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(done.counts.get("left"), Some(&1));
     }
 
     #[test]

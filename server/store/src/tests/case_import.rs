@@ -9,6 +9,7 @@ use jiff::civil::date;
 use super::on_both;
 use super::world::{CANARY, World, agency, caller};
 use crate::case_import::Standing;
+use crate::imports::{self, ImportState};
 use crate::{Caller, StoreError};
 
 fn at(stage: Stage) -> Standing {
@@ -88,6 +89,23 @@ on_both! {
         assert!(seen.is_empty());
         let given = tx.numbers_given(&world.other, &numbers).await.unwrap();
         assert_eq!(given.into_iter().collect::<Vec<_>>(), [created.case_no]);
+    }
+
+    async fn an_erasure_ends_what_is_still_being_carried_to_documents(world: &World) {
+        let mut tx = world.db.write().await.unwrap();
+        let mut import = imports::create(&mut tx, &world.coordinator, "plan", b"x", &()).await.unwrap();
+        import.put_part(&mut tx, "pending", 0, &CANARY).await.unwrap();
+        import.keep_only(&mut tx, "pending").await.unwrap();
+        assert!(import.file(&mut tx).await.unwrap().is_empty());
+        import.advance(&mut tx, ImportState::Filling, None).await.unwrap();
+        tx.commit().await.unwrap();
+        let due = imports::due(&world.db).await.unwrap();
+        assert_eq!(due.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), [import.id.as_str()]);
+        let mut tx = world.db.write().await.unwrap();
+        assert_eq!(imports::end_all(&mut tx, &world.town).await.unwrap(), 1);
+        let ended = imports::find(&mut tx, &world.coordinator, &import.id).await.unwrap().unwrap();
+        assert_eq!((ended.state, ended.failure.as_deref()), (ImportState::Failed, Some("erasure")));
+        assert_eq!(ended.part::<String>(&mut tx, "pending", 0).await.unwrap(), None);
     }
 
     async fn numbers_that_came_with_a_case_are_not_given_again(world: &World) {

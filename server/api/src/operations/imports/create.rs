@@ -56,7 +56,10 @@ pub async fn create(
     if !imports::may_import(&call.caller) {
         return Err(ApiError::forbidden());
     }
-    let table = table_of(query.table.as_deref().unwrap_or_default())?;
+    let wanted = query.table.as_deref().unwrap_or_default();
+    let mut tx = state.db().read().await?;
+    let table = table_of(&mut tx, &call.caller.viewer.municipality, wanted).await?;
+    drop(tx);
     let mut choices = Choices {
         clear: query.clear,
         ..Choices::default()
