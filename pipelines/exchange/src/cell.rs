@@ -357,6 +357,7 @@ fn choice(
 ) -> Result<String, CellError> {
     column
         .options
+        .as_deref()
         .and_then(|list| option_code(list, text, named))
         .ok_or_else(|| {
             CellError::new(
@@ -380,6 +381,7 @@ mod tests {
             required: false,
             max_chars: 200,
             output_only: false,
+            own: false,
         };
         read_cell(&column, text, &|_| None)
             .map(|read| (write_cell(&read.value), read.mended.is_some()))

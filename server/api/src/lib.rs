@@ -21,6 +21,7 @@ pub mod scanning;
 pub mod search_index;
 pub mod shapes;
 pub mod shares;
+mod standard_files;
 pub mod state;
 pub mod vectors;
 mod web;

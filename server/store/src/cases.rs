@@ -496,7 +496,7 @@ pub struct NewCase {
 }
 
 /// What a new case consists of. The Y.Docs themselves are made by the hub, with seeds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatedCase {
     pub case: CaseId,
     pub case_no: String,
@@ -569,15 +569,28 @@ async fn next_number(
     received_on: Date,
 ) -> Result<String> {
     let year = i64::from(domain::clock::fiscal_year(received_on));
-    let last: i64 = sqlx::query_scalar(
-        "INSERT INTO case_counters (municipality_id, fiscal_year, last) VALUES ($1, $2, 1) \
-         ON CONFLICT (municipality_id, fiscal_year) DO UPDATE SET last = case_counters.last + 1 RETURNING last",
-    )
-    .bind(municipality.as_str())
-    .bind(year)
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(format!("{year}-{last:04}"))
+    loop {
+        let last: i64 = sqlx::query_scalar(
+            "INSERT INTO case_counters (municipality_id, fiscal_year, last) VALUES ($1, $2, 1) \
+             ON CONFLICT (municipality_id, fiscal_year) DO UPDATE SET last = case_counters.last + 1 RETURNING last",
+        )
+        .bind(municipality.as_str())
+        .bind(year)
+        .fetch_one(tx.conn())
+        .await?;
+        let number = format!("{year}-{last:04}");
+        // Cases that came with their number may have this one.
+        let given: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM cases WHERE municipality_id = $1 AND case_no = $2",
+        )
+        .bind(municipality.as_str())
+        .bind(number.as_str())
+        .fetch_one(tx.conn())
+        .await?;
+        if given == 0 {
+            return Ok(number);
+        }
+    }
 }
 
 /// The highest number of a year that has five digits: what is made in bulk counts on from there.

@@ -1206,7 +1206,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The standard files. The same for everybody. */
+        /** The standard files, with the fields that the municipality added to its sheets. The same for everybody in it. */
         get: operations["get_exchange_tables"];
         put?: never;
         post?: never;
@@ -2687,6 +2687,8 @@ export interface components {
             options: components["schemas"]["OptionAnswer"][];
             /** @description Left alone by imports. */
             output_only: boolean;
+            /** @description A field that the municipality added to its sheet. */
+            own: boolean;
             required: boolean;
         };
         ComparisonAnswer: {
@@ -3293,13 +3295,16 @@ export interface components {
                 [key: string]: number;
             };
             created_at: string;
-            /** @description With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`. */
+            /**
+             * @description With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`;
+             *     `cut_off`: written, but the documents were not all reached.
+             */
             failure?: string | null;
             id: string;
             progress?: components["schemas"]["ImportProgress"] | null;
-            /** @description `checking`, `ready`, `applying`, `indexing`, `done` or `failed`. */
+            /** @description `checking`, `ready`, `applying`, `filling`, `indexing`, `done` or `failed`. */
             state: string;
-            /** @description The standard file: `person`, `progress`. */
+            /** @description The standard file, as of `GET /exchange-tables`. */
             table: string;
             title: string;
             updated_at: string;
@@ -8192,7 +8197,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The standard file it is: `person` or `progress`. */
+                /** @description The standard file it is: one of `GET /exchange-tables` that can be brought in. */
                 table: string | null;
                 /** @description An empty cell takes the value away; otherwise it says nothing. */
                 clear: boolean;

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod case_import;
 mod case_list;
 mod copies;
 mod course;

@@ -104,6 +104,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'document.view': '記録の閲覧',
   'document.print': '記録の印刷',
   'document.carry': 'ほかの記録からの引き継ぎ',
+  'document.import': 'ファイルの取込による記入',
   'document.history': '記入の履歴の閲覧',
   'document.compare': '版の比較',
   'document.keep_version': '版を残した',
