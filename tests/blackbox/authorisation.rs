@@ -172,6 +172,9 @@ const TABLE: &[Row] = &[
     ("POST /persons", Some(r#"{"name": "試験 一人", "kana": "しけん ひとり"}"#), [201, 201, 403, 403, 201, 201, 403, 201, 201, 403, 403, 403, 201, 403]),
     ("GET /persons/{id}", None, [200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 404]),
     ("PATCH /persons/{id}", Some(r#"{"version": -1}"#), [409, 409, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("POST /persons/{id}/households", Some(r#"{"kind": "actual", "household_id": "nobody"}"#), [404, 404, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("PATCH /persons/{id}/households/{stay_id}", Some(r#"{"version": 1, "set": {"to": "2026-11-01"}}"#), [404, 404, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("DELETE /persons/{id}/households/{stay_id}", None, [404, 404, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
     ("GET /persons/duplicates", None, [200, 403, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("GET /persons/{id}/merge-preview/{other}", None, [404, 403, 404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
     ("GET /persons/{id}/merges", None, [200, 403, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
@@ -293,6 +296,7 @@ impl Subjects {
             .replace("{channel}", "x")
             .replace("{other}", "nobody")
             .replace("{merge_id}", "nothing")
+            .replace("{stay_id}", "x")
             .replace("{seq}", "999999")
             .replace("{field}", "assessment.summary")
             .replace("{id}", id);
@@ -300,6 +304,7 @@ impl Subjects {
             "/documents/{id}/comparison" => format!("{path}?from=1-999999"),
             "/local-forms/draft/forms/{id}" => "/local-forms/draft/forms/plan".to_owned(),
             "/documents/{id}/masks/preview" => format!("{path}?agency_id={}", self.agency),
+            "/persons/{id}/households/{stay_id}" => format!("{path}?version=1"),
             _ if folder == "statistics" => format!("{path}?from=2026-04&to=2026-11"),
             _ => path,
         }

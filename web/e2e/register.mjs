@@ -98,6 +98,53 @@ test('and taken apart again', async () => {
   await page.keyboard.press('Escape');
 });
 
+test('two households of one person, and a move', async () => {
+  await page.goto(`/cases/${caseId}/overview`);
+  await page.getByRole('button', { name: '篠田 圓さんの台帳を開く' }).press('Enter');
+  const dialog = page.getByRole('dialog').last();
+  await dialog.getByRole('button', { name: '世帯を登録する（住民票世帯）' }).press('Enter');
+  await page.getByRole('heading', { name: '住民票世帯：篠田 圓さん' }).waitFor();
+  await page
+    .getByRole('dialog')
+    .last()
+    .getByRole('button', { name: '世帯を登録する' })
+    .press('Enter');
+  await page.getByText('住民票世帯を登録しました').first().waitFor();
+  // In truth she lives with somebody of whom no household is known yet.
+  const host = await post('persons', { name: '篠田 晶', kana: 'しのだ あきら' });
+  await page.getByRole('button', { name: '世帯を登録する（実世帯）' }).press('Enter');
+  const form = page.getByRole('dialog').last();
+  await form.getByRole('radio', { name: /ほかの方の世帯に入る/ }).check();
+  await form.getByLabel('どなたの世帯ですか').fill('しのだ あ');
+  await form.getByLabel('どなたの世帯ですか').press('Enter');
+  await form.getByRole('button', { name: 'この方の世帯（篠田 晶さん）' }).press('Enter');
+  await form.getByText('篠田 晶さんを世帯主とする世帯をつくり').waitFor();
+  await form.getByLabel('世帯主から見た続柄').selectOption('elder_sis');
+  await form.getByLabel('世帯に入った日').fill('R8.10.1');
+  await form.getByLabel('理由').fill('実家の売却');
+  await look('household-enter', false);
+  await form.getByRole('button', { name: '世帯を登録する' }).press('Enter');
+  await page.getByText('住民票と実際が違います').waitFor();
+  await look('households', false);
+  const { json } = await fetchJson(page, `/api/v1/persons/${other.id}`);
+  assert.deepEqual(
+    json.households.map((home) => [home.kind, home.stays.map((stay) => stay.person_id)]),
+    [
+      ['registered', [other.id]],
+      ['actual', [host.id, other.id]],
+    ],
+  );
+  await page.keyboard.press('Escape');
+  // The case asks whoever lives there by name.
+  await page.getByRole('button', { name: '家族・関係者を加える' }).press('Enter');
+  const adding = page.getByRole('dialog');
+  await adding.getByRole('button', { name: 'この方を選ぶ（篠田 晶さん）' }).press('Enter');
+  await adding.getByText('台帳の方').waitFor();
+  await look('household-case', false);
+  assert.equal(await adding.getByRole('radio', { name: '同居の家族' }).isChecked(), true);
+  await page.keyboard.press('Escape');
+});
+
 test('who comes second sees what the first one changed, and goes on', async () => {
   await page.goto(`/cases/${caseId}/overview`);
   await page.getByRole('button', { name: '篠田 圓さんの台帳を開く' }).press('Enter');

@@ -331,6 +331,9 @@ fn households() -> Table {
             text("person_id", "支援対象者ID", Kind::Code, true),
             text("name", "氏名", Kind::Text, true),
             choice("kinship", "世帯主との続柄", "kinship", true),
+            text("kinship_other", "続柄（その他の内容）", Kind::Text, true),
+            text("valid_from", "始まった日", Kind::Date, true),
+            text("valid_to", "終わった日", Kind::Date, true),
         ],
     )
 }

@@ -9,6 +9,7 @@ pub mod course;
 pub mod disclosure;
 pub mod erasure;
 pub mod form;
+pub mod household;
 pub mod id;
 pub mod kinship;
 pub mod legal_basis;

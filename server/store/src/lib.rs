@@ -27,6 +27,7 @@ pub mod erasure;
 mod error;
 pub mod finding;
 pub mod forms;
+pub mod households;
 pub mod imports;
 pub mod keys;
 mod log_writer;

@@ -709,10 +709,10 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewPerson) -> Result<Per
 /// The right to see one person of the register.
 #[derive(Debug, Clone)]
 pub struct PersonAccess {
-    caller: Caller,
-    person: PersonId,
-    sight: Sight,
-    edit: bool,
+    pub(crate) caller: Caller,
+    pub(crate) person: PersonId,
+    pub(crate) sight: Sight,
+    pub(crate) edit: bool,
 }
 
 /// What of a person's register is shown, the name apart.
@@ -769,6 +769,25 @@ pub(crate) async fn hold(
         return Err(StoreError::NotFound);
     }
     Ok(())
+}
+
+/// Which of the persons have their address protected.
+pub(crate) async fn protected(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+) -> Result<BTreeSet<PersonId>> {
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id FROM persons WHERE address_confidential <> 0 AND municipality_id = $1 AND id IN",
+        "",
+    )
+    .await?;
+    rows.iter()
+        .map(|row| Ok(PersonId(row.try_get("id")?)))
+        .collect()
 }
 
 /// Cases a person is in.
@@ -1359,135 +1378,6 @@ impl PersonAccess {
             })
         });
         Ok(numbers)
-    }
-}
-
-/// Kind of a household.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HouseholdKind {
-    /// 住民票上の世帯.
-    Registered,
-    /// 実際の世帯.
-    Actual,
-}
-
-/// A household with its members and their kinship to the head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Household {
-    pub id: String,
-    pub kind: HouseholdKind,
-    pub name: String,
-    pub members: Vec<(PersonId, Option<String>)>,
-}
-
-/// Creates a household of persons whom the caller may see.
-///
-/// # Errors
-/// Forbidden, or a person that is not visible.
-pub async fn create_household(
-    tx: &mut Tx,
-    caller: &Caller,
-    kind: HouseholdKind,
-    name: &str,
-    members: &[(PersonId, Option<String>)],
-) -> Result<String> {
-    caller.require(Capability::EditPersons)?;
-    for (person, _) in members {
-        tx.person_for(caller, person)
-            .await?
-            .ok_or(StoreError::NotFound)?;
-    }
-    let municipality = caller.viewer.municipality.clone();
-    let id: String = tx.database().fresh();
-    let sealed = tx
-        .seal(
-            &municipality,
-            &Purpose::Household(id.clone()),
-            "households.name",
-            &id,
-            name.as_bytes(),
-        )
-        .await?;
-    let now = tx.now_text();
-    let kind = match kind {
-        HouseholdKind::Registered => "registered",
-        HouseholdKind::Actual => "actual",
-    };
-    sqlx::query("INSERT INTO households (municipality_id, id, kind, name_sealed, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(municipality.as_str())
-        .bind(id.as_str())
-        .bind(kind)
-        .bind(sealed)
-        .bind(now)
-        .execute(tx.conn())
-        .await?;
-    for (person, kinship) in members {
-        sqlx::query("INSERT INTO household_members (municipality_id, household_id, person_id, kinship) VALUES ($1, $2, $3, $4)")
-            .bind(municipality.as_str())
-            .bind(id.as_str())
-            .bind(person.as_str())
-            .bind(kinship.clone())
-            .execute(tx.conn())
-            .await?;
-    }
-    Ok(id)
-}
-
-impl PersonAccess {
-    /// Households of the person, for those who see the register; members whom the caller may not see are left out.
-    ///
-    /// # Errors
-    /// Database away.
-    pub async fn households(&self, tx: &mut Tx) -> Result<Vec<Household>> {
-        if !self.sight.register {
-            return Ok(Vec::new());
-        }
-        let municipality = self.caller.viewer.municipality.clone();
-        let rows = sqlx::query(
-            "SELECT h.id, h.kind, h.name_sealed, m.person_id, m.kinship FROM households h \
-             JOIN household_members m ON m.municipality_id = h.municipality_id AND m.household_id = h.id \
-             WHERE h.municipality_id = $1 AND h.id IN \
-             (SELECT household_id FROM household_members WHERE municipality_id = $1 AND person_id = $2) ORDER BY h.id, m.person_id",
-        )
-        .bind(municipality.as_str())
-        .bind(self.person.as_str())
-        .fetch_all(tx.conn())
-        .await?;
-        let mut out: Vec<Household> = Vec::new();
-        for row in rows {
-            let id: String = row.try_get("id")?;
-            let person = PersonId(row.try_get("person_id")?);
-            let seen = visible(tx, &self.caller, std::slice::from_ref(&person)).await?;
-            if person != self.person && seen.is_empty() {
-                continue;
-            }
-            if out.last().is_none_or(|household| household.id != id) {
-                let name = tx
-                    .open_text(
-                        &municipality,
-                        "households.name",
-                        &id,
-                        &row.try_get::<Vec<u8>, _>("name_sealed")?,
-                    )
-                    .await?;
-                let kind = if row.try_get::<String, _>("kind")? == "registered" {
-                    HouseholdKind::Registered
-                } else {
-                    HouseholdKind::Actual
-                };
-                out.push(Household {
-                    id,
-                    kind,
-                    name,
-                    members: Vec::new(),
-                });
-            }
-            if let Some(household) = out.last_mut() {
-                household.members.push((person, row.try_get("kinship")?));
-            }
-        }
-        Ok(out)
     }
 }
 

@@ -1647,6 +1647,41 @@ export interface paths {
         patch: operations["patch_persons_id"];
         trace?: never;
     };
+    "/api/v1/persons/{id}/households": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a person into a household, or move it there. */
+        post: operations["post_persons_id_households"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/households/{stay_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take out a stay that was entered by mistake. Who left a household gets a last day instead. */
+        delete: operations["delete_persons_id_households_stay_id"];
+        options?: never;
+        head?: never;
+        /** Change a stay in a household, or end it. */
+        patch: operations["patch_persons_id_households_stay_id"];
+        trace?: never;
+    };
     "/api/v1/persons/{id}/merge-preview/{other}": {
         parameters: {
             query?: never;
@@ -2647,6 +2682,20 @@ export interface components {
              */
             version?: number | null;
         };
+        ChangeStay: {
+            /**
+             * @description Field → new value, `null` empties it: `kinship`, `kinship_other`, `from`, `to`, `joined_because`,
+             *     `left_because`. What is not named stays.
+             */
+            set: {
+                [key: string]: string | null;
+            };
+            /**
+             * Format: int64
+             * @description The version that was read; another one in between answers 409.
+             */
+            version: number;
+        };
         ChoicesAnswer: {
             agencies: components["schemas"]["NamedAnswer"][];
             /** @description Option list `log_method`. */
@@ -2967,6 +3016,24 @@ export interface components {
             /** @description Base32, for typing. */
             secret: string;
         };
+        EnterHousehold: {
+            /**
+             * @description First day. A stay in another household of the kind ends the day before; may be missing only
+             *     where there is none.
+             */
+            from?: string | null;
+            /** @description Missing: a new household. */
+            household_id?: string | null;
+            /** @description `registered` (住民票世帯) or `actual` (実世帯). */
+            kind: string;
+            /** @description To the head, option list `kinship`; `self` is the head. */
+            kinship?: string | null;
+            kinship_other?: string | null;
+            /** @description Why: 転入, 世帯分離, 同居 … */
+            reason?: string | null;
+            /** @description Last day, of a stay that is over. */
+            to?: string | null;
+        };
         /**
          * @description A request or, once done, the 廃棄記録. Ids, codes, counts and instants; the reason only while it is
          *     open.
@@ -3232,16 +3299,38 @@ export interface components {
             /** @description Empty where there is none, and for masked readers. */
             title: string;
         };
+        /** @description A household with the stays that the caller may know of. */
         HouseholdAnswer: {
+            /** @description The person stays there today. */
+            current: boolean;
             id: string;
-            /** @description `registered` (住民票) or `actual`. */
+            /** @description `registered` (住民票世帯) or `actual` (実世帯). */
             kind: string;
-            members: components["schemas"]["HouseholdMember"][];
-            name: string;
+            /** @description The head first. */
+            stays: components["schemas"]["HouseholdStay"][];
         };
-        HouseholdMember: {
+        HouseholdStay: {
+            /**
+             * Format: int64
+             * @description Of the dead: on the day of death, where that is known.
+             */
+            age?: number | null;
+            deceased: boolean;
+            /** @description First day, where it is known. */
+            from?: string | null;
+            id: string;
+            joined_because?: string | null;
+            kana?: string | null;
+            /** @description To the head, option list `kinship`; `self` is the head (世帯主). */
             kinship?: string | null;
+            kinship_other?: string | null;
+            left_because?: string | null;
+            name: string;
             person_id: string;
+            /** @description Last day; missing = stays there. */
+            to?: string | null;
+            /** Format: int64 */
+            version: number;
         };
         /** @description An import with what is known of its file. */
         ImportAnswer: components["schemas"]["ImportSummary"] & {
@@ -3715,6 +3804,7 @@ export interface components {
             flags: components["schemas"]["PersonFlag"][];
             /** @description Values of the past. */
             former: components["schemas"]["FormerValue"][];
+            /** @description 住民票世帯 and 実世帯, those of today first. None where the person's address is withheld. */
             households: components["schemas"]["HouseholdAnswer"][];
             may_edit: boolean;
             /** @description Whether the caller may merge this person with another, and take merges back. */
@@ -9076,6 +9166,159 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["UpdatePerson"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict or merged */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_persons_id_households: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnterHousehold"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description merged */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_persons_id_households_stay_id: {
+        parameters: {
+            query: {
+                /** @description The version that was read; another one in between answers 409. */
+                version: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                stay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict or merged */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_persons_id_households_stay_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                stay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeStay"];
             };
         };
         responses: {

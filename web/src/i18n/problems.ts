@@ -85,6 +85,8 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   unknown_column: 'ここにない項目です',
   period: '終わりの日は、はじめの日以後にしてください',
   name: '名前を入力してください（60文字まで）',
+  overlap: '同じ種類の世帯の期間が重なっています。前の世帯を出た日より後の日にしてください',
+  household: '種類の違う世帯です。選び直してください',
   required: '入力してください',
   invalid: '内容を確かめてください',
   bad_shape: '様式に加える内容の形が違います。画面を読み込み直してください',

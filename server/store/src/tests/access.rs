@@ -645,10 +645,6 @@ on_both! {
         access.update(&mut tx, 1, &patch).await.unwrap();
         assert!(access.person(&mut tx).await.unwrap().unwrap().former.is_empty());
         assert!(tx.find_persons(&world.coordinator, "佐藤華子", 10).await.unwrap().is_empty());
-        let _ = persons::create_household(&mut tx, &world.coordinator, persons::HouseholdKind::Actual, "佐藤家", &[(id.clone(), None), (twin.clone(), Some("younger_sis".into()))]).await.unwrap();
-        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
-        let homes = access.households(&mut tx).await.unwrap();
-        assert_eq!((homes[0].name.as_str(), homes[0].members.len()), ("佐藤家", 2));
     }
 
     async fn cases_move_by_the_rules(world: &World) {

@@ -7,6 +7,7 @@ mod copies;
 mod course;
 mod erasure;
 mod foundation;
+mod households;
 mod log;
 mod merges;
 mod nodes;

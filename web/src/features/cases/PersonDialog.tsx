@@ -20,6 +20,8 @@ import { useAgencies } from './api';
 import { localDate, wareki } from './dates';
 import { FlagChips, QueryState } from './parts';
 import { MergeDialog } from '../register/MergeDialog';
+import { HouseholdDialog } from '../register/HouseholdDialog';
+import { Households, type HouseholdTask } from '../register/Households';
 import { Merges } from '../register/Merges';
 import { PostalPlaces } from './PostalCode';
 import {
@@ -52,7 +54,10 @@ export function PersonDialog({ id, onClose }: { id: string; onClose: () => void 
     staleTime: 0,
     gcTime: 0,
   });
+  const { session } = useSession();
+  const today = localDate(new Date(), session.municipality.zone);
   const [compared, setCompared] = useState<string | null>(null);
+  const [task, setTask] = useState<HouseholdTask | null>(null);
   if (compared !== null && query.data)
     return (
       <MergeDialog
@@ -64,12 +69,23 @@ export function PersonDialog({ id, onClose }: { id: string; onClose: () => void 
     );
   if (query.data?.may_edit)
     return (
-      <PersonForm
-        key={query.data.version}
-        person={query.data}
-        onCompare={setCompared}
-        onClose={onClose}
-      />
+      <>
+        <PersonForm
+          key={query.data.version}
+          person={query.data}
+          onCompare={setCompared}
+          onHousehold={setTask}
+          onClose={onClose}
+        />
+        {task && (
+          <HouseholdDialog
+            person={query.data}
+            task={task}
+            today={today}
+            onClose={() => setTask(null)}
+          />
+        )}
+      </>
     );
   return (
     <Dialog
@@ -86,6 +102,7 @@ export function PersonDialog({ id, onClose }: { id: string; onClose: () => void 
         <>
           <Merges person={query.data} onCompare={setCompared} />
           <PersonFacts person={query.data} />
+          <Households person={query.data} today={today} />
         </>
       ) : (
         <QueryState query={query} what="台帳" />
@@ -145,10 +162,12 @@ const LABELS: Readonly<Record<string, { id: string; label: string }>> = {
 function PersonForm({
   person,
   onCompare,
+  onHousehold,
   onClose,
 }: {
   person: RegisterPerson;
   onCompare: (other: string) => void;
+  onHousehold: (task: HouseholdTask) => void;
   onClose: () => void;
 }) {
   const { session } = useSession();
@@ -204,6 +223,7 @@ function PersonForm({
             />
           )}
           <Merges person={person} onCompare={onCompare} />
+          <Households person={person} today={today} onTask={onHousehold} />
           <Identity person={base} draft={draft} change={change} today={today} errorAt={errorAt} />
           <Changed draft={draft} change={change} today={today} errorAt={errorAt} />
           <Protection person={base} draft={draft} change={change} errorAt={errorAt} />

@@ -21,10 +21,14 @@ use crate::{
 };
 
 pub mod alike;
+pub mod change_stay;
 pub mod create;
 pub mod duplicates;
+pub mod enter_household;
+mod households;
 pub mod merge;
 pub(crate) mod personal_number;
+pub mod remove_stay;
 pub mod search;
 pub mod show;
 pub mod update;
@@ -47,8 +51,6 @@ closed!(
     PersonAnswer,
     FormerValue,
     PersonFlag,
-    HouseholdAnswer,
-    HouseholdMember,
     Duplicate
 );
 
@@ -63,6 +65,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(merge::merges, merge::merge))
         .routes(routes!(merge::undo))
         .routes(routes!(show::show, update::update))
+        .routes(routes!(enter_household::enter_household))
+        .routes(routes!(change_stay::change_stay, remove_stay::remove_stay))
 }
 
 /// A person as typed at reception or into the register. Everything but a name may be missing, and
@@ -326,7 +330,8 @@ pub struct PersonAnswer {
     pub flags: Vec<PersonFlag>,
     /// Who sees the protected values; for those who edit the register.
     pub address_allow: Vec<String>,
-    pub households: Vec<HouseholdAnswer>,
+    /// 住民票世帯 and 実世帯, those of today first. None where the person's address is withheld.
+    pub households: Vec<households::HouseholdAnswer>,
     /// Persons that may be the same one.
     pub duplicates: Vec<Duplicate>,
     pub may_edit: bool,
@@ -351,21 +356,6 @@ pub struct PersonFlag {
     /// What it rests on; not for agencies.
     pub basis: Option<String>,
     pub review_on: Option<String>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct HouseholdAnswer {
-    pub id: String,
-    /// `registered` (住民票) or `actual`.
-    pub kind: String,
-    pub name: String,
-    pub members: Vec<HouseholdMember>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct HouseholdMember {
-    pub person_id: String,
-    pub kinship: Option<String>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -425,27 +415,7 @@ async fn answer(
 ) -> Result<PersonAnswer, ApiError> {
     let person = access.person(tx).await?.ok_or_else(ApiError::not_found)?;
     let cases = person_cases(access.cases_as_client(tx).await?);
-    let households = access
-        .households(tx)
-        .await?
-        .into_iter()
-        .map(|household| HouseholdAnswer {
-            id: household.id,
-            kind: serde_json::to_value(household.kind)
-                .ok()
-                .and_then(|kind| kind.as_str().map(str::to_owned))
-                .unwrap_or_default(),
-            name: household.name,
-            members: household
-                .members
-                .into_iter()
-                .map(|(person, kinship)| HouseholdMember {
-                    person_id: person.0,
-                    kinship,
-                })
-                .collect(),
-        })
-        .collect();
+    let households = households::of(tx, caller, access).await?;
     let duplicates = access
         .duplicates(tx)
         .await?
