@@ -111,12 +111,17 @@ test('two households of one person, and a move', async () => {
     .press('Enter');
   await page.getByText('住民票世帯を登録しました').first().waitFor();
   // In truth she lives with somebody of whom no household is known yet.
-  const host = await post('persons', { name: '篠田 晶', kana: 'しのだ あきら' });
+  const host = await post('persons', {
+    name: '篠田 晶',
+    kana: 'しのだ あきら',
+    birth_date: '1955~',
+  });
   await page.getByRole('button', { name: '世帯を登録する（実世帯）' }).press('Enter');
   const form = page.getByRole('dialog').last();
   await form.getByRole('radio', { name: /ほかの方の世帯に入る/ }).check();
   await form.getByLabel('どなたの世帯ですか').fill('しのだ あ');
   await form.getByLabel('どなたの世帯ですか').press('Enter');
+  await form.getByText('昭和30年頃生まれ・約71歳').waitFor();
   await form.getByRole('button', { name: 'この方の世帯（篠田 晶さん）' }).press('Enter');
   await form.getByText('篠田 晶さんを世帯主とする世帯をつくり').waitFor();
   await form.getByLabel('世帯主から見た続柄').selectOption('elder_sis');

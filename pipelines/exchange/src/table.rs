@@ -170,9 +170,6 @@ fn persons() -> Table {
             // Marked at the person by those who may, not by a file.
             column.output_only =
                 matches!(column.id.as_str(), "address_confidential" | "risk_flags");
-            if column.id == "birth_date" || column.id == "death_date" {
-                column.kind = Kind::Date;
-            }
             if column.kind == Kind::Text && column.id == "atena_no" {
                 column.kind = Kind::Code;
             }

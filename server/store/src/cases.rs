@@ -378,6 +378,8 @@ pub struct CasePerson {
     pub consent: Option<ConsentStatus>,
     pub flags: Vec<String>,
     pub address_confidential: bool,
+    /// The birth date is not known to the day, or the age is an estimate.
+    pub age_about: bool,
     /// Has died: `age` is that on the day of death.
     pub deceased: bool,
     /// The register's values; protected ones left out. `None` for a masked person.
@@ -1551,8 +1553,13 @@ impl CaseAccess {
                 .persons
                 .get(&person.person)
                 .filter(|_| level >= Level::Read);
-            let (age, deceased) = known.map_or((None, false), |known| {
-                (known.age_on(viewer.today), known.is_deceased())
+            let (age, age_about, deceased) = known.map_or((None, false, false), |known| {
+                let age = known.age_on(viewer.today);
+                (
+                    age,
+                    age.is_some() && known.age_is_about(),
+                    known.is_deceased(),
+                )
             });
             let view = known.map(|known| {
                 let mut known = known.clone();
@@ -1594,6 +1601,7 @@ impl CaseAccess {
                     .map(|known| known.flags.iter().map(|flag| flag.flag.clone()).collect())
                     .unwrap_or_default(),
                 address_confidential: person.address_confidential && view.is_some(),
+                age_about,
                 deceased,
                 person: view,
             });

@@ -8,6 +8,7 @@ use domain::id::{AgencyId, CaseId, MunicipalityId, PersonId};
 pub use domain::likeness::normal;
 use domain::likeness::{Grade, Identity, Key, Likeness, phone_key};
 use domain::role::Capability;
+use domain::wareki::{self, PartialDate};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
@@ -150,8 +151,20 @@ impl Person {
         out
     }
 
-    fn date(&self, field: &str) -> Option<Date> {
+    fn date(&self, field: &str) -> Option<PartialDate> {
         self.fields.get(field).and_then(|text| text.parse().ok())
+    }
+
+    /// Whether [`Self::age_on`] is about right only: the birth date is not known to the day, or the age is
+    /// an estimate.
+    #[must_use]
+    pub fn age_is_about(&self) -> bool {
+        match self.date("birth_date") {
+            Some(born) => {
+                !born.is_full() || self.date("death_date").is_some_and(|died| !died.is_full())
+            }
+            None => true,
+        }
     }
 
     /// Whether the person has died: marked so, or with a date of death.
@@ -164,14 +177,15 @@ impl Person {
     }
 
     /// Age in full years on a day, of the dead on the day of death (`None` when that day is not
-    /// known); from the birth date, else the estimate.
+    /// known); from the birth date, else the estimate. From a year (and month) alone as if the day were
+    /// its first, as statistics count it.
     #[must_use]
     pub fn age_on(&self, day: Date) -> Option<i64> {
         let day = match self.date("death_date") {
-            Some(died) => Some(died.min(day)),
+            Some(died) => Some(died.first_day().min(day)),
             None => (!self.is_deceased()).then_some(day),
         };
-        match (self.date("birth_date"), day) {
+        match (self.date("birth_date").map(|born| born.first_day()), day) {
             (Some(born), Some(day)) if born <= day => {
                 let years = i64::from(day.year()) - i64::from(born.year());
                 let before = (day.month(), day.day()) < (born.month(), born.day());
@@ -207,12 +221,17 @@ pub(crate) const fn like_kind(key: Key) -> &'static str {
     }
 }
 
+/// A birth date as it is looked for: 昭和30年頃 is found by its year.
+fn birth_term(value: &str) -> String {
+    value.trim().trim_end_matches('~').to_owned()
+}
+
 /// The index entries of one value: (kind, text).
 fn index_terms(field: &str, value: &str) -> Vec<(&'static str, String)> {
     let kind = match field {
         "name" | "alias" => "name",
         "name_kana" | "alias_kana" => "kana",
-        "birth_date" => return vec![("birth_date", value.trim().to_owned())],
+        "birth_date" => return vec![("birth_date", birth_term(value))],
         "phone_home" | "phone_mobile" => {
             return phone_key(value)
                 .map(|number| ("phone", number))
@@ -252,7 +271,7 @@ pub(crate) fn check_facts(facts: &[Fact]) -> Result<()> {
         if fact.value.chars().count() > 2000 {
             return Err(StoreError::Invalid("value_too_long"));
         }
-        if fact.field == "birth_date" && fact.value.parse::<Date>().is_err() {
+        if fact.field == "birth_date" && fact.value.parse::<PartialDate>().is_err() {
             return Err(StoreError::Invalid("birth_date"));
         }
         if matches!((fact.valid_from, fact.valid_to), (Some(from), Some(to)) if to < from) {
@@ -938,7 +957,7 @@ impl Tx {
     }
 
     /// Searches the register: beginning of name or kana (also of given name, old names, aliases,
-    /// variant characters), telephone, birth date (`1980-01-02`). At most `limit` persons whom the
+    /// variant characters), telephone, birth date (`1980-01-02`, 昭和30年). At most `limit` persons whom the
     /// caller may see.
     ///
     /// # Errors
@@ -1058,6 +1077,20 @@ impl Tx {
     }
 }
 
+/// The birth date that a query asks for: `1980-01-02`, 昭和30年3月, 昭和30年頃. Four bare digits are no year:
+/// they may be the end of a telephone number.
+fn birth_asked(query: &str) -> Option<PartialDate> {
+    let query = query.trim();
+    if query.chars().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let options = wareki::Options {
+        partial: true,
+        ..wareki::Options::default()
+    };
+    wareki::parse_with(query, options).ok()
+}
+
 /// Persons that match a query by the blind index. Not filtered by right: see [`Match::is_shown`].
 pub(crate) async fn matching(
     tx: &mut Tx,
@@ -1072,8 +1105,8 @@ pub(crate) async fn matching(
     let key = tx.data_key(municipality, &Purpose::Index).await?;
     let mut wanted: Vec<(&'static str, String)> = Vec::new();
     // `normal` takes hyphens away, so dates are read from the raw text.
-    if let Ok(day) = query.trim().parse::<Date>() {
-        wanted.push(("birth_date", day.to_string()));
+    if let Some(born) = birth_asked(query) {
+        wanted.push(("birth_date", birth_term(&born.to_string())));
     }
     wanted.extend(phone_key(query).map(|number| ("phone", number)));
     let number = digits(query);
@@ -1415,6 +1448,8 @@ mod tests {
         assert_eq!(age(&[born, ("death_date", "2020-12-01")]), (Some(70), true));
         assert_eq!(age(&[born, ("is_deceased", "true")]), (None, true));
         assert_eq!(age(&[born, ("is_deceased", "false")]), (Some(75), false));
+        assert_eq!(age(&[("birth_date", "1955")]), (Some(71), false));
+        assert_eq!(age(&[("birth_date", "1955-12~")]), (Some(70), false));
         assert_eq!(
             age(&[("estimated_age", "80"), ("is_deceased", "true")]),
             (Some(80), true)

@@ -2425,7 +2425,7 @@ export interface components {
             likely: boolean;
             /**
              * @description The strongest first: `name`, `name_variant`, `name_swapped`, `kana`, `kana_swapped`,
-             *     `kana_like`, `given_name`, `birth_date`, `phone`, `address`.
+             *     `kana_like`, `given_name`, `birth_date`, `birth_year`, `phone`, `address`.
              */
             reasons: string[];
         };
@@ -2434,7 +2434,7 @@ export interface components {
             /** @default null */
             address?: string | null;
             /**
-             * @description ISO date.
+             * @description ISO date, of which the day or the month too may be missing.
              * @default null
              */
             birth_date?: string | null;
@@ -2710,6 +2710,8 @@ export interface components {
              * @description Of the dead: on the day of death, where that is known.
              */
             age?: number | null;
+            /** @description The birth date is not known to the day, or the age is an estimate. */
+            age_about: boolean;
             deceased: boolean;
             /** @description Name, or ［氏名1］. */
             display: string;
@@ -3315,6 +3317,8 @@ export interface components {
              * @description Of the dead: on the day of death, where that is known.
              */
             age?: number | null;
+            /** @description The birth date is not known to the day, or the age is an estimate. */
+            age_about: boolean;
             deceased: boolean;
             /** @description First day, where it is known. */
             from?: string | null;
@@ -3848,14 +3852,14 @@ export interface components {
             /** @default null */
             atena_no?: string | null;
             /**
-             * @description ISO date.
+             * @description ISO date, of which the day or the month too may be missing; `1955~` is 昭和30年頃.
              * @default null
              */
             birth_date?: string | null;
             /** @default null */
             contact_caution?: string | null;
             /**
-             * @description ISO date.
+             * @description As `birth_date`.
              * @default null
              */
             death_date?: string | null;
@@ -3933,6 +3937,8 @@ export interface components {
              * @description Of the dead: on the day of death, where that is known.
              */
             age?: number | null;
+            /** @description The birth date is not known to the day, or the age is an estimate. */
+            age_about: boolean;
             birth_date?: string | null;
             /** @description Cases of the person as client that the caller may know of. */
             cases: components["schemas"]["PersonCase"][];

@@ -325,7 +325,11 @@ function Identity({
           empty="未確認"
           options={['1', '2', '3', '9'].map((code) => ({ code, label: genderLabel(code) }))}
         />
-        <DateInput {...control('birth_date')} limits={{ notAfter: today }} />
+        <DateInput
+          {...control('birth_date')}
+          support="分かるところまででもかまいません（昭和30年、昭和30年3月、昭和30年頃）。"
+          limits={{ partial: true, notAfter: today, ageOn: today }}
+        />
         {values.birth_date === '' && (
           <TextInput {...control('estimated_age')} inputMode="numeric" suffix="歳" />
         )}
@@ -340,7 +344,9 @@ function Identity({
         checked={draft.deceased}
         onChange={(deceased) => change({ deceased })}
       />
-      {draft.deceased && <DateInput {...control('death_date')} limits={{ notAfter: today }} />}
+      {draft.deceased && (
+        <DateInput {...control('death_date')} limits={{ partial: true, notAfter: today }} />
+      )}
       {person.address_withheld ? (
         <Withholding />
       ) : (

@@ -22,6 +22,7 @@ function stay(person: string, part: Partial<Stay> = {}): Stay {
     person_id: person,
     name: person,
     deceased: false,
+    age_about: false,
     ...part,
   };
 }

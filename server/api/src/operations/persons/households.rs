@@ -38,6 +38,8 @@ pub struct HouseholdStay {
     pub kana: Option<String>,
     /// Of the dead: on the day of death, where that is known.
     pub age: Option<i64>,
+    /// The birth date is not known to the day, or the age is an estimate.
+    pub age_about: bool,
     pub deceased: bool,
     /// To the head, option list `kinship`; `self` is the head (世帯主).
     pub kinship: Option<String>,
@@ -82,6 +84,7 @@ pub(super) async fn of(
                     name: person.name().to_owned(),
                     kana: person.fields.get("name_kana").cloned(),
                     age: person.age_on(today),
+                    age_about: person.age_is_about(),
                     deceased: person.is_deceased(),
                     kinship: stay.kinship,
                     kinship_other: stay.words.kinship_other,

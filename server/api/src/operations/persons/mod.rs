@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use domain::{
     id::{CaseId, PersonId},
     role::Capability,
+    wareki::PartialDate,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -81,14 +82,14 @@ pub struct PersonInput {
     pub alias_kana: Option<String>,
     /// Option list `gender`.
     pub gender: Option<String>,
-    /// ISO date.
+    /// ISO date, of which the day or the month too may be missing; `1955~` is 昭和30年頃.
     pub birth_date: Option<String>,
     /// Where the birth date is not known.
     pub estimated_age: Option<u8>,
     pub is_anonymous: bool,
     pub nationality_lang: Option<String>,
     pub is_deceased: bool,
-    /// ISO date.
+    /// As `birth_date`.
     pub death_date: Option<String>,
     pub atena_no: Option<String>,
     pub no_fixed_address: bool,
@@ -146,11 +147,10 @@ const FIELDS: &[&str] = &[
 
 /// What is wrong with one value; `None` = nothing.
 pub(crate) fn value_problem(field: &str, value: &str, today: Date) -> Option<&'static str> {
-    let day = |text: &str| text.parse::<Date>().ok();
     match field {
-        "birth_date" | "death_date" => match day(value) {
+        "birth_date" | "death_date" => match value.parse::<PartialDate>().ok() {
             None => Some("date"),
-            Some(day) if day > today => Some("future"),
+            Some(day) if day.first_day() > today => Some("future"),
             Some(_) => None,
         },
         "gender" => {
@@ -301,6 +301,8 @@ pub struct PersonSummary {
     pub gender: Option<String>,
     /// Of the dead: on the day of death, where that is known.
     pub age: Option<i64>,
+    /// The birth date is not known to the day, or the age is an estimate.
+    pub age_about: bool,
     pub deceased: bool,
     /// Missing when it is protected from the caller's agency.
     pub address: Option<String>,
@@ -376,6 +378,7 @@ fn summary(person: &Person, cases: Vec<PersonCase>, today: Date) -> PersonSummar
         birth_date: field("birth_date"),
         gender: field("gender"),
         age: person.age_on(today),
+        age_about: person.age_is_about(),
         deceased: person.is_deceased(),
         address: field("address"),
         address_confidential: person.address_confidential,
