@@ -196,6 +196,36 @@ test('what went to whom, and what comes due', async () => {
   await look('home');
   const list = await fetchJson(page, '/api/v1/cases?limit=50');
   const shared = list.json.items.find((item) => item.id !== caseId);
+  const agencies = await fetchJson(page, '/api/v1/agencies');
+  const partners = new Set(
+    agencies.json.items.filter((one) => one.class === 'agency').map((one) => one.id),
+  );
+  let open;
+  for (const item of list.json.items) {
+    const rows = await fetchJson(page, `/api/v1/cases/${item.id}/disclosures`);
+    if (rows.json.items.some((row) => partners.has(row.agency_id) && row.effective !== 'none')) {
+      open = item.id;
+      break;
+    }
+  }
+  await page.goto(`/cases/${open}/sharing/matrix`);
+  await page
+    .getByRole('button', { name: /期間を決める/ })
+    .first()
+    .press('Enter');
+  const days = page.getByRole('dialog');
+  await days.getByLabel('すべての記録：終わりの日').fill('R9.3.31');
+  await days.getByRole('button', { name: 'すべてに入れる' }).press('Enter');
+  await look('days', false);
+  await days.getByRole('button', { name: '期間を入れる' }).press('Enter');
+  await page.getByText('令和9年3月31日').first().waitFor();
+  await look('matrix');
+  await page
+    .getByRole('link', { name: /見え方.*から見た「/ })
+    .first()
+    .press('Enter');
+  await page.getByText('からの見え方').first().waitFor();
+  await look('view-as', false);
   await page.goto(`/cases/${shared.id}/sharing/passed`);
   await page.getByText('同意のない共有の記録').first().waitFor();
   await page.getByText('すでに渡った範囲を読み込んで').waitFor({ state: 'detached' });

@@ -7,6 +7,7 @@ pub mod code;
 pub mod consent;
 pub mod course;
 pub mod disclosure;
+pub mod disclosure_preset;
 pub mod erasure;
 pub mod form;
 pub mod household;

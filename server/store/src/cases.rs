@@ -99,7 +99,7 @@ pub(crate) async fn facts(
         tx,
         municipality,
         ids,
-        "SELECT case_id, agency_id, section, level, comment FROM disclosures WHERE municipality_id = $1 AND case_id IN",
+        "SELECT case_id, agency_id, section, level, comment, valid_from, valid_to FROM disclosures WHERE municipality_id = $1 AND case_id IN",
         "ORDER BY case_id, agency_id, section",
     )
     .await?;
@@ -111,6 +111,8 @@ pub(crate) async fn facts(
                 level: Level::from_code(&row.try_get::<String, _>("level")?)
                     .ok_or(StoreError::Corrupt("disclosures.level"))?,
                 comment: row.try_get::<i64, _>("comment")? != 0,
+                from: optional_date(row.try_get("valid_from")?)?,
+                to: optional_date(row.try_get("valid_to")?)?,
             });
         }
     }
@@ -749,6 +751,8 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
                 section: Section::Intake,
                 level: Level::Edit,
                 comment: true,
+                from: None,
+                to: None,
             },
         )
         .await?;
@@ -847,10 +851,11 @@ pub(crate) async fn insert_disclosure(
 ) -> Result<()> {
     let now = tx.now_text();
     sqlx::query(
-        "INSERT INTO disclosures (municipality_id, case_id, agency_id, section, level, comment, set_by, set_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+        "INSERT INTO disclosures (municipality_id, case_id, agency_id, section, level, comment, set_by, set_at, valid_from, valid_to) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (municipality_id, case_id, agency_id, section) DO UPDATE SET level = excluded.level, \
-         comment = excluded.comment, set_by = excluded.set_by, set_at = excluded.set_at",
+         comment = excluded.comment, set_by = excluded.set_by, set_at = excluded.set_at, \
+         valid_from = excluded.valid_from, valid_to = excluded.valid_to",
     )
     .bind(caller.viewer.municipality.as_str())
     .bind(case.as_str())
@@ -860,6 +865,8 @@ pub(crate) async fn insert_disclosure(
     .bind(i64::from(right.comment))
     .bind(caller.viewer.account.as_str())
     .bind(now)
+    .bind(right.from.map(|day| day.to_string()))
+    .bind(right.to.map(|day| day.to_string()))
     .execute(tx.conn())
     .await?;
     Ok(())

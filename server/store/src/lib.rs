@@ -21,6 +21,7 @@ pub mod course;
 pub mod crypto;
 pub mod data_keys;
 mod database;
+pub mod disclosure_presets;
 pub mod documents;
 pub mod documents_log;
 pub mod erasure;

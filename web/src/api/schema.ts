@@ -240,8 +240,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Consents that run out and flags to review within thirty days, or overdue, in open cases of the own
-         *     agency.
+         * Consents that run out and flags to review within thirty days, or overdue, and rights of other agencies
+         *     that end within thirty days, in open cases of the own agency.
          */
         get: operations["get_cases_reminders"];
         put?: never;
@@ -790,6 +790,42 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/disclosure-presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Presets of the disclosure matrix. They give nothing until the matrix of a case is saved. */
+        get: operations["get_disclosure_presets"];
+        put?: never;
+        /** Define a preset of the municipality. */
+        post: operations["post_disclosure_presets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/disclosure-presets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a preset of the municipality. Cases in which it was chosen stay as they are. */
+        delete: operations["delete_disclosure_presets_id"];
+        options?: never;
+        head?: never;
+        /** Change a preset of the municipality. Cases in which it was chosen stay as they are. */
+        patch: operations["patch_disclosure_presets_id"];
         trace?: never;
     };
     "/api/v1/documents": {
@@ -2930,13 +2966,54 @@ export interface components {
         DisclosureEntry: {
             agency_id: string;
             comment?: boolean;
+            /** @description First day; missing = from the beginning. */
+            from?: string | null;
             level: string;
             section: string;
+            /** @description Last day; missing = open. Outside its days the right gives nothing. */
+            to?: string | null;
         };
         DisclosureMatrix: {
             items: components["schemas"]["DisclosureRow"][];
             /** @description Sections that can be disclosed, in the order of the screen. */
             sections: string[];
+        };
+        DisclosurePreset: {
+            /** @description For whom it is meant and what it shows. */
+            description: string;
+            id: string;
+            label: string;
+            rows: components["schemas"]["DisclosurePresetRow"][];
+            /**
+             * Format: int64
+             * @description `null` of one that ships, which nobody changes.
+             */
+            version?: number | null;
+        };
+        /** @description A preset as it is typed. */
+        DisclosurePresetInput: {
+            description: string;
+            label: string;
+            rows: components["schemas"]["DisclosurePresetRow"][];
+        };
+        DisclosurePresetList: {
+            /** @description Those that ship first, then the municipality's own. */
+            items: components["schemas"]["DisclosurePreset"][];
+            /** @description Whether the caller may define presets. */
+            may_edit: boolean;
+            /** @description Option list `org_type`, which rows name. */
+            org_types: components["schemas"]["OrgType"][];
+            /** @description Version of what ships. */
+            version: string;
+        };
+        /** @description Levels per section for some kinds of agencies. */
+        DisclosurePresetRow: {
+            /** @description Section → level; sections not named stay as they are. */
+            levels: {
+                [key: string]: string;
+            };
+            /** @description Option list `org_type`; empty = every agency that no other row names. */
+            org_types: string[];
         };
         DisclosureRow: {
             agency_id: string;
@@ -2944,9 +3021,13 @@ export interface components {
             comment: boolean;
             /** @description What the agency really has after consent, bases, protection and period were asked. */
             effective: string;
+            /** @description First day of the right; missing = from the beginning. */
+            from?: string | null;
             /** @description `none`, `masked`, `read` or `edit`, as it was set. */
             level: string;
             section: string;
+            /** @description Last day; missing = open. Outside its days the right gives nothing. */
+            to?: string | null;
         };
         DocumentAnswer: {
             case_id?: string | null;
@@ -3735,6 +3816,11 @@ export interface components {
             code: string;
             label: string;
         };
+        /** @description A kind of agency. */
+        OrgType: {
+            code: string;
+            label: string;
+        };
         /** @description 同意なし共有の記録. */
         OverrideAnswer: {
             account_id: string;
@@ -3771,6 +3857,8 @@ export interface components {
         };
         PassedOnRight: {
             from: string;
+            /** @description Last day of the right as the matrix has it now. */
+            last_day?: string | null;
             /** @description The highest level the agency had. */
             level: string;
             section: string;
@@ -4243,14 +4331,18 @@ export interface components {
         ReminderAnswer: {
             case_id: string;
             case_no: string;
+            /** @description Name of the person, or of the agency whose right ends. */
             display: string;
             /** @description ISO date; may be past. */
             due: string;
             /** @description Option list `risk_flag`. */
             flag?: string | null;
-            /** @description `consent` or `flag`. */
+            /** @description `consent`, `flag`, or `right` (an agency's right ends). */
             kind: string;
-            person_id: string;
+            /** @description Missing of a right. */
+            person_id?: string | null;
+            /** @description What a right that ends is to. */
+            sections: string[];
         };
         ReminderList: {
             items: components["schemas"]["ReminderAnswer"][];
@@ -4796,6 +4888,13 @@ export interface components {
             title?: string | null;
             /** @description Option list `urgency`. */
             urgency?: string | null;
+            /**
+             * Format: int64
+             * @description The version that was read; another one in between answers 409.
+             */
+            version: number;
+        };
+        UpdateDisclosurePreset: components["schemas"]["DisclosurePresetInput"] & {
             /**
              * Format: int64
              * @description The version that was read; another one in between answers 409.
@@ -7064,6 +7163,157 @@ export interface operations {
             };
             /** @description forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_disclosure_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosurePresetList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_disclosure_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisclosurePresetInput"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosurePresetList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_disclosure_presets_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosurePresetList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_disclosure_presets_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateDisclosurePreset"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosurePresetList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

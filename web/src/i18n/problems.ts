@@ -85,6 +85,8 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   unknown_column: 'ここにない項目です',
   period: '終わりの日は、はじめの日以後にしてください',
   name: '名前を入力してください（60文字まで）',
+  twice: '同じ機関種別が2つの行にあります。1つの行にまとめてください',
+  department_period: '市町村所管課には期間を決められません。見える範囲だけを選んでください',
   overlap: '同じ種類の世帯の期間が重なっています。前の世帯を出た日より後の日にしてください',
   household: '種類の違う世帯です。選び直してください',
   required: '入力してください',

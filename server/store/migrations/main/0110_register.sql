@@ -1,4 +1,6 @@
--- Households of the register: one row is one stay of a person. A household carries no words of its
+-- Households of the register; days of rights; presets.
+
+-- One row is one stay of a person. A household carries no words of its
 -- own: what it is called follows from who stays there.
 CREATE TABLE household_stays (
     municipality_id {{id}} NOT NULL,
@@ -23,3 +25,20 @@ INSERT INTO household_stays (municipality_id, id, household_id, person_id, kinsh
     FROM household_members m JOIN households h ON h.municipality_id = m.municipality_id AND h.id = m.household_id;
 DROP TABLE household_members;
 ALTER TABLE households DROP COLUMN name_sealed;
+
+-- A right of the matrix may have days: outside them it gives nothing.
+ALTER TABLE disclosures ADD COLUMN valid_from {{id}};
+ALTER TABLE disclosures ADD COLUMN valid_to {{id}};
+CREATE INDEX disclosures_ending ON disclosures (municipality_id, valid_to) WHERE valid_to IS NOT NULL;
+
+-- Presets of the matrix that a municipality defined. They hold no personal data.
+CREATE TABLE disclosure_presets (
+    municipality_id {{id}} NOT NULL REFERENCES municipalities (id),
+    id {{id}} NOT NULL,
+    version BIGINT NOT NULL,
+    content TEXT NOT NULL,               -- JSON: label, description, rows
+    created_at {{id}} NOT NULL,
+    updated_at {{id}} NOT NULL,
+    updated_by {{id}} NOT NULL,
+    PRIMARY KEY (municipality_id, id)
+);

@@ -332,6 +332,8 @@ async fn case_of(world: &World, dice: &mut Dice, clients: &[&PersonId], others: 
             section: Section::Intake,
             level: Level::Read,
             comment: false,
+            from: None,
+            to: None,
         };
         let confirmation = Confirmation {
             basis: "life_protection".into(),

@@ -13,6 +13,7 @@ mod merges;
 mod nodes;
 mod progress;
 mod register;
+mod rights_days;
 mod world;
 
 /// Each function becomes two tests, `name::sqlite` and `name::postgres`.

@@ -141,7 +141,7 @@ function Housemates({
         {[...near.values()].map((stay) => (
           <li key={stay.person_id}>
             <span>
-              <strong>{stay.name}</strong>さん　
+              <strong>{stay.name}</strong>さん{'　'}
               <span className="soft">
                 {[kinshipToHead(stay), ageText(stay)].filter(Boolean).join('・')}
               </span>

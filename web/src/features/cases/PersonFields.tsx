@@ -37,7 +37,7 @@ export function PersonFields({
           <Tag tone="green" icon="check">
             台帳の方
           </Tag>{' '}
-          <strong>{personName(person.known)}</strong>さん　
+          <strong>{personName(person.known)}</strong>さん{'　'}
           <span className="soft">
             {person.known.birth_date && `${wareki(person.known.birth_date)}生まれ　`}
             {genderLabel(person.known.gender)}
@@ -243,7 +243,8 @@ function AlikeEntry({ entry }: { entry: Schema<'AlikePerson'> }) {
     <div className="alike">
       <p>
         <strong>{personName(entry)}</strong>さん
-        {entry.kana && <span className="soft">（{entry.kana}）</span>}　
+        {entry.kana && <span className="soft">（{entry.kana}）</span>}
+        {'　'}
         <span className="soft">
           {entry.birth_date && `${wareki(entry.birth_date)}生まれ`}
           {ageText(entry) && `　${ageText(entry)}`}　{genderLabel(entry.gender)}

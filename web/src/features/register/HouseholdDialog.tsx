@@ -315,7 +315,8 @@ function Host({
                 <span>
                   <strong>{personName(entry)}</strong>さん
                   <span className="soft">
-                    {entry.kana && `（${entry.kana}）`}　
+                    {entry.kana && `（${entry.kana}）`}
+                    {'　'}
                     {[entry.birth_date && `${wareki(entry.birth_date)}生まれ`, ageText(entry)]
                       .filter(Boolean)
                       .join('・')}

@@ -158,7 +158,8 @@ function StayLine({ stay, own }: { stay: Stay; own: boolean }) {
     <div>
       <p>
         <strong>{stay.name}</strong>さん
-        {own && <span className="soft">（この方）</span>}　
+        {own && <span className="soft">（この方）</span>}
+        {'　'}
         <span className="soft">{[kinship, ageText(stay)].filter(Boolean).join('・')}</span>
       </p>
       <p className="soft">{stayPeriod(stay)}</p>
