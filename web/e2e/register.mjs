@@ -233,6 +233,12 @@ test('what went to whom, and what comes due', async () => {
 });
 
 test('on paper', async () => {
+  const received = await fetchJson(page, `/api/v1/cases/${caseId}`);
+  const intake = received.json.sections.find((section) => section.section === 'intake').sheets[0];
+  await page.goto(`/print/${intake.document_id}`);
+  await page.getByRole('heading', { name: '本人基本情報' }).first().waitFor();
+  await page.getByText('架空市西町8-8').waitFor();
+  await look('paper-intake');
   await page.goto(`/print/cases/${caseId}/progress`);
   await page.getByRole('heading', { name: '支援経過一覧' }).waitFor();
   await page.getByText('来週の訪問を約束した').waitFor();
@@ -241,4 +247,33 @@ test('on paper', async () => {
   await page.getByRole('heading', { name: '個人情報の共有に関する同意書' }).waitFor();
   await look('paper-consent');
   assert.deepEqual(faults, [], 'nothing went wrong in the page');
+});
+
+test('a municipality defines a preset of its own', async () => {
+  const { page: office } = await desk('admin');
+  page = office;
+  await page.goto('/admin/presets');
+  await page.getByText('はじめからあるひな型').waitFor();
+  await page.getByRole('button', { name: 'ひな型を加える' }).press('Enter');
+  const form = page.getByRole('dialog');
+  await form.getByLabel('名前').fill('学校と共有する');
+  await form.getByLabel('説明').fill('在籍する学校に、プランと支援経過を。');
+  await form.getByLabel('支援経過').first().selectOption('masked');
+  await form.getByRole('button', { name: '機関種別ごとの行を加える' }).press('Enter');
+  await form.getByRole('checkbox', { name: /学校・教育委員会/ }).check();
+  await form.getByLabel('プラン').last().selectOption('read');
+  await form.getByRole('button', { name: 'ひな型を保存する' }).press('Enter');
+  await page.getByText('ひな型を保存しました').first().waitFor();
+  await look('presets');
+  const { json } = await fetchJson(page, '/api/v1/disclosure-presets');
+  const own = json.items.filter((preset) => preset.version);
+  assert.deepEqual(
+    own.map((preset) => preset.rows),
+    [
+      [
+        { org_types: [], levels: { progress: 'masked' } },
+        { org_types: ['kyoiku'], levels: { plan: 'read' } },
+      ],
+    ],
+  );
 });
