@@ -344,6 +344,28 @@ impl Tx {
         Ok(())
     }
 
+    /// Unwraps the active keys of cases in one look.
+    pub(crate) async fn keys_of_cases(
+        &mut self,
+        municipality: &MunicipalityId,
+        cases: &[CaseId],
+    ) -> Result<()> {
+        let rows = crate::database::rows_for(
+            self,
+            municipality,
+            cases,
+            "SELECT id, wrapped FROM data_keys WHERE municipality_id = $1 AND purpose = 'case' AND state = 'active' AND owner_id IN",
+            "",
+        )
+        .await?;
+        for row in &rows {
+            let id = DataKeyId(row.try_get("id")?);
+            self.unwrapped(municipality, id, row.try_get("wrapped")?)
+                .await?;
+        }
+        Ok(())
+    }
+
     async fn unwrapped(
         &mut self,
         municipality: &MunicipalityId,

@@ -1,7 +1,7 @@
 //! Documents (Y.Docs): their place, subjects, rights and finals. Their content lives in the
 //! document log; [`crate::documents_log`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::disclosure::{self, CaseFacts, Decision, DocumentFacts, Level, NoteFacts};
 use domain::id::{AccountId, AgencyId, CaseId, DocumentId, MunicipalityId, PersonId};
@@ -929,30 +929,52 @@ pub(crate) fn purpose(info: &DocumentInfo) -> Purpose {
     }
 }
 
+/// The persons of a case as the masker knows them: number and all values, in the order of the numbers.
+pub type Register = Vec<(i64, crate::persons::Person)>;
+
 /// The persons of a case with all their values, in the order of their numbers: for masking alone.
 pub(crate) async fn register_of(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     case: &CaseId,
-) -> Result<Vec<(i64, crate::persons::Person)>> {
-    let rows = sqlx::query("SELECT person_id, number FROM case_persons WHERE municipality_id = $1 AND case_id = $2 ORDER BY number")
-        .bind(municipality.as_str())
-        .bind(case.as_str())
-        .fetch_all(tx.conn())
-        .await?;
-    let mut order = Vec::new();
+) -> Result<Register> {
+    let mut registers = registers_of(tx, municipality, std::slice::from_ref(case)).await?;
+    Ok(registers.remove(case).unwrap_or_default())
+}
+
+/// [`register_of`] for several cases; those without persons are left out.
+pub(crate) async fn registers_of(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    cases: &[CaseId],
+) -> Result<HashMap<CaseId, Register>> {
+    let rows = rows_for(
+        tx,
+        municipality,
+        cases,
+        "SELECT case_id, person_id, number FROM case_persons WHERE municipality_id = $1 AND case_id IN",
+        "ORDER BY case_id, number",
+    )
+    .await?;
+    let (mut order, mut ids) = (Vec::new(), BTreeSet::new());
     for row in &rows {
+        let person = PersonId(row.try_get("person_id")?);
+        ids.insert(person.clone());
         order.push((
+            CaseId(row.try_get("case_id")?),
             row.try_get::<i64, _>("number")?,
-            PersonId(row.try_get("person_id")?),
+            person,
         ));
     }
-    let ids: Vec<PersonId> = order.iter().map(|(_, id)| id.clone()).collect();
-    let mut known = crate::persons::load(tx, municipality, &ids).await?;
-    Ok(order
-        .into_iter()
-        .filter_map(|(number, id)| known.remove(&id).map(|person| (number, person)))
-        .collect())
+    let ids: Vec<PersonId> = ids.into_iter().collect();
+    let known = crate::persons::load(tx, municipality, &ids).await?;
+    let mut out: HashMap<CaseId, Register> = HashMap::new();
+    for (case, number, id) in order {
+        if let Some(person) = known.get(&id) {
+            out.entry(case).or_default().push((number, person.clone()));
+        }
+    }
+    Ok(out)
 }
 
 /// A document in the hands of a background worker: derives, never shows.
@@ -995,7 +1017,7 @@ impl DocumentWork {
     ///
     /// # Errors
     /// Database away.
-    pub async fn register(&self, tx: &mut Tx) -> Result<Vec<(i64, crate::persons::Person)>> {
+    pub async fn register(&self, tx: &mut Tx) -> Result<Register> {
         let Some(case) = &self.info.case else {
             return Ok(Vec::new());
         };

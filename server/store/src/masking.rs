@@ -63,7 +63,7 @@ pub struct Review {
     pub scanned_at: String,
 }
 
-const SCAN: &str = "mask_scans.scan";
+pub(crate) const SCAN: &str = "mask_scans.scan";
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

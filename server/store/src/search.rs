@@ -16,15 +16,16 @@ use jiff::civil::Date;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
-use crate::cases;
 use crate::data_keys::Purpose;
 use crate::database::{Tx, placeholders, rows_for};
+use crate::documents::{self, Register};
 use crate::error::{Result, StoreError};
 use crate::memberships::{date, optional_date};
 use crate::persons::{self, Person, Sight};
 use crate::progress::{
     self, EntryToMask, PRIVATE, ProgressToMask, Visibility, entry_level, is_for,
 };
+use crate::{cases, masking};
 
 /// What is found as one thing. A key is `<kind>:<id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,6 +131,12 @@ pub struct Gathered {
     pub marks: HashMap<CaseId, String>,
     /// Cases whose entries somebody reads masked.
     pub masked: HashSet<CaseId>,
+    /// What the policy wants to know of each case.
+    pub facts: BTreeMap<CaseId, CaseFacts>,
+    /// Persons of the cases with [`Gathered::scans`].
+    pub registers: HashMap<CaseId, Register>,
+    /// By key, the last scan (as the worker wrote it) of a sheet with content that somebody reads masked.
+    pub scans: HashMap<String, serde_json::Value>,
 }
 
 /// What a caller may see of a unit that was found.
@@ -437,6 +444,7 @@ impl Tx {
     ) -> Result<Gathered> {
         let facts = cases::facts(self, municipality, cases).await?;
         let marks = marks(self, municipality, cases).await?;
+        self.keys_of_cases(municipality, cases).await?;
         let masked = |of: fn(Section) -> bool| -> HashSet<CaseId> {
             facts
                 .values()
@@ -448,7 +456,7 @@ impl Tx {
         let mut out = Gathered {
             masked: masked(|section| section == Section::Progress),
             marks,
-            sources: Vec::new(),
+            ..Gathered::default()
         };
         let is_new = |key: &str, stamp: &str| {
             known
@@ -521,6 +529,15 @@ impl Tx {
                 content,
             });
         }
+        let scanned: BTreeSet<CaseId> = out
+            .sources
+            .iter()
+            .filter(|source| out.scans.contains_key(&source.key))
+            .filter_map(|source| source.case.clone())
+            .collect();
+        let scanned: Vec<CaseId> = scanned.into_iter().collect();
+        out.registers = documents::registers_of(self, municipality, &scanned).await?;
+        out.facts = facts;
         Ok(out)
     }
 
@@ -536,7 +553,7 @@ impl Tx {
             self,
             municipality,
             cases,
-            "SELECT d.id, d.case_id, d.form, d.updated_at, p.epoch, p.seq, p.value_sealed, s.epoch AS scan_epoch, s.seq AS scan_seq, s.at AS scan_at \
+            "SELECT d.id, d.case_id, d.form, d.updated_at, p.epoch, p.seq, p.value_sealed, s.epoch AS scan_epoch, s.seq AS scan_seq, s.at AS scan_at, s.state AS scan_state, s.scan_sealed \
              FROM documents d JOIN document_projections p ON p.municipality_id = d.municipality_id AND p.document_id = d.id \
              AND p.audience = 'full' AND p.epoch = d.epoch \
              LEFT JOIN mask_scans s ON s.municipality_id = d.municipality_id AND s.document_id = d.id AND s.epoch = d.epoch \
@@ -562,6 +579,11 @@ impl Tx {
             );
             let key = Kind::Sheet.key(&id);
             let content = if is_new(&key, &stamp) {
+                if scan != "-" && row.try_get::<String, _>("scan_state")? == "done" {
+                    let sealed: Vec<u8> = row.try_get("scan_sealed")?;
+                    let value = self.open_json(municipality, masking::SCAN, &id, &sealed).await?;
+                    out.scans.insert(key.clone(), value);
+                }
                 let place = format!("{id}/full");
                 let values = self
                     .open_json(municipality, "document_projections.value", &place, &row.try_get::<Vec<u8>, _>("value_sealed")?)

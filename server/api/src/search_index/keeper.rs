@@ -9,7 +9,7 @@ use std::{
 
 use domain::{
     form::Catalogue,
-    id::{CaseId, DocumentId, MunicipalityId, PersonId, ProgressRecordId},
+    id::{CaseId, MunicipalityId, PersonId, ProgressRecordId},
 };
 use jiff::civil::Date;
 use search::{
@@ -22,9 +22,15 @@ use store::{
     Database, Tx,
     search::{Content, Gathered, Kind, Source},
 };
+use tokio::task::JoinHandle;
 
 use super::{Progress, Shelf, folder_of, texts};
-use crate::{context::blocking, error::ApiError, scanning, state::AppState};
+use crate::{
+    context::blocking,
+    error::ApiError,
+    scanning::{self, Scan},
+    state::AppState,
+};
 
 /// Entries that are masked in one turn at the model.
 const MASKED_AT_ONCE: usize = 16;
@@ -50,6 +56,17 @@ impl Payload {
         serde_json::to_string(&self).unwrap_or_default()
     }
 }
+
+/// What is to be written of a few cases.
+#[derive(Default)]
+struct Batch {
+    units: Vec<Unit>,
+    /// Keys that the index has.
+    known: HashSet<String>,
+}
+
+/// A unit taken apart, and whether something stands under its key.
+type Written = (Prepared, bool);
 
 /// Days since 1970-01-01, the unit of [`Unit::day`].
 #[must_use]
@@ -334,15 +351,27 @@ impl Keeper {
             }
         }
         after.clear();
+        // One part is taken apart while the next is read.
+        let mut ahead: Option<JoinHandle<Result<Vec<Written>, ApiError>>> = None;
         loop {
             let mut tx = self.state.db().read().await?;
             let cases = tx.cases_to_index(&self.municipality, &after, 100).await?;
             drop(tx);
-            let Some(last) = cases.last() else { break };
-            after.clone_from(&last.0);
-            let put = self.cases(&cases, false).await?;
-            done += put as u64;
-            since_commit += put;
+            let batch = match cases.last() {
+                Some(last) => {
+                    after.clone_from(&last.0);
+                    Some(self.units_of(&cases, false).await?)
+                }
+                None => None,
+            };
+            if let Some(written) = ahead.take() {
+                let put = self.hand_over(written.await.map_err(ApiError::internal)??)?;
+                done += put as u64;
+                since_commit += put;
+            }
+            let Some(batch) = batch else { break };
+            let index = Arc::clone(&self.index);
+            ahead = Some(tokio::spawn(take_apart(index, batch)));
             if since_commit >= 50_000 {
                 self.commit().await?;
                 since_commit = 0;
@@ -410,7 +439,8 @@ impl Keeper {
             .into_iter()
             .filter_map(|source| plain_unit(&forms, source, None))
             .collect();
-        self.put(units).await
+        // What there is of them is not asked for: they count as known.
+        self.put(Batch::replacing(units)).await
     }
 
     /// Takes out persons who are no longer in the register.
@@ -447,8 +477,16 @@ impl Keeper {
     /// Brings cases up to date. With `masks`, texts for masked readers are made too, which may take
     /// long; without, those of entries are left out until later.
     pub(super) async fn cases(&mut self, cases: &[CaseId], masks: bool) -> Result<usize, ApiError> {
+        let batch = self.units_of(cases, masks).await?;
+        // What was put since the last commit is not told by the index.
+        self.put(Batch::replacing(batch.units)).await
+    }
+
+    /// What is to be put for cases; what is no more there is taken out.
+    async fn units_of(&self, cases: &[CaseId], masks: bool) -> Result<Batch, ApiError> {
         let ids: Vec<String> = cases.iter().map(|case| case.0.clone()).collect();
-        let mut known = self.index.stamps(&ids).map_err(ApiError::internal)?;
+        let there = self.index.stamps(&ids).map_err(ApiError::internal)?;
+        let mut known = there.clone();
         let mut tx = self.state.db().read().await?;
         let forms = tx.forms(&self.municipality).await?;
         let mut gathered = tx.gather_cases(&self.municipality, cases, &known).await?;
@@ -483,24 +521,15 @@ impl Keeper {
                 gathered = tx.gather_cases(&self.municipality, cases, &known).await?;
             }
         }
-        let mut masked: HashMap<String, (String, String)> = HashMap::new();
-        for source in &gathered.sources {
-            let (Kind::Sheet, Some(Content::Sheet { form, .. })) = (source.kind, &source.content)
-            else {
-                continue;
-            };
-            if let Some((_, basis)) = source
-                .stamp
-                .split_once('/')
-                .filter(|(_, basis)| *basis != "-")
-                && let Some((_, id)) = Kind::of_key(&source.key)
-                && let Some(text) =
-                    masked_sheet(&mut tx, &DocumentId::from(id), &forms, form).await?
-            {
-                masked.insert(source.key.clone(), (text, basis.to_owned()));
-            }
-        }
         drop(tx);
+        let (gathered, mut masked) = {
+            let forms = Arc::clone(&forms);
+            blocking(move || {
+                let masked = masked_sheets(&forms, &gathered);
+                (gathered, masked)
+            })
+            .await?
+        };
         let alive: HashSet<&str> = gathered
             .sources
             .iter()
@@ -514,15 +543,8 @@ impl Keeper {
             }
             _ => alive.contains(key),
         };
-        let gone: Vec<String> = self
-            .index
-            .stamps(&ids)
-            .map_err(ApiError::internal)?
-            .into_keys()
-            .filter(|key| !stays(key))
-            .collect();
-        for key in gone {
-            self.remove(&key);
+        for key in there.keys().filter(|key| !stays(key)) {
+            self.remove(key);
         }
         if masks {
             for case in cases.iter().filter(|case| gathered.masked.contains(*case)) {
@@ -552,7 +574,10 @@ impl Keeper {
             }
             units.extend(plain_unit(&forms, source, shown));
         }
-        self.put(units).await
+        Ok(Batch {
+            units,
+            known: there.into_keys().collect(),
+        })
     }
 
     /// The masked texts of a case's entries that are to be written.
@@ -596,22 +621,52 @@ impl Keeper {
         Ok(out)
     }
 
-    /// Takes units apart on two threads and hands them to the writer.
-    async fn put(&mut self, units: Vec<Unit>) -> Result<usize, ApiError> {
-        let count = units.len();
-        if count == 0 {
+    /// Takes units apart and hands them to the writer.
+    async fn put(&self, batch: Batch) -> Result<usize, ApiError> {
+        if batch.units.is_empty() {
             return Ok(0);
         }
-        let index = Arc::clone(&self.index);
-        let prepared = blocking(move || prepare(&index, &units)).await?;
+        self.hand_over(take_apart(Arc::clone(&self.index), batch).await?)
+    }
+
+    fn hand_over(&self, written: Vec<Written>) -> Result<usize, ApiError> {
+        let count = written.len();
         if let Some(writer) = &self.writer {
-            for unit in prepared.map_err(ApiError::internal)? {
-                writer.put(unit).map_err(ApiError::internal)?;
+            for (unit, known) in written {
+                let put = if known {
+                    writer.put(unit)
+                } else {
+                    writer.add(unit)
+                };
+                put.map_err(ApiError::internal)?;
             }
         }
         self.state.search().indexed(count);
         Ok(count)
     }
+}
+
+impl Batch {
+    /// Units that take the place of what stands under their keys.
+    fn replacing(units: Vec<Unit>) -> Self {
+        let known = units.iter().map(|unit| unit.key.clone()).collect();
+        Self { units, known }
+    }
+}
+
+async fn take_apart(index: Arc<FullText>, batch: Batch) -> Result<Vec<Written>, ApiError> {
+    blocking(move || {
+        let prepared = prepare(&index, &batch.units)?;
+        let known = |unit: &Unit| batch.known.contains(&unit.key);
+        Ok::<_, search::Error>(
+            prepared
+                .into_iter()
+                .zip(batch.units.iter().map(known))
+                .collect(),
+        )
+    })
+    .await?
+    .map_err(ApiError::internal)
 }
 
 fn prepare(index: &FullText, units: &[Unit]) -> search::Result<Vec<Prepared>> {
@@ -668,36 +723,38 @@ fn plain_unit(forms: &Catalogue, source: Source, shown: Option<(String, String)>
     })
 }
 
-/// What masked readers see of a sheet's last scan.
-async fn masked_sheet(
-    tx: &mut Tx,
-    id: &DocumentId,
-    forms: &Catalogue,
-    form: &str,
-) -> Result<Option<String>, ApiError> {
-    let Some(definition) = forms.definition(form) else {
-        return Ok(None);
-    };
-    let Some(work) = tx.work_on(id).await? else {
-        return Ok(None);
-    };
-    let Some(stored) = scanning::read_scan(tx, &work).await? else {
-        return Ok(None);
-    };
-    let persons = work.register(tx).await?;
-    let facts = work.facts(tx).await?;
-    let scan = stored.scan.for_register(&persons);
-    let projection = scanning::project(
-        definition,
-        &scan,
-        &scan.values,
-        scanning::address_protected(facts.as_ref()),
-        &mut scanning::numbering(&persons),
-    );
-    Ok(Some(texts::joined(&texts::of_projection(
-        definition,
-        &projection,
-    ))))
+/// By key: what masked readers see of the last scans of sheets, and what that rests on.
+fn masked_sheets(forms: &Catalogue, gathered: &Gathered) -> HashMap<String, (String, String)> {
+    let mut out = HashMap::new();
+    for source in &gathered.sources {
+        let (Some(Content::Sheet { form, .. }), Some(value), Some(case)) = (
+            &source.content,
+            gathered.scans.get(&source.key),
+            &source.case,
+        ) else {
+            continue;
+        };
+        let (Some(definition), Some((_, basis))) =
+            (forms.definition(form), source.stamp.split_once('/'))
+        else {
+            continue;
+        };
+        let Ok(scan) = Scan::deserialize(value) else {
+            continue;
+        };
+        let persons = gathered.registers.get(case).map_or(&[][..], Vec::as_slice);
+        let scan = scan.for_register(persons);
+        let projection = scanning::project(
+            definition,
+            &scan,
+            &scan.values,
+            scanning::address_protected(gathered.facts.get(case)),
+            &mut scanning::numbering(persons),
+        );
+        let text = texts::joined(&texts::of_projection(definition, &projection));
+        out.insert(source.key.clone(), (text, basis.to_owned()));
+    }
+    out
 }
 
 async fn new_key(
