@@ -120,6 +120,10 @@ function PersonFacts({ person }: { person: RegisterPerson }) {
       {person.address_withheld && <Withholding />}
       <FlagChips flags={person.flags.map((entry) => entry.flag)} />
       <dl className="facts">
+        <div>
+          <dt>支援対象者ID</dt>
+          <dd className="number">{person.id}</dd>
+        </div>
         {shown.map((field) => (
           <div key={field}>
             <dt>{REGISTER_FIELDS[field]}</dt>
@@ -386,6 +390,7 @@ function Identity({
         />
       </div>
       <TextArea {...control('contact_caution')} rows={2} />
+      <p className="soft number">支援対象者ID：{person.id}</p>
     </>
   );
 }
