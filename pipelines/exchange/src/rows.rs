@@ -523,7 +523,11 @@ impl Layout {
             .map(|(at, option)| {
                 let value = values.get(&table.columns[*at].id).unwrap_or(&Value::Null);
                 match option {
-                    None => write_cell(value),
+                    None => match (table.columns[*at].kind, write_cell(value)) {
+                        // 昭和30年頃 as people write it; it is read again as it stands.
+                        (Kind::PartialDate, text) => text.replace('~', "頃"),
+                        (_, text) => text,
+                    },
                     Some(code) => {
                         let on = domain::form::contains_code(value, code);
                         if on { "1" } else { "0" }.to_owned()

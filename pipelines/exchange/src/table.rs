@@ -189,9 +189,6 @@ fn persons() -> Table {
             // Marked at the person by those who may, not by a file.
             column.output_only =
                 matches!(column.id.as_str(), "address_confidential" | "risk_flags");
-            if column.id == "birth_date" || column.id == "death_date" {
-                column.kind = Kind::Date;
-            }
             if column.kind == Kind::Text && column.id == "atena_no" {
                 column.kind = Kind::Code;
             }
@@ -372,6 +369,9 @@ fn households() -> Table {
             text("person_id", "支援対象者ID", Kind::Code, true),
             text("name", "氏名", Kind::Text, true),
             choice("kinship", "世帯主との続柄", "kinship", true),
+            text("kinship_other", "続柄（その他の内容）", Kind::Text, true),
+            text("valid_from", "始まった日", Kind::Date, true),
+            text("valid_to", "終わった日", Kind::Date, true),
         ],
     )
 }

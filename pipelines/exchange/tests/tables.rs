@@ -55,7 +55,12 @@ fn value(column: &TableColumn, pick: usize, text: &str) -> Value {
         Kind::Number => json!(f64::from(u32::try_from(pick % 1000).unwrap()) / 4.0),
         Kind::Bool => pick.is_multiple_of(2).into(),
         Kind::Date => day.into(),
-        Kind::PartialDate => day[..if pick.is_multiple_of(3) { 4 } else { 7 }].into(),
+        Kind::PartialDate => match pick % 4 {
+            0 => day[..4].into(),
+            1 => day[..7].into(),
+            2 => format!("{}~", &day[..4]).into(),
+            _ => day.into(),
+        },
         Kind::DateTime => format!("{day}T{:02}:{:02}", pick % 24, pick % 60).into(),
         Kind::Select => codes[pick % codes.len()].into(),
         Kind::Multi => {

@@ -386,35 +386,22 @@ async fn households(
     caller: &Caller,
     ids: &[PersonId],
 ) -> Result<Vec<Values>, ApiError> {
+    let stays = store::households::for_files(tx, caller, ids).await?;
+    let known: Vec<PersonId> = stays.keys().cloned().collect();
+    let people = tx.persons_shown(caller, &known).await?;
     let mut out = Vec::new();
-    for id in ids {
-        let Some(access) = tx.person_for(caller, id).await? else {
-            continue;
-        };
-        let households = access.households(tx).await?;
-        if households.is_empty() {
-            continue;
-        }
-        let name = access
-            .person(tx)
-            .await?
-            .map(|person| person.name().to_owned());
-        for household in households {
-            let kind = match household.kind {
-                store::persons::HouseholdKind::Registered => "住民票世帯",
-                store::persons::HouseholdKind::Actual => "実際の世帯",
-            };
-            let kinship = household
-                .members
-                .iter()
-                .find(|(member, _)| member == id)
-                .and_then(|(_, kinship)| kinship.clone());
+    for (id, stays) in stays {
+        let name = people.get(&id).map(|person| person.name().to_owned());
+        for (kind, household, stay) in stays {
             out.push(row([
-                ("household_id", text(household.id)),
-                ("household_kind", text(kind)),
+                ("household_id", text(household)),
+                ("household_kind", text(kind.label_ja())),
                 ("person_id", text(id.as_str())),
                 ("name", optional(name.as_ref())),
-                ("kinship", optional(kinship)),
+                ("kinship", optional(stay.kinship)),
+                ("kinship_other", optional(stay.words.kinship_other)),
+                ("valid_from", optional(stay.from)),
+                ("valid_to", optional(stay.to)),
             ]));
         }
     }

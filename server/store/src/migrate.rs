@@ -70,6 +70,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "local_forms",
         include_str!("../migrations/main/0090_local_forms.sql"),
     ),
+    (
+        110,
+        "register",
+        include_str!("../migrations/main/0110_register.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,

@@ -8,11 +8,13 @@ mod copies;
 mod course;
 mod erasure;
 mod foundation;
+mod households;
 mod log;
 mod merges;
 mod nodes;
 mod progress;
 mod register;
+mod rights_days;
 mod world;
 
 /// Each function becomes two tests, `name::sqlite` and `name::postgres`.
