@@ -543,6 +543,12 @@ impl Scalar {
 }
 
 fn is_date(text: &str) -> bool {
+    // 昭和30年頃 is `1955~`.
+    let text = match text.strip_suffix('~') {
+        Some(known) if known.len() < 10 => known,
+        Some(_) => return false,
+        None => text,
+    };
     let bytes = text.as_bytes();
     let digits = |range: std::ops::Range<usize>| {
         bytes

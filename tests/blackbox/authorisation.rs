@@ -157,6 +157,10 @@ const TABLE: &[Row] = &[
     ("PUT /imports/{id}/choices", Some(r#"{"mapping": {}}"#), [404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
     ("GET /imports/{id}/errors.csv", None, [404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
     ("GET /imports/{id}/rows", None, [404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
+    ("GET /disclosure-presets", None, [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 200, 200]),
+    ("POST /disclosure-presets", Some(r#"{"label": "", "description": "", "rows": []}"#), [403, 403, 422, 422, 403, 403, 403, 403, 403, 422, 403, 403, 403, 422]),
+    ("PATCH /disclosure-presets/{id}", Some(r#"{"version": 1, "label": "学校", "description": "学校に", "rows": [{"org_types": [], "levels": {"intake": "read"}}]}"#), [403, 403, 404, 404, 403, 403, 403, 403, 403, 404, 403, 403, 403, 404]),
+    ("DELETE /disclosure-presets/{id}", None, [403, 403, 404, 404, 403, 403, 403, 403, 403, 404, 403, 403, 403, 404]),
     ("GET /local-forms", None, [403, 403, 200, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 200]),
     ("PUT /local-forms/draft", Some(r#"{"revision": 999999, "extension": {}}"#), [403, 403, 409, 409, 403, 403, 403, 403, 403, 409, 403, 403, 403, 409]),
     ("DELETE /local-forms/draft", None, [403, 403, 200, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 200]),
@@ -172,6 +176,9 @@ const TABLE: &[Row] = &[
     ("POST /persons", Some(r#"{"name": "試験 一人", "kana": "しけん ひとり"}"#), [201, 201, 403, 403, 201, 201, 403, 201, 201, 403, 403, 403, 201, 403]),
     ("GET /persons/{id}", None, [200, 200, 200, 200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 404]),
     ("PATCH /persons/{id}", Some(r#"{"version": -1}"#), [409, 409, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("POST /persons/{id}/households", Some(r#"{"kind": "actual", "household_id": "nobody"}"#), [404, 404, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("PATCH /persons/{id}/households/{stay_id}", Some(r#"{"version": 1, "set": {"to": "2026-11-01"}}"#), [404, 404, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
+    ("DELETE /persons/{id}/households/{stay_id}", None, [404, 404, 403, 403, 403, 403, 403, 404, 404, 404, 404, 404, 404, 404]),
     ("GET /persons/duplicates", None, [200, 403, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("GET /persons/{id}/merge-preview/{other}", None, [404, 403, 404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
     ("GET /persons/{id}/merges", None, [200, 403, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403]),
@@ -293,6 +300,7 @@ impl Subjects {
             .replace("{channel}", "x")
             .replace("{other}", "nobody")
             .replace("{merge_id}", "nothing")
+            .replace("{stay_id}", "x")
             .replace("{seq}", "999999")
             .replace("{field}", "assessment.summary")
             .replace("{id}", id);
@@ -300,6 +308,7 @@ impl Subjects {
             "/documents/{id}/comparison" => format!("{path}?from=1-999999"),
             "/local-forms/draft/forms/{id}" => "/local-forms/draft/forms/plan".to_owned(),
             "/documents/{id}/masks/preview" => format!("{path}?agency_id={}", self.agency),
+            "/persons/{id}/households/{stay_id}" => format!("{path}?version=1"),
             _ if folder == "statistics" => format!("{path}?from=2026-04&to=2026-11"),
             _ => path,
         }

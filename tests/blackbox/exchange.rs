@@ -240,7 +240,7 @@ async fn hostile(world: &World) -> Result<()> {
             reply.text()
         );
     }
-    for table in ["consent", "nonsense"] {
+    for table in ["meeting", "nonsense"] {
         let reply = client
             .upload(&format!("/imports?table={table}"), "x", b"a\r\n".to_vec())
             .await?;
@@ -485,6 +485,589 @@ async fn asks_first(world: &World) -> Result<()> {
     Ok(())
 }
 
+const REASON: &str = "移行の確認";
+
+async fn of_cases(world: &World, body: Value) -> Result<Vec<u8>> {
+    let mut body = body;
+    body["confirmation"] = json!({"basis": "internal_use", "reason": REASON});
+    export(world, "aoba-coord", body).await
+}
+
+/// Every case that the coordinator sees goes out and comes in again without difference.
+async fn cases_out_and_in_again(world: &World) -> Result<()> {
+    for encoding in ["utf-8-bom", "utf-8", "cp932"] {
+        let body = json!({"tables": ["case"], "encoding": encoding, "replace": true});
+        let archive = of_cases(world, body).await?;
+        let import = checked(world, "table=case", file(&archive, "case.csv")?).await?;
+        let counts = &import["counts"];
+        ensure!(
+            counts["same"].as_u64() > Some(1)
+                && ["create", "update", "error"]
+                    .iter()
+                    .all(|kind| counts[*kind].is_null())
+                && import["file"]["unknown_headers"] == json!([]),
+            "{encoding}: {import}"
+        );
+        discard(world, &import).await?;
+    }
+    Ok(())
+}
+
+async fn person(world: &World, name: &str, birth_date: &str) -> Result<String> {
+    let made = world
+        .as_user("aoba-coord")?
+        .post(
+            "/persons",
+            json!({"name": name, "kana": "いこう", "birth_date": birth_date}),
+        )
+        .await?
+        .ok()?;
+    Ok(made["id"].as_str().context("id")?.to_owned())
+}
+
+async fn case_numbered(world: &World, number: &str) -> Result<Value> {
+    let client = world.as_user("aoba-coord")?;
+    let page = client
+        .post("/cases/search", json!({ "q": number }))
+        .await?
+        .ok()?;
+    let found = page["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|case| case["case_no"] == number);
+    let id = found
+        .and_then(|case| case["id"].as_str())
+        .context("no such case")?;
+    client.get(&format!("/cases/{id}")).await?.ok()
+}
+
+/// Cases out of an Excel list: by id or by name and birth date, at the stage they had.
+async fn cases_move_in(world: &World) -> Result<()> {
+    let client = world.as_user("aoba-coord")?;
+    let first = person(world, "移行 一郎", "1950-04-01").await?;
+    person(world, "移行 二郎", "1961-05-02").await?;
+    for _ in 0..2 {
+        person(world, "移行 同名", "1970-01-01").await?;
+    }
+    let long = "あ".repeat(10_000);
+    let csv = format!(
+        "事案番号,事案名（表示名）,支援対象者ID,支援対象者,支援対象者の生年月日,段階,緊急性,受付日,終結日,主担当機関（伴走）\r\n\
+         H30-12,移行の一,{first},,,支援中,,R3.4.1,,\r\n\
+         ,移行の二,,移行 二郎,S36.5.2,,,2026-10-01,,\r\n\
+         ,,{first},,,終結,,44287,令和5年3月31日,\r\n\
+         2031-0001,,{first},,,,,2026-10-01,,\r\n\
+         移行の番号,,{first},,,,,2026-10-01,,\r\n\
+         ,,,移行 同名,1970-01-01,,,2026-10-01,,\r\n\
+         ,,,移行 三郎,1970-01-01,,,2026-10-01,,\r\n\
+         ,,{first},,,終結,,2026-10-01,,\r\n\
+         ,{long},{first},,,,,昭和65年1月1日,,\r\n\
+         ,,{first},,,,,2199-01-01,,架空の機関\r\n\
+         ,,nobody,,,,,,,\r\n"
+    );
+    // At a later stage than the reception only a manager takes cases in.
+    let coordinator = send(world, "aoba-coord2", "table=case", csv.clone().into_bytes()).await?;
+    let coordinator = settled(world, "aoba-coord2", id(&coordinator)).await?;
+    ensure!(
+        coordinator["counts"] == json!({"create": 1, "error": 10}),
+        "{coordinator}"
+    );
+    let import = checked(world, "table=case", csv.clone().into_bytes()).await?;
+    ensure!(
+        import["counts"] == json!({"create": 3, "error": 8}),
+        "{import}"
+    );
+    let errors = client
+        .get(&format!("/imports/{}/errors.csv", id(&import)))
+        .await?
+        .text();
+    for wanted in [
+        "5,事案番号,case_no,unknown_case",
+        "6,事案番号,case_no,malformed",
+        "7,支援対象者,clients,several",
+        "8,支援対象者,clients,unknown_person",
+        "9,終結日,closed_on,closed_on",
+        "10,事案名（表示名）,case_title,too_long",
+        "10,受付日,received_on,date,昭和は64年1月7日まで",
+        "11,受付日,received_on,future",
+        "11,主担当機関（伴走）,lead_org,unknown_agency",
+        "12,支援対象者ID,person_ids,unknown_person",
+        "12,受付日,received_on,required",
+    ] {
+        ensure!(errors.contains(wanted), "{wanted}: {errors}");
+    }
+    let done = apply(world, &import, json!({"skip_errors": true})).await?;
+    ensure!(done["state"] == "done", "{done}");
+    let moved = case_numbered(world, "H30-12").await?;
+    ensure!(
+        moved["stage"] == "active"
+            && moved["received_on"] == "2021-04-01"
+            && moved["title"] == "移行の一",
+        "{moved}"
+    );
+    let case = moved["id"].as_str().context("id")?;
+    let course = client.get(&format!("/cases/{case}/course")).await?.ok()?;
+    ensure!(
+        course["steps"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|step| step["to"] == "active"
+                && step["reason"]
+                    .as_str()
+                    .is_some_and(|reason| reason.starts_with("取込による"))),
+        "{course}"
+    );
+    // The sheets of the reception are there and know what the row said.
+    let sheet = moved["sections"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|section| section["section"] == "intake")
+        .and_then(|section| section["document_id"].as_str())
+        .context("no intake sheet")?;
+    let shown = client
+        .get(&format!("/documents/{sheet}/projection"))
+        .await?
+        .ok()?;
+    ensure!(
+        shown["fields"]["received_on"]["value"] == "2021-04-01"
+            && shown["fields"]["person_ref"]["value"] == first.as_str(),
+        "{shown}"
+    );
+    // Once more: nothing comes in twice, also what had no number.
+    let again = checked(world, "table=case", csv.into_bytes()).await?;
+    ensure!(again["counts"] == json!({"same": 3, "error": 8}), "{again}");
+    discard(world, &again).await?;
+    cases_out_and_in_again(world).await
+}
+
+async fn cases_change(world: &World) -> Result<()> {
+    let client = world.as_user("aoba-coord")?;
+    let hidden = world.case(EXCLUDED_CASE).await?;
+    ensure!(!hidden.id.is_empty());
+    let csv = format!(
+        "事案番号,事案名（表示名）,段階,受付日,緊急性\r\n{OPEN_CASE},取込の後の名前,,,\r\nH30-12,,終結,2020-01-01,\r\n"
+    );
+    let import = checked(world, "table=case", csv.into_bytes()).await?;
+    ensure!(
+        import["counts"] == json!({"update": 1, "error": 1}),
+        "{import}"
+    );
+    let errors = client
+        .get(&format!("/imports/{}/errors.csv", id(&import)))
+        .await?
+        .text();
+    ensure!(
+        errors.contains("3,段階,stage,fixed") && errors.contains("3,受付日,received_on,fixed"),
+        "{errors}"
+    );
+    let done = apply(world, &import, json!({"skip_errors": true})).await?;
+    ensure!(done["state"] == "done", "{done}");
+    let case = case_numbered(world, OPEN_CASE).await?;
+    ensure!(case["title"] == "取込の後の名前", "{case}");
+    // A case that somebody may not know of is as one that there is not.
+    let csv =
+        format!("事案番号,事案名（表示名）\r\n{EXCLUDED_CASE},見えない\r\n2031-0001,ない\r\n");
+    let theirs = send(world, "aoba-coord2", "table=case", csv.into_bytes()).await?;
+    let theirs = settled(world, "aoba-coord2", id(&theirs)).await?;
+    ensure!(theirs["counts"] == json!({"error": 2}), "{theirs}");
+    let rows = world
+        .as_user("aoba-coord2")?
+        .get(&format!("/imports/{}/rows?kind=error", id(&theirs)))
+        .await?
+        .ok()?;
+    let said = |at: usize| rows["rows"][at]["errors"].clone();
+    ensure!(said(0) == said(1) && said(0) != Value::Null, "{rows}");
+    Ok(())
+}
+
+/// The sheets that can be brought in.
+const SHEETS: [&str; 7] = [
+    "intake_application",
+    "intake_assessment",
+    "screening",
+    "plan",
+    "plan_item",
+    "evaluation",
+    "evaluation_item",
+];
+
+async fn sheets_out_and_in_again(world: &World) -> Result<()> {
+    for (encoding, columns) in [("utf-8-bom", false), ("utf-8", true), ("cp932", false)] {
+        let body = json!({
+            "tables": SHEETS, "encoding": encoding, "replace": true, "identifiers": columns, "choice_columns": columns,
+        });
+        let archive = of_cases(world, body).await?;
+        for table in SHEETS {
+            let sent = file(&archive, &format!("{table}.csv"))?;
+            let import = checked(world, &format!("table={table}"), sent).await?;
+            let counts = &import["counts"];
+            ensure!(
+                counts["same"].as_u64() > Some(0)
+                    && ["create", "update", "error"]
+                        .iter()
+                        .all(|kind| counts[*kind].is_null())
+                    && import["file"]["unknown_headers"] == json!([]),
+                "{table} {encoding}: {import}"
+            );
+            discard(world, &import).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The document of a case's only sheet of a kind.
+async fn sheet(world: &World, case_no: &str, section: &str) -> Result<String> {
+    let case = case_numbered(world, case_no).await?;
+    let found = case["sections"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|one| one["section"] == section)
+        .context("section")?;
+    let id = found["document_id"]
+        .as_str()
+        .or_else(|| found["sheets"][0]["document_id"].as_str());
+    Ok(id
+        .with_context(|| format!("no {section}: {found}"))?
+        .to_owned())
+}
+
+async fn fields(world: &World, document: &str) -> Result<Value> {
+    let shown = world
+        .as_user("aoba-coord")?
+        .get(&format!("/documents/{document}/projection"))
+        .await?
+        .ok()?;
+    Ok(shown["fields"].clone())
+}
+
+async fn brought_in(world: &World, table: &str, csv: &str, counts: Value) -> Result<Value> {
+    let import = checked(world, &format!("table={table}"), csv.as_bytes().to_vec()).await?;
+    ensure!(import["counts"] == counts, "{table}: {import}");
+    let done = apply(world, &import, json!({})).await?;
+    ensure!(
+        done["state"] == "done" && done["counts"]["left"].is_null(),
+        "{done}"
+    );
+    Ok(done)
+}
+
+/// Sheets and their rows out of lists, into a case that came from one.
+async fn sheets_come_in(world: &World) -> Result<()> {
+    let client = world.as_user("aoba-coord")?;
+    let screening = "事案番号,実施日,課題の数（複数分野）,主な課題,緊急性\r\nH30-12,R3.5.1,,\"家賃の滞納\r\n孤立\",\r\n";
+    brought_in(world, "screening", screening, json!({"create": 1})).await?;
+    let document = sheet(world, "H30-12", "screening").await?;
+    let shown = fields(world, &document).await?;
+    ensure!(
+        shown["screened_on"]["value"] == "2021-05-01"
+            && shown["main_issues"]["text"] == "家賃の滞納\n孤立",
+        "{shown}"
+    );
+    // Rows need their sheet.
+    let items = "事案番号,回次,課題,目標（短期）,支援内容,期限,進捗\r\n\
+        H30-12,1,家賃の滞納,分割で払う,家計相談,2021/9/30,\r\n\
+        H30-12,1,孤立,週に1度出かける,居場所へ同行,44500,\r\n";
+    let early = checked(world, "table=plan_item", items.into()).await?;
+    ensure!(early["counts"] == json!({"error": 2}), "{early}");
+    discard(world, &early).await?;
+    let plan = "事案番号,作成日,作成担当者,支援の方向性・総合方針,プラン期間（自）\r\nH30-12,令和3年6月1日,,暮らしを立て直す,R3.6.1\r\n";
+    brought_in(world, "plan", plan, json!({"create": 1})).await?;
+    brought_in(world, "plan_item", items, json!({"create": 2})).await?;
+    let document = sheet(world, "H30-12", "plan").await?;
+    let shown = fields(world, &document).await?;
+    let rows = &shown["items"]["rows"];
+    ensure!(
+        shown["planned_on"]["value"] == "2021-06-01"
+            && shown["plan_kind"]["value"] == "first"
+            && rows[0]["cells"]["issue"]["text"] == "家賃の滞納"
+            && rows[1]["cells"]["due"]["value"] == "2021-10-31"
+            && rows.as_array().map(Vec::len) == Some(2),
+        "{shown}"
+    );
+    let evaluation = "事案番号,評価対象プラン番号,評価実施日,残された課題\r\nH30-12,1,R4.3.31,\"滞納\r\n（残り2か月）\"\r\n";
+    brought_in(world, "evaluation", evaluation, json!({"create": 1})).await?;
+    let results = "事案番号,プラン項目（課題）,実施状況,支援の回数\r\nH30-12,家賃の滞納,家計相談を続けた,１２\r\n";
+    brought_in(world, "evaluation_item", results, json!({"create": 1})).await?;
+    // Once more: nothing comes in twice.
+    for (table, csv, same) in [
+        ("screening", screening, 1),
+        ("plan", plan, 1),
+        ("plan_item", items, 2),
+    ] {
+        let again = checked(world, &format!("table={table}"), csv.into()).await?;
+        ensure!(again["counts"] == json!({"same": same}), "{table}: {again}");
+        discard(world, &again).await?;
+    }
+    // The importing account wrote it, through the room like anything else.
+    let case = case_numbered(world, "H30-12").await?;
+    let account = case["owner"]["id"].as_str().context("account")?;
+    let history = client
+        .get(&format!("/documents/{document}/history"))
+        .await?
+        .text();
+    ensure!(history.contains(account), "{history}");
+    sheets_change(world, &document).await
+}
+
+async fn sheets_change(world: &World, document: &str) -> Result<()> {
+    let client = world.as_user("aoba-coord")?;
+    let item = "事案番号,回次,行,目標（短期）,支援内容\r\nH30-12,1,2,月に1度出かける,\r\n";
+    let import = checked(world, "table=plan_item", item.into()).await?;
+    ensure!(import["counts"] == json!({"update": 1}), "{import}");
+    let rows = client
+        .get(&format!("/imports/{}/rows?kind=update", id(&import)))
+        .await?
+        .ok()?;
+    ensure!(
+        rows["rows"][0]["changes"]
+            == json!([{"field": "goal", "label": "目標（短期）", "before": "週に1度出かける", "after": "月に1度出かける"}]),
+        "{rows}"
+    );
+    // Somebody else changes it after the check: it is looked at again, and nothing is written.
+    let other = "事案番号,回次,行,目標（短期）\r\nH30-12,1,2,毎日出かける\r\n";
+    brought_in(world, "plan_item", other, json!({"update": 1})).await?;
+    let again = apply(world, &import, json!({})).await?;
+    ensure!(
+        again["state"] == "ready" && again["file"]["again"] == true,
+        "{again}"
+    );
+    let done = apply(world, &again, json!({})).await?;
+    ensure!(done["state"] == "done", "{done}");
+    let shown = fields(world, document).await?;
+    ensure!(
+        shown["items"]["rows"][1]["cells"]["goal"]["text"] == "月に1度出かける"
+            && shown["items"]["rows"][1]["cells"]["action"]["text"] == "居場所へ同行",
+        "{shown}"
+    );
+    // What Excel and others do to files.
+    let long = "あ".repeat(20_000);
+    let csv = format!(
+        "事案番号,回次,作成日,支援の方向性・総合方針,作成機関\r\n\
+         H30-12,1,昭和65年1月1日,,\r\nH30-12,1,,{long},\r\nH30-12,1,1.23E+05,,\r\n\
+         H30-12,2,2026-10-01,,\r\nH30-12,7,2026-10-01,,\r\nH30-12,1,,123456789018,\r\n\
+         H30-12,1,,,架空の機関\r\n2031-0001,1,2026-10-01,,\r\nH30-12,1,,別の方針,\r\nH30-12,1,,二度目,\r\n"
+    );
+    let import = checked(world, "table=plan", csv.into_bytes()).await?;
+    let errors = client
+        .get(&format!("/imports/{}/errors.csv", id(&import)))
+        .await?
+        .text();
+    for wanted in [
+        "2,作成日,planned_on,date,昭和は64年1月7日まで",
+        "3,支援の方向性・総合方針,policy,too_long",
+        "4,作成日,planned_on,date",
+        "5,回次,number,draft_sheet",
+        "6,回次,number,number",
+        "7,支援の方向性・総合方針,policy,personal_number",
+        "8,作成機関,planned_org,reference",
+        "9,事案番号,case_no,unknown_case",
+        "11,事案番号,case_no,duplicate",
+    ] {
+        ensure!(errors.contains(wanted), "{wanted}: {errors}");
+    }
+    discard(world, &import).await?;
+    // A final sheet is compared and left alone.
+    let screening = "事案番号,緊急性,対応方針（スクリーニング結果）,単独機関で対応が難しい理由,判定者\r\nH30-12,b,outreach,multi_field,調整　真理\r\n";
+    brought_in(world, "screening", screening, json!({"update": 1})).await?;
+    let screened = sheet(world, "H30-12", "screening").await?;
+    let finalised = client
+        .post(&format!("/documents/{screened}/finalise"), json!({}))
+        .await?;
+    ensure!(finalised.status == 200, "{}", finalised.text());
+    for (urgency, counts) in [("b", json!({"same": 1})), ("a", json!({"error": 1}))] {
+        let csv = format!("事案番号,緊急性\r\nH30-12,{urgency}\r\n");
+        let import = checked(world, "table=screening", csv.into_bytes()).await?;
+        ensure!(import["counts"] == counts, "{import}");
+        discard(world, &import).await?;
+    }
+    // Who reads the sheet masked, or not at all, changes nothing by a file.
+    let csv = format!("事案番号,主な課題\r\n{EXCLUDED_CASE},見えない\r\n2031-0001,ない\r\n");
+    let theirs = send(world, "aoba-coord2", "table=screening", csv.into_bytes()).await?;
+    let theirs = settled(world, "aoba-coord2", id(&theirs)).await?;
+    ensure!(theirs["counts"] == json!({"error": 2}), "{theirs}");
+    sheets_out_and_in_again(world).await
+}
+
+/// Who belongs to a case, and what was agreed to on paper.
+async fn relations_and_consents(world: &World) -> Result<()> {
+    let client = world.as_user("aoba-coord")?;
+    let mother = person(world, "移行 母子", "1949-03-03").await?;
+    let relation =
+        format!("事案番号,支援対象者ID,事案での立場,本人との続柄\r\nH30-12,{mother},世帯員,\r\n");
+    brought_in(world, "relation", &relation, json!({"create": 1})).await?;
+    let again = checked(world, "table=relation", relation.into_bytes()).await?;
+    ensure!(again["counts"] == json!({"same": 1}), "{again}");
+    discard(world, &again).await?;
+    let case = case_numbered(world, "H30-12").await?;
+    let first = case["clients"][0]["person_id"].as_str().context("id")?;
+    let consent = format!(
+        "事案番号,支援対象者ID,同意区分,取得日,取得方法,共有してよい項目（タブ）,共有してよい機関,共有してはいけない機関\r\n\
+         H30-12,{first},full,令和3年4月2日,paper,,,\r\n\
+         H30-12,{mother},limited,2021-04-02,paper,plan|会議,,青葉市　福祉課\r\n"
+    );
+    let wrong = format!(
+        "事案番号,支援対象者ID,同意区分,取得日,取得方法,共有してよい項目（タブ）,共有してよい機関\r\n\
+         H30-12,{first},withdrawn,2021-04-02,paper,,\r\n\
+         H30-12,{mother},full,,,,\r\n\
+         H30-12,nobody,full,2021-04-02,paper,,\r\n\
+         2031-0001,{first},full,2021-04-02,paper,,\r\n"
+    );
+    let import = checked(world, "table=consent", wrong.clone().into_bytes()).await?;
+    ensure!(import["counts"] == json!({"error": 4}), "{import}");
+    let errors = client
+        .get(&format!("/imports/{}/errors.csv", id(&import)))
+        .await?
+        .text();
+    for wanted in [
+        "2,同意区分,status,status",
+        "3,取得日,obtained_on,required",
+        "3,取得方法,method,required",
+        "4,支援対象者ID,person_id,unknown_person",
+        "5,事案番号,case_no,unknown_case",
+    ] {
+        ensure!(errors.contains(wanted), "{wanted}: {errors}");
+    }
+    discard(world, &import).await?;
+    brought_in(world, "consent", &consent, json!({"create": 2})).await?;
+    let case_id = case["id"].as_str().context("id")?;
+    let registered = client
+        .get(&format!("/cases/{case_id}/consents"))
+        .await?
+        .ok()?;
+    ensure!(
+        registered["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|one| one["person_id"] == mother.as_str()
+                && one["status"] == "limited"
+                && one["allowed_sections"] == json!(["plan", "meeting"])
+                && one["excluded_agencies"].as_array().map(Vec::len) == Some(1)),
+        "{registered}"
+    );
+    let again = checked(world, "table=consent", consent.into_bytes()).await?;
+    ensure!(again["counts"] == json!({"same": 2}), "{again}");
+    discard(world, &again).await?;
+    // What is registered stays: nothing is narrowed, taken back or given again by a file.
+    let other = format!(
+        "事案番号,支援対象者ID,同意区分,取得日,取得方法\r\nH30-12,{mother},full,2021-04-03,paper\r\n"
+    );
+    let import = checked(world, "table=consent", other.into_bytes()).await?;
+    ensure!(import["counts"] == json!({"error": 1}), "{import}");
+    discard(world, &import).await?;
+    for encoding in ["utf-8-bom", "utf-8", "cp932"] {
+        let tables = ["relation", "consent"];
+        let body = json!({"tables": tables, "encoding": encoding, "replace": true});
+        let archive = of_cases(world, body).await?;
+        for table in tables {
+            let sent = file(&archive, &format!("{table}.csv"))?;
+            let import = checked(world, &format!("table={table}"), sent).await?;
+            let counts = &import["counts"];
+            ensure!(
+                counts["same"].as_u64() > Some(2)
+                    && ["create", "update", "error"]
+                        .iter()
+                        .all(|kind| counts[*kind].is_null())
+                    && import["file"]["unknown_headers"] == json!([]),
+                "{table} {encoding}: {import}"
+            );
+            discard(world, &import).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Fields that the municipality added to its sheets are columns, out and in.
+async fn own_fields(world: &World) -> Result<()> {
+    let admin = world.as_user("aoba-admin")?;
+    let extension = json!({
+        "forms": { "plan": { "fields": [
+            { "id": "new_text", "section": "plan", "label": "地区の見守り", "type": "textarea", "pii": "free_text" },
+            { "id": "new_choice", "section": "plan", "label": "見守りの頻度", "type": "select", "options": "new_list" },
+            { "id": "new_many", "section": "plan", "label": "見守る人", "type": "multiselect", "options": "new_list" },
+        ] } },
+        "lists": [{ "id": "new_list", "title": "頻度", "options": [{ "code": "new_daily", "label": "毎日" }, { "code": "new_weekly", "label": "毎週" }] }],
+        "options": {},
+    });
+    let mut extension = extension;
+    let form = admin.get("/forms/plan").await?.ok()?;
+    let section = form["sections"][0]["id"].clone();
+    for field in extension["forms"]["plan"]["fields"]
+        .as_array_mut()
+        .context("fields")?
+    {
+        field["section"] = section.clone();
+    }
+    let before = admin.get("/local-forms").await?.ok()?;
+    let body = json!({ "revision": before["draft"]["revision"], "extension": extension });
+    let kept = admin.put("/local-forms/draft", body).await?.ok()?;
+    ensure!(kept["draft"]["problems"] == json!([]), "{kept}");
+    let body = json!({ "revision": kept["draft"]["revision"], "note": "地区の見守り" });
+    let made = admin.post("/local-forms/publications", body).await?.ok()?;
+    let own = &made["published"]["forms"]["plan"]["fields"];
+    let (text, choice) = (
+        own[0]["id"].as_str().context("id")?,
+        own[1]["id"].as_str().context("id")?,
+    );
+    let columns = |tables: Value| -> Vec<Value> {
+        let tables = tables["items"].as_array().cloned().unwrap_or_default();
+        let plan = tables.into_iter().find(|table| table["id"] == "plan");
+        let columns = plan.map(|plan| plan["columns"].clone()).unwrap_or_default();
+        columns
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|column| column["own"] == true)
+            .cloned()
+            .collect()
+    };
+    let client = world.as_user("aoba-coord")?;
+    let ours = columns(client.get("/exchange-tables").await?.ok()?);
+    ensure!(
+        ours.len() == 3
+            && ours[0]["label"] == "地区の見守り"
+            && ours[1]["options"][0]["label"] == "毎日",
+        "{ours:?}"
+    );
+    let theirs = world.as_user("shiranami-coord")?;
+    let theirs = columns(theirs.get("/exchange-tables").await?.ok()?);
+    ensure!(theirs.is_empty(), "{theirs:?}");
+    // By header or by identifier; a choice that there is not is refused.
+    let csv = format!(
+        "事案番号,回次,地区の見守り,{choice},見守る人\r\nH30-12,1,\"回覧板は\r\n続いている\",毎週,毎日|毎週\r\n"
+    );
+    brought_in(world, "plan", &csv, json!({"update": 1})).await?;
+    let wrong = "事案番号,回次,見守りの頻度\r\nH30-12,1,毎年\r\n";
+    let import = checked(world, "table=plan", wrong.into()).await?;
+    ensure!(
+        import["counts"] == json!({"error": 1})
+            && import["file"]["unknown_options"][choice] == json!(["毎年"]),
+        "{import}"
+    );
+    let errors = client
+        .get(&format!("/imports/{}/errors.csv", id(&import)))
+        .await?
+        .text();
+    ensure!(errors.contains("2,見守りの頻度"), "{errors}");
+    discard(world, &import).await?;
+    let document = sheet(world, "H30-12", "plan").await?;
+    let shown = fields(world, &document).await?;
+    ensure!(
+        shown[text]["text"] == "回覧板は\n続いている" && shown[choice]["value"].is_string(),
+        "{shown}"
+    );
+    let archive = of_cases(world, json!({"tables": ["plan"], "encoding": "utf-8"})).await?;
+    let plan = String::from_utf8(file(&archive, "plan.csv")?)?;
+    ensure!(
+        plan.contains("地区の見守り") && plan.contains("回覧板は"),
+        "{plan}"
+    );
+    sheets_out_and_in_again(world).await
+}
+
 async fn characters(world: &World) -> Result<()> {
     let client = world.as_user("aoba-coord")?;
     client
@@ -526,6 +1109,12 @@ async fn files_in_and_out() {
         step("changed meanwhile", changed_meanwhile(&world)).await?;
         step("entries", entries(&world)).await?;
         step("asks first", asks_first(&world)).await?;
+        step("cases out and in", cases_out_and_in_again(&world)).await?;
+        step("cases move in", cases_move_in(&world)).await?;
+        step("cases change", cases_change(&world)).await?;
+        step("sheets come in", sheets_come_in(&world)).await?;
+        step("relations and consents", relations_and_consents(&world)).await?;
+        step("own fields", own_fields(&world)).await?;
         step("characters", characters(&world)).await
     })
     .await;

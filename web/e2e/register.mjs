@@ -98,6 +98,58 @@ test('and taken apart again', async () => {
   await page.keyboard.press('Escape');
 });
 
+test('two households of one person, and a move', async () => {
+  await page.goto(`/cases/${caseId}/overview`);
+  await page.getByRole('button', { name: '篠田 圓さんの台帳を開く' }).press('Enter');
+  const dialog = page.getByRole('dialog').last();
+  await dialog.getByRole('button', { name: /世帯を登録する.*住民票世帯/ }).press('Enter');
+  await page.getByRole('heading', { name: '住民票世帯：篠田 圓さん' }).waitFor();
+  await page
+    .getByRole('dialog')
+    .last()
+    .getByRole('button', { name: '世帯を登録する' })
+    .press('Enter');
+  await page.getByText('住民票世帯を登録しました').first().waitFor();
+  // In truth she lives with somebody of whom no household is known yet.
+  const host = await post('persons', {
+    name: '篠田 晶',
+    kana: 'しのだ あきら',
+    birth_date: '1955~',
+  });
+  await page.getByRole('button', { name: /世帯を登録する.*実世帯/ }).press('Enter');
+  const form = page.getByRole('dialog').last();
+  await form.getByRole('radio', { name: /ほかの方の世帯に入る/ }).check();
+  await form.getByLabel('どなたの世帯ですか').fill('しのだ あ');
+  await form.getByLabel('どなたの世帯ですか').press('Enter');
+  await form.getByText('昭和30年頃生まれ・約71歳').waitFor();
+  await form.getByRole('button', { name: /この方の世帯.*篠田 晶/ }).press('Enter');
+  await form.getByText('篠田 晶さんを世帯主とする世帯をつくり').waitFor();
+  await form.getByLabel('世帯主から見た続柄').selectOption('elder_sis');
+  await form.getByLabel('世帯に入った日').fill('R8.10.1');
+  await form.getByLabel('理由').fill('実家の売却');
+  await look('household-enter', false);
+  await form.getByRole('button', { name: '世帯を登録する', exact: true }).press('Enter');
+  await page.getByText('住民票と実際が違います').waitFor();
+  await look('households', false);
+  const { json } = await fetchJson(page, `/api/v1/persons/${other.id}`);
+  assert.deepEqual(
+    json.households.map((home) => [home.kind, home.stays.map((stay) => stay.person_id)]),
+    [
+      ['registered', [other.id]],
+      ['actual', [host.id, other.id]],
+    ],
+  );
+  await page.keyboard.press('Escape');
+  // The case asks whoever lives there by name.
+  await page.getByRole('button', { name: '家族・関係者を加える' }).press('Enter');
+  const adding = page.getByRole('dialog');
+  await adding.getByRole('button', { name: /この方を選ぶ.*篠田 晶/ }).press('Enter');
+  await adding.getByText('台帳の方').waitFor();
+  await look('household-case', false);
+  assert.equal(await adding.getByRole('radio', { name: '同居の家族' }).isChecked(), true);
+  await page.keyboard.press('Escape');
+});
+
 test('who comes second sees what the first one changed, and goes on', async () => {
   await page.goto(`/cases/${caseId}/overview`);
   await page.getByRole('button', { name: '篠田 圓さんの台帳を開く' }).press('Enter');
@@ -144,6 +196,36 @@ test('what went to whom, and what comes due', async () => {
   await look('home');
   const list = await fetchJson(page, '/api/v1/cases?limit=50');
   const shared = list.json.items.find((item) => item.id !== caseId);
+  const agencies = await fetchJson(page, '/api/v1/agencies');
+  const partners = new Set(
+    agencies.json.items.filter((one) => one.class === 'agency').map((one) => one.id),
+  );
+  let open;
+  for (const item of list.json.items) {
+    const rows = await fetchJson(page, `/api/v1/cases/${item.id}/disclosures`);
+    if (rows.json.items.some((row) => partners.has(row.agency_id) && row.effective !== 'none')) {
+      open = item.id;
+      break;
+    }
+  }
+  await page.goto(`/cases/${open}/sharing/matrix`);
+  await page
+    .getByRole('button', { name: /期間を決める/ })
+    .first()
+    .press('Enter');
+  const days = page.getByRole('dialog');
+  await days.getByLabel('すべての記録：終わりの日').fill('R9.3.31');
+  await days.getByRole('button', { name: 'すべてに入れる' }).press('Enter');
+  await look('days', false);
+  await days.getByRole('button', { name: '期間を入れる' }).press('Enter');
+  await page.getByText('令和9年3月31日').first().waitFor();
+  await look('matrix');
+  await page
+    .getByRole('link', { name: /見え方.*から見た「/ })
+    .first()
+    .press('Enter');
+  await page.getByText('からの見え方').first().waitFor();
+  await look('view-as', false);
   await page.goto(`/cases/${shared.id}/sharing/passed`);
   await page.getByText('同意のない共有の記録').first().waitFor();
   await page.getByText('すでに渡った範囲を読み込んで').waitFor({ state: 'detached' });
@@ -151,6 +233,12 @@ test('what went to whom, and what comes due', async () => {
 });
 
 test('on paper', async () => {
+  const received = await fetchJson(page, `/api/v1/cases/${caseId}`);
+  const intake = received.json.sections.find((section) => section.section === 'intake').sheets[0];
+  await page.goto(`/print/${intake.document_id}`);
+  await page.getByRole('heading', { name: '本人基本情報' }).first().waitFor();
+  await page.getByText('架空市西町8-8').waitFor();
+  await look('paper-intake');
   await page.goto(`/print/cases/${caseId}/progress`);
   await page.getByRole('heading', { name: '支援経過一覧' }).waitFor();
   await page.getByText('来週の訪問を約束した').waitFor();
@@ -159,4 +247,33 @@ test('on paper', async () => {
   await page.getByRole('heading', { name: '個人情報の共有に関する同意書' }).waitFor();
   await look('paper-consent');
   assert.deepEqual(faults, [], 'nothing went wrong in the page');
+});
+
+test('a municipality defines a preset of its own', async () => {
+  const { page: office } = await desk('admin');
+  page = office;
+  await page.goto('/admin/presets');
+  await page.getByText('はじめからあるひな型').waitFor();
+  await page.getByRole('button', { name: 'ひな型を加える' }).press('Enter');
+  const form = page.getByRole('dialog');
+  await form.getByLabel('名前').fill('学校と共有する');
+  await form.getByLabel('説明').fill('在籍する学校に、プランと支援経過を。');
+  await form.getByLabel('支援経過').first().selectOption('masked');
+  await form.getByRole('button', { name: '機関種別ごとの行を加える' }).press('Enter');
+  await form.getByRole('checkbox', { name: /学校・教育委員会/ }).check();
+  await form.getByLabel('プラン').last().selectOption('read');
+  await form.getByRole('button', { name: 'ひな型を保存する' }).press('Enter');
+  await page.getByText('ひな型を保存しました').first().waitFor();
+  await look('presets');
+  const { json } = await fetchJson(page, '/api/v1/disclosure-presets');
+  const own = json.items.filter((preset) => preset.version);
+  assert.deepEqual(
+    own.map((preset) => preset.rows),
+    [
+      [
+        { org_types: [], levels: { progress: 'masked' } },
+        { org_types: ['kyoiku'], levels: { plan: 'read' } },
+      ],
+    ],
+  );
 });

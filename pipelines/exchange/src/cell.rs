@@ -125,7 +125,7 @@ fn whole(text: &str) -> Option<i64> {
 const SERIAL: &str = "Excelの日付番号を日付に直しました";
 
 fn date(text: &str, partial: bool) -> Result<Read, CellError> {
-    if partial && text.len() < 10 && is_partial(text) {
+    if partial && text.len() < 10 && is_partial(text.trim_end_matches('~')) {
         return Ok(Read::plain(text));
     }
     if text.len() == 5
@@ -357,6 +357,7 @@ fn choice(
 ) -> Result<String, CellError> {
     column
         .options
+        .as_deref()
         .and_then(|list| option_code(list, text, named))
         .ok_or_else(|| {
             CellError::new(
@@ -380,6 +381,7 @@ mod tests {
             required: false,
             max_chars: 200,
             output_only: false,
+            own: false,
         };
         read_cell(&column, text, &|_| None)
             .map(|read| (write_cell(&read.value), read.mended.is_some()))
@@ -409,6 +411,9 @@ mod tests {
             of(Kind::PartialDate, "1970-03"),
             Ok(("1970-03".into(), false))
         );
+        for text in ["昭和45年頃", "1970~", "1970頃", "S45ごろ"] {
+            assert_eq!(of(Kind::PartialDate, text).unwrap().0, "1970~", "{text}");
+        }
         assert_eq!(of(Kind::Date, "昭和45年"), Err("date"));
         assert_eq!(
             of(Kind::DateTime, "2026/10/1 9:05").unwrap().0,

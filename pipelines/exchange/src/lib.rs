@@ -20,10 +20,10 @@ pub use dictionary::{Listing, csv_specification, dictionary, json_schema};
 pub use encoding::{Encoding, Unencodable, WhenUnencodable};
 pub use reader::{MAX_BYTES, ReadError, Record, RowError, Sheet, read};
 pub use rows::{
-    Choices, Layout, MAX_ROWS, Mapping, Row, Target, Trouble, Understood, read_any, targets,
-    understand,
+    ADDRESS, Choices, Layout, MAX_ROWS, Mapping, Row, Target, Trouble, Understood, WITHHELD,
+    read_any, targets, understand,
 };
-pub use table::{Kind, SHEETS, Table, TableColumn, table, table_id, tables};
+pub use table::{Kind, SHEETS, Table, TableColumn, table, table_id, tables, tables_of};
 pub use workbook::{
     Comparison, Header, LIKENESS, Matched, Missing, WorkbookError, compare, headers,
 };

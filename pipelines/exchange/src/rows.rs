@@ -16,6 +16,10 @@ use crate::writer::Column;
 
 /// Most rows of one import.
 pub const MAX_ROWS: usize = 50_000;
+/// Stands in a file for a text that must not leave now.
+pub const WITHHELD: &str = "（確認中のため出力していません）";
+/// Stands in a file for what 住所秘匿 protects.
+pub const ADDRESS: &str = "（住所秘匿の方がいるため出力していません）";
 /// Longest cell that is looked at, in code points.
 const MAX_CELL: usize = 100_000;
 
@@ -165,7 +169,7 @@ pub fn targets(table: &Table, header: &[String], mapping: &Mapping) -> Vec<Targe
             known.entry(fold(name)).or_insert_with(|| target(None));
         }
         if column.kind == Kind::Multi
-            && let Some(list) = column.options
+            && let Some(list) = &column.options
         {
             for option in &list.options {
                 for name in [
@@ -389,6 +393,10 @@ fn row(
             ));
             continue;
         }
+        if matches!(cell.trim(), WITHHELD | ADDRESS) {
+            // What was kept back on the way out says nothing on the way in.
+            continue;
+        }
         if let Target::Option(_, code) = target {
             let codes = chosen.entry(at).or_default();
             match cell.trim() {
@@ -415,7 +423,7 @@ fn row(
             }
             Err(error) => {
                 if error.code == "unknown_option"
-                    && let Some(list) = column.options
+                    && let Some(list) = &column.options
                 {
                     let names = unknown_options.entry(column.id.clone()).or_default();
                     for part in cell.split(['|', '｜', '\n', '、']).map(str::trim) {
@@ -462,7 +470,7 @@ impl Layout {
     pub fn new(table: &Table, choices: Choices) -> Self {
         let (mut columns, mut places) = (Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
-            match (choices, column.kind, column.options) {
+            match (choices, column.kind, &column.options) {
                 (Choices::Columns, Kind::Multi, Some(list)) => {
                     for option in &list.options {
                         columns.push(Column::number(
@@ -493,7 +501,11 @@ impl Layout {
             .map(|(at, option)| {
                 let value = values.get(&table.columns[*at].id).unwrap_or(&Value::Null);
                 match option {
-                    None => write_cell(value),
+                    None => match (table.columns[*at].kind, write_cell(value)) {
+                        // 昭和30年頃 as people write it; it is read again as it stands.
+                        (Kind::PartialDate, text) => text.replace('~', "頃"),
+                        (_, text) => text,
+                    },
                     Some(code) => {
                         let on = domain::form::contains_code(value, code);
                         if on { "1" } else { "0" }.to_owned()

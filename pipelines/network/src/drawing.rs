@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::wareki::PartialDate;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -712,13 +713,13 @@ fn symbol(
                 options.as_of.and_then(|day| age(node, day))
             };
             if let Some(age) = age {
-                let mut item = text(x, y, &age.to_string(), 15.0, true, Some(id));
+                let mut item = text(x, y, &age, 15.0, true, Some(id));
                 if let Item::Text { fill, .. } = &mut item {
                     *fill = if black { PAPER } else { INK }.to_owned();
                 }
                 // A cross runs through the middle: give the figure its own ground.
                 if node.deceased && !black {
-                    let half = text_width(&age.to_string(), 15.0) / 2.0 + 2.0;
+                    let half = text_width(&age, 15.0) / 2.0 + 2.0;
                     items.push(Item::Path {
                         points: shape_points("square", x, y, half),
                         closed: true,
@@ -850,22 +851,25 @@ fn star(x: f64, y: f64, radius: f64) -> Item {
     path(&points, true, Some("#ffd43d"), 1.2, &[])
 }
 
-/// Completed years on the day (for the dead: on the day of death).
-fn age(node: &Node, day: Date) -> Option<i16> {
-    let born: Date = node.birth_date.as_deref()?.parse().ok()?;
-    let until = match node
-        .death_date
-        .as_deref()
-        .and_then(|d| d.parse::<Date>().ok())
-    {
-        Some(died) => died.min(day),
+/// Completed years on the day (for the dead: on the day of death); 「約」 stands before them where a day
+/// is not known.
+fn age(node: &Node, day: Date) -> Option<String> {
+    let date = |text: &Option<String>| text.as_deref()?.parse::<PartialDate>().ok();
+    let known = date(&node.birth_date)?;
+    let died = date(&node.death_date);
+    let about = !known.is_full() || died.is_some_and(|died| !died.is_full());
+    let born = known.first_day();
+    let until = match died {
+        Some(died) => died.first_day().min(day),
         None if node.deceased => return None,
         None => day,
     };
     let years = until.year()
         - born.year()
         - i16::from((until.month(), until.day()) < (born.month(), born.day()));
-    (0..=130).contains(&years).then_some(years)
+    (0..=130)
+        .contains(&years)
+        .then(|| format!("{}{years}", if about { "約" } else { "" }))
 }
 
 fn legend(used: &Used, options: &Options, view: &mut [f64; 4], items: &mut Vec<Item>) {

@@ -46,8 +46,18 @@ pub struct Hit {
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'a> {
     pub text: &'a str,
+    /// [`query_vector`] of the text, where it is known already.
+    pub whole: Option<&'a [f32]>,
     pub features: &'a BTreeSet<String>,
     pub limit: usize,
+}
+
+/// Vector of what is looked for: one inference.
+///
+/// # Errors
+/// The model fails.
+pub fn query_vector(embedder: &Embedder, text: &str) -> Result<Vec<f32>> {
+    Ok(embedder.embed_query(&without_marks(text))?)
 }
 
 /// Weight of shared words against the cosine of the whole texts, both standardised over the
@@ -55,7 +65,7 @@ pub struct Search<'a> {
 /// (`similar-wide`, `resources-wide`) as on the development sets; 0.5 is worse than none.
 const LEXICAL: f32 = 0.15;
 /// Weight of the overlap (Jaccard) of structured features.
-const FEATURE: f32 = 0.5;
+pub(crate) const FEATURE: f32 = 0.5;
 
 /// Vectors of a masked text: the whole first, then each sentence. One inference each (about 10 ms
 /// per 50 characters).
@@ -113,7 +123,10 @@ impl<'a> Corpus<'a> {
         if self.entries.is_empty() || text.trim().is_empty() {
             return Ok(Vec::new());
         }
-        let whole = self.embedder.embed_query(&text)?;
+        let whole = match search.whole {
+            Some(whole) => whole.to_vec(),
+            None => query_vector(self.embedder, search.text)?,
+        };
         let words = distinct(terms(self.analyzer, &text)?);
         let dense: Vec<f32> = self
             .entries
@@ -139,15 +152,7 @@ impl<'a> Corpus<'a> {
         let feature: Vec<f32> = self
             .entries
             .iter()
-            .zip(&shared)
-            .map(|(entry, shared)| {
-                let all = entry.features.union(search.features).count();
-                if all == 0 {
-                    0.0
-                } else {
-                    shared.len() as f32 / all as f32
-                }
-            })
+            .map(|entry| overlap(&entry.features, search.features))
             .collect();
         let (dense, lexical, feature) = (standard(&dense), standard(&lexical), standard(&feature));
         let mut order: Vec<(f32, usize)> = (0..self.entries.len())
@@ -165,13 +170,10 @@ impl<'a> Corpus<'a> {
         Ok(order
             .into_iter()
             .take(search.limit)
-            .map(|(score, at)| {
-                let nearest = nearest(&whole, &self.entries[at].vectors).1;
-                Hit {
-                    id: self.entries[at].id.clone(),
-                    score,
-                    reasons: self.reasons(at, &words, &shared[at], nearest),
-                }
+            .map(|(score, at)| Hit {
+                id: self.entries[at].id.clone(),
+                score,
+                reasons: self.reasons(at, &words, &shared[at], &whole),
             })
             .collect())
     }
@@ -181,7 +183,7 @@ impl<'a> Corpus<'a> {
         at: usize,
         words: &[String],
         features: &[&String],
-        nearest: usize,
+        whole: &[f32],
     ) -> Vec<Reason> {
         let entry = &self.entries[at];
         let mut out: Vec<Reason> = features
@@ -196,22 +198,35 @@ impl<'a> Corpus<'a> {
                 .into_iter()
                 .map(|text| Reason::Term { text }),
         );
-        // The whole comes first among the vectors; the rest are the sentences in order.
-        if let Some(text) = nearest
-            .checked_sub(1)
-            .and_then(|index| split(&without_marks(&entry.text)).into_iter().nth(index))
-        {
-            out.push(Reason::Meaning { text });
-        } else if entry.vectors.len() == 1 {
-            out.push(Reason::Meaning {
-                text: entry.text.clone(),
-            });
-        }
+        out.extend(
+            nearest_passage(whole, &entry.text, &entry.vectors)
+                .map(|text| Reason::Meaning { text }),
+        );
         out
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// The sentence of a text nearest in meaning to what is looked for; the text itself where it is one
+/// sentence, nothing without vectors. `vectors` are [`vectors_of`] the text.
+#[must_use]
+pub fn nearest_passage(whole: &[f32], text: &str, vectors: &[Vec<f32>]) -> Option<String> {
+    // The whole comes first among the vectors; the rest are the sentences in order.
+    let at = nearest(whole, vectors).1;
+    let sentence = at
+        .checked_sub(1)
+        .and_then(|index| split(&without_marks(text)).into_iter().nth(index));
+    sentence.or_else(|| (vectors.len() == 1).then(|| text.to_owned()))
+}
+
+/// Share of features that both have (Jaccard).
+pub(crate) fn overlap(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f32 {
+    match one.union(other).count() {
+        0 => 0.0,
+        all => one.intersection(other).count() as f32 / all as f32,
+    }
+}
+
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
@@ -228,7 +243,7 @@ fn nearest(query: &[f32], vectors: &[Vec<f32>]) -> (f32, usize) {
 }
 
 /// Mean 0, deviation 1 over the candidates: raw cosines differ by a hundredth between like and unlike.
-fn standard(values: &[f32]) -> Vec<f32> {
+pub(crate) fn standard(values: &[f32]) -> Vec<f32> {
     let count = values.len() as f32;
     let mean = values.iter().sum::<f32>() / count;
     let deviation = (values

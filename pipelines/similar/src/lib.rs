@@ -6,9 +6,11 @@ mod lexical;
 pub mod lines;
 mod resource;
 mod sentences;
+mod sieve;
 
-pub use corpus::{Corpus, Entry, Hit, Reason, Search, vectors_of};
+pub use corpus::{Corpus, Entry, Hit, Reason, Search, nearest_passage, query_vector, vectors_of};
 pub use resource::Resource;
+pub use sieve::Sieve;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -181,6 +181,7 @@ impl<'a> Candidates<'a> {
         read("標準入力", queries, |row: Text| {
             let hits = corpus.search(&Search {
                 text: &row.text,
+                whole: None,
                 features: &none,
                 limit: TOP,
             })?;

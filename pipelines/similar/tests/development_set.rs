@@ -85,6 +85,7 @@ fn fused_ranking_reaches_its_figure() {
                     text,
                     features: &none,
                     limit: 10,
+                    whole: None,
                 })
                 .unwrap();
             ndcg(
@@ -124,6 +125,7 @@ fn a_hit_says_why() {
     let hits = corpus
         .search(&Search {
             text: "家賃の滞納で督促を受けている",
+            whole: None,
             features: &features,
             limit: 5,
         })

@@ -6,10 +6,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
+    sync::Arc,
 };
 
 use ::exchange::{
-    Choices, Layout, SHEETS, Table, WriteError, WriteOptions, append, table_id, write,
+    ADDRESS, Choices, Layout, SHEETS, Table, WITHHELD, WriteError, WriteOptions, append, table_id,
+    write,
 };
 use bytes::Bytes;
 use domain::{
@@ -44,14 +46,11 @@ const PERSONS: usize = 200;
 const CASES: usize = 50;
 /// Places of characters that are named; all are counted.
 const PLACES: usize = 200;
-/// Shown for a text that must not leave now.
-const WITHHELD: &str = "（確認中のため出力していません）";
-const ADDRESS: &str = "（住所秘匿の方がいるため出力していません）";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub tables: Vec<&'static Table>,
+    pub tables: Vec<Arc<Table>>,
     /// One case; `None`: the whole register and every case that the caller sees.
     pub case: Option<CaseId>,
     /// Entries of these days (支援経過), cases received on them (the other files of cases).
@@ -81,7 +80,7 @@ type Values = BTreeMap<String, Value>;
 
 /// From who reads to who writes.
 pub(crate) enum Piece {
-    Begin(&'static Table),
+    Begin(Arc<Table>),
     Rows(Vec<Values>),
     /// All is said; without it the file is broken off.
     End,
@@ -100,12 +99,13 @@ pub(crate) struct Place {
 /// thread of its own.
 pub(crate) fn look(mut pieces: Receiver<Piece>, plan: &Plan) -> (Vec<Place>, usize) {
     let (mut places, mut count) = (Vec::new(), 0);
-    let mut at: Option<(&'static Table, Layout, usize)> = None;
+    let mut at: Option<(Arc<Table>, Layout, usize)> = None;
     while let Some(piece) = pieces.blocking_recv() {
         match piece {
             Piece::Begin(table) => {
                 let head = 1 + usize::from(plan.options.identifiers);
-                at = Some((table, Layout::new(table, plan.choices), head));
+                let layout = Layout::new(&table, plan.choices);
+                at = Some((table, layout, head));
             }
             Piece::Rows(rows) => {
                 let Some((table, layout, above)) = &mut at else {
@@ -174,12 +174,12 @@ fn packed(
     let kind = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .large_file(true);
-    let mut at: Option<(&'static Table, Layout, usize)> = None;
+    let mut at: Option<(Arc<Table>, Layout, usize)> = None;
     let broken = |error: WriteError| io::Error::other(error.to_string());
     while let Some(piece) = pieces.blocking_recv() {
         match piece {
             Piece::Begin(table) => {
-                let layout = Layout::new(table, plan.choices);
+                let layout = Layout::new(&table, plan.choices);
                 archive.start_file(format!("{}.csv", table.id), kind)?;
                 let head = write(&layout.columns, &[], &plan.options).map_err(broken)?;
                 archive.write_all(&head.bytes)?;
@@ -256,7 +256,7 @@ pub(crate) async fn produce(
     let mut counts = BTreeMap::new();
     for table in &plan.tables {
         let mut outlet = Rows { out, count: 0 };
-        outlet.send(Piece::Begin(table)).await?;
+        outlet.send(Piece::Begin(Arc::clone(table))).await?;
         match table.id.as_str() {
             "person" | "household_member" => {
                 register(state, caller, plan, table, &mut outlet).await?;
@@ -386,35 +386,22 @@ async fn households(
     caller: &Caller,
     ids: &[PersonId],
 ) -> Result<Vec<Values>, ApiError> {
+    let stays = store::households::for_files(tx, caller, ids).await?;
+    let known: Vec<PersonId> = stays.keys().cloned().collect();
+    let people = tx.persons_shown(caller, &known).await?;
     let mut out = Vec::new();
-    for id in ids {
-        let Some(access) = tx.person_for(caller, id).await? else {
-            continue;
-        };
-        let households = access.households(tx).await?;
-        if households.is_empty() {
-            continue;
-        }
-        let name = access
-            .person(tx)
-            .await?
-            .map(|person| person.name().to_owned());
-        for household in households {
-            let kind = match household.kind {
-                store::persons::HouseholdKind::Registered => "住民票世帯",
-                store::persons::HouseholdKind::Actual => "実際の世帯",
-            };
-            let kinship = household
-                .members
-                .iter()
-                .find(|(member, _)| member == id)
-                .and_then(|(_, kinship)| kinship.clone());
+    for (id, stays) in stays {
+        let name = people.get(&id).map(|person| person.name().to_owned());
+        for (kind, household, stay) in stays {
             out.push(row([
-                ("household_id", text(household.id)),
-                ("household_kind", text(kind)),
+                ("household_id", text(household)),
+                ("household_kind", text(kind.label_ja())),
                 ("person_id", text(id.as_str())),
                 ("name", optional(name.as_ref())),
-                ("kinship", optional(kinship)),
+                ("kinship", optional(stay.kinship)),
+                ("kinship_other", optional(stay.words.kinship_other)),
+                ("valid_from", optional(stay.from)),
+                ("valid_to", optional(stay.to)),
             ]));
         }
     }
@@ -436,7 +423,7 @@ async fn of_cases(
     state: &AppState,
     caller: &Caller,
     plan: &Plan,
-    table: &'static Table,
+    table: &Table,
     cases: &[CaseId],
     out: &mut Rows<'_>,
 ) -> Result<(), ApiError> {
@@ -448,7 +435,9 @@ async fn of_cases(
             let rows = match table.id.as_str() {
                 "case" => {
                     let protected = scanning::address_protected(Some(access.facts()));
-                    vec![case_row(&summary, protected)]
+                    let mut tx = state.db().read().await?;
+                    let people = access.persons(&mut tx).await?;
+                    vec![case_row(&summary, &people, protected)]
                 }
                 "relation" => {
                     let mut tx = state.db().read().await?;
@@ -469,7 +458,13 @@ async fn of_cases(
     Ok(())
 }
 
-fn case_row(case: &CaseSummary, protected: bool) -> Values {
+fn case_row(case: &CaseSummary, people: &[CasePerson], protected: bool) -> Values {
+    let born: Vec<&str> = people
+        .iter()
+        .filter(|person| person.role == CaseRole::Client)
+        .filter_map(|client| client.person.as_ref()?.fields.get("birth_date"))
+        .map(String::as_str)
+        .collect();
     let ids: Vec<&str> = case
         .clients
         .iter()
@@ -491,6 +486,7 @@ fn case_row(case: &CaseSummary, protected: bool) -> Values {
         ),
         ("person_ids", text(ids.join("|"))),
         ("clients", text(names.join("、"))),
+        ("client_birth_dates", text(born.join("|"))),
         ("stage", text(case.stage.label_ja())),
         ("urgency", optional(case.urgency.as_ref())),
         ("received_on", text(case.received_on.to_string())),
@@ -509,13 +505,17 @@ fn case_row(case: &CaseSummary, protected: bool) -> Values {
     ])
 }
 
-fn relation_row(case: &CaseSummary, person: &CasePerson) -> Values {
-    let role = match person.role {
+/// The word for a role in a case.
+pub(crate) const fn role_label(role: CaseRole) -> &'static str {
+    match role {
         CaseRole::Client => "支援対象者",
         CaseRole::Household => "世帯員",
         CaseRole::Relative => "親族",
         CaseRole::Related => "関係者",
-    };
+    }
+}
+
+fn relation_row(case: &CaseSummary, person: &CasePerson) -> Values {
     row([
         ("case_no", text(&case.case_no)),
         (
@@ -523,7 +523,7 @@ fn relation_row(case: &CaseSummary, person: &CasePerson) -> Values {
             optional(person.person_id.as_ref().map(PersonId::as_str)),
         ),
         ("name", text(&person.display)),
-        ("role", text(role)),
+        ("role", text(role_label(person.role))),
         ("kinship", optional(person.kinship.as_ref())),
     ])
 }
@@ -597,7 +597,7 @@ async fn consent_rows(
         .collect())
 }
 
-fn shown(value: &Projected) -> Value {
+pub(crate) fn shown(value: &Projected) -> Value {
     if value.withheld {
         return text(WITHHELD);
     }
@@ -788,12 +788,17 @@ fn progress_row(case: &CaseSummary, entry: ProgressAnswer, protected: bool) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::exchange::{Encoding, table};
+    use ::exchange::{Encoding, tables};
     use std::io::Read;
+
+    fn person() -> Arc<Table> {
+        let found = tables().iter().find(|table| table.id == "person");
+        Arc::clone(found.unwrap())
+    }
 
     fn plan(encoding: Encoding) -> Plan {
         Plan {
-            tables: vec![table("person").unwrap()],
+            tables: vec![person()],
             case: None,
             from: None,
             to: None,
@@ -815,7 +820,7 @@ mod tests {
 
     fn people() -> Vec<Piece> {
         vec![
-            Piece::Begin(table("person").unwrap()),
+            Piece::Begin(person()),
             Piece::Rows(vec![row([("name", text("架空 一郎"))])]),
             Piece::Rows(vec![row([("name", text("𠮷田 花子"))])]),
             Piece::End,

@@ -22,6 +22,7 @@ pub mod scanning;
 pub mod search_index;
 pub mod shapes;
 pub mod shares;
+mod standard_files;
 pub mod state;
 pub mod vectors;
 mod web;
@@ -33,8 +34,9 @@ use axum::{
     Router, body::Bytes, extract::DefaultBodyLimit, http::header, middleware, routing::get,
 };
 use operations::{
-    accounts, agencies, attachments, audit, cases, documents, erasures, forms, local_forms,
-    memberships, network, persons, postal_codes, session, similar, statistics, system, transcripts,
+    accounts, agencies, attachments, audit, cases, disclosure_presets, documents, erasures, forms,
+    local_forms, memberships, network, persons, postal_codes, session, similar, statistics, system,
+    transcripts,
 };
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
@@ -69,6 +71,7 @@ fn described() -> OpenApiRouter<AppState> {
         .merge(transcripts::routes())
         .merge(network::routes())
         .merge(forms::routes())
+        .merge(disclosure_presets::routes())
         .merge(local_forms::routes())
         .merge(postal_codes::routes())
         .merge(statistics::routes())

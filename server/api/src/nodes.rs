@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** a right that was taken away anywhere, on another node or at the command line, is
 //! gone from this node's sockets within a second, with the bus or without: the database is asked
-//! every [`LOOK`], and a word from the bus only makes it sooner.
+//! every [`LOOK`], and a word from the bus only makes it sooner. So is a right whose last day ended.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,9 +11,10 @@ use std::{
 };
 
 use collab::{Word, access::Change};
-use domain::id::MunicipalityId;
+use domain::{clock::Clock, id::MunicipalityId};
+use jiff::{civil::Date, tz::TimeZone};
 use parking_lot::Mutex;
-use store::rights::Recorded;
+use store::{municipalities, rights::Recorded};
 use tokio::{
     sync::broadcast::error::RecvError,
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -24,6 +25,8 @@ use crate::{events, state::AppState};
 
 /// How often the database is asked whether rights have changed.
 const LOOK: Duration = Duration::from_millis(400);
+/// How often it is asked for new municipalities.
+const ZONES: Duration = Duration::from_secs(60);
 /// Longest answer that is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Without an answer for so long nobody can say any more who may read what: all are asked anew, and
@@ -57,10 +60,11 @@ pub async fn follow(state: AppState, stop: CancellationToken) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rights = Rights::new();
+    let mut days = Days::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = look.tick() => {}
+            _ = look.tick() => days.look(&state).await,
             word = words.recv() => match word {
                 Ok(Word::Rights) => {}
                 Ok(Word::Told { municipality: Some(municipality), topic, body }) => {
@@ -76,6 +80,70 @@ pub async fn follow(state: AppState, stop: CancellationToken) {
         }
         rights.look(&state).await;
     }
+}
+
+/// The business day of each municipality. When it changes, rights that are bound to days (of the matrix,
+/// memberships, consents, bases) begin and end without anybody doing anything: everybody is asked anew.
+#[derive(Default)]
+struct Days {
+    /// Zones are read again every [`ZONES`].
+    read: Option<Instant>,
+    known: HashMap<MunicipalityId, (TimeZone, Date)>,
+}
+
+impl Days {
+    async fn look(&mut self, state: &AppState) {
+        if self.read.is_none_or(|read| read.elapsed() >= ZONES) {
+            match timeout(PATIENCE, zones(state)).await {
+                Ok(Ok(zones)) => self.take(zones, state.db().clock().as_ref()),
+                Ok(Err(error)) => tracing::warn!(%error, "zones of municipalities cannot be read"),
+                Err(_) => tracing::warn!("zones of municipalities cannot be read: no answer"),
+            }
+            // A database that is away is asked again with the next round.
+            self.read = Some(Instant::now());
+        }
+        for municipality in self.turned(state.db().clock().as_ref()) {
+            state
+                .hub()
+                .access_changed(&Change::Municipality(municipality));
+        }
+    }
+
+    /// Takes up new municipalities; of those that are known a day that turns meanwhile is still told.
+    fn take(&mut self, zones: Vec<(MunicipalityId, TimeZone)>, clock: &dyn Clock) {
+        for (municipality, zone) in zones {
+            let today = clock.today(&zone);
+            self.known
+                .entry(municipality)
+                .and_modify(|known| known.0 = zone.clone())
+                .or_insert((zone, today));
+        }
+    }
+
+    /// Municipalities in which another day began since the last question.
+    fn turned(&mut self, clock: &dyn Clock) -> Vec<MunicipalityId> {
+        let mut out = Vec::new();
+        for (municipality, (zone, day)) in &mut self.known {
+            let today = clock.today(zone);
+            if today != *day {
+                *day = today;
+                out.push(municipality.clone());
+            }
+        }
+        out
+    }
+}
+
+async fn zones(state: &AppState) -> store::Result<Vec<(MunicipalityId, TimeZone)>> {
+    let mut tx = state.db().read().await?;
+    let all = municipalities::list(&mut tx).await?;
+    Ok(all
+        .into_iter()
+        .map(|municipality| {
+            let zone = municipality.time_zone();
+            (municipality.id, zone)
+        })
+        .collect())
 }
 
 /// How far changes of rights are followed.
@@ -157,7 +225,10 @@ impl Rights {
 
 #[cfg(test)]
 mod tests {
-    use domain::section::DocumentKind;
+    use domain::{
+        disclosure::{Disclosure, Level},
+        section::{DocumentKind, Section},
+    };
     use store::sessions;
 
     use super::*;
@@ -204,6 +275,80 @@ mod tests {
         let mut tx = state.db().write().await.unwrap();
         assert_eq!(store::rights::sweep(&mut tx).await.unwrap(), 0);
         sessions::sweep(&mut tx).await.unwrap();
+    }
+
+    /// A right whose last day is today ends with the day, without anybody doing anything.
+    #[tokio::test]
+    async fn a_day_that_turns_ends_rights() {
+        let town = Town::open().await;
+        let state = &town.state;
+        let partner = town.caller("partner").await;
+        let mut tx = state.db().write().await.unwrap();
+        let coordinator = town.caller("coordinator").await;
+        let access = tx.case_for(&coordinator, &town.case).await.unwrap();
+        let row = Disclosure {
+            agency: partner.viewer.agency.clone(),
+            section: Section::Assessment,
+            level: Level::Edit,
+            comment: false,
+            from: None,
+            to: Some(partner.viewer.today),
+        };
+        access
+            .unwrap()
+            .set_disclosures(&mut tx, &[row], None)
+            .await
+            .unwrap();
+        // One that outlives the day.
+        let (_, token) = store::AdminAccess::of_installation(&"town".into())
+            .create_token(
+                &mut tx,
+                &partner.viewer.membership,
+                "night",
+                &[],
+                jiff::SignedDuration::from_hours(48),
+            )
+            .await
+            .unwrap();
+        let partner = sessions::bearer(&mut tx, &token).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        let stop = CancellationToken::new();
+        let following = tokio::spawn(follow(state.clone(), stop.clone()));
+        let sheet = &town.documents[&DocumentKind::Assessment];
+        let (_incoming, mut outgoing) = state
+            .hub()
+            .connect(identity_of(&partner), sheet)
+            .await
+            .unwrap()
+            .split();
+        tokio::time::sleep(LOOK * 2).await;
+        let midnight = partner
+            .viewer
+            .today
+            .tomorrow()
+            .unwrap()
+            .in_tz("Asia/Tokyo")
+            .unwrap()
+            .timestamp();
+        let mut ended = Box::pin(async { while outgoing.next().await.is_some() {} });
+        town.store
+            .clock
+            .set(midnight - jiff::SignedDuration::from_secs(1));
+        assert!(
+            tokio::time::timeout(LOOK * 3, &mut ended).await.is_err(),
+            "it holds until the day is over"
+        );
+        town.store.clock.set(midnight);
+        let began = Instant::now();
+        tokio::time::timeout(Duration::from_secs(5), &mut ended)
+            .await
+            .expect("the socket ends");
+        drop(ended);
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert_eq!(outgoing.end(), Some(collab::Code::NoPermission));
+        stop.cancel();
+        following.await.unwrap();
     }
 
     #[tokio::test]

@@ -29,14 +29,15 @@ use crate::{
 };
 
 /// Parts of a case in the store. Sentences are `001`, `002` … in the digest's order.
-const DIGEST: &str = "digest";
-const FEATURES: &str = "features";
+pub(crate) const DIGEST: &str = "digest";
+pub(crate) const FEATURES: &str = "features";
 /// Longest digest in characters: more than a thousand say little more about what a case is like,
 /// and every sentence costs an inference.
 const LONGEST: usize = 2_000;
 
 /// The sheets a digest is made of.
 pub const SECTIONS: [Section; 2] = [Section::Assessment, Section::Intake];
+const KINDS: [DocumentKind; 2] = [DocumentKind::Assessment, DocumentKind::Intake];
 
 /// A case in masked words and codes.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -228,7 +229,7 @@ async fn gathered(
         };
         let info = work.info();
         let kind = info.kind;
-        if !matches!(kind, DocumentKind::Assessment | DocumentKind::Intake)
+        if !KINDS.contains(&kind)
             || !info
                 .section
                 .is_some_and(|section| sections.contains(&section))
@@ -396,26 +397,15 @@ pub async fn refresh_missing(
         .version()
         .ok_or_else(|| ApiError::unavailable("models_not_ready"))?;
     let mut tx = state.db().read().await?;
-    let mut behind: BTreeSet<CaseId> = BTreeSet::new();
-    for document in tx.documents_with_masks(municipality).await? {
-        let Some(work) = tx.work_on(&document).await? else {
-            continue;
-        };
-        let Some(case) = work.info().case.clone() else {
-            continue;
-        };
-        let Some(stored) = scanning::read_scan(&mut tx, &work).await? else {
-            continue;
-        };
-        let seen =
-            outbox::position(&mut tx, &consumer(&version), municipality, Some(&document)).await?;
-        // Of the same text the masks may be others: then there are none.
-        if (seen.epoch, seen.seq) < (work.info().epoch, stored.seq)
-            || !vectors::exist(&mut tx, municipality, &case, &version).await?
-        {
-            behind.insert(case);
-        }
-    }
+    let behind = vectors::behind(
+        &mut tx,
+        municipality,
+        &consumer(&version),
+        &version,
+        &KINDS,
+        &SECTIONS,
+    )
+    .await?;
     drop(tx);
     let mut made = 0;
     for case in behind {

@@ -2,7 +2,7 @@
 //! scanned, statistics and vectors are refreshed. Works from the hub's change feed; when the models
 //! stand and after falling behind it takes up every document whose stored scan is not current.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use collab::{Word, log::LogError, values};
 use domain::{
@@ -14,7 +14,11 @@ use jiff::civil::Date;
 use serde_json::Value;
 use store::{documents::DocumentWork, municipalities, projections::Audience, statistics::Facts};
 use tokio::{
-    sync::broadcast::error::RecvError,
+    sync::{
+        Mutex,
+        broadcast::error::RecvError,
+        mpsc::{self, UnboundedSender},
+    },
     task::JoinSet,
     time::{Instant, interval, sleep_until},
 };
@@ -37,6 +41,8 @@ const SWEEP: Duration = Duration::from_secs(300);
 const CASE_LISTS: Duration = Duration::from_secs(60);
 /// Attachments that have not arrived whole after this long never will.
 const RECEIVED: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// So many documents are looked at together for whether they were missed.
+const LOOKED_AT: usize = 200;
 /// Models that nobody has needed for this long are unloaded.
 const REST: Duration = Duration::from_secs(600);
 
@@ -137,6 +143,11 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     let models = async { state.engines().settled().await };
     tokio::pin!(models);
     let mut models_settled = false;
+    let (found, mut missed) = mpsc::unbounded_channel();
+    let turn = Arc::new(Mutex::new(()));
+    let look = |beside: &mut JoinSet<()>| {
+        beside.spawn(take_up(state.clone(), found.clone(), Arc::clone(&turn)));
+    };
     // Ends with the worker.
     let mut beside = JoinSet::new();
     beside.spawn(erasing::run(state.clone(), stop.clone()));
@@ -152,7 +163,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = &mut models, if !models_settled => {
                 models_settled = true;
-                take_up(&state, &mut agenda).await;
+                look(&mut beside);
                 beside.spawn(missing_vectors(state.clone()));
                 continue;
             }
@@ -164,6 +175,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
                 work_off(&state, &mut agenda, &stop).await;
                 continue;
             }
+            Some(document) = missed.recv() => Ok(document),
             changed = changes.recv() => match changed {
                 // The node that wrote it sees to it.
                 Ok(changed) if !changed.here => continue,
@@ -172,7 +184,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
             word = words.recv() => {
                 // What it had still to do is open.
                 if matches!(word, Ok(Word::Gone(_))) && models_settled {
-                    take_up(&state, &mut agenda).await;
+                    look(&mut beside);
                 }
                 continue;
             }
@@ -180,7 +192,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
         };
         match changed {
             Ok(document) => agenda.postpone(document),
-            Err(RecvError::Lagged(_)) => take_up(&state, &mut agenda).await,
+            Err(RecvError::Lagged(_)) => look(&mut beside),
             Err(RecvError::Closed) => return,
         }
     }
@@ -243,37 +255,34 @@ fn is_waiting_for_models(error: &ApiError) -> bool {
     )
 }
 
-/// Puts whatever was missed on the agenda.
-async fn take_up(state: &AppState, agenda: &mut Agenda) {
-    match stale(state).await {
-        Ok(documents) => {
-            for document in documents {
-                agenda.postpone(document);
-            }
-        }
-        Err(error) => tracing::warn!(%error, "documents could not be listed"),
+/// Finds whatever was missed, and hands it over as it is found. One that falls in while another looks
+/// follows it: what was missed meanwhile is found too.
+async fn take_up(state: AppState, found: UnboundedSender<DocumentId>, turn: Arc<Mutex<()>>) {
+    let _turn = turn.lock().await;
+    if let Err(error) = stale(&state, &found).await {
+        tracing::warn!(%error, "documents could not be looked through");
     }
 }
 
 /// Documents with texts to mask whose stored scan is not of their present state. None of them is
-/// loaded for it; one that cannot be told about counts as stale.
-async fn stale(state: &AppState) -> Result<Vec<DocumentId>, ApiError> {
+/// loaded for it.
+async fn stale(state: &AppState, found: &UnboundedSender<DocumentId>) -> Result<(), ApiError> {
     let mut tx = state.db().read().await?;
-    let mut all = Vec::new();
-    for municipality in municipalities::list(&mut tx).await? {
-        all.extend(tx.documents_with_masks(&municipality.id).await?);
-    }
+    let municipalities = municipalities::list(&mut tx).await?;
     drop(tx);
-    let mut stale = Vec::new();
-    for document in all {
-        if !scanning::is_current(state, &document)
-            .await
-            .unwrap_or(false)
-        {
-            stale.push(document);
+    for municipality in municipalities {
+        let mut tx = state.db().read().await?;
+        let all = tx.documents_with_masks(&municipality.id).await?;
+        drop(tx);
+        for some in all.chunks(LOOKED_AT) {
+            for document in scanning::not_current(state, &municipality.id, some).await? {
+                if found.send(document).is_err() {
+                    return Ok(());
+                }
+            }
         }
     }
-    Ok(stale)
+    Ok(())
 }
 
 /// Vectors of cases whose last scan they have not seen: the process ended between the two, or the
@@ -538,11 +547,17 @@ mod tests {
             .unwrap();
     }
 
+    async fn missed(state: &AppState) -> Vec<DocumentId> {
+        let (found, mut missed) = mpsc::unbounded_channel();
+        stale(state, &found).await.unwrap();
+        std::iter::from_fn(|| missed.try_recv().ok()).collect()
+    }
+
     async fn follow_all(state: &AppState) {
-        for document in stale(state).await.unwrap() {
+        for document in missed(state).await {
             follow(state, &document).await.unwrap();
         }
-        assert_eq!(stale(state).await.unwrap(), []);
+        assert_eq!(missed(state).await, []);
     }
 
     /// Marks the first characters of the summary by hand.
@@ -593,7 +608,7 @@ mod tests {
             text.insert(txn, 0, "母と二人で暮らす。");
         })
         .await;
-        assert!(stale(&town.state).await.unwrap().contains(sheet));
+        assert!(missed(&town.state).await.contains(sheet));
         follow_all(&town.state).await;
 
         // After a restart nothing is to be done, and no document is loaded to see that.
@@ -613,7 +628,7 @@ mod tests {
             log,
             Arc::clone(town.state.engines()),
         );
-        assert_eq!(stale(&restarted).await.unwrap(), []);
+        assert_eq!(missed(&restarted).await, []);
         assert_eq!(restarted.hub().rooms(), 0);
 
         // A text newer than its scan.
@@ -621,18 +636,12 @@ mod tests {
             text.insert(txn, 0, "あの店で会った。");
         })
         .await;
-        assert_eq!(
-            stale(&restarted).await.unwrap(),
-            std::slice::from_ref(sheet)
-        );
+        assert_eq!(missed(&restarted).await, std::slice::from_ref(sheet));
         follow_all(&town.state).await;
 
         // A decision newer than the scan.
         mark(&town, sheet).await;
-        assert_eq!(
-            stale(&restarted).await.unwrap(),
-            std::slice::from_ref(sheet)
-        );
+        assert_eq!(missed(&restarted).await, std::slice::from_ref(sheet));
         follow_all(&town.state).await;
 
         // Without models only what needs none counts: nothing else could be done about it.
@@ -643,21 +652,18 @@ mod tests {
             Arc::new(DocumentLog::start(db)),
             Arc::default(),
         );
-        assert_eq!(stale(&blind).await.unwrap(), []);
+        assert_eq!(missed(&blind).await, []);
         edit(&town, sheet, |txn, text| {
             text.insert(txn, 0, "駅で会った。");
         })
         .await;
-        assert!(stale(&blind).await.unwrap().contains(sheet));
+        assert!(missed(&blind).await.contains(sheet));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_digest_follows_marks_and_names() {
         use domain::id::MunicipalityId;
-        use store::{
-            persons::PersonPatch,
-            vectors::{exist, likenesses},
-        };
+        use store::{persons::PersonPatch, vectors::likenesses};
 
         let town = with_models().await;
         let (state, case) = (&town.state, &town.case);
@@ -685,7 +691,10 @@ mod tests {
         assert!(vectors::refresh(state, &municipality, case).await.unwrap());
         let stored = async || {
             let mut tx = state.db().read().await.unwrap();
-            let found = likenesses(&mut tx, &caller, &version).await.unwrap();
+            let all = std::slice::from_ref(case);
+            let found = likenesses(&mut tx, &caller, &version, all, &[])
+                .await
+                .unwrap();
             found
                 .into_iter()
                 .find(|part| part.part == "digest")
@@ -697,9 +706,6 @@ mod tests {
         mark(&town, sheet).await;
         follow_all(state).await;
         assert_eq!(stored().await, None);
-        let mut tx = state.db().read().await.unwrap();
-        assert!(!exist(&mut tx, &municipality, case, &version).await.unwrap());
-        drop(tx);
         // As after a restart: it is missing, so it is made.
         assert_eq!(
             vectors::refresh_missing(state, &municipality)

@@ -72,6 +72,25 @@ pub struct Disclosure {
     pub level: Level,
     #[serde(default)]
     pub comment: bool,
+    /// First day; `None` = from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Date>,
+    /// Last day; `None` = open. Outside its days a row gives nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Date>,
+}
+
+impl Disclosure {
+    #[must_use]
+    pub fn active_on(&self, on: Date) -> bool {
+        self.from.is_none_or(|from| from <= on) && !self.is_over(on)
+    }
+
+    /// Whether its last day is past: it gives nothing any more, whoever comes back.
+    #[must_use]
+    pub fn is_over(&self, on: Date) -> bool {
+        self.to.is_some_and(|to| to < on)
+    }
 }
 
 /// Whom an exclusion shuts out.
@@ -404,7 +423,14 @@ fn judge(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts, holds: Ho
     let section = document.section;
     let owner = viewer.agency == facts.owner;
     let department = viewer.agency_class == AgencyClass::Department;
-    let row = facts.row(&viewer.agency, section);
+    // Outside its days a row gives nothing, not what would hold without it.
+    let row = facts.row(&viewer.agency, section).map(|row| {
+        if row.active_on(viewer.today) {
+            (row.level, row.comment)
+        } else {
+            (Level::None, false)
+        }
+    });
     let mut reasons = Vec::new();
     let mut uncovered = Vec::new();
     let (mut level, comment) = if owner {
@@ -412,12 +438,12 @@ fn judge(viewer: &Viewer, facts: &CaseFacts, document: &DocumentFacts, holds: Ho
         (Level::Edit, true)
     } else if department {
         reasons.push(Reason::Department);
-        row.map_or((Level::Read, true), |row| (row.level, row.comment))
+        row.unwrap_or((Level::Read, true))
     } else if !facts.is_active_member(&viewer.agency, viewer.today) {
         return Decision::none(Reason::NotMember);
-    } else if let Some(row) = row {
-        reasons.push(Reason::Disclosed { level: row.level });
-        (row.level, row.comment)
+    } else if let Some((level, comment)) = row {
+        reasons.push(Reason::Disclosed { level });
+        (level, comment)
     } else {
         reasons.push(Reason::NotDisclosed);
         (Level::None, false)
@@ -814,6 +840,7 @@ pub fn sharing_needs_confirmation(
         let now = if facts.is_active_member(&right.agency, today) {
             facts
                 .row(&right.agency, right.section)
+                .filter(|row| row.active_on(today))
                 .map_or(Level::None, |row| row.level)
         } else {
             Level::None

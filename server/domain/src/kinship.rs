@@ -153,6 +153,7 @@ mod tests {
                 year,
                 month: None,
                 day: None,
+                about: false,
             }),
         }
     }

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::code::coded;
+use crate::wareki::PartialDate;
 
 static VARIANTS: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
     include_str!("../../../datasets/lexicon/kanji-variants.txt")
@@ -231,6 +232,8 @@ coded! {
         /// Given name alone: somebody whose surname changed.
         GivenName = "given_name", "名が同じ";
         BirthDate = "birth_date", "生年月日が同じ";
+        /// One of the two dates says no more, or only about when.
+        BirthYear = "birth_year", "生まれた年が合う";
         Phone = "phone", "電話番号が同じ";
         Address = "address", "住所が同じ";
     }
@@ -242,7 +245,7 @@ impl Reason {
             Self::Name | Self::NameVariant | Self::Kana => 4,
             Self::NameSwapped | Self::KanaSwapped | Self::BirthDate | Self::Phone => 3,
             Self::KanaLike => 2,
-            Self::GivenName | Self::Address => 1,
+            Self::GivenName | Self::Address | Self::BirthYear => 1,
         }
     }
 
@@ -271,7 +274,7 @@ pub enum Grade {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Likeness {
     pub reasons: BTreeSet<Reason>,
-    /// Both birth dates are known, and none is shared.
+    /// Both birth dates are known, and no two of them can be the same day.
     pub birth_differs: bool,
 }
 
@@ -307,7 +310,7 @@ impl Likeness {
 pub struct Identity {
     names: BTreeSet<String>,
     kana: BTreeSet<String>,
-    birth_dates: BTreeSet<String>,
+    birth_dates: BTreeSet<PartialDate>,
     phones: BTreeSet<String>,
     addresses: BTreeSet<String>,
 }
@@ -353,9 +356,7 @@ impl Identity {
             "name_kana" | "alias_kana" if !normal(value).is_empty() => {
                 self.kana.insert(value.to_owned());
             }
-            "birth_date" => {
-                self.birth_dates.insert(value.to_owned());
-            }
+            "birth_date" => self.birth_dates.extend(value.parse::<PartialDate>()),
             "phone_home" | "phone_mobile" => self.phones.extend(phone_key(value)),
             "address" => self.addresses.extend(address_key(value)),
             _ => {}
@@ -408,10 +409,15 @@ impl Identity {
         if reasons.iter().any(|reason| reason.is_of_whole_name()) {
             reasons.remove(&Reason::GivenName);
         }
+        let dates = || pairs(&self.birth_dates, &other.birth_dates);
         for (shared, reason) in [
             (
-                !self.birth_dates.is_disjoint(&other.birth_dates),
+                dates().any(|(a, b)| a.is_full() && a == b),
                 Reason::BirthDate,
+            ),
+            (
+                dates().any(|(a, b)| !(a.is_full() && b.is_full()) && a.may_equal(b)),
+                Reason::BirthYear,
             ),
             (!self.phones.is_disjoint(&other.phones), Reason::Phone),
             (
@@ -425,7 +431,8 @@ impl Identity {
         }
         let birth_differs = !self.birth_dates.is_empty()
             && !other.birth_dates.is_empty()
-            && !reasons.contains(&Reason::BirthDate);
+            && !reasons.contains(&Reason::BirthDate)
+            && !reasons.contains(&Reason::BirthYear);
         Likeness {
             reasons,
             birth_differs,
@@ -446,13 +453,10 @@ impl Identity {
                 out.insert((Key::Kana, kana_skeleton(&kana)));
             }
         }
-        let single = [
-            (Key::BirthDate, &self.birth_dates),
-            (Key::Phone, &self.phones),
-        ];
-        for (key, values) in single {
-            out.extend(values.iter().map(|value| (key, value.clone())));
-        }
+        // A year alone is shared by half a town.
+        let days = self.birth_dates.iter().filter(|date| date.is_full());
+        out.extend(days.map(|day| (Key::BirthDate, day.to_string())));
+        out.extend(self.phones.iter().map(|value| (Key::Phone, value.clone())));
         out
     }
 }
@@ -478,10 +482,7 @@ impl Key {
     }
 }
 
-fn pairs<'a>(
-    a: &'a BTreeSet<String>,
-    b: &'a BTreeSet<String>,
-) -> impl Iterator<Item = (&'a String, &'a String)> {
+fn pairs<'a, T>(a: &'a BTreeSet<T>, b: &'a BTreeSet<T>) -> impl Iterator<Item = (&'a T, &'a T)> {
     a.iter().flat_map(move |a| b.iter().map(move |b| (a, b)))
 }
 
@@ -668,5 +669,54 @@ mod tests {
         fn any_text_is_read(text in "\\PC{0,40}") {
             let _ = (normal(&text), kana_skeleton(&text), phone_key(&text), address_key(&text));
         }
+    }
+
+    #[test]
+    fn a_year_alone_strengthens_and_never_decides() {
+        let of = |born: &str, more: &[(&str, &str)]| {
+            let mut out = Identity::default();
+            out.add("birth_date", born);
+            for (field, value) in more {
+                out.add(field, value);
+            }
+            out
+        };
+        let likeness = |a: &str, b: &str| of(a, &[]).compare(&of(b, &[]));
+        let year = BTreeSet::from([Reason::BirthYear]);
+        for (a, b) in [
+            ("1955", "1955-08-01"),
+            ("1955-08", "1955"),
+            ("1955", "1955"),
+            ("1955~", "1957-12-31"),
+            ("1955~", "1953"),
+        ] {
+            let found = likeness(a, b);
+            assert_eq!(
+                (&found.reasons, found.birth_differs),
+                (&year, false),
+                "{a} {b}"
+            );
+            assert_eq!(found.grade(), None);
+            assert_eq!(likeness(b, a), found);
+        }
+        for (a, b) in [
+            ("1955", "1956-01-01"),
+            ("1955~", "1958-01-01"),
+            ("1955-08", "1955-09"),
+        ] {
+            assert!(likeness(a, b).birth_differs, "{a} {b}");
+        }
+        assert!(
+            of("1955~", &[]).keys().is_empty(),
+            "half a town was born that year"
+        );
+        let phone = [("phone_mobile", "090-0000-1111")];
+        let both = of("1955", &phone).compare(&of("1955-08-01", &phone));
+        assert_eq!(
+            both.grade(),
+            Some(Grade::Possible),
+            "a telephone and a year are a household"
+        );
+        assert!(both.weight() > of("1955", &phone).compare(&of("1990", &phone)).weight());
     }
 }

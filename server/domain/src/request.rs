@@ -419,7 +419,7 @@ mod tests {
             let mut facts = facts(consent);
             if member {
                 facts.members.push(Member { agency: "partner".into(), class: AgencyClass::Agency, from: TODAY, to: None });
-                facts.matrix.push(Disclosure { agency: "partner".into(), section: Section::Intake, level: Level::Edit, comment: true });
+                facts.matrix.push(Disclosure { agency: "partner".into(), section: Section::Intake, level: Level::Edit, comment: true , from: None, to: None});
             }
             let request = RequestFacts { kind, ..refer(state) };
             let who = viewer("partner", AgencyClass::Agency, role);

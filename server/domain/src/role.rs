@@ -39,6 +39,8 @@ coded! {
         MergePersons = "merge_persons", "台帳の統合";
         ReadCases = "read_cases", "事案の閲覧";
         CreateCase = "create_case", "事案の受付";
+        /// Takes cases in that were under way elsewhere, at the stage they had there.
+        MigrateCases = "migrate_cases", "途中の段階の事案の取込";
         EditCase = "edit_case", "事案の編集";
         CommentCase = "comment_case", "コメント";
         ManageMembers = "manage_members", "支援機関の追加・削除";
@@ -125,6 +127,7 @@ impl Role {
                 C::MergePersons,
                 C::ReadCases,
                 C::CreateCase,
+                C::MigrateCases,
                 C::EditCase,
                 C::CommentCase,
                 C::ManageMembers,

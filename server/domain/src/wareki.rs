@@ -61,13 +61,19 @@ impl Era {
     }
 }
 
-/// A date of which the month or the day may be unknown. As text: `YYYY`, `YYYY-MM`, `YYYY-MM-DD`.
+/// A date of which the month or the day may be unknown. As text: `YYYY`, `YYYY-MM`, `YYYY-MM-DD`; with
+/// `~` behind it where even that is about right only (昭和30年頃 is `1955~`, as in ISO 8601-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartialDate {
     pub year: i16,
     pub month: Option<i8>,
     pub day: Option<i8>,
+    /// 頃, 推定. Of a full date never.
+    pub about: bool,
 }
+
+/// How many years about may be off, either way.
+const ABOUT_YEARS: i16 = 2;
 
 impl PartialDate {
     /// Whether month and day are known.
@@ -99,6 +105,24 @@ impl PartialDate {
             _ => self.first_day(),
         }
     }
+
+    /// Whether both may mean the same day; what is about right only may be two years off.
+    #[must_use]
+    pub fn may_equal(&self, other: &Self) -> bool {
+        let off = i16::from(self.about || other.about) * ABOUT_YEARS;
+        let near = |day: Date, years: i16| (day.year() + years, day.month(), day.day());
+        near(self.first_day(), -off) <= near(other.last_day(), 0)
+            && near(other.first_day(), -off) <= near(self.last_day(), 0)
+    }
+}
+
+impl std::str::FromStr for PartialDate {
+    type Err = WarekiError;
+
+    /// Reads the text form strictly; the day must exist.
+    fn from_str(text: &str) -> Result<Self, WarekiError> {
+        super::form::parse_iso(text).ok_or(WarekiError::Unreadable)
+    }
 }
 
 impl From<Date> for PartialDate {
@@ -107,6 +131,7 @@ impl From<Date> for PartialDate {
             year: date.year(),
             month: Some(date.month()),
             day: Some(date.day()),
+            about: false,
         }
     }
 }
@@ -119,6 +144,9 @@ impl std::fmt::Display for PartialDate {
             if let Some(day) = self.day {
                 write!(f, "-{day:02}")?;
             }
+        }
+        if self.about {
+            f.write_str("~")?;
         }
         Ok(())
     }
@@ -265,7 +293,7 @@ pub fn parse(text: &str) -> Result<Date, WarekiError> {
 /// Reads a date: `S45.3.12`, `昭和45年3月12日`, `昭和四十五年三月十二日`, `令和元年5月1日`,
 /// `1970-03-12`, `1970/3/12`, `19700312`, `1970年3月12日`, in half or full width, with blanks
 /// between the parts, also followed by 生（まれ） or the day of the week in brackets; with [`Options::partial`] also `昭和45年`, `S45`, `1970年3月`, `1970`, each
-/// optionally followed by 頃 or 推定 in brackets.
+/// optionally followed by 頃 or 推定 in brackets, and the text form of [`PartialDate`].
 ///
 /// # Errors
 /// When the text is no date, the day does not exist or lies outside its era or the limits.
@@ -275,9 +303,12 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
     if text.is_empty() {
         return Err(WarekiError::Empty);
     }
+    let mut about = false;
     if options.partial {
-        for ending in ["(推定)", "推定", "頃", "ごろ"] {
-            text = text.strip_suffix(ending).unwrap_or(text);
+        for ending in ["(推定)", "推定", "頃", "ごろ", "~"] {
+            if let Some(rest) = text.strip_suffix(ending) {
+                (text, about) = (rest, true);
+            }
         }
     }
     for ending in ["生まれ", "生"] {
@@ -337,6 +368,7 @@ pub fn parse_with(text: &str, options: Options) -> Result<PartialDate, WarekiErr
         year: western,
         month,
         day,
+        about: about && day.is_none(),
     };
     if let Some(era) = era {
         if era.last_day().is_some_and(|last| date.first_day() > last) {
@@ -508,7 +540,7 @@ pub fn format_wareki(date: Date) -> String {
     format_partial(PartialDate::from(date))
 }
 
-/// As [`format_wareki`], with what is known: `昭和45年3月`, `昭和45年`. A year in which the era
+/// As [`format_wareki`], with what is known: `昭和45年3月`, `昭和45年`, `昭和45年頃`. A year in which the era
 /// changed is written with both: `昭和64年・平成元年`.
 #[must_use]
 pub fn format_partial(date: PartialDate) -> String {
@@ -529,6 +561,9 @@ pub fn format_partial(date: PartialDate) -> String {
         if let Some(day) = date.day {
             text.push_str(&format!("{day}日"));
         }
+    }
+    if date.about {
+        text.push('頃');
     }
     text
 }

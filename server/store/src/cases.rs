@@ -99,7 +99,7 @@ pub(crate) async fn facts(
         tx,
         municipality,
         ids,
-        "SELECT case_id, agency_id, section, level, comment FROM disclosures WHERE municipality_id = $1 AND case_id IN",
+        "SELECT case_id, agency_id, section, level, comment, valid_from, valid_to FROM disclosures WHERE municipality_id = $1 AND case_id IN",
         "ORDER BY case_id, agency_id, section",
     )
     .await?;
@@ -111,6 +111,8 @@ pub(crate) async fn facts(
                 level: Level::from_code(&row.try_get::<String, _>("level")?)
                     .ok_or(StoreError::Corrupt("disclosures.level"))?,
                 comment: row.try_get::<i64, _>("comment")? != 0,
+                from: optional_date(row.try_get("valid_from")?)?,
+                to: optional_date(row.try_get("valid_to")?)?,
             });
         }
     }
@@ -378,6 +380,8 @@ pub struct CasePerson {
     pub consent: Option<ConsentStatus>,
     pub flags: Vec<String>,
     pub address_confidential: bool,
+    /// The birth date is not known to the day, or the age is an estimate.
+    pub age_about: bool,
     /// Has died: `age` is that on the day of death.
     pub deceased: bool,
     /// The register's values; protected ones left out. `None` for a masked person.
@@ -496,7 +500,7 @@ pub struct NewCase {
 }
 
 /// What a new case consists of. The Y.Docs themselves are made by the hub, with seeds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatedCase {
     pub case: CaseId,
     pub case_no: String,
@@ -569,15 +573,28 @@ async fn next_number(
     received_on: Date,
 ) -> Result<String> {
     let year = i64::from(domain::clock::fiscal_year(received_on));
-    let last: i64 = sqlx::query_scalar(
-        "INSERT INTO case_counters (municipality_id, fiscal_year, last) VALUES ($1, $2, 1) \
-         ON CONFLICT (municipality_id, fiscal_year) DO UPDATE SET last = case_counters.last + 1 RETURNING last",
-    )
-    .bind(municipality.as_str())
-    .bind(year)
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(format!("{year}-{last:04}"))
+    loop {
+        let last: i64 = sqlx::query_scalar(
+            "INSERT INTO case_counters (municipality_id, fiscal_year, last) VALUES ($1, $2, 1) \
+             ON CONFLICT (municipality_id, fiscal_year) DO UPDATE SET last = case_counters.last + 1 RETURNING last",
+        )
+        .bind(municipality.as_str())
+        .bind(year)
+        .fetch_one(tx.conn())
+        .await?;
+        let number = format!("{year}-{last:04}");
+        // Cases that came with their number may have this one.
+        let given: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM cases WHERE municipality_id = $1 AND case_no = $2",
+        )
+        .bind(municipality.as_str())
+        .bind(number.as_str())
+        .fetch_one(tx.conn())
+        .await?;
+        if given == 0 {
+            return Ok(number);
+        }
+    }
 }
 
 /// The highest number of a year that has five digits: what is made in bulk counts on from there.
@@ -747,6 +764,8 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewCase) -> Result<Creat
                 section: Section::Intake,
                 level: Level::Edit,
                 comment: true,
+                from: None,
+                to: None,
             },
         )
         .await?;
@@ -845,10 +864,11 @@ pub(crate) async fn insert_disclosure(
 ) -> Result<()> {
     let now = tx.now_text();
     sqlx::query(
-        "INSERT INTO disclosures (municipality_id, case_id, agency_id, section, level, comment, set_by, set_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+        "INSERT INTO disclosures (municipality_id, case_id, agency_id, section, level, comment, set_by, set_at, valid_from, valid_to) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (municipality_id, case_id, agency_id, section) DO UPDATE SET level = excluded.level, \
-         comment = excluded.comment, set_by = excluded.set_by, set_at = excluded.set_at",
+         comment = excluded.comment, set_by = excluded.set_by, set_at = excluded.set_at, \
+         valid_from = excluded.valid_from, valid_to = excluded.valid_to",
     )
     .bind(caller.viewer.municipality.as_str())
     .bind(case.as_str())
@@ -858,6 +878,8 @@ pub(crate) async fn insert_disclosure(
     .bind(i64::from(right.comment))
     .bind(caller.viewer.account.as_str())
     .bind(now)
+    .bind(right.from.map(|day| day.to_string()))
+    .bind(right.to.map(|day| day.to_string()))
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -1551,8 +1573,13 @@ impl CaseAccess {
                 .persons
                 .get(&person.person)
                 .filter(|_| level >= Level::Read);
-            let (age, deceased) = known.map_or((None, false), |known| {
-                (known.age_on(viewer.today), known.is_deceased())
+            let (age, age_about, deceased) = known.map_or((None, false, false), |known| {
+                let age = known.age_on(viewer.today);
+                (
+                    age,
+                    age.is_some() && known.age_is_about(),
+                    known.is_deceased(),
+                )
             });
             let view = known.map(|known| {
                 let mut known = known.clone();
@@ -1594,6 +1621,7 @@ impl CaseAccess {
                     .map(|known| known.flags.iter().map(|flag| flag.flag.clone()).collect())
                     .unwrap_or_default(),
                 address_confidential: person.address_confidential && view.is_some(),
+                age_about,
                 deceased,
                 person: view,
             });

@@ -549,7 +549,20 @@ impl CaseAccess {
         if rows.iter().any(|row| row.agency == self.facts.owner) {
             return Err(StoreError::Invalid("owner_agency"));
         }
+        if rows
+            .iter()
+            .any(|row| matches!((row.from, row.to), (Some(from), Some(to)) if to < from))
+        {
+            return Err(StoreError::Invalid("period"));
+        }
         let rights = self.proposed(tx, rows).await?;
+        // The department answers for the programme: its rows say how much, not how long.
+        if rows.iter().zip(&rights).any(|(row, right)| {
+            right.class == domain::agency::AgencyClass::Department
+                && (row.from.is_some() || row.to.is_some())
+        }) {
+            return Err(StoreError::Invalid("department_period"));
+        }
         match self.cover(&rights, confirmation) {
             Err(answer) => return Ok(*answer),
             Ok(Some(covered)) => {
@@ -602,7 +615,9 @@ impl CaseAccess {
             .matrix
             .iter()
             .filter(|row| {
-                row.agency == *agency && !rows.iter().any(|new| new.section == row.section)
+                row.agency == *agency
+                    && !row.is_over(self.caller.viewer.today)
+                    && !rows.iter().any(|new| new.section == row.section)
             })
             .cloned()
             .collect();

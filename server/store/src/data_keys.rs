@@ -1,4 +1,4 @@
-//! Data keys: one per case, per person, per household and per note, one for the blind index, one for
+//! Data keys: one per case, per person and per note, one for the blind index, one for
 //! the rest of a municipality; each wrapped by the municipality key.
 //!
 //! **Erasure:** [`Tx::destroy_key`] removes a wrapped key here. Old backups still hold it, wrapped
@@ -26,12 +26,10 @@ use crate::keys::{self, Generations, KeySource};
 pub enum Purpose {
     /// Everything that belongs to no case and no person.
     Municipality,
-    /// What the register holds beside persons and households.
+    /// What the register holds beside persons.
     Register,
     /// One person of the register.
     Person(PersonId),
-    /// One household of the register.
-    Household(String),
     /// One note outside cases.
     Note(DocumentId),
     /// Blind index of the register (never seals).
@@ -48,7 +46,6 @@ impl Purpose {
             Self::Municipality => ("municipality", ""),
             Self::Register => ("register", ""),
             Self::Person(person) => ("person", person.as_str()),
-            Self::Household(household) => ("household", household.as_str()),
             Self::Note(note) => ("note", note.as_str()),
             Self::Index => ("index", ""),
             Self::Import(import) => ("import", import.as_str()),
@@ -58,10 +55,7 @@ impl Purpose {
 
     /// Made with the first value sealed under it, not beforehand.
     const fn made_at_first_use(&self) -> bool {
-        matches!(
-            self,
-            Self::Person(_) | Self::Household(_) | Self::Note(_) | Self::Import(_)
-        )
+        matches!(self, Self::Person(_) | Self::Note(_) | Self::Import(_))
     }
 }
 
@@ -766,7 +760,6 @@ pub async fn adopt_ring(db: &Database, municipality: &MunicipalityId) -> Result<
             match row.try_get::<String, _>("purpose")?.as_str() {
                 "case" => lost.push(Purpose::Case(CaseId(owner))),
                 "person" => lost.push(Purpose::Person(PersonId(owner))),
-                "household" => lost.push(Purpose::Household(owner)),
                 "note" => lost.push(Purpose::Note(DocumentId(owner))),
                 _ => {
                     return Err(StoreError::Key(

@@ -1365,14 +1365,14 @@ async fn purge_one_person(
 ) -> Result<()> {
     let (m, p) = (municipality.as_str(), person.as_str());
     let households: Vec<String> = sqlx::query_scalar(
-        "SELECT household_id FROM household_members WHERE municipality_id = $1 AND person_id = $2 ORDER BY household_id",
+        "SELECT DISTINCT household_id FROM household_stays WHERE municipality_id = $1 AND person_id = $2 ORDER BY household_id",
     )
     .bind(m)
     .bind(p)
     .fetch_all(tx.conn())
     .await?;
     for sql in [
-        "DELETE FROM household_members WHERE municipality_id = $1 AND person_id = $2",
+        "DELETE FROM household_stays WHERE municipality_id = $1 AND person_id = $2",
         "DELETE FROM person_merges WHERE municipality_id = $1 AND (kept_id = $2 OR merged_id = $2)",
         "DELETE FROM person_facts WHERE municipality_id = $1 AND person_id = $2",
         "DELETE FROM person_index WHERE municipality_id = $1 AND person_id = $2",
@@ -1385,23 +1385,7 @@ async fn purge_one_person(
     tx.destroy_key(municipality, &Purpose::Person(person.clone()))
         .await?;
     for household in households {
-        let left: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM household_members WHERE municipality_id = $1 AND household_id = $2",
-        )
-        .bind(m)
-        .bind(household.as_str())
-        .fetch_one(tx.conn())
-        .await?;
-        if left == 0 {
-            execute(
-                tx,
-                "DELETE FROM households WHERE municipality_id = $1 AND id = $2",
-                &[m, &household],
-            )
-            .await?;
-            tx.destroy_key(municipality, &Purpose::Household(household))
-                .await?;
-        }
+        crate::households::remove_empty(tx, m, &household).await?;
     }
     Ok(())
 }

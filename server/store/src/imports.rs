@@ -42,6 +42,8 @@ pub enum ImportState {
     Ready,
     /// Being written, in one transaction.
     Applying,
+    /// Written; what was new or changed in documents is carried to them one by one, to the end.
+    Filling,
     /// Written; the entries that look-ups need are made.
     Indexing,
     Done,
@@ -57,6 +59,7 @@ impl ImportState {
             Self::Checking => "checking",
             Self::Ready => "ready",
             Self::Applying => "applying",
+            Self::Filling => "filling",
             Self::Indexing => "indexing",
             Self::Done => "done",
             Self::Failed => "failed",
@@ -68,6 +71,7 @@ impl ImportState {
             Self::Checking,
             Self::Ready,
             Self::Applying,
+            Self::Filling,
             Self::Indexing,
             Self::Done,
             Self::Failed,
@@ -249,7 +253,7 @@ pub async fn find(tx: &mut Tx, caller: &Caller, id: &str) -> Result<Option<Impor
 pub async fn due(db: &Database) -> Result<Vec<Import>> {
     let mut tx = db.read().await?;
     let rows = sqlx::query(
-        "SELECT * FROM imports WHERE state IN ('checking', 'applying', 'indexing') ORDER BY created_at, id LIMIT 20",
+        "SELECT * FROM imports WHERE state IN ('checking', 'applying', 'filling', 'indexing') ORDER BY created_at, id LIMIT 20",
     )
     .fetch_all(tx.conn())
     .await?;
@@ -264,16 +268,20 @@ pub async fn sweep(db: &Database) -> Result<usize> {
     let now = db.clock().now();
     let mut tx = db.write().await?;
     let rows = sqlx::query(
-        "SELECT * FROM imports WHERE state IN ('checking', 'ready', 'applying') AND updated_at < $1 ORDER BY id",
+        "SELECT * FROM imports WHERE state IN ('checking', 'ready', 'applying', 'filling') AND updated_at < $1 ORDER BY id",
     )
     .bind(instant_text(now - KEPT))
     .fetch_all(tx.conn())
     .await?;
     // What is being indexed is written already.
     for row in &rows {
-        from_row(row)?
-            .end(&mut tx, ImportState::Failed, Some("expired"))
-            .await?;
+        let import = from_row(row)?;
+        // Of these some is written already.
+        let why = match import.state {
+            ImportState::Filling => "cut_off",
+            _ => "expired",
+        };
+        import.end(&mut tx, ImportState::Failed, Some(why)).await?;
     }
     let ended = rows.len();
     sqlx::query("DELETE FROM imports WHERE state IN ('done', 'failed') AND updated_at < $1")
@@ -288,7 +296,7 @@ pub async fn sweep(db: &Database) -> Result<usize> {
 /// stand in one of them.
 pub(crate) async fn end_all(tx: &mut Tx, municipality: &MunicipalityId) -> Result<u64> {
     let rows = sqlx::query(
-        "SELECT * FROM imports WHERE municipality_id = $1 AND state IN ('checking', 'ready', 'applying') ORDER BY id",
+        "SELECT * FROM imports WHERE municipality_id = $1 AND state IN ('checking', 'ready', 'applying', 'filling') ORDER BY id",
     )
     .bind(municipality.as_str())
     .fetch_all(tx.conn())
@@ -448,6 +456,22 @@ impl Import {
             .bind(failure.map(str::to_owned))
             .execute(tx.conn())
             .await?;
+        Ok(())
+    }
+
+    /// Removes the file and everything read from it but the parts of one kind.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn keep_only(&self, tx: &mut Tx, kind: &str) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM import_parts WHERE municipality_id = $1 AND import_id = $2 AND kind <> $3",
+        )
+        .bind(self.municipality.as_str())
+        .bind(self.id.as_str())
+        .bind(kind)
+        .execute(tx.conn())
+        .await?;
         Ok(())
     }
 

@@ -1,19 +1,21 @@
 //! What masking derives: the last scan (texts and spans, sealed) and the reviewed releases.
 //! The spans themselves live in the masks document.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::disclosure::{self, DocumentFacts};
-use domain::id::{AccountId, CaseId, DocumentId, PersonId};
+use domain::id::{AccountId, CaseId, DocumentId, MunicipalityId, PersonId};
 use domain::role::Capability;
-use domain::section::Section;
+use domain::section::{DocumentKind, Section};
 use serde::Serialize;
 use sqlx::Row;
 
 use crate::access::Caller;
 use crate::audit::{self, Event};
 use crate::database::{Tx, rows_for};
-use crate::documents::{DocumentAccess, DocumentInfo, DocumentWork, purpose};
+use crate::documents::{
+    DocumentAccess, DocumentInfo, DocumentWork, Register, purpose, registers_of,
+};
 use crate::error::{Result, StoreError};
 use crate::outbox;
 
@@ -67,6 +69,106 @@ pub(crate) const SCAN: &str = "mask_scans.scan";
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// What tells whether a document must be scanned anew, without the document.
+#[derive(Debug)]
+pub struct Standing {
+    pub document: DocumentId,
+    pub kind: DocumentKind,
+    pub case: Option<CaseId>,
+    /// The masks document.
+    pub masks: DocumentId,
+    /// Epoch and sequence number at which each projection was made; of the present epoch only.
+    pub full: Option<(u64, u64)>,
+    pub masked: Option<(u64, u64)>,
+    /// The last scan of the present epoch, if it came to an end.
+    pub scan: Option<Scan>,
+}
+
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+impl Tx {
+    /// How those of the documents stand that are there and have texts to mask. For the worker.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn standings(
+        &mut self,
+        municipality: &MunicipalityId,
+        documents: &[DocumentId],
+    ) -> Result<Vec<Standing>> {
+        let rows = rows_for(
+            self,
+            municipality,
+            documents,
+            "SELECT d.id, d.kind, d.case_id, m.id AS masks_id, f.epoch AS full_epoch, f.seq AS full_seq, p.epoch AS masked_epoch, \
+             p.seq AS masked_seq, s.epoch, s.seq, s.pending, s.at, s.scan_sealed FROM documents d \
+             JOIN documents m ON m.municipality_id = d.municipality_id AND m.parent_id = d.id AND m.kind = 'masks' \
+             LEFT JOIN document_projections f ON f.municipality_id = d.municipality_id AND f.document_id = d.id AND f.audience = 'full' AND f.epoch = d.epoch \
+             LEFT JOIN document_projections p ON p.municipality_id = d.municipality_id AND p.document_id = d.id AND p.audience = 'masked' AND p.epoch = d.epoch \
+             LEFT JOIN mask_scans s ON s.municipality_id = d.municipality_id AND s.document_id = d.id AND s.epoch = d.epoch AND s.state = 'done' \
+             WHERE d.state <> 'erased' AND d.municipality_id = $1 AND d.id IN",
+            "",
+        )
+        .await?;
+        let mut cases = BTreeSet::new();
+        for row in &rows {
+            cases.extend(row.try_get::<Option<String>, _>("case_id")?.map(CaseId));
+        }
+        self.keys_of_cases(municipality, &cases.into_iter().collect::<Vec<_>>())
+            .await?;
+        let mut out = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: String = row.try_get("id")?;
+            let place = |epoch: &str, seq: &str| -> Result<Option<(u64, u64)>> {
+                let found: (Option<i64>, Option<i64>) = (row.try_get(epoch)?, row.try_get(seq)?);
+                Ok(match found {
+                    (Some(epoch), Some(seq)) => Some((unsigned(epoch), unsigned(seq))),
+                    _ => None,
+                })
+            };
+            let scan = match (
+                place("epoch", "seq")?,
+                row.try_get::<Option<Vec<u8>>, _>("scan_sealed")?,
+            ) {
+                (Some((epoch, seq)), Some(sealed)) => Some(Scan {
+                    epoch,
+                    seq,
+                    state: ScanState::Done,
+                    pending: row.try_get("pending")?,
+                    at: row.try_get("at")?,
+                    value: self.open_json(municipality, SCAN, &id, &sealed).await?,
+                }),
+                _ => None,
+            };
+            out.push(Standing {
+                kind: DocumentKind::from_code(&row.try_get::<String, _>("kind")?)
+                    .ok_or(StoreError::Corrupt("documents.kind"))?,
+                case: row.try_get::<Option<String>, _>("case_id")?.map(CaseId),
+                masks: DocumentId(row.try_get("masks_id")?),
+                full: place("full_epoch", "full_seq")?,
+                masked: place("masked_epoch", "masked_seq")?,
+                document: DocumentId(id),
+                scan,
+            });
+        }
+        Ok(out)
+    }
+
+    /// The persons of cases with all their values: for masking alone. Cases without persons are left out.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn registers(
+        &mut self,
+        municipality: &MunicipalityId,
+        cases: &[CaseId],
+    ) -> Result<HashMap<CaseId, Register>> {
+        registers_of(self, municipality, cases).await
+    }
 }
 
 async fn load_scan(tx: &mut Tx, info: &DocumentInfo) -> Result<Option<Scan>> {

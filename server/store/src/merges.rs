@@ -168,16 +168,6 @@ struct Together {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct HouseholdStep {
-    household: String,
-    kinship: Option<String>,
-    valid_from: Option<String>,
-    valid_to: Option<String>,
-    /// The kept person stood there too.
-    both: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
 struct Protection {
     before: bool,
     after: bool,
@@ -194,7 +184,9 @@ struct Journal {
     flags_added: Vec<String>,
     protection: Option<Protection>,
     accounts: Vec<String>,
-    households: Vec<HouseholdStep>,
+    /// Stays in households that were renamed.
+    #[serde(default)]
+    stays: Vec<String>,
     /// Cases in which references were renamed.
     renamed: Vec<CaseId>,
     together: Vec<Together>,
@@ -1034,39 +1026,23 @@ impl MergeAccess {
         Ok(())
     }
 
+    /// Stays go to the kept person. Of two in one household at the same time the merged person's stays
+    /// where it is, out of sight with its entry.
     async fn merge_households(&self, tx: &mut Tx, journal: &mut Journal) -> Result<()> {
-        let rows = sqlx::query(
-            "SELECT m.household_id, m.kinship, m.valid_from, m.valid_to, k.person_id AS kept FROM household_members m \
-             LEFT JOIN household_members k ON k.municipality_id = m.municipality_id AND k.household_id = m.household_id AND k.person_id = $3 \
-             WHERE m.municipality_id = $1 AND m.person_id = $2 ORDER BY m.household_id",
+        journal.stays = sqlx::query_scalar(
+            "UPDATE household_stays SET person_id = $3 WHERE municipality_id = $1 AND person_id = $2 AND NOT EXISTS \
+             (SELECT 1 FROM household_stays k WHERE k.municipality_id = $1 AND k.person_id = $3 \
+              AND k.household_id = household_stays.household_id \
+              AND (k.valid_to IS NULL OR household_stays.valid_from IS NULL OR household_stays.valid_from <= k.valid_to) \
+              AND (household_stays.valid_to IS NULL OR k.valid_from IS NULL OR k.valid_from <= household_stays.valid_to)) \
+             RETURNING id",
         )
         .bind(self.municipality().as_str())
         .bind(self.merged.as_str())
         .bind(self.kept.as_str())
         .fetch_all(tx.conn())
         .await?;
-        for row in &rows {
-            let step = HouseholdStep {
-                household: row.try_get("household_id")?,
-                kinship: row.try_get("kinship")?,
-                valid_from: row.try_get("valid_from")?,
-                valid_to: row.try_get("valid_to")?,
-                both: row.try_get::<Option<String>, _>("kept")?.is_some(),
-            };
-            let sql = if step.both {
-                "DELETE FROM household_members WHERE municipality_id = $1 AND household_id = $2 AND person_id = $3 AND person_id <> $4"
-            } else {
-                "UPDATE household_members SET person_id = $4 WHERE municipality_id = $1 AND household_id = $2 AND person_id = $3"
-            };
-            sqlx::query(sql)
-                .bind(self.municipality().as_str())
-                .bind(step.household.as_str())
-                .bind(self.merged.as_str())
-                .bind(self.kept.as_str())
-                .execute(tx.conn())
-                .await?;
-            journal.households.push(step);
-        }
+        journal.stays.sort();
         Ok(())
     }
 
@@ -1604,30 +1580,14 @@ impl MergedAccess {
                 .execute(tx.conn())
                 .await?;
         }
-        for step in &journal.households {
-            if step.both {
-                sqlx::query(
-                    "INSERT INTO household_members (municipality_id, household_id, person_id, kinship, valid_from, valid_to) \
-                     SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM households WHERE municipality_id = $1 AND id = $2) \
-                     ON CONFLICT (municipality_id, household_id, person_id) DO NOTHING",
-                )
+        for stay in &journal.stays {
+            sqlx::query("UPDATE household_stays SET person_id = $4 WHERE municipality_id = $1 AND id = $2 AND person_id = $3")
                 .bind(municipality.as_str())
-                .bind(step.household.as_str())
+                .bind(stay.as_str())
+                .bind(self.kept.as_str())
                 .bind(merged.as_str())
-                .bind(step.kinship.clone())
-                .bind(step.valid_from.clone())
-                .bind(step.valid_to.clone())
                 .execute(tx.conn())
                 .await?;
-            } else {
-                sqlx::query("UPDATE household_members SET person_id = $4 WHERE municipality_id = $1 AND household_id = $2 AND person_id = $3")
-                    .bind(municipality.as_str())
-                    .bind(step.household.as_str())
-                    .bind(self.kept.as_str())
-                    .bind(merged.as_str())
-                    .execute(tx.conn())
-                    .await?;
-            }
         }
         Ok(())
     }

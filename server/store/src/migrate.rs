@@ -71,6 +71,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         include_str!("../migrations/main/0090_local_forms.sql"),
     ),
     (
+        110,
+        "register",
+        include_str!("../migrations/main/0110_register.sql"),
+    ),
+    (
         120,
         "attachment_texts",
         include_str!("../migrations/main/0120_attachment_texts.sql"),

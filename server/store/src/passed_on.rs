@@ -7,6 +7,7 @@ use domain::agency::AgencyClass;
 use domain::disclosure::{self, Level};
 use domain::id::{AgencyId, DocumentId};
 use domain::section::Section;
+use jiff::civil::Date;
 use serde::Deserialize;
 use sqlx::Row;
 
@@ -25,6 +26,8 @@ pub struct GivenRight {
     pub from: String,
     /// Instant at which the last right ended; `None`: it stands, as far as consent and period let it.
     pub until: Option<String>,
+    /// Last day of the right as the matrix has it now.
+    pub last_day: Option<Date>,
 }
 
 /// What the staff of an agency did in the case.
@@ -77,6 +80,7 @@ impl Gathered {
                     level,
                     from: at.to_owned(),
                     until: None,
+                    last_day: None,
                 };
                 self.rights.insert(section, right);
             }
@@ -135,6 +139,14 @@ impl CaseAccess {
             }
         }
         self.add_standing(tx, &mut found).await?;
+        for row in &self.facts.matrix {
+            let given = found
+                .get_mut(&row.agency)
+                .and_then(|gathered| gathered.rights.get_mut(&row.section));
+            if let Some(right) = given {
+                right.last_day = row.to;
+            }
+        }
         self.add_opened(tx, &mut found).await?;
         let known = agencies::by_id(tx, &municipality).await?;
         let viewer = &self.caller.viewer;

@@ -8,6 +8,7 @@ use domain::id::{AgencyId, CaseId, MunicipalityId, PersonId};
 pub use domain::likeness::normal;
 use domain::likeness::{Grade, Identity, Key, Likeness, phone_key};
 use domain::role::Capability;
+use domain::wareki::{self, PartialDate};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
@@ -150,8 +151,20 @@ impl Person {
         out
     }
 
-    fn date(&self, field: &str) -> Option<Date> {
+    fn date(&self, field: &str) -> Option<PartialDate> {
         self.fields.get(field).and_then(|text| text.parse().ok())
+    }
+
+    /// Whether [`Self::age_on`] is about right only: the birth date is not known to the day, or the age is
+    /// an estimate.
+    #[must_use]
+    pub fn age_is_about(&self) -> bool {
+        match self.date("birth_date") {
+            Some(born) => {
+                !born.is_full() || self.date("death_date").is_some_and(|died| !died.is_full())
+            }
+            None => true,
+        }
     }
 
     /// Whether the person has died: marked so, or with a date of death.
@@ -164,14 +177,15 @@ impl Person {
     }
 
     /// Age in full years on a day, of the dead on the day of death (`None` when that day is not
-    /// known); from the birth date, else the estimate.
+    /// known); from the birth date, else the estimate. From a year (and month) alone as if the day were
+    /// its first, as statistics count it.
     #[must_use]
     pub fn age_on(&self, day: Date) -> Option<i64> {
         let day = match self.date("death_date") {
-            Some(died) => Some(died.min(day)),
+            Some(died) => Some(died.first_day().min(day)),
             None => (!self.is_deceased()).then_some(day),
         };
-        match (self.date("birth_date"), day) {
+        match (self.date("birth_date").map(|born| born.first_day()), day) {
             (Some(born), Some(day)) if born <= day => {
                 let years = i64::from(day.year()) - i64::from(born.year());
                 let before = (day.month(), day.day()) < (born.month(), born.day());
@@ -207,12 +221,17 @@ pub(crate) const fn like_kind(key: Key) -> &'static str {
     }
 }
 
+/// A birth date as it is looked for: 昭和30年頃 is found by its year.
+fn birth_term(value: &str) -> String {
+    value.trim().trim_end_matches('~').to_owned()
+}
+
 /// The index entries of one value: (kind, text).
 fn index_terms(field: &str, value: &str) -> Vec<(&'static str, String)> {
     let kind = match field {
         "name" | "alias" => "name",
         "name_kana" | "alias_kana" => "kana",
-        "birth_date" => return vec![("birth_date", value.trim().to_owned())],
+        "birth_date" => return vec![("birth_date", birth_term(value))],
         "phone_home" | "phone_mobile" => {
             return phone_key(value)
                 .map(|number| ("phone", number))
@@ -252,7 +271,7 @@ pub(crate) fn check_facts(facts: &[Fact]) -> Result<()> {
         if fact.value.chars().count() > 2000 {
             return Err(StoreError::Invalid("value_too_long"));
         }
-        if fact.field == "birth_date" && fact.value.parse::<Date>().is_err() {
+        if fact.field == "birth_date" && fact.value.parse::<PartialDate>().is_err() {
             return Err(StoreError::Invalid("birth_date"));
         }
         if matches!((fact.valid_from, fact.valid_to), (Some(from), Some(to)) if to < from) {
@@ -709,10 +728,10 @@ pub async fn create(tx: &mut Tx, caller: &Caller, new: &NewPerson) -> Result<Per
 /// The right to see one person of the register.
 #[derive(Debug, Clone)]
 pub struct PersonAccess {
-    caller: Caller,
-    person: PersonId,
-    sight: Sight,
-    edit: bool,
+    pub(crate) caller: Caller,
+    pub(crate) person: PersonId,
+    pub(crate) sight: Sight,
+    pub(crate) edit: bool,
 }
 
 /// What of a person's register is shown, the name apart.
@@ -769,6 +788,25 @@ pub(crate) async fn hold(
         return Err(StoreError::NotFound);
     }
     Ok(())
+}
+
+/// Which of the persons have their address protected.
+pub(crate) async fn protected(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+) -> Result<BTreeSet<PersonId>> {
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT id FROM persons WHERE address_confidential <> 0 AND municipality_id = $1 AND id IN",
+        "",
+    )
+    .await?;
+    rows.iter()
+        .map(|row| Ok(PersonId(row.try_get("id")?)))
+        .collect()
 }
 
 /// Cases a person is in.
@@ -919,7 +957,7 @@ impl Tx {
     }
 
     /// Searches the register: beginning of name or kana (also of given name, old names, aliases,
-    /// variant characters), telephone, birth date (`1980-01-02`). At most `limit` persons whom the
+    /// variant characters), telephone, birth date (`1980-01-02`, 昭和30年). At most `limit` persons whom the
     /// caller may see.
     ///
     /// # Errors
@@ -1039,6 +1077,20 @@ impl Tx {
     }
 }
 
+/// The birth date that a query asks for: `1980-01-02`, 昭和30年3月, 昭和30年頃. Four bare digits are no year:
+/// they may be the end of a telephone number.
+fn birth_asked(query: &str) -> Option<PartialDate> {
+    let query = query.trim();
+    if query.chars().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let options = wareki::Options {
+        partial: true,
+        ..wareki::Options::default()
+    };
+    wareki::parse_with(query, options).ok()
+}
+
 /// Persons that match a query by the blind index. Not filtered by right: see [`Match::is_shown`].
 pub(crate) async fn matching(
     tx: &mut Tx,
@@ -1053,8 +1105,8 @@ pub(crate) async fn matching(
     let key = tx.data_key(municipality, &Purpose::Index).await?;
     let mut wanted: Vec<(&'static str, String)> = Vec::new();
     // `normal` takes hyphens away, so dates are read from the raw text.
-    if let Ok(day) = query.trim().parse::<Date>() {
-        wanted.push(("birth_date", day.to_string()));
+    if let Some(born) = birth_asked(query) {
+        wanted.push(("birth_date", birth_term(&born.to_string())));
     }
     wanted.extend(phone_key(query).map(|number| ("phone", number)));
     let number = digits(query);
@@ -1362,135 +1414,6 @@ impl PersonAccess {
     }
 }
 
-/// Kind of a household.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HouseholdKind {
-    /// 住民票上の世帯.
-    Registered,
-    /// 実際の世帯.
-    Actual,
-}
-
-/// A household with its members and their kinship to the head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Household {
-    pub id: String,
-    pub kind: HouseholdKind,
-    pub name: String,
-    pub members: Vec<(PersonId, Option<String>)>,
-}
-
-/// Creates a household of persons whom the caller may see.
-///
-/// # Errors
-/// Forbidden, or a person that is not visible.
-pub async fn create_household(
-    tx: &mut Tx,
-    caller: &Caller,
-    kind: HouseholdKind,
-    name: &str,
-    members: &[(PersonId, Option<String>)],
-) -> Result<String> {
-    caller.require(Capability::EditPersons)?;
-    for (person, _) in members {
-        tx.person_for(caller, person)
-            .await?
-            .ok_or(StoreError::NotFound)?;
-    }
-    let municipality = caller.viewer.municipality.clone();
-    let id: String = tx.database().fresh();
-    let sealed = tx
-        .seal(
-            &municipality,
-            &Purpose::Household(id.clone()),
-            "households.name",
-            &id,
-            name.as_bytes(),
-        )
-        .await?;
-    let now = tx.now_text();
-    let kind = match kind {
-        HouseholdKind::Registered => "registered",
-        HouseholdKind::Actual => "actual",
-    };
-    sqlx::query("INSERT INTO households (municipality_id, id, kind, name_sealed, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(municipality.as_str())
-        .bind(id.as_str())
-        .bind(kind)
-        .bind(sealed)
-        .bind(now)
-        .execute(tx.conn())
-        .await?;
-    for (person, kinship) in members {
-        sqlx::query("INSERT INTO household_members (municipality_id, household_id, person_id, kinship) VALUES ($1, $2, $3, $4)")
-            .bind(municipality.as_str())
-            .bind(id.as_str())
-            .bind(person.as_str())
-            .bind(kinship.clone())
-            .execute(tx.conn())
-            .await?;
-    }
-    Ok(id)
-}
-
-impl PersonAccess {
-    /// Households of the person, for those who see the register; members whom the caller may not see are left out.
-    ///
-    /// # Errors
-    /// Database away.
-    pub async fn households(&self, tx: &mut Tx) -> Result<Vec<Household>> {
-        if !self.sight.register {
-            return Ok(Vec::new());
-        }
-        let municipality = self.caller.viewer.municipality.clone();
-        let rows = sqlx::query(
-            "SELECT h.id, h.kind, h.name_sealed, m.person_id, m.kinship FROM households h \
-             JOIN household_members m ON m.municipality_id = h.municipality_id AND m.household_id = h.id \
-             WHERE h.municipality_id = $1 AND h.id IN \
-             (SELECT household_id FROM household_members WHERE municipality_id = $1 AND person_id = $2) ORDER BY h.id, m.person_id",
-        )
-        .bind(municipality.as_str())
-        .bind(self.person.as_str())
-        .fetch_all(tx.conn())
-        .await?;
-        let mut out: Vec<Household> = Vec::new();
-        for row in rows {
-            let id: String = row.try_get("id")?;
-            let person = PersonId(row.try_get("person_id")?);
-            let seen = visible(tx, &self.caller, std::slice::from_ref(&person)).await?;
-            if person != self.person && seen.is_empty() {
-                continue;
-            }
-            if out.last().is_none_or(|household| household.id != id) {
-                let name = tx
-                    .open_text(
-                        &municipality,
-                        "households.name",
-                        &id,
-                        &row.try_get::<Vec<u8>, _>("name_sealed")?,
-                    )
-                    .await?;
-                let kind = if row.try_get::<String, _>("kind")? == "registered" {
-                    HouseholdKind::Registered
-                } else {
-                    HouseholdKind::Actual
-                };
-                out.push(Household {
-                    id,
-                    kind,
-                    name,
-                    members: Vec::new(),
-                });
-            }
-            if let Some(household) = out.last_mut() {
-                household.members.push((person, row.try_get("kinship")?));
-            }
-        }
-        Ok(out)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -1525,6 +1448,8 @@ mod tests {
         assert_eq!(age(&[born, ("death_date", "2020-12-01")]), (Some(70), true));
         assert_eq!(age(&[born, ("is_deceased", "true")]), (None, true));
         assert_eq!(age(&[born, ("is_deceased", "false")]), (Some(75), false));
+        assert_eq!(age(&[("birth_date", "1955")]), (Some(71), false));
+        assert_eq!(age(&[("birth_date", "1955-12~")]), (Some(70), false));
         assert_eq!(
             age(&[("estimated_age", "80"), ("is_deceased", "true")]),
             (Some(80), true)

@@ -1,11 +1,12 @@
-//! Days that come round: consents to be confirmed again, flags of the register to be reviewed. For the
-//! agency in charge of a case.
+//! Days that come round: consents to be confirmed again, flags of the register to be reviewed, rights of
+//! other agencies that end. For the agency in charge of a case.
 
 use std::collections::BTreeMap;
 
 use domain::disclosure::{self, Level};
-use domain::id::{CaseId, PersonId};
+use domain::id::{AgencyId, CaseId, PersonId};
 use domain::role::Capability;
+use domain::section::Section;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use sqlx::Row;
@@ -28,6 +29,8 @@ const SHOWN: usize = 100;
 pub enum ReminderKind {
     Consent,
     Flag,
+    /// A right of an agency ends.
+    Right,
 }
 
 /// Something to look at again by a day.
@@ -37,10 +40,14 @@ pub struct Reminder {
     pub due: Date,
     pub case: CaseId,
     pub case_no: String,
-    pub person: PersonId,
+    /// `None` for a right.
+    pub person: Option<PersonId>,
+    /// Of the person, or of the agency whose right ends.
     pub name: String,
-    /// Option list `risk_flag`; `None` for a consent.
+    /// Option list `risk_flag`; of a flag only.
     pub flag: Option<String>,
+    /// What the right is to; of a right only.
+    pub sections: Vec<Section>,
 }
 
 impl Tx {
@@ -143,7 +150,7 @@ impl Tx {
         ids.sort();
         ids.dedup();
         let known = persons::load(self, &municipality, &ids).await?;
-        Ok(found
+        let mut all: Vec<Reminder> = found
             .into_iter()
             .filter_map(|(kind, due, case, case_no, person, flag)| {
                 let name = known.get(&person)?.name().to_owned();
@@ -152,11 +159,74 @@ impl Tx {
                     due,
                     case,
                     case_no,
-                    person,
+                    person: Some(person),
                     name,
                     flag,
+                    sections: Vec::new(),
                 })
             })
+            .collect();
+        all.extend(self.rights_ending(caller, until).await?);
+        all.sort_by(|a, b| (a.due, a.kind, &a.case_no).cmp(&(b.due, b.kind, &b.case_no)));
+        all.truncate(SHOWN);
+        Ok(all)
+    }
+
+    /// Rights of other agencies whose last day is today or comes by `until`, one line for the sections
+    /// of an agency that end on one day. What is over needs nobody's attention: it gives nothing.
+    async fn rights_ending(&mut self, caller: &Caller, until: Date) -> Result<Vec<Reminder>> {
+        let municipality = caller.viewer.municipality.clone();
+        let rows = sqlx::query(
+            "SELECT d.case_id, d.agency_id, d.section, d.valid_to, c.case_no, g.name FROM disclosures d \
+             JOIN cases c ON c.municipality_id = d.municipality_id AND c.id = d.case_id \
+             JOIN agencies g ON g.municipality_id = d.municipality_id AND g.id = d.agency_id \
+             WHERE d.municipality_id = $1 AND d.valid_to IS NOT NULL AND d.valid_to >= $2 AND d.valid_to <= $3 AND d.level <> 'none' \
+             AND c.owner_agency_id = $4 AND c.stage <> 'closed' ORDER BY d.case_id, d.agency_id, d.valid_to, d.section",
+        )
+        .bind(municipality.as_str())
+        .bind(caller.viewer.today.to_string())
+        .bind(until.to_string())
+        .bind(caller.viewer.agency.as_str())
+        .fetch_all(self.conn())
+        .await?;
+        let mut found: BTreeMap<(CaseId, AgencyId, Date), Reminder> = BTreeMap::new();
+        for row in &rows {
+            let Some(section) = Section::from_code(&row.try_get::<String, _>("section")?) else {
+                continue;
+            };
+            let case = CaseId(row.try_get("case_id")?);
+            let due = date(&row.try_get::<String, _>("valid_to")?)?;
+            let key = (case.clone(), AgencyId(row.try_get("agency_id")?), due);
+            let (case_no, name) = (row.try_get("case_no")?, row.try_get("name")?);
+            found
+                .entry(key)
+                .or_insert_with(|| Reminder {
+                    kind: ReminderKind::Right,
+                    due,
+                    case,
+                    case_no,
+                    person: None,
+                    name,
+                    flag: None,
+                    sections: Vec::new(),
+                })
+                .sections
+                .push(section);
+        }
+        let cases: Vec<CaseId> = found.keys().map(|(case, ..)| case.clone()).collect();
+        let facts = cases::facts(self, &municipality, &cases).await?;
+        Ok(found
+            .into_iter()
+            .filter(|((case, agency, _), _)| {
+                facts.get(case).is_some_and(|facts| {
+                    disclosure::case_visible(&caller.viewer, facts)
+                        && facts
+                            .members
+                            .iter()
+                            .any(|one| one.agency == *agency && one.active_on(caller.viewer.today))
+                })
+            })
+            .map(|(_, reminder)| reminder)
             .collect())
     }
 }

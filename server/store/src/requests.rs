@@ -1058,6 +1058,8 @@ impl CaseAccess {
             section,
             level,
             comment: false,
+            from: None,
+            to: None,
         };
         if new.kind == RequestKind::HandoverOwner {
             return Section::ALL
@@ -1081,6 +1083,7 @@ impl CaseAccess {
             for former in &self.facts.matrix {
                 if former.agency == *to
                     && former.level > Level::None
+                    && !former.is_over(self.caller.viewer.today)
                     && !new
                         .rights
                         .iter()

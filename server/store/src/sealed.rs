@@ -99,7 +99,7 @@ const COLUMNS: &[Column] = &[
         &[Key::Text("document_id"), Key::Text("audience")], Owner::Document),
     column("erasures", "reason_sealed", "erasures.reason", ID, Owner::Document),
     column("exchange_mappings", "content_sealed", "exchange_mappings.content", ID, Owner::Other),
-    column("households", "name_sealed", "households.name", ID, Owner::Other),
+    column("household_stays", "detail_sealed", "household_stays.detail", ID, Owner::Other),
     column("import_parts", "content_sealed", "import_parts.content",
         &[Key::Text("import_id"), Key::Text("kind"), Key::Number("number")], Owner::Other),
     column("mask_releases", "reason_sealed", "mask_releases.reason", ID, Owner::Document),
@@ -434,6 +434,10 @@ mod tests {
                     && added.ends_with("_sealed")
                 {
                     declared.insert(((*altered).to_owned(), (*added).to_owned()));
+                }
+                if let ["ALTER", "TABLE", altered, "DROP", "COLUMN", dropped] = words.as_slice() {
+                    let dropped = dropped.trim_end_matches(';');
+                    declared.remove(&((*altered).to_owned(), dropped.to_owned()));
                 }
                 let name = words.first().copied().unwrap_or_default();
                 if name.ends_with("_sealed") {

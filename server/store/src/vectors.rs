@@ -1,18 +1,17 @@
 //! Vectors of cases for 類似事案: made from masked text only, opt-in per case (`similar_ok`), sealed
 //! together with the text they were made from.
 
-use std::collections::BTreeSet;
-
 use domain::disclosure::{self, CaseFacts};
 use domain::id::{CaseId, MunicipalityId, PersonId};
 use domain::role::Capability;
+use domain::section::{DocumentKind, Section};
 use domain::stage::Stage;
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
 use crate::data_keys::Purpose;
-use crate::database::Tx;
+use crate::database::{Tx, placeholders, rows_for};
 use crate::error::{Result, StoreError};
 use crate::{cases, persons};
 
@@ -116,25 +115,43 @@ pub(crate) async fn forget_person(
     Ok(())
 }
 
-/// Whether a case has vectors of the model.
+/// Cases that opted in and have a scan of such a sheet that `consumer` has not seen, or no vectors of the
+/// model: of the same text the masks may have become others, and then there are none.
 ///
 /// # Errors
 /// Database away.
-pub async fn exist(
+pub async fn behind(
     tx: &mut Tx,
     municipality: &MunicipalityId,
-    case: &CaseId,
+    consumer: &str,
     model: &str,
-) -> Result<bool> {
-    let found: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM vectors WHERE municipality_id = $1 AND case_id = $2 AND model = $3",
-    )
-    .bind(municipality.as_str())
-    .bind(case.as_str())
-    .bind(model)
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(found > 0)
+    kinds: &[DocumentKind],
+    sections: &[Section],
+) -> Result<Vec<CaseId>> {
+    let sql = format!(
+        "SELECT DISTINCT d.case_id FROM documents d \
+         JOIN cases c ON c.municipality_id = d.municipality_id AND c.id = d.case_id AND c.similar_ok = 1 \
+         JOIN mask_scans s ON s.municipality_id = d.municipality_id AND s.document_id = d.id AND s.epoch = d.epoch AND s.state = 'done' \
+         LEFT JOIN consumer_positions p ON p.consumer = $2 AND p.municipality_id = d.municipality_id AND p.document_id = d.id \
+         WHERE d.municipality_id = $1 AND d.state <> 'erased' AND d.kind IN ({}) AND d.section IN ({}) \
+         AND (p.epoch IS NULL OR p.epoch < d.epoch OR (p.epoch = d.epoch AND p.seq < s.seq) \
+         OR NOT EXISTS (SELECT 1 FROM vectors v WHERE v.municipality_id = d.municipality_id AND v.case_id = d.case_id AND v.model = $3)) \
+         ORDER BY d.case_id",
+        placeholders(4, kinds.len()),
+        placeholders(4 + kinds.len(), sections.len()),
+    );
+    let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql))
+        .bind(municipality.as_str())
+        .bind(consumer)
+        .bind(model);
+    for kind in kinds {
+        query = query.bind(kind.code());
+    }
+    for section in sections {
+        query = query.bind(section.code());
+    }
+    let cases = query.fetch_all(tx.conn()).await?;
+    Ok(cases.into_iter().map(CaseId).collect())
 }
 
 fn shut_out(caller: &Caller, facts: &CaseFacts) -> bool {
@@ -144,37 +161,68 @@ fn shut_out(caller: &Caller, facts: &CaseFacts) -> bool {
         .any(|exclusion| exclusion.hits(&caller.viewer))
 }
 
-/// The likenesses the caller may be shown. A case from which the caller is excluded, even about
-/// one person only, is left out altogether: even its digest would tell that it exists.
+/// Ids of cases that opted in, after one, in their order.
+///
+/// # Errors
+/// Database away.
+pub async fn opted_in(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<CaseId>> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM cases WHERE municipality_id = $1 AND similar_ok = 1 AND id > $2 ORDER BY id LIMIT $3",
+    )
+    .bind(municipality.as_str())
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(ids.into_iter().map(CaseId).collect())
+}
+
+/// Those parts of the cases' likenesses that the caller may be shown; all parts when none is named. By
+/// case, then by part. A case from which the caller is excluded, even about one person only, is left out
+/// altogether: even its digest would tell that it exists.
 ///
 /// # Errors
 /// Forbidden without the capability.
-pub async fn likenesses(tx: &mut Tx, caller: &Caller, model: &str) -> Result<Vec<Likeness>> {
+pub async fn likenesses(
+    tx: &mut Tx,
+    caller: &Caller,
+    model: &str,
+    of: &[CaseId],
+    parts: &[&str],
+) -> Result<Vec<Likeness>> {
     if !caller.may(Capability::ReadSimilar) {
         return Err(StoreError::Forbidden);
     }
     let municipality = caller.viewer.municipality.clone();
-    let rows = sqlx::query(
-        "SELECT v.case_id, v.part, v.vector_sealed, c.stage FROM vectors v \
+    let rows = rows_for(
+        tx,
+        &municipality,
+        of,
+        "SELECT v.case_id, v.part, v.model, v.vector_sealed, c.stage FROM vectors v \
          JOIN cases c ON c.municipality_id = v.municipality_id AND c.id = v.case_id \
-         WHERE v.municipality_id = $1 AND v.model = $2 AND c.similar_ok = 1 ORDER BY v.case_id, v.part",
+         WHERE c.similar_ok = 1 AND v.municipality_id = $1 AND v.case_id IN",
+        "ORDER BY v.case_id, v.part",
     )
-    .bind(municipality.as_str())
-    .bind(model)
-    .fetch_all(tx.conn())
     .await?;
-    let mut ids = BTreeSet::new();
-    for row in &rows {
-        ids.insert(CaseId(row.try_get("case_id")?));
-    }
-    let facts = cases::facts(tx, &municipality, &ids.into_iter().collect::<Vec<_>>()).await?;
+    let facts = cases::facts(tx, &municipality, of).await?;
+    tx.keys_of_cases(&municipality, of).await?;
     let mut out = Vec::new();
     for row in &rows {
         let case = CaseId(row.try_get("case_id")?);
+        let part: String = row.try_get("part")?;
+        if row.try_get::<String, _>("model")? != model
+            || !(parts.is_empty() || parts.contains(&part.as_str()))
+        {
+            continue;
+        }
         let Some(known) = facts.get(&case).filter(|known| !shut_out(caller, known)) else {
             continue;
         };
-        let part: String = row.try_get("part")?;
         let sealed: Vec<u8> = row.try_get("vector_sealed")?;
         let embedded = tx
             .open_json(

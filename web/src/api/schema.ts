@@ -240,8 +240,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Consents that run out and flags to review within thirty days, or overdue, in open cases of the own
-         *     agency.
+         * Consents that run out and flags to review within thirty days, or overdue, and rights of other agencies
+         *     that end within thirty days, in open cases of the own agency.
          */
         get: operations["get_cases_reminders"];
         put?: never;
@@ -792,6 +792,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/disclosure-presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Presets of the disclosure matrix. They give nothing until the matrix of a case is saved. */
+        get: operations["get_disclosure_presets"];
+        put?: never;
+        /** Define a preset of the municipality. */
+        post: operations["post_disclosure_presets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/disclosure-presets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a preset of the municipality. Cases in which it was chosen stay as they are. */
+        delete: operations["delete_disclosure_presets_id"];
+        options?: never;
+        head?: never;
+        /** Change a preset of the municipality. Cases in which it was chosen stay as they are. */
+        patch: operations["patch_disclosure_presets_id"];
+        trace?: never;
+    };
     "/api/v1/documents": {
         parameters: {
             query?: never;
@@ -1206,7 +1242,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The standard files. The same for everybody. */
+        /** The standard files, with the fields that the municipality added to its sheets. The same for everybody in it. */
         get: operations["get_exchange_tables"];
         put?: never;
         post?: never;
@@ -1645,6 +1681,41 @@ export interface paths {
         head?: never;
         /** Change a person. */
         patch: operations["patch_persons_id"];
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/households": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a person into a household, or move it there. */
+        post: operations["post_persons_id_households"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/{id}/households/{stay_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take out a stay that was entered by mistake. Who left a household gets a last day instead. */
+        delete: operations["delete_persons_id_households_stay_id"];
+        options?: never;
+        head?: never;
+        /** Change a stay in a household, or end it. */
+        patch: operations["patch_persons_id_households_stay_id"];
         trace?: never;
     };
     "/api/v1/persons/{id}/merge-preview/{other}": {
@@ -2390,7 +2461,7 @@ export interface components {
             likely: boolean;
             /**
              * @description The strongest first: `name`, `name_variant`, `name_swapped`, `kana`, `kana_swapped`,
-             *     `kana_like`, `given_name`, `birth_date`, `phone`, `address`.
+             *     `kana_like`, `given_name`, `birth_date`, `birth_year`, `phone`, `address`.
              */
             reasons: string[];
         };
@@ -2399,7 +2470,7 @@ export interface components {
             /** @default null */
             address?: string | null;
             /**
-             * @description ISO date.
+             * @description ISO date, of which the day or the month too may be missing.
              * @default null
              */
             birth_date?: string | null;
@@ -2652,6 +2723,20 @@ export interface components {
              */
             version?: number | null;
         };
+        ChangeStay: {
+            /**
+             * @description Field → new value, `null` empties it: `kinship`, `kinship_other`, `from`, `to`, `joined_because`,
+             *     `left_because`. What is not named stays.
+             */
+            set: {
+                [key: string]: string | null;
+            };
+            /**
+             * Format: int64
+             * @description The version that was read; another one in between answers 409.
+             */
+            version: number;
+        };
         ChoicesAnswer: {
             agencies: components["schemas"]["NamedAnswer"][];
             /** @description Option list `log_method`. */
@@ -2666,6 +2751,8 @@ export interface components {
              * @description Of the dead: on the day of death, where that is known.
              */
             age?: number | null;
+            /** @description The birth date is not known to the day, or the age is an estimate. */
+            age_about: boolean;
             deceased: boolean;
             /** @description Name, or ［氏名1］. */
             display: string;
@@ -2692,6 +2779,8 @@ export interface components {
             options: components["schemas"]["OptionAnswer"][];
             /** @description Left alone by imports. */
             output_only: boolean;
+            /** @description A field that the municipality added to its sheet. */
+            own: boolean;
             required: boolean;
         };
         ComparisonAnswer: {
@@ -2884,13 +2973,54 @@ export interface components {
         DisclosureEntry: {
             agency_id: string;
             comment?: boolean;
+            /** @description First day; missing = from the beginning. */
+            from?: string | null;
             level: string;
             section: string;
+            /** @description Last day; missing = open. Outside its days the right gives nothing. */
+            to?: string | null;
         };
         DisclosureMatrix: {
             items: components["schemas"]["DisclosureRow"][];
             /** @description Sections that can be disclosed, in the order of the screen. */
             sections: string[];
+        };
+        DisclosurePreset: {
+            /** @description For whom it is meant and what it shows. */
+            description: string;
+            id: string;
+            label: string;
+            rows: components["schemas"]["DisclosurePresetRow"][];
+            /**
+             * Format: int64
+             * @description `null` of one that ships, which nobody changes.
+             */
+            version?: number | null;
+        };
+        /** @description A preset as it is typed. */
+        DisclosurePresetInput: {
+            description: string;
+            label: string;
+            rows: components["schemas"]["DisclosurePresetRow"][];
+        };
+        DisclosurePresetList: {
+            /** @description Those that ship first, then the municipality's own. */
+            items: components["schemas"]["DisclosurePreset"][];
+            /** @description Whether the caller may define presets. */
+            may_edit: boolean;
+            /** @description Option list `org_type`, which rows name. */
+            org_types: components["schemas"]["OrgType"][];
+            /** @description Version of what ships. */
+            version: string;
+        };
+        /** @description Levels per section for some kinds of agencies. */
+        DisclosurePresetRow: {
+            /** @description Section → level; sections not named stay as they are. */
+            levels: {
+                [key: string]: string;
+            };
+            /** @description Option list `org_type`; empty = every agency that no other row names. */
+            org_types: string[];
         };
         DisclosureRow: {
             agency_id: string;
@@ -2898,9 +3028,13 @@ export interface components {
             comment: boolean;
             /** @description What the agency really has after consent, bases, protection and period were asked. */
             effective: string;
+            /** @description First day of the right; missing = from the beginning. */
+            from?: string | null;
             /** @description `none`, `masked`, `read` or `edit`, as it was set. */
             level: string;
             section: string;
+            /** @description Last day; missing = open. Outside its days the right gives nothing. */
+            to?: string | null;
         };
         DocumentAnswer: {
             case_id?: string | null;
@@ -2971,6 +3105,24 @@ export interface components {
             qr_png_base64: string;
             /** @description Base32, for typing. */
             secret: string;
+        };
+        EnterHousehold: {
+            /**
+             * @description First day. A stay in another household of the kind ends the day before; may be missing only
+             *     where there is none.
+             */
+            from?: string | null;
+            /** @description Missing: a new household. */
+            household_id?: string | null;
+            /** @description `registered` (住民票世帯) or `actual` (実世帯). */
+            kind: string;
+            /** @description To the head, option list `kinship`; `self` is the head. */
+            kinship?: string | null;
+            kinship_other?: string | null;
+            /** @description Why: 転入, 世帯分離, 同居 … */
+            reason?: string | null;
+            /** @description Last day, of a stay that is over. */
+            to?: string | null;
         };
         /**
          * @description A request or, once done, the 廃棄記録. Ids, codes, counts and instants; the reason only while it is
@@ -3239,16 +3391,40 @@ export interface components {
             /** @description Empty where there is none, and for masked readers. */
             title: string;
         };
+        /** @description A household with the stays that the caller may know of. */
         HouseholdAnswer: {
+            /** @description The person stays there today. */
+            current: boolean;
             id: string;
-            /** @description `registered` (住民票) or `actual`. */
+            /** @description `registered` (住民票世帯) or `actual` (実世帯). */
             kind: string;
-            members: components["schemas"]["HouseholdMember"][];
-            name: string;
+            /** @description The head first. */
+            stays: components["schemas"]["HouseholdStay"][];
         };
-        HouseholdMember: {
+        HouseholdStay: {
+            /**
+             * Format: int64
+             * @description Of the dead: on the day of death, where that is known.
+             */
+            age?: number | null;
+            /** @description The birth date is not known to the day, or the age is an estimate. */
+            age_about: boolean;
+            deceased: boolean;
+            /** @description First day, where it is known. */
+            from?: string | null;
+            id: string;
+            joined_because?: string | null;
+            kana?: string | null;
+            /** @description To the head, option list `kinship`; `self` is the head (世帯主). */
             kinship?: string | null;
+            kinship_other?: string | null;
+            left_because?: string | null;
+            name: string;
             person_id: string;
+            /** @description Last day; missing = stays there. */
+            to?: string | null;
+            /** Format: int64 */
+            version: number;
         };
         /** @description An import with what is known of its file. */
         ImportAnswer: components["schemas"]["ImportSummary"] & {
@@ -3300,13 +3476,16 @@ export interface components {
                 [key: string]: number;
             };
             created_at: string;
-            /** @description With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`. */
+            /**
+             * @description With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`;
+             *     `cut_off`: written, but the documents were not all reached.
+             */
             failure?: string | null;
             id: string;
             progress?: components["schemas"]["ImportProgress"] | null;
-            /** @description `checking`, `ready`, `applying`, `indexing`, `done` or `failed`. */
+            /** @description `checking`, `ready`, `applying`, `filling`, `indexing`, `done` or `failed`. */
             state: string;
-            /** @description The standard file: `person`, `progress`. */
+            /** @description The standard file, as of `GET /exchange-tables`. */
             table: string;
             title: string;
             updated_at: string;
@@ -3649,6 +3828,11 @@ export interface components {
             code: string;
             label: string;
         };
+        /** @description A kind of agency. */
+        OrgType: {
+            code: string;
+            label: string;
+        };
         /** @description 同意なし共有の記録. */
         OverrideAnswer: {
             account_id: string;
@@ -3685,6 +3869,8 @@ export interface components {
         };
         PassedOnRight: {
             from: string;
+            /** @description Last day of the right as the matrix has it now. */
+            last_day?: string | null;
             /** @description The highest level the agency had. */
             level: string;
             section: string;
@@ -3722,6 +3908,7 @@ export interface components {
             flags: components["schemas"]["PersonFlag"][];
             /** @description Values of the past. */
             former: components["schemas"]["FormerValue"][];
+            /** @description 住民票世帯 and 実世帯, those of today first. None where the person's address is withheld. */
             households: components["schemas"]["HouseholdAnswer"][];
             may_edit: boolean;
             /** @description Whether the caller may merge this person with another, and take merges back. */
@@ -3765,14 +3952,14 @@ export interface components {
             /** @default null */
             atena_no?: string | null;
             /**
-             * @description ISO date.
+             * @description ISO date, of which the day or the month too may be missing; `1955~` is 昭和30年頃.
              * @default null
              */
             birth_date?: string | null;
             /** @default null */
             contact_caution?: string | null;
             /**
-             * @description ISO date.
+             * @description As `birth_date`.
              * @default null
              */
             death_date?: string | null;
@@ -3850,6 +4037,8 @@ export interface components {
              * @description Of the dead: on the day of death, where that is known.
              */
             age?: number | null;
+            /** @description The birth date is not known to the day, or the age is an estimate. */
+            age_about: boolean;
             birth_date?: string | null;
             /** @description Cases of the person as client that the caller may know of. */
             cases: components["schemas"]["PersonCase"][];
@@ -4154,14 +4343,18 @@ export interface components {
         ReminderAnswer: {
             case_id: string;
             case_no: string;
+            /** @description Name of the person, or of the agency whose right ends. */
             display: string;
             /** @description ISO date; may be past. */
             due: string;
             /** @description Option list `risk_flag`. */
             flag?: string | null;
-            /** @description `consent` or `flag`. */
+            /** @description `consent`, `flag`, or `right` (an agency's right ends). */
             kind: string;
-            person_id: string;
+            /** @description Missing of a right. */
+            person_id?: string | null;
+            /** @description What a right that ends is to. */
+            sections: string[];
         };
         ReminderList: {
             items: components["schemas"]["ReminderAnswer"][];
@@ -4707,6 +4900,13 @@ export interface components {
             title?: string | null;
             /** @description Option list `urgency`. */
             urgency?: string | null;
+            /**
+             * Format: int64
+             * @description The version that was read; another one in between answers 409.
+             */
+            version: number;
+        };
+        UpdateDisclosurePreset: components["schemas"]["DisclosurePresetInput"] & {
             /**
              * Format: int64
              * @description The version that was read; another one in between answers 409.
@@ -6982,6 +7182,157 @@ export interface operations {
             };
         };
     };
+    get_disclosure_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosurePresetList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_disclosure_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisclosurePresetInput"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosurePresetList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_disclosure_presets_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosurePresetList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_disclosure_presets_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateDisclosurePreset"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosurePresetList"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_documents: {
         parameters: {
             query?: never;
@@ -8199,7 +8550,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The standard file it is: `person` or `progress`. */
+                /** @description The standard file it is: one of `GET /exchange-tables` that can be brought in. */
                 table: string | null;
                 /** @description An empty cell takes the value away; otherwise it says nothing. */
                 clear: boolean;
@@ -9083,6 +9434,159 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["UpdatePerson"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict or merged */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_persons_id_households: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnterHousehold"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description merged */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid or personal_number */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_persons_id_households_stay_id: {
+        parameters: {
+            query: {
+                /** @description The version that was read; another one in between answers 409. */
+                version: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                stay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonAnswer"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description conflict or merged */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_persons_id_households_stay_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                stay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeStay"];
             };
         };
         responses: {

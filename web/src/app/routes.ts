@@ -209,6 +209,14 @@ export const ROUTES: readonly RouteDefinition[] = [
     needs: ['admin_forms'],
   },
   {
+    id: 'presets',
+    path: '/admin/presets',
+    page: 'admin/PresetsPage',
+    title: '開示のひな型',
+    nav: 'forms',
+    needs: ['admin_forms'],
+  },
+  {
     id: 'erasures',
     path: '/admin/erasures',
     page: 'admin/ErasuresPage',

@@ -50,7 +50,10 @@ export type DateProblem =
   | { code: 'invalid_month'; month: number }
   | { code: 'invalid_day'; year: number; month: number; last: number };
 
-/** A read date (`YYYY-MM-DD`; with `partial` also `YYYY-MM`, `YYYY`), or why not. */
+/**
+ * A read date (`YYYY-MM-DD`; with `partial` also `YYYY-MM`, `YYYY`, both with `~` behind them where
+ * they are about right only), or why not.
+ */
 export type DateReading = { ok: true; iso: string } | { ok: false; problem: DateProblem };
 
 /** What may be entered. */
@@ -83,7 +86,7 @@ const two = (value: number) => String(value).padStart(2, '0');
 
 /** First and last day that a partial date may mean. */
 export function spanOf(iso: string): { first: string; last: string } {
-  const [year = '', month, day] = iso.split('-');
+  const [year = '', month, day] = iso.replace('~', '').split('-');
   if (month === undefined) return { first: `${year}-01-01`, last: `${year}-12-31` };
   if (day === undefined)
     return {
@@ -109,9 +112,13 @@ export function readDate(text: string, options: DateOptions = {}): DateReading {
 function read(input: string, options: DateOptions): string {
   let text = input.normalize('NFKC').replace(/\p{White_Space}/gu, '');
   if (text === '') fail({ code: 'empty' });
+  let about = false;
   if (options.partial)
-    for (const ending of ['(推定)', '推定', '頃', 'ごろ'])
-      if (text.endsWith(ending)) text = text.slice(0, -ending.length);
+    for (const ending of ['(推定)', '推定', '頃', 'ごろ', '~'])
+      if (text.endsWith(ending)) {
+        text = text.slice(0, -ending.length);
+        about = true;
+      }
   for (const ending of ['生まれ', '生'])
     if (text.endsWith(ending)) text = text.slice(0, -ending.length);
   text = text.replace(/\([月火水木金土日]\)$/u, '');
@@ -152,7 +159,7 @@ function read(input: string, options: DateOptions): string {
   if (options.notAfter !== undefined && span.first > options.notAfter) fail({ code: 'future' });
   if (options.ageOn !== undefined && ageAt(span.last, options.ageOn) > 120)
     fail({ code: 'too_old' });
-  return iso;
+  return about && iso.length < 10 ? `${iso}~` : iso;
 }
 
 function afterEra(era: Era, western: number): DateProblem {
@@ -296,11 +303,11 @@ export function dateProblemText(problem: DateProblem): string {
 }
 
 /**
- * `昭和45年3月12日`; of a partial date what is known. A year in which the era changed is written
+ * `昭和45年3月12日`; of a partial date what is known (`昭和30年頃`). A year in which the era changed is written
  * with both (`昭和64年・平成元年`); before 明治 in western years.
  */
 export function formatWareki(iso: string): string {
-  const [year = '', month, day] = iso.split('-');
+  const [year = '', month, day] = iso.replace('~', '').split('-');
   const span = spanOf(iso);
   const yearIn = (era: Era | null) =>
     era ? `${era.name}${yearJa(Number(year) - base(era))}` : `${Number(year)}年`;
@@ -308,17 +315,17 @@ export function formatWareki(iso: string): string {
   let text = first === last ? yearIn(last) : `${yearIn(first)}・${yearIn(last)}`;
   if (month !== undefined) text += `${Number(month)}月`;
   if (day !== undefined) text += `${Number(day)}日`;
-  return text;
+  return iso.endsWith('~') ? `${text}頃` : text;
 }
 
 /** `S45.3.12`; before 明治 `1867.1.2`. */
 export function formatWarekiShort(iso: string): string {
-  const [year = '', month = '', day = ''] = iso.split('-');
+  const [year = '', month = '', day = ''] = iso.replace('~', '').split('-');
   const era = eraOf(spanOf(iso).last);
   const parts = [era ? Number(year) - base(era) : Number(year)];
   if (month !== '') parts.push(Number(month));
   if (day !== '') parts.push(Number(day));
-  return `${era?.code ?? ''}${parts.join('.')}`;
+  return `${era?.code ?? ''}${parts.join('.')}${iso.endsWith('~') ? '頃' : ''}`;
 }
 
 /** Full years on a day; born on 29 February one turns older on 1 March in common years. */

@@ -2,15 +2,21 @@
 //! written in one transaction. A node that dies leaves nothing half done: what it was at is taken up by
 //! the next one that looks.
 
+mod cases;
+mod consents;
 mod persons;
 mod progress;
+mod relations;
+mod sheets;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
-use ::exchange::{Mapping, Row, Table, Trouble, Understood, read_any, table, understand};
+use ::exchange::{Mapping, Row, Table, Trouble, Understood, read_any, understand};
+use collab::access::Change;
 use domain::id::{CaseId, DocumentId, PersonId, ProgressRecordId};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -26,7 +32,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::blocking, error::ApiError, events::CaseEvent, state::AppState};
+use crate::{
+    context::blocking, error::ApiError, events::CaseEvent, standard_files, state::AppState,
+};
 
 /// How often is looked for work that another node was given or left.
 const EVERY: Duration = Duration::from_secs(2);
@@ -40,6 +48,11 @@ const RENEW: Duration = Duration::from_secs(30);
 pub(crate) const PART: usize = 100;
 /// Rows that are compared with the database at once.
 const AT_ONCE: usize = 200;
+
+/// Documents whose rights changed that are named one by one; beyond, every socket is asked again.
+const NAMED: usize = 1000;
+/// Most clients of one case.
+const CLIENTS: usize = 20;
 
 /// What the sender chose.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -260,6 +273,7 @@ async fn work(state: &AppState, import: Import) -> Result<(), ApiError> {
     match import.state {
         ImportState::Checking => check(state, import, false).await,
         ImportState::Applying => apply(state, import).await,
+        ImportState::Filling => fill(state, import).await,
         ImportState::Indexing => index(state, import).await,
         ImportState::Ready | ImportState::Done | ImportState::Failed => Ok(()),
     }
@@ -282,10 +296,12 @@ async fn fail(state: &AppState, import: Import, code: &str) -> Result<(), ApiErr
 
 /// Reads the file and compares it with what is there.
 async fn check(state: &AppState, mut import: Import, again: bool) -> Result<(), ApiError> {
-    let Some(layout) = table(&import.table) else {
+    let mut tx = state.db().read().await?;
+    let Some(layout) = standard_files::one(&mut tx, &import.municipality, &import.table).await?
+    else {
+        drop(tx);
         return fail(state, import, "table").await;
     };
-    let mut tx = state.db().read().await?;
     let Some(caller) = import.caller(&mut tx).await? else {
         drop(tx);
         return fail(state, import, "forbidden").await;
@@ -297,11 +313,12 @@ async fn check(state: &AppState, mut import: Import, again: bool) -> Result<(), 
         .unwrap_or_default();
     drop(tx);
     let (progress, id, mapping) = (state.clone(), import.id.clone(), choices.mapping.clone());
+    let table = Arc::clone(&layout);
     let read = blocking(move || {
         let sheet = read_any(&file).ok()?;
         let total = sheet.records.len();
         // Reading is about a fifth of the work.
-        Some(understand(layout, sheet, &mapping, |done| {
+        Some(understand(&table, sheet, &mapping, |done| {
             progress.imports().set(&id, done / 5, total);
         }))
     })
@@ -311,7 +328,7 @@ async fn check(state: &AppState, mut import: Import, again: bool) -> Result<(), 
     };
     let mut summary = summary(&understood);
     summary.again = again;
-    let planned = plan(state, &caller, &import, layout, &understood, &choices).await?;
+    let planned = plan(state, &caller, &import, &layout, &understood, &choices).await?;
     summary.alike = planned.iter().filter(|row| !row.alike.is_empty()).count();
     summary.mended = planned.iter().filter(|row| !row.notes.is_empty()).count();
     let mut kinds: BTreeMap<&'static str, Vec<Planned>> = BTreeMap::new();
@@ -375,14 +392,20 @@ async fn plan(
     let mut out = Vec::with_capacity(total);
     let mut seen = Seen::default();
     for rows in understood.rows.chunks(AT_ONCE) {
-        // Short transactions: an old state of the database is not held for the whole file.
-        let mut tx = state.db().read().await?;
-        let planned = if import.table == "progress" {
-            progress::plan(&mut tx, caller, rows, &mut seen).await?
+        let seen = &mut seen;
+        let planned = if layout.form.is_some() {
+            sheets::plan(state, caller, layout, rows, choices, seen).await?
         } else {
-            persons::plan(&mut tx, caller, layout, rows, choices, &mut seen).await?
+            // Short transactions: an old state of the database is not held for the whole file.
+            let mut tx = state.db().read().await?;
+            match import.table.as_str() {
+                "progress" => progress::plan(&mut tx, caller, rows, seen).await?,
+                "case" => cases::plan(&mut tx, caller, layout, rows, choices, seen).await?,
+                "relation" => relations::plan(&mut tx, caller, layout, rows, seen).await?,
+                "consent" => consents::plan(&mut tx, caller, layout, rows, seen).await?,
+                _ => persons::plan(&mut tx, caller, layout, rows, choices, seen).await?,
+            }
         };
-        drop(tx);
         out.extend(planned);
         state
             .imports()
@@ -398,6 +421,8 @@ struct Seen {
     ids: HashMap<String, u64>,
     /// Name and birth date, or case, day and text → line.
     alike: HashMap<String, u64>,
+    /// Sheet → rows that are added to its table.
+    added: HashMap<String, usize>,
 }
 
 /// Screens that are to be told, and texts to be looked through again.
@@ -406,11 +431,32 @@ struct Touched {
     documents: Vec<DocumentId>,
     persons: Vec<(PersonId, Vec<CaseId>)>,
     entries: Vec<(CaseId, ProgressRecordId)>,
+    cases: Vec<CaseId>,
+    /// Documents whose open sockets are to be asked for their rights again.
+    rights: Vec<DocumentId>,
+    /// What follows the commit, in documents.
+    pending: Vec<Pending>,
 }
+
+/// Something that is written into documents once the rows are committed. It is kept with the import
+/// until it is done, and doing it again does nothing: a node that dies leaves it to the next one.
+#[derive(Clone, Serialize, Deserialize)]
+enum Pending {
+    Case(cases::Made),
+    Sheet(sheets::Fill),
+}
+
+/// Kind of the parts that hold what is pending.
+const PENDING: &str = "pending";
 
 /// Writes what was checked, all or nothing.
 async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
     let mut tx = state.db().read().await?;
+    let Some(layout) = standard_files::one(&mut tx, &import.municipality, &import.table).await?
+    else {
+        drop(tx);
+        return fail(state, import, "table").await;
+    };
     let choices: Choices = import
         .part(&mut tx, "options", 0)
         .await?
@@ -425,6 +471,9 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
     drop(tx);
     let total = create.len() + update.len();
     state.imports().set(&import.id, 0, total);
+    if layout.form.is_some() && sheets::moved(state, &layout, &update).await? {
+        return check_again(state, import).await;
+    }
     let mut tx = state.db().write().await?;
     // With the rights of now, not those of the check.
     let Some(caller) = import.caller(&mut tx).await? else {
@@ -432,20 +481,23 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         return fail(state, import, "forbidden").await;
     };
     let step = |done: usize| state.imports().set(&import.id, done, total);
-    let written = if import.table == "progress" {
-        progress::write(&mut tx, &caller, &import.id, &create, step).await
-    } else {
-        persons::write(&mut tx, &caller, &import.id, &create, &update, step).await
+    let id = import.id.as_str();
+    let written = match import.table.as_str() {
+        "progress" => progress::write(&mut tx, &caller, id, &create, step).await,
+        "case" => cases::write(&mut tx, &caller, id, &create, &update, step).await,
+        "relation" => relations::write(&mut tx, &caller, id, &create, step).await,
+        "consent" => consents::write(&mut tx, &caller, id, &create, step).await,
+        _ if layout.form.is_some() => {
+            let rows = update.iter().chain(&create);
+            sheets::write(&mut tx, &caller, id, &layout, rows, step).await
+        }
+        _ => persons::write(&mut tx, &caller, id, &create, &update, step).await,
     };
-    let touched = match written {
+    let mut touched = match written {
         Ok(touched) => touched,
         Err(StoreError::Conflict) => {
-            // Somebody was there since the check: everything is looked at anew.
             drop(tx);
-            let mut tx = state.db().write().await?;
-            import.advance(&mut tx, ImportState::Checking, None).await?;
-            tx.commit().await?;
-            return check(state, import, true).await;
+            return check_again(state, import).await;
         }
         Err(StoreError::Forbidden | StoreError::NotFound) => {
             drop(tx);
@@ -465,11 +517,34 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         Event::by(&caller, "import.apply", "import", import.id.as_str()).detail(detail),
     );
     // The file has done its work.
-    import.drop_parts(&mut tx).await?;
-    import.advance(&mut tx, ImportState::Indexing, None).await?;
-    tx.commit().await?;
-    state.rescan(&touched.documents);
+    if touched.pending.is_empty() {
+        import.drop_parts(&mut tx).await?;
+        import.advance(&mut tx, ImportState::Indexing, None).await?;
+    } else {
+        import.keep_only(&mut tx, PENDING).await?;
+        for (number, part) in (0..).zip(touched.pending.chunks(PART)) {
+            import.put_part(&mut tx, PENDING, number, part).await?;
+        }
+        import.advance(&mut tx, ImportState::Filling, None).await?;
+    }
     let municipality = &import.municipality;
+    for list in [&mut touched.documents, &mut touched.rights] {
+        list.sort();
+        list.dedup();
+    }
+    touched.cases.sort();
+    touched.cases.dedup();
+    if touched.rights.is_empty() {
+        tx.commit().await?;
+    } else {
+        let change = if touched.rights.len() > NAMED {
+            Change::Municipality(municipality.clone())
+        } else {
+            Change::Documents(touched.rights)
+        };
+        state.commit_rights(tx, municipality, change).await?;
+    }
+    state.rescan(&touched.documents);
     for (person_id, cases) in touched.persons {
         for case in cases {
             let event = CaseEvent::Person {
@@ -482,7 +557,68 @@ async fn apply(state: &AppState, mut import: Import) -> Result<(), ApiError> {
         let event = CaseEvent::Progress { record_id };
         state.events().tell(municipality, &case, event);
     }
-    index(state, import).await
+    for case in touched.cases {
+        state.events().tell(municipality, &case, CaseEvent::Case);
+    }
+    // What follows is taken up from the state that was committed, here or by another node.
+    Ok(())
+}
+
+/// Carries what is pending to the documents.
+async fn fill(state: &AppState, mut import: Import) -> Result<(), ApiError> {
+    let rows: i64 = ["create", "update"]
+        .iter()
+        .filter_map(|kind| import.counts.get(*kind))
+        .sum();
+    let total = usize::try_from(rows).unwrap_or(0);
+    let (mut number, mut done, mut left) = (0, 0, 0);
+    loop {
+        let mut tx = state.db().read().await?;
+        let Some(part) = import
+            .part::<Vec<Pending>>(&mut tx, PENDING, number)
+            .await?
+        else {
+            break;
+        };
+        let Some(caller) = import.caller(&mut tx).await? else {
+            drop(tx);
+            return fail(state, import, "cut_off").await;
+        };
+        drop(tx);
+        for one in part {
+            match one {
+                Pending::Case(made) => {
+                    cases::carry(state, &caller, made).await?;
+                    done += 1;
+                }
+                Pending::Sheet(fill) => {
+                    done += fill.rows();
+                    left += sheets::carry(state, &caller, fill).await?;
+                }
+            }
+            state.imports().set(&import.id, done, total);
+        }
+        number += 1;
+    }
+    let mut counts = import.counts.clone();
+    if left > 0 {
+        counts.insert("left".to_owned(), i64::try_from(left).unwrap_or(i64::MAX));
+    }
+    let mut tx = state.db().write().await?;
+    import.drop_parts(&mut tx).await?;
+    import
+        .advance(&mut tx, ImportState::Indexing, Some(&counts))
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Somebody was there since the check: everything is looked at anew.
+async fn check_again(state: &AppState, mut import: Import) -> Result<(), ApiError> {
+    let mut tx = state.db().write().await?;
+    import.advance(&mut tx, ImportState::Checking, None).await?;
+    tx.commit().await?;
+    check(state, import, true).await
 }
 
 async fn parts(tx: &mut Tx, import: &Import, kind: &str) -> Result<Vec<Planned>, ApiError> {

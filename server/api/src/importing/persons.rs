@@ -226,6 +226,7 @@ fn words(column: &TableColumn, value: String) -> String {
         (Kind::Bool, "true") => "はい".to_owned(),
         _ => column
             .options
+            .as_ref()
             .and_then(|list| list.option(&value))
             .map_or(value, |option| option.label.clone()),
     }

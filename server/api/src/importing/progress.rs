@@ -280,7 +280,7 @@ fn one(planned: &mut Planned, row: &Row, known: &Known, caller: &Caller, seen: &
             let column = ::exchange::table("progress")
                 .and_then(|table| Some(&table.columns[table.position(field)?]));
             let shown = column
-                .and_then(|column| column.options?.option(value))
+                .and_then(|column| column.options.as_ref()?.option(value))
                 .map_or(value, |option| option.label.as_str());
             planned.changes.push(PlannedChange {
                 field: field.to_owned(),

@@ -6,6 +6,7 @@ pub mod attachments;
 pub mod audit;
 pub mod cases;
 pub mod channels;
+pub mod disclosure_presets;
 pub mod documents;
 pub mod erasures;
 pub mod exports;

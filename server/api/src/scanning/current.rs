@@ -1,74 +1,101 @@
-//! Whether a document needs a scan at all, told without loading it.
+//! Which documents need a scan at all, told without loading them.
 
-use domain::id::DocumentId;
-use store::projections::Audience;
+use std::collections::{BTreeSet, HashMap};
+
+use domain::id::{CaseId, DocumentId, MunicipalityId};
+use serde::Deserialize;
+use store::{documents::Register, masking::Standing};
 
 use super::{
-    record::{Position, read_scan},
+    record::{Position, Scan},
     texts::is_scanned,
 };
-use crate::{error::ApiError, state::AppState};
+use crate::{context::blocking, error::ApiError, state::AppState};
 
-/// Whether the stored scan and projections are of the document's present text and decisions, made
-/// with the present model, program and register. In doubt they are not.
+/// Those of a municipality's documents whose stored scan and projections are **not** of their present
+/// text and decisions, made with the present model, program and register; a few hundred at most. In
+/// doubt they are not. What was erased is left out.
 ///
 /// # Errors
-/// Database away.
-pub async fn is_current(state: &AppState, document: &DocumentId) -> Result<bool, ApiError> {
+/// Database or log away.
+pub async fn not_current(
+    state: &AppState,
+    municipality: &MunicipalityId,
+    documents: &[DocumentId],
+) -> Result<Vec<DocumentId>, ApiError> {
+    let version = state.engines().version();
     let mut tx = state.db().read().await?;
-    let Some(work) = tx
-        .work_on(document)
-        .await?
-        .filter(|work| is_scanned(work.info().kind))
-    else {
-        return Ok(false);
-    };
-    let Some(version) = state.engines().version() else {
-        // Nothing can be scanned: what needs no model counts.
-        let full = work.projection(&mut tx, Audience::Full).await?;
-        drop(tx);
-        return Ok(match full {
-            Some(full) => {
-                let at = Position {
-                    epoch: full.epoch,
-                    seq: full.seq,
-                };
-                ends_at(state, document, at).await
-            }
-            None => false,
-        });
-    };
-    let Some(stored) = read_scan(&mut tx, &work).await? else {
-        return Ok(false);
-    };
-    let persons = work.register(&mut tx).await?;
-    if !stored.scan.rests_on(&version, &persons) {
-        return Ok(false);
-    }
-    let at = Position {
-        epoch: stored.epoch,
-        seq: stored.seq,
-    };
-    for audience in [Audience::Full, Audience::Masked] {
-        let projection = work.projection(&mut tx, audience).await?;
-        if projection.is_none_or(|made| (made.epoch, made.seq) != (at.epoch, at.seq)) {
-            return Ok(false);
+    let standings = tx.standings(municipality, documents).await?;
+    let registers = match version {
+        Some(_) => {
+            let cases: BTreeSet<CaseId> = standings.iter().filter_map(|s| s.case.clone()).collect();
+            let cases: Vec<CaseId> = cases.into_iter().collect();
+            tx.registers(municipality, &cases).await?
         }
-    }
-    drop(tx);
-    let decided = match (work.masks(), stored.scan.masks) {
-        (Some(masks), Some(at)) => ends_at(state, masks, at).await,
-        (None, None) => true,
-        _ => false,
+        None => HashMap::new(),
     };
-    Ok(decided && ends_at(state, document, at).await)
+    drop(tx);
+    let named: Vec<DocumentId> = standings
+        .iter()
+        .flat_map(|standing| [standing.document.clone(), standing.masks.clone()])
+        .collect();
+    let heads: HashMap<DocumentId, Position> = state
+        .log()
+        .heads(&named)
+        .await
+        .map_err(ApiError::internal)?
+        .into_iter()
+        .map(|(document, epoch, seq)| (document, Position { epoch, seq }))
+        .collect();
+    blocking(move || {
+        standings
+            .into_iter()
+            .filter(|standing| !is_current(standing, version.as_deref(), &registers, &heads))
+            .map(|standing| standing.document)
+            .collect()
+    })
+    .await
 }
 
-/// Whether nothing was written to a document since.
-async fn ends_at(state: &AppState, document: &DocumentId, at: Position) -> bool {
-    state
-        .log()
-        .since(document, at.epoch, at.seq)
-        .await
-        .is_ok_and(|entries| entries.is_empty())
+fn is_current(
+    standing: &Standing,
+    version: Option<&str>,
+    registers: &HashMap<CaseId, Register>,
+    heads: &HashMap<DocumentId, Position>,
+) -> bool {
+    // Nothing was written since.
+    let ends_at = |document: &DocumentId, at: Position| {
+        heads
+            .get(document)
+            .is_some_and(|head| head.epoch == at.epoch && head.seq <= at.seq)
+    };
+    let made = |at: (u64, u64)| Position {
+        epoch: at.0,
+        seq: at.1,
+    };
+    if !is_scanned(standing.kind) {
+        return false;
+    }
+    let Some(version) = version else {
+        // Nothing can be scanned: what needs no model counts.
+        return standing
+            .full
+            .is_some_and(|full| ends_at(&standing.document, made(full)));
+    };
+    let Some(stored) = &standing.scan else {
+        return false;
+    };
+    let Ok(scan) = Scan::deserialize(&stored.value) else {
+        return false;
+    };
+    let persons = standing.case.as_ref().and_then(|case| registers.get(case));
+    if !scan.rests_on(version, persons.map_or(&[][..], Vec::as_slice)) {
+        return false;
+    }
+    let at = (stored.epoch, stored.seq);
+    [standing.full, standing.masked] == [Some(at), Some(at)]
+        && scan
+            .masks
+            .is_some_and(|decided| ends_at(&standing.masks, decided))
+        && ends_at(&standing.document, made(at))
 }

@@ -29,7 +29,7 @@ mod write;
 
 pub(crate) use cache::Basis;
 pub use cache::SuggestionCache;
-pub use current::is_current;
+pub use current::not_current;
 pub use project::{address_protected, project, without_places};
 pub(crate) use record::PROGRAM;
 pub use record::{Scan, ScannedSpan, StoredScan, read_scan};

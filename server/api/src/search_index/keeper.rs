@@ -328,6 +328,8 @@ impl Keeper {
         stop: &tokio_util::sync::CancellationToken,
     ) -> Result<(), ApiError> {
         let began = std::time::Instant::now();
+        // What an attempt before this one put is told by the index only after a commit.
+        self.commit().await?;
         let mut tx = self.state.db().read().await?;
         let head = tx.outbox_head(&self.municipality).await?;
         let total = tx.size_of_index(&self.municipality).await?;

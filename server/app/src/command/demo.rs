@@ -617,6 +617,8 @@ impl<'a> Loader<'a> {
                         section,
                         level,
                         comment: level >= Level::Read,
+                        from: None,
+                        to: None,
                     })
                 })
                 .collect::<anyhow::Result<_>>()?;

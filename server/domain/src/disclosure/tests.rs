@@ -26,6 +26,8 @@ fn row(agency: &str, section: Section, level: Level) -> Disclosure {
         section,
         level,
         comment: true,
+        from: None,
+        to: None,
     }
 }
 
@@ -87,6 +89,53 @@ fn department() -> Viewer {
 
 fn level(viewer: &Viewer, facts: &CaseFacts, section: Section) -> Level {
     decide(viewer, facts, &facts.sheet(section)).level
+}
+
+#[test]
+fn a_right_gives_nothing_outside_its_days() {
+    let mut facts = facts();
+    let until = |facts: &mut CaseFacts, from, to| {
+        for row in &mut facts.matrix {
+            (row.from, row.to) = (from, to);
+        }
+    };
+    let (before, after) = (TODAY.yesterday().unwrap(), TODAY.tomorrow().unwrap());
+    for (from, to, held) in [
+        (None, Some(TODAY), true),
+        (Some(TODAY), None, true),
+        (Some(before), Some(after), true),
+        (None, Some(before), false),
+        (Some(after), None, false),
+    ] {
+        until(&mut facts, from, to);
+        let (level, comment) = if held {
+            (Level::Edit, true)
+        } else {
+            (Level::None, false)
+        };
+        let decision = decide(&care(), &facts, &facts.sheet(Section::Assessment));
+        assert_eq!(
+            (decision.level, decision.comment),
+            (level, comment),
+            "{from:?} {to:?}"
+        );
+        assert_eq!(case_visible(&care(), &facts), held);
+        // To give it again is to raise it: what is over counts for nothing.
+        facts.persons[0].consent = Consent::of(ConsentStatus::Refused);
+        let again = [right("care", Section::Assessment, Level::Read)];
+        assert_eq!(
+            sharing_needs_confirmation(&facts, &again, TODAY).is_none(),
+            held
+        );
+        facts.persons[0].consent = self::facts().persons[0].consent.clone();
+    }
+    // A department reads without a row; a row that is over does not open that again.
+    facts.matrix = vec![Disclosure {
+        to: Some(before),
+        ..row("dept", Section::Intake, Level::Masked)
+    }];
+    assert_eq!(level(&department(), &facts, Section::Intake), Level::None);
+    assert_eq!(level(&department(), &facts, Section::Plan), Level::Read);
 }
 
 #[test]
@@ -927,7 +976,7 @@ prop_compose! {
             case: "c1".into(),
             owner: "coord".into(),
             members: members.into_iter().map(|(agency, from, to)| Member { agency, class: AgencyClass::Agency, from, to }).collect(),
-            matrix: matrix.into_iter().map(|(agency, section, level, comment)| Disclosure { agency, section, level, comment }).collect(),
+            matrix: matrix.into_iter().map(|(agency, section, level, comment)| Disclosure { agency, section, level, comment, from: None, to: None }).collect(),
             exclusions,
             persons: persons.into_iter().zip(PERSONS).map(|((consent, address_confidential, address_allowed), person)| {
                 PersonFacts { person: person.into(), consent, address_confidential, address_allowed }

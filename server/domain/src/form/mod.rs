@@ -21,7 +21,6 @@ pub use project::{MaskedText, Projected, ProjectedRow, Projection, project_maske
 pub use rule::{Condition, Op, contains_code, is_empty, selected_codes};
 pub use shape::{ColumnShape, FieldShape, FormShape, ScalarKind};
 pub use typescript::typescript;
-#[cfg(test)]
 pub(crate) use validate::parse_iso;
 pub use validate::{Context, Issue, Severity, validate};
 

@@ -55,8 +55,13 @@ impl Context {
     }
 }
 
-/// Reads `YYYY`, `YYYY-MM` or `YYYY-MM-DD` strictly; the day must exist.
+/// Reads the text form of a [`PartialDate`] strictly; the day must exist.
 pub(crate) fn parse_iso(text: &str) -> Option<PartialDate> {
+    let (text, about) = match text.strip_suffix('~') {
+        Some(known) if known.len() < 10 => (known, true),
+        Some(_) => return None,
+        None => (text, false),
+    };
     if !text.is_ascii() || ![4, 7, 10].contains(&text.len()) {
         return None;
     }
@@ -80,6 +85,7 @@ pub(crate) fn parse_iso(text: &str) -> Option<PartialDate> {
         year,
         month: month.flatten(),
         day: day.flatten(),
+        about,
     };
     Date::new(year, date.month.unwrap_or(1), date.day.unwrap_or(1))
         .ok()

@@ -149,3 +149,23 @@ proptest! {
         let _ = parse_with(&text, Options { partial, ..Options::default() }).map_err(|error| error.message_ja());
     }
 }
+
+#[test]
+fn what_is_about_right_only_stays_so() {
+    for text in ["1955~", "1955-03~", "1955", "1955-03", "1955-03-12"] {
+        let date: PartialDate = text.parse().unwrap();
+        assert_eq!(date.to_string(), text);
+        let typed = parse_with(
+            &format_partial(date),
+            Options {
+                partial: true,
+                ..Options::default()
+            },
+        );
+        assert_eq!(typed, Ok(date), "{text}: what is shown can be typed");
+    }
+    assert_eq!(format_partial("1955~".parse().unwrap()), "昭和30年頃");
+    for text in ["1955-03-12~", "~", "1955~~", "1955-13", "昭和30年"] {
+        assert!(text.parse::<PartialDate>().is_err(), "{text}");
+    }
+}

@@ -185,6 +185,8 @@ on_both! {
         let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
         let rows: Vec<_> = Section::ALL.iter().map(|section| Disclosure {
             agency: world.agency.viewer.agency.clone(), section: *section, level: Level::None, comment: false,
+        from: None,
+        to: None,
         }).collect();
         assert_eq!(owner.set_disclosures(&mut tx, &rows, None).await.unwrap(), Sharing::Done);
         tx.commit().await.unwrap();
@@ -250,7 +252,7 @@ on_both! {
     async fn sharing_without_consent_wants_a_confirmation(world: &World) {
         let created = world.case(CANARY).await;
         let agency = world.agency.viewer.agency.clone();
-        let rows = vec![Disclosure { agency: agency.clone(), section: Section::Intake, level: Level::Read, comment: false }];
+        let rows = vec![Disclosure { agency: agency.clone(), section: Section::Intake, level: Level::Read, comment: false , from: None, to: None}];
         let mut tx = world.db.write().await.unwrap();
         let access = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
         let Sharing::ConfirmationRequired(required) =
@@ -645,10 +647,6 @@ on_both! {
         access.update(&mut tx, 1, &patch).await.unwrap();
         assert!(access.person(&mut tx).await.unwrap().unwrap().former.is_empty());
         assert!(tx.find_persons(&world.coordinator, "佐藤華子", 10).await.unwrap().is_empty());
-        let _ = persons::create_household(&mut tx, &world.coordinator, persons::HouseholdKind::Actual, "佐藤家", &[(id.clone(), None), (twin.clone(), Some("younger_sis".into()))]).await.unwrap();
-        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
-        let homes = access.households(&mut tx).await.unwrap();
-        assert_eq!((homes[0].name.as_str(), homes[0].members.len()), ("佐藤家", 2));
     }
 
     async fn cases_move_by_the_rules(world: &World) {
@@ -948,12 +946,16 @@ on_both! {
         let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
         owner.update(&mut tx, 1, &CasePatch { similar_ok: Some(true), ..CasePatch::default() }).await.unwrap();
         assert!(vectors::store(&mut tx, &world.town, &created.case, "digest", "m", &embedded).await.unwrap());
-        let found = vectors::likenesses(&mut tx, &world.department, "m").await.unwrap();
+        let of = vectors::opted_in(&mut tx, &world.town, "", 10).await.unwrap();
+        assert_eq!(of, std::slice::from_ref(&created.case));
+        assert!(vectors::opted_in(&mut tx, &world.town, created.case.as_str(), 10).await.unwrap().is_empty());
+        assert!(vectors::likenesses(&mut tx, &world.department, "m", &of, &["001"]).await.unwrap().is_empty());
+        let found = vectors::likenesses(&mut tx, &world.department, "m", &of, &[]).await.unwrap();
         assert_eq!((found.len(), found[0].visible, &found[0].embedded), (1, true, &embedded));
-        assert!(matches!(vectors::likenesses(&mut tx, &world.agency, "m").await, Err(StoreError::Forbidden)));
+        assert!(matches!(vectors::likenesses(&mut tx, &world.agency, "m", &of, &[]).await, Err(StoreError::Forbidden)));
         let out = Exclusion { who: Excluded::Account(world.department.viewer.account.clone()), about: Some(created.clients[0].clone()) };
         owner.exclude(&mut tx, &out, "親族").await.unwrap();
-        assert!(vectors::likenesses(&mut tx, &world.department, "m").await.unwrap().is_empty());
+        assert!(vectors::likenesses(&mut tx, &world.department, "m", &of, &[]).await.unwrap().is_empty());
     }
 
     async fn statistics_count_by_the_day_of_reception(world: &World) {
@@ -981,7 +983,7 @@ on_both! {
         let created = world.shared_case("権限", Level::Edit).await;
         let mut tx = world.db.write().await.unwrap();
         let partner = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
-        let row = Disclosure { agency: world.other.viewer.agency.clone(), section: Section::Intake, level: Level::Edit, comment: true };
+        let row = Disclosure { agency: world.other.viewer.agency.clone(), section: Section::Intake, level: Level::Edit, comment: true , from: None, to: None};
         assert!(matches!(partner.set_disclosures(&mut tx, std::slice::from_ref(&row), None).await, Err(StoreError::Forbidden)));
         assert!(matches!(partner.remove_member(&mut tx, &world.agency.viewer.agency).await, Err(StoreError::Forbidden)));
         assert!(matches!(partner.update(&mut tx, 1, &CasePatch::default()).await, Err(StoreError::Forbidden)));

@@ -121,6 +121,8 @@ async fn step(world: &World, rng: &mut StdRng, cases: &mut Vec<CreatedCase>) -> 
         section,
         level,
         comment: false,
+        from: None,
+        to: None,
     };
     let exclusion = Exclusion {
         who: if rng.random() {
@@ -313,7 +315,7 @@ on_both! {
         let mut tx = world.db.write().await.unwrap();
         let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
         let agency = world.agency.viewer.agency.clone();
-        let rows = [Disclosure { agency: agency.clone(), section: Section::Intake, level: Level::Read, comment: false }];
+        let rows = [Disclosure { agency: agency.clone(), section: Section::Intake, level: Level::Read, comment: false , from: None, to: None}];
         let until = Some(world.agency.viewer.today);
         owner.add_member(&mut tx, &agency, "member", date(2026, 11, 2), until, &rows, None).await.unwrap();
         tx.commit().await.unwrap();

@@ -36,7 +36,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("document_versions", "the past is not multiplied"),
     ("erasures", "what was asked for was asked for the pattern"),
     (
-        "household_members",
+        "household_stays",
         "households of the register are made by hand",
     ),
     ("outbox", "written anew"),

@@ -73,6 +73,8 @@ fn asks(kind: RequestKind, to: Option<&AgencyId>) -> NewRequest {
                 section: Section::Assessment,
                 level: Level::Edit,
                 comment: true,
+                from: None,
+                to: None,
             })
             .into_iter()
             .collect(),

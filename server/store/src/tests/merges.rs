@@ -15,7 +15,7 @@ use super::world::{World, caller, person};
 use crate::cases::{self, CaseRole, ClientRef};
 use crate::consents::{ConsentDetail, NewConsent};
 use crate::merges::{Choice, MergeRight, NewMerge};
-use crate::persons::{self, Fact, Flag, HouseholdKind, NewPerson, PersonPatch};
+use crate::persons::{self, Fact, Flag, NewPerson, PersonPatch};
 use crate::progress::{NewProgress, Visibility};
 use crate::{Caller, StoreError, Tx};
 
@@ -101,7 +101,7 @@ async fn state(world: &World) -> BTreeMap<String, Vec<String>> {
         ),
         ("document_subjects", "", ""),
         ("progress_persons", "", ""),
-        ("household_members", "", ""),
+        ("household_stays", "detail_sealed", "household_stays.detail"),
         ("case_facts", "", ""),
     ] {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT * FROM {table}")))
@@ -332,6 +332,8 @@ async fn case_of(world: &World, dice: &mut Dice, clients: &[&PersonId], others: 
             section: Section::Intake,
             level: Level::Read,
             comment: false,
+            from: None,
+            to: None,
         };
         let confirmation = Confirmation {
             basis: "life_protection".into(),
@@ -389,19 +391,7 @@ async fn two(world: &World, dice: &mut Dice) -> (PersonId, PersonId) {
         vec![kept.clone(), merged.clone()],
     ] {
         if dice.coin() {
-            let members: Vec<_> = members
-                .into_iter()
-                .map(|id| (id, Some("head".to_owned())))
-                .collect();
-            persons::create_household(
-                &mut tx,
-                &world.coordinator,
-                HouseholdKind::Actual,
-                "世帯",
-                &members,
-            )
-            .await
-            .unwrap();
+            super::households::together(&mut tx, &world.coordinator, &members, dice.roll(3)).await;
         }
     }
     if dice.coin() {
@@ -456,7 +446,7 @@ on_both! {
             assert!(!difference(&before, &between).is_empty());
             // Nothing but the merged person's own entry names it any more.
             for (table, rows) in &between {
-                let own = ["persons", "person_facts", "person_flags", "person_address_allow", "case_exclusions"];
+                let own = ["persons", "person_facts", "person_flags", "person_address_allow", "case_exclusions", "household_stays"];
                 if !own.contains(&table.as_str()) {
                     assert!(!rows.iter().any(|row| row.contains(merged.as_str())), "seed {seed}: {table}");
                 }

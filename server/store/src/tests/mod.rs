@@ -2,16 +2,19 @@
 
 mod access;
 mod accounts;
+mod case_import;
 mod case_list;
 mod copies;
 mod course;
 mod erasure;
 mod foundation;
+mod households;
 mod log;
 mod merges;
 mod nodes;
 mod progress;
 mod register;
+mod rights_days;
 mod world;
 
 /// Each function becomes two tests, `name::sqlite` and `name::postgres`.

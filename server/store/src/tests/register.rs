@@ -41,6 +41,35 @@ async fn alike(
 const SAME: &[(&str, &str)] = &[("name", "高橋はな子"), ("name_kana", "たかはし はなこ")];
 
 on_both! {
+    async fn a_birth_date_may_be_a_year(world: &World) {
+        let mut tx = world.db.write().await.unwrap();
+        let mut new = person("明治 花", "めいじ はな");
+        for fact in &mut new.facts {
+            if fact.field == "birth_date" {
+                fact.value = "1955~".into();
+            }
+        }
+        let _ = persons::create(&mut tx, &world.coordinator, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = world.db.read().await.unwrap();
+        for (asked, count) in [("昭和30年", 1), ("1955年頃", 1), ("昭和30年3月", 0), ("1955-01-01", 0), ("1955", 0)] {
+            let found = tx.find_persons(&world.coordinator, asked, 5).await.unwrap();
+            assert_eq!(found.len(), count, "{asked}");
+            assert!(found.iter().all(|person| person.age_is_about() && person.age_on(jiff::civil::date(2026, 11, 20)) == Some(71)));
+        }
+        drop(tx);
+        let phone = [("phone_mobile", "090-0000-1234"), ("birth_date", "1956-12-01")];
+        assert_eq!(alike(world, &world.coordinator, &phone).await, [("明治 花".to_owned(), vec!["birth_year", "phone"])]);
+        assert!(alike(world, &world.coordinator, &phone[1..]).await.is_empty(), "a year alone finds nobody");
+        let mut tx = world.db.write().await.unwrap();
+        for fact in &mut new.facts {
+            if fact.field == "birth_date" {
+                fact.value = "1955-13".into();
+            }
+        }
+        assert!(matches!(persons::create(&mut tx, &world.coordinator, &new).await, Err(StoreError::Invalid("birth_date"))));
+    }
+
     async fn the_like_are_found_with_reasons(world: &World) {
         let mut tx = world.db.write().await.unwrap();
         let _ = persons::create(&mut tx, &world.coordinator, &person("髙橋 はな子", "たかはし はなこ")).await.unwrap();

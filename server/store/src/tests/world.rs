@@ -249,6 +249,8 @@ impl World {
                 section: *section,
                 level,
                 comment: false,
+                from: None,
+                to: None,
             })
             .collect();
         let done = access

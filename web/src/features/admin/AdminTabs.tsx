@@ -1,11 +1,11 @@
 import { useSession } from '../../app/session';
 import { NavTabs } from '../../ui';
 
-/** 利用者／機関／項目の追加／消去／監査ログ: only those one may open. */
+/** 利用者／機関／項目の追加／開示のひな型／消去／監査ログ: only those one may open. */
 export function AdminTabs({
   current,
 }: {
-  current: 'accounts' | 'agencies' | 'forms' | 'erasures' | 'audit';
+  current: 'accounts' | 'agencies' | 'forms' | 'presets' | 'erasures' | 'audit';
 }) {
   const { can } = useSession();
   const items = [
@@ -17,6 +17,7 @@ export function AdminTabs({
     },
     { id: 'agencies', href: '/admin/agencies', label: '機関', shown: can('admin_agencies') },
     { id: 'forms', href: '/admin/forms', label: '項目の追加', shown: can('admin_forms') },
+    { id: 'presets', href: '/admin/presets', label: '開示のひな型', shown: can('admin_forms') },
     {
       id: 'erasures',
       href: '/admin/erasures',

@@ -1,14 +1,16 @@
-import { useQueryClient } from '@tanstack/react-query';
+import { useQueries, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
-import { FormDialog, Notice, RadioGroup, Select, useToast } from '../../ui';
-import type { CaseDetail } from './api';
-import { localDate } from './dates';
+import { Button, FormDialog, Notice, RadioGroup, Select, useToast } from '../../ui';
+import { kinshipToHead, livingTogether, type Stay } from '../register/households';
+import type { CaseDetail, Person } from './api';
+import { ageText, localDate } from './dates';
 import { PersonFields } from './PersonFields';
 import { emptyPerson, personBody, personProblems } from './reception';
-import { KIN, KINSHIPS } from './vocabulary';
+import { KIN, KINSHIPS, levelOf } from './vocabulary';
+import '../register/register.css';
 
 const ROLES = ['household', 'relative', 'related', 'client'];
 
@@ -62,6 +64,16 @@ export function AddPersonDialog({ detail, onClose }: { detail: CaseDetail; onClo
           <Notice tone="warning" title="加えた方の同意は「未確認」になります">
             同意を登録するか、ほかの根拠で共有を確認するまで、ほかの機関には、この事案の記録がマスク済みで見えます。
           </Notice>
+          {!person.known && (
+            <Housemates
+              detail={detail}
+              today={today}
+              onChoose={(known) => {
+                setPerson((old) => ({ ...old, known }));
+                setRole('household');
+              }}
+            />
+          )}
           <PersonFields
             person={person}
             today={today}
@@ -92,5 +104,59 @@ export function AddPersonDialog({ detail, onClose }: { detail: CaseDetail; onClo
         </>
       )}
     </FormDialog>
+  );
+}
+
+/** Whoever stays in a household with a client, by the register, and is not in the case yet. */
+function Housemates({
+  detail,
+  today,
+  onChoose,
+}: {
+  detail: CaseDetail;
+  today: string;
+  onChoose: (person: Person) => void;
+}) {
+  const clients = detail.persons.filter(
+    (person) =>
+      person.role === 'client' &&
+      (levelOf(person.level) === 'read' || levelOf(person.level) === 'edit'),
+  );
+  const found = useQueries({
+    queries: clients.map((person) => ({
+      queryKey: ['person', person.person_id],
+      queryFn: () => api.get<Schema<'PersonAnswer'>>(`persons/${person.person_id}`),
+    })),
+  });
+  const inside = new Set(detail.persons.map((person) => person.person_id));
+  const near = new Map<string, Stay>();
+  for (const { data } of found)
+    if (data)
+      for (const stay of livingTogether(data, today))
+        if (!inside.has(stay.person_id)) near.set(stay.person_id, stay);
+  if (near.size === 0) return null;
+  return (
+    <Notice tone="info" title="台帳で同じ世帯の方">
+      <ul className="household-people">
+        {[...near.values()].map((stay) => (
+          <li key={stay.person_id}>
+            <span>
+              <strong>{stay.name}</strong>さん{'　'}
+              <span className="soft">
+                {[kinshipToHead(stay), ageText(stay)].filter(Boolean).join('・')}
+              </span>
+            </span>
+            <Button
+              size="s"
+              onClick={() =>
+                void api.get<Schema<'PersonAnswer'>>(`persons/${stay.person_id}`).then(onChoose)
+              }
+            >
+              この方を選ぶ<span className="visually-hidden">（{stay.name}さん）</span>
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </Notice>
   );
 }

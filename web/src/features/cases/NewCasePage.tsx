@@ -31,22 +31,8 @@ import {
   type PersonDraft,
   type ReceptionDraft,
 } from './reception';
-import { URGENCY_CODES, urgencyLong } from './vocabulary';
+import { ROUTES, URGENCY_CODES, urgencyLong } from './vocabulary';
 import './cases.css';
-
-const ROUTES = [
-  { code: 'self_visit', label: '本人（来所）' },
-  { code: 'self_tel', label: '本人（電話・メール等）' },
-  { code: 'family_visit', label: '家族・知人（来所）' },
-  { code: 'family_tel', label: '家族・知人（電話・メール等）' },
-  { code: 'houkatsu', label: '包括的相談支援事業者からのつなぎ' },
-  { code: 'agency', label: 'その他の関係機関からの紹介' },
-  { code: 'meeting', label: '支援会議・庁内会議等で把握' },
-  { code: 'community', label: '民生委員・地域住民等からの情報' },
-  { code: 'outreach', label: 'アウトリーチで把握' },
-  { code: 'other', label: 'その他' },
-  { code: 'unknown', label: '不明' },
-];
 
 /** 「新しい相談を受け付ける」: one page; the sheet itself opens right after. */
 export default function NewCasePage() {

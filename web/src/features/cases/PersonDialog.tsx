@@ -20,6 +20,8 @@ import { useAgencies } from './api';
 import { localDate, wareki } from './dates';
 import { FlagChips, QueryState } from './parts';
 import { MergeDialog } from '../register/MergeDialog';
+import { HouseholdDialog } from '../register/HouseholdDialog';
+import { Households, type HouseholdTask } from '../register/Households';
 import { Merges } from '../register/Merges';
 import { PostalPlaces } from './PostalCode';
 import {
@@ -52,7 +54,10 @@ export function PersonDialog({ id, onClose }: { id: string; onClose: () => void 
     staleTime: 0,
     gcTime: 0,
   });
+  const { session } = useSession();
+  const today = localDate(new Date(), session.municipality.zone);
   const [compared, setCompared] = useState<string | null>(null);
+  const [task, setTask] = useState<HouseholdTask | null>(null);
   if (compared !== null && query.data)
     return (
       <MergeDialog
@@ -64,12 +69,23 @@ export function PersonDialog({ id, onClose }: { id: string; onClose: () => void 
     );
   if (query.data?.may_edit)
     return (
-      <PersonForm
-        key={query.data.version}
-        person={query.data}
-        onCompare={setCompared}
-        onClose={onClose}
-      />
+      <>
+        <PersonForm
+          key={query.data.version}
+          person={query.data}
+          onCompare={setCompared}
+          onHousehold={setTask}
+          onClose={onClose}
+        />
+        {task && (
+          <HouseholdDialog
+            person={query.data}
+            task={task}
+            today={today}
+            onClose={() => setTask(null)}
+          />
+        )}
+      </>
     );
   return (
     <Dialog
@@ -86,6 +102,7 @@ export function PersonDialog({ id, onClose }: { id: string; onClose: () => void 
         <>
           <Merges person={query.data} onCompare={setCompared} />
           <PersonFacts person={query.data} />
+          <Households person={query.data} today={today} />
         </>
       ) : (
         <QueryState query={query} what="台帳" />
@@ -103,6 +120,10 @@ function PersonFacts({ person }: { person: RegisterPerson }) {
       {person.address_withheld && <Withholding />}
       <FlagChips flags={person.flags.map((entry) => entry.flag)} />
       <dl className="facts">
+        <div>
+          <dt>支援対象者ID</dt>
+          <dd className="number">{person.id}</dd>
+        </div>
         {shown.map((field) => (
           <div key={field}>
             <dt>{REGISTER_FIELDS[field]}</dt>
@@ -145,10 +166,12 @@ const LABELS: Readonly<Record<string, { id: string; label: string }>> = {
 function PersonForm({
   person,
   onCompare,
+  onHousehold,
   onClose,
 }: {
   person: RegisterPerson;
   onCompare: (other: string) => void;
+  onHousehold: (task: HouseholdTask) => void;
   onClose: () => void;
 }) {
   const { session } = useSession();
@@ -204,6 +227,7 @@ function PersonForm({
             />
           )}
           <Merges person={person} onCompare={onCompare} />
+          <Households person={person} today={today} onTask={onHousehold} />
           <Identity person={base} draft={draft} change={change} today={today} errorAt={errorAt} />
           <Changed draft={draft} change={change} today={today} errorAt={errorAt} />
           <Protection person={base} draft={draft} change={change} errorAt={errorAt} />
@@ -305,7 +329,11 @@ function Identity({
           empty="未確認"
           options={['1', '2', '3', '9'].map((code) => ({ code, label: genderLabel(code) }))}
         />
-        <DateInput {...control('birth_date')} limits={{ notAfter: today }} />
+        <DateInput
+          {...control('birth_date')}
+          support="分かるところまででもかまいません（昭和30年、昭和30年3月、昭和30年頃）。"
+          limits={{ partial: true, notAfter: today, ageOn: today }}
+        />
         {values.birth_date === '' && (
           <TextInput {...control('estimated_age')} inputMode="numeric" suffix="歳" />
         )}
@@ -320,7 +348,9 @@ function Identity({
         checked={draft.deceased}
         onChange={(deceased) => change({ deceased })}
       />
-      {draft.deceased && <DateInput {...control('death_date')} limits={{ notAfter: today }} />}
+      {draft.deceased && (
+        <DateInput {...control('death_date')} limits={{ partial: true, notAfter: today }} />
+      )}
       {person.address_withheld ? (
         <Withholding />
       ) : (
@@ -360,6 +390,7 @@ function Identity({
         />
       </div>
       <TextArea {...control('contact_caution')} rows={2} />
+      <p className="soft number">支援対象者ID：{person.id}</p>
     </>
   );
 }

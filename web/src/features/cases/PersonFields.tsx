@@ -6,7 +6,7 @@ import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
 import { Button, Checkbox, DateInput, Notice, Select, Tag, TextInput } from '../../ui';
 import { personName, type Person } from './api';
-import { ageOn, wareki } from './dates';
+import { ageOn, ageText, isPartial, wareki } from './dates';
 import { MergeDialog } from '../register/MergeDialog';
 import { alikeQuery, nameBeginning, REASON_WORDS, type PersonDraft } from './reception';
 import { genderLabel } from './vocabulary';
@@ -37,7 +37,7 @@ export function PersonFields({
           <Tag tone="green" icon="check">
             台帳の方
           </Tag>{' '}
-          <strong>{personName(person.known)}</strong>さん　
+          <strong>{personName(person.known)}</strong>さん{'　'}
           <span className="soft">
             {person.known.birth_date && `${wareki(person.known.birth_date)}生まれ　`}
             {genderLabel(person.known.gender)}
@@ -74,7 +74,8 @@ export function PersonFields({
         <DateInput
           id={`birth-${key}`}
           label="生年月日"
-          support="S45.3.12、昭和45年3月12日など"
+          support="S45.3.12など。分かるところまで（昭和30年、昭和30年頃）でもかまいません。"
+          limits={{ partial: true, ageOn: today }}
           value={person.birth}
           onChange={(birth) => onChange({ birth })}
           error={errorAt(`birth-${key}`)}
@@ -91,7 +92,9 @@ export function PersonFields({
             error={errorAt(`age-${key}`)}
           />
         ) : (
-          <p className="soft">{age === null ? '' : `いま ${age}歳`}</p>
+          <p className="soft">
+            {age === null ? '' : `いま ${isPartial(person.birth) ? '約' : ''}${age}歳`}
+          </p>
         )}
         <Select
           label="性別"
@@ -118,12 +121,7 @@ export function PersonFields({
         checked={person.anonymous}
         onChange={(anonymous) => onChange({ anonymous })}
       />
-      <Alike
-        person={person}
-        chosen={chosen}
-        today={today}
-        onChoose={(known) => onChange({ known })}
-      />
+      <Alike person={person} chosen={chosen} onChoose={(known) => onChange({ known })} />
     </>
   );
 }
@@ -132,12 +130,10 @@ export function PersonFields({
 function Alike({
   person,
   chosen,
-  today,
   onChoose,
 }: {
   person: PersonDraft;
   chosen: readonly string[];
-  today: string;
   onChoose: (person: Person) => void;
 }) {
   const { can } = useSession();
@@ -195,7 +191,7 @@ function Alike({
           <ul>
             {found.map((entry) => (
               <li key={entry.id} className="duplicate">
-                <AlikeEntry entry={entry} today={today} />
+                <AlikeEntry entry={entry} />
                 {chosen.includes(entry.id) ? (
                   <span className="soft">すでに加えた方です</span>
                 ) : (
@@ -239,8 +235,7 @@ function gradeOf(found: readonly Schema<'AlikePerson'>[]): keyof typeof GRADES {
   return found.some((entry) => entry.reasons.includes('phone')) ? 'phone' : 'beginning';
 }
 
-function AlikeEntry({ entry, today }: { entry: Schema<'AlikePerson'>; today: string }) {
-  const age = entry.age ?? ageOn(entry.birth_date, today);
+function AlikeEntry({ entry }: { entry: Schema<'AlikePerson'> }) {
   const numbers = entry.cases.map((item) => item.case_no);
   // The title says the beginning of all of them.
   const told = entry.reasons.filter((reason) => reason in REASON_WORDS);
@@ -248,10 +243,11 @@ function AlikeEntry({ entry, today }: { entry: Schema<'AlikePerson'>; today: str
     <div className="alike">
       <p>
         <strong>{personName(entry)}</strong>さん
-        {entry.kana && <span className="soft">（{entry.kana}）</span>}　
+        {entry.kana && <span className="soft">（{entry.kana}）</span>}
+        {'　'}
         <span className="soft">
           {entry.birth_date && `${wareki(entry.birth_date)}生まれ`}
-          {age !== null && `　${age}歳`}　{genderLabel(entry.gender)}
+          {ageText(entry) && `　${ageText(entry)}`}　{genderLabel(entry.gender)}
         </span>
       </p>
       {(entry.address || entry.address_withheld || numbers.length > 0) && (

@@ -22,6 +22,14 @@ describe('dates', () => {
 
   it('lets nobody grow older after death', () => {
     expect(ageText({ age: 54 })).toBe('54歳');
+    expect(ageText({ age: 71, age_about: true })).toBe('約71歳');
+    expect(ageText({ age: 71, age_about: true, deceased: true })).toBe('故人（享年約71）');
+    expect([wareki('1955~'), wareki('1955-03'), wareki('x')]).toEqual([
+      '昭和30年頃',
+      '昭和30年3月',
+      '',
+    ]);
+    expect(ageOn('1955~', '2026-11-24')).toBe(71);
     expect(ageText({ age: 84, deceased: true })).toBe('故人（享年84）');
     expect(ageText({ age: null, deceased: true })).toBe('故人');
     expect(ageText({ age: null })).toBe('');

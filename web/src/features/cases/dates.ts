@@ -1,5 +1,7 @@
 /** Dates as people in the office read them: month/day with the weekday, and the distance in days. */
 
+import { formatWareki, spanOf } from '../../forms/wareki';
+
 const WEEKDAYS = ['日', '月', '火', '水', '木', '金', '土'] as const;
 
 interface CivilDate {
@@ -77,10 +79,10 @@ export function ago(iso: string | null | undefined, today: string): string {
   return `${Math.floor(days / 365)}年前`;
 }
 
-/** 「令和8年11月20日」; dates before 1868 keep their Gregorian form. */
+/** 「令和8年11月20日」, of a partial date what is known (「昭和30年頃」); before 1868 in Gregorian form. */
 export function wareki(iso: string | null | undefined): string {
   const date = civil(iso);
-  if (!date) return '';
+  if (!date) return iso && isPartial(iso) ? formatWareki(iso) : '';
   return new Intl.DateTimeFormat('ja-JP-u-ca-japanese', {
     timeZone: 'UTC',
     era: 'long',
@@ -103,9 +105,17 @@ export function dateTime(instant: string | null | undefined, zone = 'Asia/Tokyo'
   return `${wareki(localDate(at, zone))} ${clock}`;
 }
 
-/** Age in completed years on `today` (the day before the birthday does not count here). */
+/** `1955`, `1955-03`, with `~` behind it where even that is about right only. */
+export function isPartial(iso: string): boolean {
+  return /^\d{4}(-\d{2})?~?$/.test(iso);
+}
+
+/**
+ * Age in completed years on `today` (the day before the birthday does not count here); of a partial
+ * date as if its first day were it.
+ */
 export function ageOn(birth: string | null | undefined, today: string): number | null {
-  const born = civil(birth);
+  const born = civil(birth && isPartial(birth) ? spanOf(birth).first : birth);
   const now = civil(today);
   if (!born || !now) return null;
   const before = now.month < born.month || (now.month === born.month && now.day < born.day);
@@ -116,9 +126,14 @@ export function ageOn(birth: string | null | undefined, today: string): number |
 /** A contact this long ago is worth a word in red; three weeks is the field's rule of thumb. */
 export const QUIET_DAYS = 21;
 
-/** 「54歳」, 「故人（享年84）」, 「故人」, or nothing. */
-export function ageText(person: { age?: number | null; deceased?: boolean | null }): string {
+/** 「54歳」, 「約71歳」 where the birth date is not known to the day, 「故人（享年84）」, 「故人」, or nothing. */
+export function ageText(person: {
+  age?: number | null;
+  age_about?: boolean | null;
+  deceased?: boolean | null;
+}): string {
+  const age = person.age == null ? null : `${person.age_about ? '約' : ''}${person.age}`;
   // Of the dead the server gives the age on the day of death, or none.
-  if (person.deceased) return person.age == null ? '故人' : `故人（享年${person.age}）`;
-  return person.age == null ? '' : `${person.age}歳`;
+  if (person.deceased) return age === null ? '故人' : `故人（享年${age}）`;
+  return age === null ? '' : `${age}歳`;
 }

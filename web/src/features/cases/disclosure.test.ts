@@ -3,11 +3,15 @@ import {
   cell,
   changes,
   confirmationErrors,
+  holdsOn,
   matrix,
   overlay,
+  presetLevels,
   summary,
+  withDays,
   withLevel,
   withPreset,
+  type Preset,
 } from './disclosure';
 
 const before = matrix([
@@ -44,10 +48,47 @@ describe('disclosure matrix', () => {
   });
 
   it('applies presets to the sections that exist only', () => {
-    const after = withPreset(before, 'c', ['intake', 'progress'], 'watch');
+    const watch: Preset = {
+      id: 'watch',
+      label: '見守り',
+      description: '',
+      rows: [
+        { org_types: [], levels: { intake: 'none', progress: 'masked', plan: 'read' } },
+        { org_types: ['kyoiku'], levels: { progress: 'edit' } },
+      ],
+    };
+    expect(presetLevels(watch, 'kyoiku')).toEqual({ progress: 'edit' });
+    expect(presetLevels(undefined, null)).toEqual({});
+    const after = withPreset(before, 'c', ['intake', 'progress'], presetLevels(watch, 'iryo'));
     expect(cell(after, 'c', 'progress').level).toBe('masked');
     expect(changes(before, after)).toMatchObject([{ agency_id: 'c', section: 'progress' }]);
     expect(after.size).toBe(before.size + 2);
+  });
+});
+
+describe('days of rights', () => {
+  const dated = withDays(before, 'a', 'intake', { to: '2026-12-10' });
+
+  it('are a change of their own, longer or not', () => {
+    expect(changes(before, dated)).toMatchObject([{ days: { to: '2026-12-10' }, longer: false }]);
+    expect(summary(changes(before, dated))).toEqual({ wider: 0, narrower: 0 });
+    const open = withDays(dated, 'a', 'intake', {});
+    expect(changes(dated, open)).toMatchObject([{ days: {}, longer: true }]);
+    expect(summary(changes(dated, open)).wider).toBe(1);
+  });
+
+  it('go with the right and stay with another level', () => {
+    expect(cell(withLevel(dated, 'a', 'intake', 'read'), 'a', 'intake').to).toBe('2026-12-10');
+    expect(cell(withLevel(dated, 'a', 'intake', 'none'), 'a', 'intake').to).toBeUndefined();
+    expect(changes(before, withDays(before, 'x', 'plan', { to: '2026-12-10' }))).toEqual([]);
+  });
+
+  it('hold from the first to the last day', () => {
+    const days = { from: '2026-12-01', to: '2026-12-10' };
+    expect(
+      ['2026-11-30', '2026-12-01', '2026-12-10', '2026-12-11'].map((day) => holdsOn(days, day)),
+    ).toEqual([false, true, true, false]);
+    expect(holdsOn({}, '2026-11-30')).toBe(true);
   });
 });
 

@@ -1,14 +1,22 @@
 /** Editing the disclosure matrix: agency × section × level, and what a change lets out. */
-import { LEVELS, levelOf, widens, type Level } from './vocabulary';
+import { levelOf, widens, type Level } from './vocabulary';
 
 export interface Entry {
   agency_id: string;
   section: string;
   level: string;
   comment?: boolean;
+  from?: string | null | undefined;
+  to?: string | null | undefined;
 }
 
-export interface Cell {
+/** The days of a right, ISO; missing = from the beginning, open. */
+export interface Days {
+  from?: string | undefined;
+  to?: string | undefined;
+}
+
+export interface Cell extends Days {
   level: Level;
   comment: boolean;
 }
@@ -19,6 +27,9 @@ export interface Change {
   from: Level;
   to: Level;
   comment: boolean;
+  days: Days;
+  /** The same level for longer than before. */
+  longer: boolean;
 }
 
 export type Matrix = ReadonlyMap<string, Cell>;
@@ -31,9 +42,26 @@ export function matrix(entries: readonly Entry[]): Map<string, Cell> {
   return new Map(
     entries.map((entry) => [
       cellKey(entry.agency_id, entry.section),
-      { level: levelOf(entry.level), comment: entry.comment ?? false },
+      {
+        level: levelOf(entry.level),
+        comment: entry.comment ?? false,
+        ...daysOf(entry),
+      },
     ]),
   );
+}
+
+/** Only the days that are there. */
+export function daysOf(entry: {
+  from?: string | null | undefined;
+  to?: string | null | undefined;
+}): Days {
+  return { ...(entry.from ? { from: entry.from } : {}), ...(entry.to ? { to: entry.to } : {}) };
+}
+
+/** Whether the right holds on a day. */
+export function holdsOn(right: Days, day: string): boolean {
+  return (!right.from || right.from <= day) && (!right.to || day <= right.to);
 }
 
 export function cell(of: Matrix, agency: string, section: string): Cell {
@@ -49,17 +77,51 @@ export function withLevel(
 ): Map<string, Cell> {
   const next = new Map(of);
   const old = cell(of, agency, section);
-  next.set(cellKey(agency, section), { level, comment: level === 'none' ? false : old.comment });
+  next.set(
+    cellKey(agency, section),
+    level === 'none' ? { level, comment: false } : { ...old, level },
+  );
   return next;
+}
+
+/** Other days for what is given; nothing given has no days. */
+export function withDays(
+  of: Matrix,
+  agency: string,
+  section: string,
+  days: Days,
+): Map<string, Cell> {
+  const next = new Map(of);
+  const { level, comment } = cell(of, agency, section);
+  if (level !== 'none') next.set(cellKey(agency, section), { level, comment, ...daysOf(days) });
+  return next;
+}
+
+function longer(before: Days, after: Days): boolean {
+  const later = before.to !== undefined && (after.to === undefined || after.to > before.to);
+  return later || (before.from !== undefined && (after.from ?? '') < before.from);
 }
 
 export function changes(before: Matrix, after: Matrix): Change[] {
   const result: Change[] = [];
   for (const [key, to] of after) {
     const [agency_id = '', section = ''] = key.split('\u0000');
-    const from = before.get(key) ?? { level: 'none' as const, comment: false };
-    if (from.level !== to.level || from.comment !== to.comment)
-      result.push({ agency_id, section, from: from.level, to: to.level, comment: to.comment });
+    const from: Cell = before.get(key) ?? { level: 'none', comment: false };
+    const differs =
+      from.level !== to.level ||
+      from.comment !== to.comment ||
+      from.from !== to.from ||
+      from.to !== to.to;
+    if (differs)
+      result.push({
+        agency_id,
+        section,
+        from: from.level,
+        to: to.level,
+        comment: to.comment,
+        days: daysOf(to),
+        longer: from.level === to.level && longer(from, to),
+      });
   }
   return result;
 }
@@ -76,51 +138,44 @@ export interface Summary {
 
 export function summary(list: readonly Change[]): Summary {
   return {
-    wider: list.filter((change) => widens(change.from, change.to)).length,
+    wider: list.filter((change) => widens(change.from, change.to) || change.longer).length,
     narrower: list.filter((change) => widens(change.to, change.from)).length,
   };
 }
 
-/** Ready-made settings for one agency; the matrix stays editable afterwards. */
-export const PRESETS: readonly {
-  code: string;
+/** A preset: levels for all agencies, and for some kinds of them. */
+export interface Preset {
+  id: string;
   label: string;
-  levels: Readonly<Record<string, Level>>;
-}[] = [
-  {
-    code: 'partner',
-    label: '一緒に支援する',
-    levels: { intake: 'read', assessment: 'edit', network: 'edit', progress: 'edit' },
-  },
-  {
-    code: 'advise',
-    label: '助言をもらう',
-    levels: { intake: 'masked', assessment: 'masked', network: 'masked', progress: 'masked' },
-  },
-  {
-    code: 'watch',
-    label: '見守り（支援経過だけ）',
-    levels: { intake: 'none', assessment: 'none', network: 'none', progress: 'masked' },
-  },
-  {
-    code: 'none',
-    label: 'すべて非開示',
-    levels: { intake: 'none', assessment: 'none', network: 'none', progress: 'none' },
-  },
-];
+  description: string;
+  rows: readonly { org_types: readonly string[]; levels: Readonly<Record<string, string>> }[];
+}
 
+/** What a preset says for a kind of agency: the row that names it, else the one for all. */
+export function presetLevels(
+  preset: Preset | undefined,
+  orgType: string | null | undefined,
+): Record<string, Level> {
+  const rows = preset?.rows ?? [];
+  const row =
+    rows.find((entry) => orgType != null && entry.org_types.includes(orgType)) ??
+    rows.find((entry) => entry.org_types.length === 0);
+  return Object.fromEntries(
+    Object.entries(row?.levels ?? {}).map(([section, level]) => [section, levelOf(level)]),
+  );
+}
+
+/** The matrix with a preset's levels for one agency; days of rights that go on are kept. */
 export function withPreset(
   of: Matrix,
   agency: string,
   sections: readonly string[],
-  preset: string,
+  levels: Readonly<Record<string, Level>>,
 ): Map<string, Cell> {
-  const levels = PRESETS.find((entry) => entry.code === preset)?.levels;
   let next = new Map(of);
-  if (!levels) return next;
   for (const section of sections) {
     const level = levels[section];
-    if (level && LEVELS.includes(level)) next = withLevel(next, agency, section, level);
+    if (level) next = withLevel(next, agency, section, level);
   }
   return next;
 }

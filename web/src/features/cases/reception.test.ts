@@ -30,6 +30,7 @@ function entry(more: Partial<Person>): Person {
     name: '髙橋 隆',
     display: '髙橋 隆',
     deceased: false,
+    age_about: false,
     address_confidential: false,
     address_withheld: false,
     cases: [],

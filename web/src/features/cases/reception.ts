@@ -158,7 +158,9 @@ export function alikeQuery(person: PersonDraft): Schema<'AlikeQuery'> | null {
     ...(digitsOf(phone).length >= 9 ? { phone } : {}),
   };
   if (Object.keys(query).length === 0) return null;
-  return /^\d{4}-\d{2}-\d{2}$/.test(person.birth) ? { ...query, birth_date: person.birth } : query;
+  return /^\d{4}(-\d{2}){0,2}~?$/.test(person.birth)
+    ? { ...query, birth_date: person.birth }
+    : query;
 }
 
 /** What the register's names may begin with; null where nothing of a name was typed. */
@@ -176,6 +178,7 @@ export const REASON_WORDS: Readonly<Record<string, string>> = {
   kana_like: 'ふりがなが似ている',
   given_name: '名が同じ（改姓かもしれません）',
   birth_date: '生年月日が同じ',
+  birth_year: '生まれた年が合う',
   phone: '電話番号が同じ',
   address: '住所が同じ',
 };

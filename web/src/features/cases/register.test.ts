@@ -21,6 +21,7 @@ function person(more: Partial<RegisterPerson> = {}): RegisterPerson {
     name: '架空 花子',
     display: '架空 花子',
     deceased: false,
+    age_about: false,
     address_confidential: false,
     address_withheld: false,
     cases: [],

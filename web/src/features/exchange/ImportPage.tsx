@@ -18,6 +18,7 @@ import {
   isWorking,
   KIND_LABELS,
   KINDS,
+  leftText,
   nothingToTake,
   stateText,
   type ImportAnswer,
@@ -97,6 +98,9 @@ export default function ImportPage({ params }: PageProps) {
                   ? { value: entry.progress.done / entry.progress.total }
                   : {})}
               />
+              {entry.state === 'filling' && (
+                <p className="soft">書き込むことは決まりました。シートに1枚ずつ入れています。</p>
+              )}
               {entry.state === 'indexing' && (
                 <p className="soft">
                   書き込みは終わりました。名前や電話番号で探せるようにしています。
@@ -109,6 +113,7 @@ export default function ImportPage({ params }: PageProps) {
           <Notice tone="done" live title="取り込みました">
             {countsText(entry.counts)}
             {errors > 0 && '（誤りのある行は取り込んでいません）'}。送ったファイルは消しました。
+            {leftText(entry.counts)}
           </Notice>
         )}
         {entry?.state === 'failed' && (
@@ -120,7 +125,7 @@ export default function ImportPage({ params }: PageProps) {
           <>
             {file.again && (
               <Notice tone="warning" live title="確認し直しました">
-                実行するまでのあいだに、ほかの人が同じ方を変えていました。何も書き込まずに確認し直したので、差分をもう一度見てください。
+                実行するまでのあいだに、ほかの人が同じ記録を変えていました。何も書き込まずに確認し直したので、差分をもう一度見てください。
               </Notice>
             )}
             {unfit.length > 0 && (

@@ -5,11 +5,11 @@ import { api, ApiError, request } from '../../api/client';
 import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
-import { Button, Card, Checkbox, Notice, Progress, RadioGroup, Select, Table } from '../../ui';
+import { Button, Card, Checkbox, Notice, Progress, Select, Table } from '../../ui';
 import { dateTime } from '../cases/dates';
 import { QueryState } from '../cases/parts';
-import { countsText, isWorking, stateText, type ImportAnswer } from './api';
-import { useMappings } from './tables';
+import { countsText, importable, importHint, isWorking, stateText, type ImportAnswer } from './api';
+import { useMappings, useTables } from './tables';
 
 /** Sends a file, and the imports that were made before. */
 export function ImportPanel() {
@@ -23,6 +23,7 @@ export function ImportPanel() {
   const [sending, setSending] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const mappings = useMappings();
+  const tables = useTables();
   const query = useQuery({
     queryKey: ['imports'],
     queryFn: ({ signal }) => api.get<Schema<'ImportList'>>('imports', undefined, signal),
@@ -66,28 +67,20 @@ export function ImportPanel() {
               {problem}
             </Notice>
           )}
-          <RadioGroup
+          {!tables.data && <QueryState query={tables} what="ファイルの一覧" />}
+          <Select
             label="取り込むもの"
             required
-            columns
+            support={importHint(table)}
             value={table}
             onChange={(code) => {
-              setTable(code === 'progress' ? 'progress' : 'person');
+              setTable(code);
               setMapping('');
             }}
-            options={[
-              {
-                code: 'person',
-                label: '支援対象者・関係者（台帳）',
-                support: '支援対象者IDが空欄の行は新しい方、IDのある行は変更として取り込みます。',
-              },
-              {
-                code: 'progress',
-                label: '支援経過',
-                support:
-                  '事案番号で事案に加えます。自機関の新しい記録だけです。確定した記録は変えません。',
-              },
-            ]}
+            options={importable(tables.data).map((one) => ({
+              code: one.id,
+              label: `${one.title}（${one.id}.csv）`,
+            }))}
           />
           {named.length > 0 && (
             <Select
@@ -99,7 +92,7 @@ export function ImportPanel() {
               options={named.map((kept) => ({ code: kept.id, label: kept.name }))}
             />
           )}
-          {table === 'person' && (
+          {!['relation', 'consent', 'progress'].includes(table) && (
             <Checkbox
               label="空欄のセルは、登録してある値を消す（ふだんは、空欄は「変えない」です）"
               checked={clear}
@@ -141,7 +134,12 @@ export function ImportPanel() {
             </div>
           )}
           <Notice title="取り込めるもの・取り込めないもの">
-            取り込めるのは台帳と支援経過です。住所秘匿・注意フラグ・機微メモ・訂正、事案・同意・プラン・評価・会議などのシートは出力だけで、取込では変わりません。画面で入力してください。
+            <p>
+              ほかの記録から移すときは、台帳、事案、関係者、同意、シート（プランなど）、シートの中の表（支援内容など）、支援経過の順に取り込みます。
+            </p>
+            <p>
+              住所秘匿・注意フラグ・機微メモ・訂正、台帳の世帯、会議は出力だけで、取込では変わりません。画面で入力してください。確定したシートと記録も変わりません。
+            </p>
           </Notice>
         </div>
       </Card>

@@ -14,7 +14,7 @@ export function RowsTable({ kind, rows }: { kind: Kind; rows: readonly ImportRow
       rowKey={(row) => String(row.line)}
       columns={[
         { key: 'line', head: '行', header: true, number: true, cell: (row) => row.line },
-        { key: 'name', head: '氏名・記録', cell: (row) => row.name },
+        { key: 'name', head: '氏名・事案・記録', cell: (row) => row.name },
         ...(kind === 'error'
           ? [
               {

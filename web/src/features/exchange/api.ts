@@ -31,6 +31,8 @@ const FAILURES: Readonly<Record<string, string>> = {
   erasure: '記録の消去が行われたため、ファイルを消しました。もう一度送ってください。',
   unreadable: 'ファイルを読めなかったので、何も取り込んでいません。',
   invalid: '受け付けられない値があったので、何も取り込んでいません。',
+  cut_off:
+    '書き込みの途中で、取り込む権限がなくなったか、書き込めないまま24時間がたちました。シートに入っていない値が残っています。同じファイルをもう一度送ると、残りが差分に出ます。',
 };
 
 /** Why nothing was brought in. */
@@ -47,6 +49,8 @@ export function stateText(entry: Pick<ImportSummary, 'state' | 'failure'>): stri
       return '実行を待っています';
     case 'applying':
       return '取り込んでいます';
+    case 'filling':
+      return 'シートに書き込んでいます';
     case 'indexing':
       return '検索の準備をしています';
     case 'done':
@@ -58,7 +62,7 @@ export function stateText(entry: Pick<ImportSummary, 'state' | 'failure'>): stri
 
 /** Whether the server is at it. */
 export function isWorking(state: string): boolean {
-  return state === 'checking' || state === 'applying' || state === 'indexing';
+  return ['checking', 'applying', 'filling', 'indexing'].includes(state);
 }
 
 /** 「加える 12・変わる 3・誤り 1」; kinds without rows are left out. */
@@ -67,6 +71,43 @@ export function countsText(counts: Readonly<Record<string, number>>): string {
     (kind) => `${KIND_LABELS[kind]} ${(counts[kind] ?? 0).toLocaleString('ja-JP')}行`,
   );
   return parts.length > 0 ? parts.join('・') : '行がありません';
+}
+
+/** The files that can be brought in, in the order in which they build on each other. */
+export function importable(tables: readonly Table[] | undefined): Table[] {
+  return (tables ?? []).filter((table) => table.import);
+}
+
+/** What becomes of the rows of a file, before one is chosen. */
+export function importHint(table: string): string {
+  switch (table) {
+    case 'person':
+      return '支援対象者IDが空欄の行は新しい方、IDのある行は変更として取り込みます。';
+    case 'case':
+      return '事案番号のある行は変更、ない行は新しい事案です。支援対象者は、IDか、氏名と生年月日で書きます。「受付」より先の段階で取り込めるのは管理者です。';
+    case 'relation':
+      return '台帳の方を、支援対象者IDで事案の関係者に加えます。立場と続柄を変えることも、外すこともありません。';
+    case 'consent':
+      return '同意の登録がまだない方に、紙で得た同意を登録します。登録してある同意は変えません。撤回は画面で登録してください。';
+    case 'progress':
+      return '事案番号で事案に加えます。自機関の新しい記録だけです。確定した記録は変えません。';
+    case 'intake_application':
+    case 'intake_assessment':
+    case 'screening':
+    case 'plan':
+    case 'evaluation':
+      return '事案番号で事案のシートを探し、なければ下書きとして作ります。下書きは変えられますが、確定したシートは変えません。';
+    default:
+      return '先に作ってあるシートの表に、行を加えるか、行の値を変えます。行を消すことはありません。';
+  }
+}
+
+/** Cells that somebody else had changed while the file was being written; nothing when there are none. */
+export function leftText(counts: Readonly<Record<string, number>>): string {
+  const left = counts['left'] ?? 0;
+  return left > 0
+    ? `書き込むあいだにほかの人が変えていた${left.toLocaleString('ja-JP')}か所は、そのまま残しました。同じファイルをもう一度送ると、違いが分かります。`
+    : '';
 }
 
 /** Why none of the rows can be brought in, and what to do. */

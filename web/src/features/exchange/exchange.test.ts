@@ -3,6 +3,10 @@ import {
   countsText,
   failureText,
   firstKind,
+  importable,
+  importHint,
+  isWorking,
+  leftText,
   nothingToTake,
   stateText,
   withColumn,
@@ -29,6 +33,32 @@ describe('取込・出力', () => {
     expect(stateText({ state: 'failed', failure: 'discarded' })).toBe('やめました');
     expect(failureText('expired')).toContain('24時間');
     expect(failureText('something new')).toContain('何も書き込んでいません');
+  });
+
+  it('offers the files that can be brought in and says what becomes of their rows', () => {
+    const table = (id: string, able: boolean) => ({
+      id,
+      title: id,
+      import: able,
+      verified: false,
+      columns: [],
+    });
+    const offered = importable([table('person', true), table('meeting', false)]);
+    expect(offered.map((one) => one.id)).toEqual(['person']);
+    expect(importable(undefined)).toEqual([]);
+    expect(importHint('case')).toContain('氏名と生年月日');
+    expect(importHint('relation')).toContain('関係者');
+    expect(importHint('consent')).toContain('撤回は画面で');
+    expect(importHint('plan')).toContain('下書き');
+    expect(importHint('plan_item')).toContain('行を消すことはありません');
+  });
+
+  it('says that sheets are being written and what was left alone', () => {
+    expect(isWorking('filling')).toBe(true);
+    expect(stateText({ state: 'filling', failure: null })).toContain('シート');
+    expect(leftText({ create: 1 })).toBe('');
+    expect(leftText({ left: 2 })).toContain('2か所');
+    expect(failureText('cut_off')).not.toContain('何も取り込んでいません');
   });
 
   it('maps names, leaves columns out and takes a choice back', () => {

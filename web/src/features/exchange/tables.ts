@@ -10,12 +10,13 @@ export function useMappings() {
   });
 }
 
-/** The standard files and their columns; the same for everybody. */
+/** The standard files and their columns, with the fields that the municipality added to its sheets. */
 export function useTables() {
   return useQuery({
     queryKey: ['exchange-tables'],
     queryFn: async ({ signal }) =>
       (await api.get<Schema<'TableList'>>('exchange-tables', undefined, signal)).items,
-    staleTime: Infinity,
+    // Something may have been added meanwhile.
+    staleTime: 60_000,
   });
 }

@@ -231,7 +231,19 @@ function Reviews() {
   );
 }
 
-/** Consents to be confirmed again and flags to be reviewed; nothing stands here when nothing is due. */
+/** Where each kind of reminder is dealt with. */
+const REMINDED_AT: Readonly<Record<string, string>> = {
+  consent: 'sharing',
+  right: 'sharing/matrix',
+};
+
+/** 「受付、支援経過」, and of many how many more. */
+function sectionList(sections: readonly string[]): string {
+  const named = sections.slice(0, 2).map(sectionLabel).join('、');
+  return sections.length > 2 ? `${named}ほか${sections.length - 2}つ` : named;
+}
+
+/** Consents to be confirmed again, flags to be reviewed, rights that end; nothing stands here when nothing is due. */
 function Reminders({ today }: { today: string }) {
   const query = useQuery({
     queryKey: ['cases', 'home', 'reminders'],
@@ -245,7 +257,7 @@ function Reminders({ today }: { today: string }) {
     <Card
       title={
         <>
-          同意の再確認・注意の見直し{' '}
+          同意の再確認・注意の見直し・開示の終わり{' '}
           {query.isSuccess && <Count value={items.length} tone={overdue ? 'red' : 'grey'} />}
         </>
       }
@@ -254,13 +266,14 @@ function Reminders({ today }: { today: string }) {
       <QueryState query={query} what="見直しの予定" />
       <ul className="plain-list">
         {items.slice(0, all ? undefined : REMINDED).map((item) => (
-          <li key={`${item.kind} ${item.person_id} ${item.flag ?? item.case_id}`}>
+          <li
+            key={`${item.kind} ${item.person_id ?? item.display} ${item.flag ?? item.case_id} ${item.due}`}
+          >
             <span>
-              <Link
-                href={`/cases/${item.case_id}/${item.kind === 'consent' ? 'sharing' : 'overview'}`}
-              >
-                {item.display}さん
-                {item.kind === 'consent' ? 'の同意' : `の「${flag(item.flag ?? '').label}」`}
+              <Link href={`/cases/${item.case_id}/${REMINDED_AT[item.kind] ?? 'overview'}`}>
+                {item.kind === 'right'
+                  ? `${item.display}への開示（${sectionList(item.sections)}）の終わり`
+                  : `${item.display}さん${item.kind === 'consent' ? 'の同意' : `の「${flag(item.flag ?? '').label}」`}`}
               </Link>{' '}
               <span className="soft number nowrap">{item.case_no}</span>
             </span>

@@ -5,7 +5,8 @@ import { DateInput, FormDialog, Notice, Select, TextArea, useToast } from '../..
 import { useAgencies, type CaseDetail } from '../cases/api';
 import { ConsentDialog } from '../cases/ConsentDialog';
 import { localDate } from '../cases/dates';
-import { PRESETS, type Confirmation, type ConfirmationAsked } from '../cases/disclosure';
+import { presetLevels, type Confirmation, type ConfirmationAsked } from '../cases/disclosure';
+import { usePresets } from '../cases/presets';
 import { LEVEL_LABELS, sectionLabel } from '../cases/vocabulary';
 import { useColleagues, useRequestsChanged } from './api';
 import { KINDS } from './words';
@@ -33,6 +34,7 @@ export function NewRequestDialog({
   const [account, setAccount] = useState('');
   const [words, setWords] = useState('');
   const [due, setDue] = useState('');
+  const presets = usePresets();
   const [preset, setPreset] = useState('partner');
   const [asked, setAsked] = useState<ConfirmationAsked | null>(null);
   const known = KINDS[kind];
@@ -52,9 +54,11 @@ export function NewRequestDialog({
   const only = kind === 'decision' && choices.length === 1 ? choices[0]?.code : undefined;
   const to = only ?? agency;
   const name = choices.find((entry) => entry.code === to)?.label ?? '';
-  const rights = Object.entries(
-    PRESETS.find((entry) => entry.code === preset)?.levels ?? {},
-  ).filter(([, level]) => level !== 'none');
+  const chosen = presets.data?.items.find((entry) => entry.id === preset);
+  const orgType = agencies.data?.items.find((entry) => entry.id === to)?.org_type;
+  const rights = Object.entries(presetLevels(chosen, orgType)).filter(
+    ([, level]) => level !== 'none',
+  );
   const member = detail.members.some((entry) => entry.agency.id === to && entry.active);
   const send = async (confirmation?: Confirmation): Promise<void> => {
     await api.post(`cases/${detail.id}/requests`, {
@@ -169,12 +173,12 @@ export function NewRequestDialog({
                   label="受諾されたあとに見える範囲"
                   value={preset}
                   empty={null}
-                  options={PRESETS.filter((entry) => entry.code !== 'none').map((entry) => ({
-                    code: entry.code,
-                    label: entry.label,
-                  }))}
+                  options={(presets.data?.items ?? [])
+                    .filter((entry) => entry.id !== 'none')
+                    .map((entry) => ({ code: entry.id, label: entry.label }))}
                   onChange={setPreset}
                 />
+                {chosen && <p className="soft">{chosen.description}</p>}
                 <p className="soft">
                   {rights
                     .map(([section, level]) => `${sectionLabel(section)}：${LEVEL_LABELS[level]}`)

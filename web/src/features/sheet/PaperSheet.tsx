@@ -12,6 +12,7 @@ import type { CaseDetail } from '../cases/api';
 import { dateTime, wareki } from '../cases/dates';
 import { outsideOf, sheetName } from '../cases/sheets';
 import type { References } from './FieldEditor';
+import type { PrintedValue, Reception } from './reception';
 import { plainText } from './SheetView';
 
 type Cells = Projection['fields'];
@@ -38,6 +39,8 @@ interface PaperProps {
   zone: string;
   /** Of a plan: the 支援決定 that was made on it, when the sheet does not tell it itself. */
   decision?: Schema<'SupportDecision'> | undefined;
+  /** Of the 受付票: what the reception took down outside the sheet. */
+  reception?: Reception | undefined;
 }
 
 /** A sheet on paper: title, head, ruled tables section by section, empty boxes where nothing stands. */
@@ -81,10 +84,13 @@ export function PaperSheet(props: PaperProps) {
           </tr>
         </tbody>
       </table>
+      {props.reception && <ReceptionTables {...props.reception} />}
       {definition.sections.map((section) => {
         const shown = section.fields.filter(
           (field) =>
             field.id !== 'case_no' &&
+            // Who the clients are stands above, in full.
+            !(props.reception && field.type === 'person_ref') &&
             (standing(field, lookup).visible || hasContent(fields[field.id])),
         );
         return (
@@ -125,6 +131,52 @@ export function PaperSheet(props: PaperProps) {
         </p>
       </footer>
     </article>
+  );
+}
+
+/** Who the clients are, and how the case came: two to a line, as on the form. */
+function ReceptionTables({ lines, clients }: Reception) {
+  return (
+    <>
+      <section>
+        <h2>受付の内容</h2>
+        <Pairs values={lines} />
+      </section>
+      {clients.map((client, at) => (
+        <section key={client.key}>
+          <h2>本人基本情報{clients.length > 1 && `（${at + 1}人目）`}</h2>
+          <Pairs values={client.lines} />
+        </section>
+      ))}
+    </>
+  );
+}
+
+function Pairs({ values }: { values: readonly PrintedValue[] }) {
+  const rows = values.filter((_, at) => at % 2 === 0).map((one, at) => [one, values[2 * at + 1]]);
+  return (
+    <table className="paper__table">
+      <colgroup>
+        <col className="paper__label" />
+        <col />
+        <col className="paper__label" />
+        <col />
+      </colgroup>
+      <tbody>
+        {rows.map(([left, right]) => (
+          <tr key={left?.label}>
+            <th scope="row">{left?.label}</th>
+            <td colSpan={right ? 1 : 3}>{left?.value}</td>
+            {right && (
+              <>
+                <th scope="row">{right.label}</th>
+                <td>{right.value}</td>
+              </>
+            )}
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 

@@ -89,6 +89,8 @@ pub async fn add_member(
             section: row.section,
             level: row.level,
             comment: row.comment && row.level > Level::None,
+            from: None,
+            to: None,
         })
         .collect();
     let from = request.from.unwrap_or(call.caller.viewer.today);

@@ -40,6 +40,8 @@ pub struct ClientSummary {
     pub display: String,
     /// Of the dead: on the day of death, where that is known.
     pub age: Option<i64>,
+    /// The birth date is not known to the day, or the age is an estimate.
+    pub age_about: bool,
     pub deceased: bool,
     /// Option list `gender`.
     pub gender: Option<String>,
@@ -197,6 +199,7 @@ fn client(person: &CasePerson) -> ClientSummary {
         person_id: person_key(person),
         display: person.display.clone(),
         age: person.age,
+        age_about: person.age_about,
         deceased: person.deceased,
         gender: person.gender.clone(),
     }
@@ -442,6 +445,7 @@ mod tests {
             consent: None,
             flags: Vec::new(),
             address_confidential: false,
+            age_about: false,
             deceased: false,
             person: None,
         }

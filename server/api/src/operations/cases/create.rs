@@ -201,7 +201,7 @@ pub async fn create(
         return Err(ApiError::invalid_field("lead_agency_id", "unknown_agency"));
     }
     let created = cases::create(&mut tx, &call.caller, &new).await?;
-    let people = documents::nodes(&mut tx, &call, &new, &created).await?;
+    let people = documents::nodes(&mut tx, &call.caller, &new, &created).await?;
     let detail_event = json!({ "case_no": created.case_no, "clients": created.clients });
     audit::record(
         &mut tx,
@@ -209,7 +209,7 @@ pub async fn create(
     );
     tx.commit().await?;
     // On a task of its own: a client that hangs up now must not leave a case without its documents.
-    let making = (state.clone(), call.clone(), created.clone());
+    let making = (state.clone(), call.caller.clone(), created.clone());
     tokio::spawn(async move {
         documents::make(&making.0, &making.1, &making.2, &initial, people).await
     })

@@ -5,19 +5,16 @@ use collab::identity::Author;
 use domain::{id::PersonId, section::DocumentKind};
 use jiff::civil::Date;
 use store::{
-    Tx,
+    Caller, Tx,
     cases::{ClientRef, CreatedCase, NewCase},
 };
 use yrs::{Any, Map, MapPrelim, TransactionMut, WriteTxn};
 
-use crate::{
-    access::identity_of, context::CallContext, error::ApiError, scanning::fresh_key, shapes,
-    state::AppState,
-};
+use crate::{access::identity_of, error::ApiError, scanning::fresh_key, shapes, state::AppState};
 
 /// What the reception knows of the sheets.
 #[derive(Debug, Clone)]
-pub(super) struct Initial {
+pub(crate) struct Initial {
     pub received_on: Date,
     pub today: Date,
     pub urgency: Option<String>,
@@ -25,7 +22,7 @@ pub(super) struct Initial {
 }
 
 /// A client as a node of the network.
-pub(super) struct ClientNode {
+pub(crate) struct ClientNode {
     person: PersonId,
     label: String,
     sex: Option<String>,
@@ -34,9 +31,9 @@ pub(super) struct ClientNode {
 
 /// The clients as nodes. Read from what was typed where the caller (an agency) sees the register
 /// only through a case.
-pub(super) async fn nodes(
+pub(crate) async fn nodes(
     tx: &mut Tx,
-    call: &CallContext,
+    caller: &Caller,
     new: &NewCase,
     created: &CreatedCase,
 ) -> Result<Vec<ClientNode>, ApiError> {
@@ -55,7 +52,7 @@ pub(super) async fn nodes(
         .collect();
     for person in &created.clients {
         let values: std::collections::BTreeMap<String, String> = if known.contains(&person) {
-            let Some(access) = tx.person_for(&call.caller, person).await? else {
+            let Some(access) = tx.person_for(caller, person).await? else {
                 continue;
             };
             access
@@ -87,15 +84,15 @@ pub(super) async fn nodes(
 }
 
 /// Makes the documents. Doing it again does nothing.
-pub(super) async fn make(
+pub(crate) async fn make(
     state: &AppState,
-    call: &CallContext,
+    caller: &Caller,
     created: &CreatedCase,
     initial: &Initial,
     people: Vec<ClientNode>,
 ) -> Result<(), ApiError> {
     let mut tx = state.db().read().await?;
-    let forms = tx.forms(&call.caller.viewer.municipality).await?;
+    let forms = tx.forms(&caller.viewer.municipality).await?;
     drop(tx);
     let shape = |kind| {
         shapes::of(kind, &forms)
@@ -116,10 +113,10 @@ pub(super) async fn make(
             .await
             .map_err(ApiError::internal)?;
     }
-    let author: Author = identity_of(&call.caller).author();
+    let author: Author = identity_of(caller).author();
     let mut people = Some(people);
     for (kind, id) in &created.documents {
-        let values = values(*kind, call, created, initial);
+        let values = values(*kind, caller, created, initial);
         let nodes = if *kind == DocumentKind::Network {
             people.take().unwrap_or_default()
         } else {
@@ -143,17 +140,17 @@ pub(super) async fn make(
 /// Fields of a sheet that are known at reception.
 fn values(
     kind: DocumentKind,
-    call: &CallContext,
+    caller: &Caller,
     created: &CreatedCase,
     initial: &Initial,
 ) -> Vec<(&'static str, String)> {
-    let account = call.caller.viewer.account.0.clone();
+    let account = caller.viewer.account.0.clone();
     let mut out = Vec::new();
     match kind {
         DocumentKind::Intake => {
             out.push(("received_on", initial.received_on.to_string()));
             out.push(("received_by", account));
-            out.push(("received_org", call.caller.viewer.agency.0.clone()));
+            out.push(("received_org", caller.viewer.agency.0.clone()));
             out.extend(
                 created
                     .clients
@@ -179,7 +176,10 @@ fn fill(txn: &mut TransactionMut<'_>, values: Vec<(&'static str, String)>) {
     }
     let fields = txn.get_or_insert_map("fields");
     for (field, value) in values {
-        fields.insert(txn, field, Any::from(value));
+        // It may have been done before, and somebody may have been there since.
+        if fields.get(txn, field).is_none() {
+            fields.insert(txn, field, Any::from(value));
+        }
     }
 }
 
@@ -188,6 +188,9 @@ fn place(txn: &mut TransactionMut<'_>, people: Vec<ClientNode>) {
         return;
     }
     let nodes = txn.get_or_insert_map("nodes");
+    if nodes.len(txn) > 0 {
+        return;
+    }
     for (at, person) in people.into_iter().enumerate() {
         let mut entries: Vec<(&str, Any)> = vec![
             ("kind", Any::from("person")),

@@ -298,6 +298,8 @@ mod tests {
             section: Section::Intake,
             level: Level::None,
             comment: false,
+            from: None,
+            to: None,
         };
         access
             .set_disclosures(&mut tx, &[hidden], None)

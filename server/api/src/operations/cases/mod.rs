@@ -24,7 +24,7 @@ pub mod consents;
 pub mod course;
 pub mod create;
 pub mod create_sheet;
-mod documents;
+pub(crate) mod documents;
 pub mod events;
 pub mod list;
 pub mod list_consents;

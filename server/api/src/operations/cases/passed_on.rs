@@ -34,6 +34,8 @@ pub struct PassedOnRight {
     pub from: String,
     /// `null`: the right stands, as far as consent and period let it.
     pub until: Option<String>,
+    /// Last day of the right as the matrix has it now.
+    pub last_day: Option<String>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -72,6 +74,7 @@ pub async fn passed_on(
                     level: right.level.code(),
                     from: right.from,
                     until: right.until,
+                    last_day: right.last_day.map(|day| day.to_string()),
                 })
                 .collect(),
             opened: passed

@@ -1,4 +1,4 @@
-//! `GET /cases/reminders`: consents and flags to look at again (ホーム).
+//! `GET /cases/reminders`: consents and flags to look at again, rights that end (ホーム).
 
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -20,20 +20,24 @@ pub struct ReminderList {
 /// Something to look at again by a day.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ReminderAnswer {
-    /// `consent` or `flag`.
+    /// `consent`, `flag`, or `right` (an agency's right ends).
     pub kind: &'static str,
     /// ISO date; may be past.
     pub due: String,
     pub case_id: String,
     pub case_no: String,
-    pub person_id: String,
+    /// Missing of a right.
+    pub person_id: Option<String>,
+    /// Name of the person, or of the agency whose right ends.
     pub display: String,
     /// Option list `risk_flag`.
     pub flag: Option<String>,
+    /// What a right that ends is to.
+    pub sections: Vec<&'static str>,
 }
 
-/// Consents that run out and flags to review within thirty days, or overdue, in open cases of the own
-/// agency.
+/// Consents that run out and flags to review within thirty days, or overdue, and rights of other agencies
+/// that end within thirty days, in open cases of the own agency.
 #[utoipa::path(get, path = "/cases/reminders", tag = "cases",
     responses((status = 200, body = ReminderList), (status = 403, description = "forbidden")))]
 pub async fn reminders(
@@ -49,13 +53,19 @@ pub async fn reminders(
             kind: match reminder.kind {
                 ReminderKind::Consent => "consent",
                 ReminderKind::Flag => "flag",
+                ReminderKind::Right => "right",
             },
             due: reminder.due.to_string(),
             case_id: reminder.case.0,
             case_no: reminder.case_no,
-            person_id: reminder.person.0,
+            person_id: reminder.person.map(|person| person.0),
             display: reminder.name,
             flag: reminder.flag,
+            sections: reminder
+                .sections
+                .iter()
+                .map(|section| section.code())
+                .collect(),
         })
         .collect();
     audit::record(

@@ -9,6 +9,7 @@ use domain::{
     id::CaseId,
     section::Section,
 };
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     context::CallContext,
-    error::{ApiError, Body},
+    error::{ApiError, Body, FieldProblem},
     state::AppState,
 };
 
@@ -40,25 +41,56 @@ pub struct DisclosureEntry {
     pub level: Level,
     #[serde(default)]
     pub comment: bool,
+    /// First day; missing = from the beginning.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub from: Option<Date>,
+    /// Last day; missing = open. Outside its days the right gives nothing.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub to: Option<Date>,
+}
+
+/// Refuses days that end before they begin, or that are all past.
+fn check(entries: &[DisclosureEntry], today: Date) -> Result<(), ApiError> {
+    let mut problems = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let Some(to) = entry.to.filter(|_| entry.level > Level::None) else {
+            continue;
+        };
+        if entry.from.is_some_and(|from| to < from) {
+            problems.push(FieldProblem::new(format!("entries.{at}.to"), "reversed"));
+        } else if to < today {
+            problems.push(FieldProblem::new(format!("entries.{at}.to"), "past"));
+        }
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(problems))
+    }
 }
 
 /// The rows that differ from what stands: what was sent back unchanged is no operation.
 fn changes(entries: Vec<DisclosureEntry>, present: &[Disclosure]) -> Vec<Disclosure> {
     entries
         .into_iter()
-        .map(|entry| Disclosure {
-            agency: entry.agency_id.into(),
-            section: entry.section,
-            level: entry.level,
-            comment: entry.comment && entry.level > Level::None,
+        .map(|entry| {
+            let given = entry.level > Level::None;
+            Disclosure {
+                agency: entry.agency_id.into(),
+                section: entry.section,
+                level: entry.level,
+                comment: entry.comment && given,
+                from: entry.from.filter(|_| given),
+                to: entry.to.filter(|_| given),
+            }
         })
         .filter(|row| {
             let former = present
                 .iter()
                 .find(|former| former.agency == row.agency && former.section == row.section);
-            former.map_or((Level::None, false), |former| {
-                (former.level, former.comment)
-            }) != (row.level, row.comment)
+            former.map_or(row.level > Level::None, |former| former != row)
         })
         .collect()
 }
@@ -77,6 +109,7 @@ pub async fn set_disclosures(
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Write).await?;
     let confirmation = confirmation(request.confirmation)?;
+    check(&request.entries, call.caller.viewer.today)?;
     let rows = changes(request.entries, &access.facts().matrix);
     let sharing = access
         .set_disclosures(&mut tx, &rows, confirmation.as_ref())
@@ -95,6 +128,7 @@ pub async fn set_disclosures(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::civil::date;
 
     fn entry(agency: &str, level: Level, comment: bool) -> DisclosureEntry {
         DisclosureEntry {
@@ -102,6 +136,8 @@ mod tests {
             section: Section::Intake,
             level,
             comment,
+            from: None,
+            to: None,
         }
     }
 
@@ -112,6 +148,8 @@ mod tests {
             section: Section::Intake,
             level: Level::Read,
             comment: true,
+            from: None,
+            to: None,
         }];
         let rows = changes(
             vec![
@@ -127,6 +165,44 @@ mod tests {
         assert!(
             ended.len() == 1 && !ended[0].comment,
             "no comment without sight"
+        );
+        let until = DisclosureEntry {
+            to: Some(date(2026, 12, 31)),
+            ..entry("a", Level::Read, true)
+        };
+        assert_eq!(
+            changes(vec![until], &present)[0].to,
+            Some(date(2026, 12, 31)),
+            "other days are a change"
+        );
+    }
+
+    #[test]
+    fn days_must_lie_ahead() {
+        let today = date(2026, 11, 20);
+        let of = |from: Option<Date>, to: Option<Date>, level| {
+            let entry = DisclosureEntry {
+                from,
+                to,
+                ..entry("a", level, false)
+            };
+            check(&[entry], today).is_ok()
+        };
+        assert!(of(None, Some(today), Level::Read));
+        assert!(of(
+            Some(date(2026, 12, 1)),
+            Some(date(2026, 12, 1)),
+            Level::Read
+        ));
+        assert!(!of(None, Some(date(2026, 11, 19)), Level::Read));
+        assert!(!of(
+            Some(date(2026, 12, 2)),
+            Some(date(2026, 12, 1)),
+            Level::Read
+        ));
+        assert!(
+            of(None, Some(date(2026, 11, 19)), Level::None),
+            "nothing is given"
         );
     }
 

@@ -26,6 +26,10 @@ pub struct DisclosureRow {
     /// `none`, `masked`, `read` or `edit`, as it was set.
     pub level: &'static str,
     pub comment: bool,
+    /// First day of the right; missing = from the beginning.
+    pub from: Option<String>,
+    /// Last day; missing = open. Outside its days the right gives nothing.
+    pub to: Option<String>,
     /// What the agency really has after consent, bases, protection and period were asked.
     pub effective: &'static str,
 }
@@ -43,6 +47,8 @@ pub(super) async fn matrix(tx: &mut Tx, access: &CaseAccess) -> Result<Disclosur
                 section: row.section.code(),
                 level: row.level.code(),
                 comment: row.comment,
+                from: row.from.map(|day| day.to_string()),
+                to: row.to.map(|day| day.to_string()),
                 effective: effective(access, agency, row.section).code(),
             })
         })

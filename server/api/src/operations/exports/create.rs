@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use ::exchange::{Choices, Encoding, WhenUnencodable, WriteOptions, table};
+use ::exchange::{Choices, Encoding, Table, WhenUnencodable, WriteOptions};
 use axum::{
     body::Body as Stream,
     extract::State,
@@ -26,6 +26,7 @@ use crate::{
     exporting::{self, Plan},
     headers,
     operations::{cases::sharing::basis_words, persons::personal_number},
+    standard_files,
     state::AppState,
 };
 
@@ -83,12 +84,15 @@ const fn yes() -> bool {
 }
 
 impl CreateExport {
-    fn plan(&self, caller: &Caller) -> Result<Plan, ApiError> {
-        let mut tables = Vec::new();
+    fn plan(&self, caller: &Caller, known: &[Arc<Table>]) -> Result<Plan, ApiError> {
+        let mut tables: Vec<Arc<Table>> = Vec::new();
         for id in &self.tables {
-            let found = table(id).ok_or_else(|| ApiError::invalid_field("tables", "unknown"))?;
-            if !tables.contains(&found) {
-                tables.push(found);
+            let found = known
+                .iter()
+                .find(|table| table.id == *id)
+                .ok_or_else(|| ApiError::invalid_field("tables", "unknown"))?;
+            if !tables.iter().any(|table| table.id == *id) {
+                tables.push(Arc::clone(found));
             }
         }
         if tables.is_empty() {
@@ -163,7 +167,10 @@ pub async fn create(
         return Err(ApiError::forbidden());
     }
     let today = call.caller.viewer.today;
-    let plan = Arc::new(request.plan(&call.caller)?);
+    let mut tx = state.db().read().await?;
+    let known = standard_files::all(&mut tx, &call.caller.viewer.municipality).await?;
+    drop(tx);
+    let plan = Arc::new(request.plan(&call.caller, &known)?);
     let cases = exporting::cases(&state, &call.caller, &plan).await?;
     confirm(&state, &call, &request, &cases).await?;
     if plan.options.encoding == Encoding::Cp932

@@ -1,10 +1,10 @@
 //! `GET /exchange-tables`: the standard files and their columns.
 
 use ::exchange::Kind;
-use axum::Json;
+use axum::{Json, extract::State};
 use serde::Serialize;
 
-use crate::{context::CallContext, error::ApiError};
+use crate::{context::CallContext, error::ApiError, standard_files, state::AppState};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct TableList {
@@ -34,6 +34,8 @@ pub struct ColumnAnswer {
     pub required: bool,
     /// Left alone by imports.
     pub output_only: bool,
+    /// A field that the municipality added to its sheet.
+    pub own: bool,
     pub options: Vec<OptionAnswer>,
 }
 
@@ -43,10 +45,16 @@ pub struct OptionAnswer {
     pub label: String,
 }
 
-/// The standard files. The same for everybody.
+/// The standard files, with the fields that the municipality added to its sheets. The same for everybody in it.
 #[utoipa::path(get, path = "/exchange-tables", tag = "exports", responses((status = 200, body = TableList)))]
-pub async fn tables(_call: CallContext) -> Result<Json<TableList>, ApiError> {
-    let items = ::exchange::tables()
+pub async fn tables(
+    State(state): State<AppState>,
+    call: CallContext,
+) -> Result<Json<TableList>, ApiError> {
+    let mut tx = state.db().read().await?;
+    let tables = standard_files::all(&mut tx, &call.caller.viewer.municipality).await?;
+    drop(tx);
+    let items = tables
         .iter()
         .map(|table| TableAnswer {
             id: table.id.clone(),
@@ -62,8 +70,10 @@ pub async fn tables(_call: CallContext) -> Result<Json<TableList>, ApiError> {
                     kind: column.kind,
                     required: column.required,
                     output_only: column.output_only,
+                    own: column.own,
                     options: column
                         .options
+                        .as_ref()
                         .map(|list| list.options.as_slice())
                         .unwrap_or_default()
                         .iter()

@@ -1,6 +1,6 @@
 //! `PUT /imports/{id}/choices`: names for the file's headers and options; it is checked again.
 
-use ::exchange::{Mapping, table};
+use ::exchange::Mapping;
 use axum::{
     Json,
     extract::{Path, State},
@@ -14,6 +14,7 @@ use crate::{
     error::{ApiError, Body},
     importing::Choices,
     operations::{mappings::check, persons::closed},
+    standard_files,
     state::AppState,
 };
 
@@ -45,8 +46,10 @@ pub async fn choose(
     if import.state != ImportState::Ready {
         return Err(ApiError::conflict("conflict"));
     }
-    let table = table(&import.table).ok_or_else(ApiError::not_found)?;
-    check(table, &request.mapping)?;
+    let table = standard_files::one(&mut tx, &call.caller.viewer.municipality, &import.table)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    check(&table, &request.mapping)?;
     let choices = Choices {
         mapping: request.mapping,
         clear: request.clear,

@@ -33,7 +33,7 @@ pub struct SentFile {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ImportQuery {
-    /// The standard file it is: `person` or `progress`.
+    /// The standard file it is: one of `GET /exchange-tables` that can be brought in.
     pub table: Option<String>,
     /// An empty cell takes the value away; otherwise it says nothing.
     #[serde(default)]
@@ -56,7 +56,10 @@ pub async fn create(
     if !imports::may_import(&call.caller) {
         return Err(ApiError::forbidden());
     }
-    let table = table_of(query.table.as_deref().unwrap_or_default())?;
+    let wanted = query.table.as_deref().unwrap_or_default();
+    let mut tx = state.db().read().await?;
+    let table = table_of(&mut tx, &call.caller.viewer.municipality, wanted).await?;
+    drop(tx);
     let mut choices = Choices {
         clear: query.clear,
         ..Choices::default()

@@ -12,6 +12,7 @@ use crate::{
     error::ApiError,
     headers,
     importing::Planned,
+    standard_files,
     state::AppState,
 };
 
@@ -25,6 +26,7 @@ pub async fn errors(
 ) -> Result<Response, ApiError> {
     let mut tx = state.db().read().await?;
     let import = find(&mut tx, &call, &id).await?;
+    let table = standard_files::one(&mut tx, &import.municipality, &import.table).await?;
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut number = 0;
     while let Some(part) = import
@@ -33,7 +35,7 @@ pub async fn errors(
     {
         for row in part {
             for error in row.errors {
-                let error = trouble(&import.table, error);
+                let error = trouble(table.as_deref(), error);
                 rows.push(vec![
                     row.line.to_string(),
                     error.label.unwrap_or_default(),

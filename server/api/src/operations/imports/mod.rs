@@ -48,16 +48,17 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ImportSummary {
     pub id: String,
-    /// The standard file: `person`, `progress`.
+    /// The standard file, as of `GET /exchange-tables`.
     pub table: String,
     pub title: String,
-    /// `checking`, `ready`, `applying`, `indexing`, `done` or `failed`.
+    /// `checking`, `ready`, `applying`, `filling`, `indexing`, `done` or `failed`.
     pub state: &'static str,
     /// Rows done and in all, while the server is at it.
     pub progress: Option<ImportProgress>,
     /// Rows by what becomes of them: `create`, `update`, `same`, `error`.
     pub counts: BTreeMap<String, i64>,
-    /// With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`.
+    /// With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`;
+    /// `cut_off`: written, but the documents were not all reached.
     pub failure: Option<String>,
     pub created_at: String,
     pub updated_at: String,
@@ -110,7 +111,10 @@ closed!(ImportAnswer, FileFindings);
 fn in_short(state: &AppState, import: &Import) -> ImportSummary {
     let working = matches!(
         import.state,
-        ImportState::Checking | ImportState::Applying | ImportState::Indexing
+        ImportState::Checking
+            | ImportState::Applying
+            | ImportState::Filling
+            | ImportState::Indexing
     );
     ImportSummary {
         progress: state

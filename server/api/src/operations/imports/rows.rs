@@ -1,5 +1,6 @@
 //! `GET /imports/{id}/rows`: what becomes of the rows, a page at a time.
 
+use ::exchange::{Table, Trouble};
 use axum::{
     Json,
     extract::{Path, State},
@@ -14,6 +15,7 @@ use crate::{
     error::{ApiError, Query},
     importing::{LikePerson, PART, Planned, PlannedChange},
     operations::persons::closed,
+    standard_files,
     state::AppState,
 };
 
@@ -59,9 +61,9 @@ pub struct RowTrouble {
 
 closed!(ImportRow, RowTrouble);
 
-pub(super) fn trouble(table: &str, trouble: ::exchange::Trouble) -> RowTrouble {
+pub(super) fn trouble(table: Option<&Table>, trouble: Trouble) -> RowTrouble {
     let label = trouble.header.or_else(|| {
-        let table = ::exchange::table(table)?;
+        let table = table?;
         let at = table.position(trouble.column.as_deref()?)?;
         Some(table.columns[at].label.clone())
     });
@@ -94,6 +96,7 @@ pub async fn rows(
         .part(&mut tx, kind, i64::from(query.page))
         .await?
         .unwrap_or_default();
+    let table = standard_files::one(&mut tx, &import.municipality, &import.table).await?;
     let persons: Vec<&str> = part
         .iter()
         .flat_map(|row| {
@@ -105,7 +108,7 @@ pub async fn rows(
     let viewed = Event::by(&call.caller, "import.view", "import", import.id.as_str()).detail(seen);
     audit::record(&mut tx, viewed);
     tx.commit().await?;
-    let table = import.table.as_str();
+    let table = table.as_deref();
     Ok(Json(ImportRows {
         rows: part
             .into_iter()

@@ -1,14 +1,18 @@
 //! Names that other systems use for our columns and options, kept for everybody of the municipality who
 //! imports.
 
-use ::exchange::{Mapping, Table, table};
+use std::sync::Arc;
+
+use ::exchange::{Mapping, Table};
+use domain::id::MunicipalityId;
 use serde::Serialize;
-use store::mappings::KeptMapping;
+use store::{Tx, mappings::KeptMapping};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     error::{ApiError, FieldProblem},
     operations::persons::personal_number,
+    standard_files,
     state::AppState,
 };
 
@@ -84,6 +88,7 @@ pub(crate) fn check(table: &Table, mapping: &Mapping) -> Result<(), ApiError> {
             option.is_none_or(|code| {
                 table.columns[at]
                     .options
+                    .as_ref()
                     .is_some_and(|list| list.option(code).is_some())
             })
         });
@@ -94,7 +99,7 @@ pub(crate) fn check(table: &Table, mapping: &Mapping) -> Result<(), ApiError> {
     for (column, names) in &mapping.options {
         let list = table
             .position(column)
-            .and_then(|at| table.columns[at].options);
+            .and_then(|at| table.columns[at].options.as_deref());
         let known = list.is_some_and(|list| names.values().all(|code| list.option(code).is_some()));
         if !known {
             problems.push(FieldProblem::new(
@@ -110,8 +115,17 @@ pub(crate) fn check(table: &Table, mapping: &Mapping) -> Result<(), ApiError> {
     }
 }
 
-pub(crate) fn table_of(id: &str) -> Result<&'static Table, ApiError> {
-    table(id)
+/// A standard file that can be brought in.
+///
+/// # Errors
+/// 422 for any other.
+pub(crate) async fn table_of(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    id: &str,
+) -> Result<Arc<Table>, ApiError> {
+    standard_files::one(tx, municipality, id)
+        .await?
         .filter(|table| table.import)
         .ok_or_else(|| ApiError::invalid_field("table", "unknown"))
 }
@@ -119,6 +133,7 @@ pub(crate) fn table_of(id: &str) -> Result<&'static Table, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::exchange::table;
 
     #[test]
     fn a_mapping_names_what_there_is() {

@@ -40,11 +40,11 @@ pub async fn save(
     if !mappings::may_edit(&call.caller) {
         return Err(ApiError::forbidden());
     }
-    let table = table_of(&request.table)?;
-    check(table, &request.mapping)?;
     personal_number::refuse([("name".to_owned(), request.name.as_str())])?;
     let content = serde_json::to_value(&request.mapping).map_err(ApiError::internal)?;
     let mut tx = state.db().write().await?;
+    let table = table_of(&mut tx, &call.caller.viewer.municipality, &request.table).await?;
+    check(&table, &request.mapping)?;
     let kept = mappings::save(&mut tx, &call.caller, &table.id, &request.name, &content).await?;
     let detail = json!({
         "table": table.id, "version": kept.version,

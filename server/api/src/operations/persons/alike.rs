@@ -22,7 +22,7 @@ pub struct AlikeQuery {
     pub name: Option<String>,
     /// Hiragana or katakana.
     pub kana: Option<String>,
-    /// ISO date.
+    /// ISO date, of which the day or the month too may be missing.
     pub birth_date: Option<String>,
     /// Any notation.
     pub phone: Option<String>,
@@ -59,7 +59,7 @@ pub struct AlikePerson {
     #[serde(flatten)]
     pub person: PersonSummary,
     /// The strongest first: `name`, `name_variant`, `name_swapped`, `kana`, `kana_swapped`,
-    /// `kana_like`, `given_name`, `birth_date`, `phone`, `address`.
+    /// `kana_like`, `given_name`, `birth_date`, `birth_year`, `phone`, `address`.
     pub reasons: Vec<&'static str>,
     /// Both birth dates are known and not the same.
     pub birth_differs: bool,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use domain::{
     id::{CaseId, PersonId},
     role::Capability,
+    wareki::PartialDate,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -21,10 +22,14 @@ use crate::{
 };
 
 pub mod alike;
+pub mod change_stay;
 pub mod create;
 pub mod duplicates;
+pub mod enter_household;
+mod households;
 pub mod merge;
 pub(crate) mod personal_number;
+pub mod remove_stay;
 pub mod search;
 pub mod show;
 pub mod update;
@@ -47,8 +52,6 @@ closed!(
     PersonAnswer,
     FormerValue,
     PersonFlag,
-    HouseholdAnswer,
-    HouseholdMember,
     Duplicate
 );
 
@@ -63,6 +66,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(merge::merges, merge::merge))
         .routes(routes!(merge::undo))
         .routes(routes!(show::show, update::update))
+        .routes(routes!(enter_household::enter_household))
+        .routes(routes!(change_stay::change_stay, remove_stay::remove_stay))
 }
 
 /// A person as typed at reception or into the register. Everything but a name may be missing, and
@@ -77,14 +82,14 @@ pub struct PersonInput {
     pub alias_kana: Option<String>,
     /// Option list `gender`.
     pub gender: Option<String>,
-    /// ISO date.
+    /// ISO date, of which the day or the month too may be missing; `1955~` is 昭和30年頃.
     pub birth_date: Option<String>,
     /// Where the birth date is not known.
     pub estimated_age: Option<u8>,
     pub is_anonymous: bool,
     pub nationality_lang: Option<String>,
     pub is_deceased: bool,
-    /// ISO date.
+    /// As `birth_date`.
     pub death_date: Option<String>,
     pub atena_no: Option<String>,
     pub no_fixed_address: bool,
@@ -142,11 +147,10 @@ const FIELDS: &[&str] = &[
 
 /// What is wrong with one value; `None` = nothing.
 pub(crate) fn value_problem(field: &str, value: &str, today: Date) -> Option<&'static str> {
-    let day = |text: &str| text.parse::<Date>().ok();
     match field {
-        "birth_date" | "death_date" => match day(value) {
+        "birth_date" | "death_date" => match value.parse::<PartialDate>().ok() {
             None => Some("date"),
-            Some(day) if day > today => Some("future"),
+            Some(day) if day.first_day() > today => Some("future"),
             Some(_) => None,
         },
         "gender" => {
@@ -297,6 +301,8 @@ pub struct PersonSummary {
     pub gender: Option<String>,
     /// Of the dead: on the day of death, where that is known.
     pub age: Option<i64>,
+    /// The birth date is not known to the day, or the age is an estimate.
+    pub age_about: bool,
     pub deceased: bool,
     /// Missing when it is protected from the caller's agency.
     pub address: Option<String>,
@@ -326,7 +332,8 @@ pub struct PersonAnswer {
     pub flags: Vec<PersonFlag>,
     /// Who sees the protected values; for those who edit the register.
     pub address_allow: Vec<String>,
-    pub households: Vec<HouseholdAnswer>,
+    /// 住民票世帯 and 実世帯, those of today first. None where the person's address is withheld.
+    pub households: Vec<households::HouseholdAnswer>,
     /// Persons that may be the same one.
     pub duplicates: Vec<Duplicate>,
     pub may_edit: bool,
@@ -354,21 +361,6 @@ pub struct PersonFlag {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
-pub struct HouseholdAnswer {
-    pub id: String,
-    /// `registered` (住民票) or `actual`.
-    pub kind: String,
-    pub name: String,
-    pub members: Vec<HouseholdMember>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct HouseholdMember {
-    pub person_id: String,
-    pub kinship: Option<String>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
 pub struct Duplicate {
     pub person_id: String,
     pub name: String,
@@ -386,6 +378,7 @@ fn summary(person: &Person, cases: Vec<PersonCase>, today: Date) -> PersonSummar
         birth_date: field("birth_date"),
         gender: field("gender"),
         age: person.age_on(today),
+        age_about: person.age_is_about(),
         deceased: person.is_deceased(),
         address: field("address"),
         address_confidential: person.address_confidential,
@@ -425,27 +418,7 @@ async fn answer(
 ) -> Result<PersonAnswer, ApiError> {
     let person = access.person(tx).await?.ok_or_else(ApiError::not_found)?;
     let cases = person_cases(access.cases_as_client(tx).await?);
-    let households = access
-        .households(tx)
-        .await?
-        .into_iter()
-        .map(|household| HouseholdAnswer {
-            id: household.id,
-            kind: serde_json::to_value(household.kind)
-                .ok()
-                .and_then(|kind| kind.as_str().map(str::to_owned))
-                .unwrap_or_default(),
-            name: household.name,
-            members: household
-                .members
-                .into_iter()
-                .map(|(person, kinship)| HouseholdMember {
-                    person_id: person.0,
-                    kinship,
-                })
-                .collect(),
-        })
-        .collect();
+    let households = households::of(tx, caller, access).await?;
     let duplicates = access
         .duplicates(tx)
         .await?

@@ -111,6 +111,8 @@ pub async fn create(
                 section: row.section,
                 level: row.level,
                 comment: row.comment && row.level > Level::None,
+                from: None,
+                to: None,
             })
             .collect(),
         _ => Vec::new(),

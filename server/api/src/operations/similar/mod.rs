@@ -2,9 +2,12 @@
 //! opted in; texts and vectors are masked. A case the caller may not open is shown as its masked
 //! digest alone, without anything that names it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use ::similar::{Corpus, Hit, Reason, Search};
+use ::similar::{Corpus, Hit, Reason, Search, Sieve, nearest_passage, query_vector};
 use domain::{disclosure::Level, form::Catalogue, id::CaseId};
 use serde::Serialize;
 use store::{CaseAccess, Tx, vectors as stored};
@@ -29,6 +32,10 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(search::search))
 }
 
+/// Candidates that are ranked, at least.
+const RANKED: usize = 2_000;
+/// Cases looked at together.
+const AT_ONCE: i64 = 300;
 /// Hits shown.
 const TOP: usize = 10;
 /// Longest digest shown, in characters.
@@ -102,11 +109,21 @@ async fn find(
 ) -> Result<SimilarList, ApiError> {
     let engines = vectors::engines(state).await?;
     let _turn = state.inference_turn().await?;
-    let mut tx = state.db().read().await?;
-    let parts = stored::likenesses(&mut tx, &call.caller, &engines.models.version).await?;
-    drop(tx);
-    let mut candidates = vectors::candidates(parts, engines.models.embedder.dimension());
-    candidates.retain(|candidate| Some(&candidate.case) != own);
+    let dimension = engines.models.embedder.dimension();
+    let (engines_there, text) = (Arc::clone(&engines), query.text.clone());
+    let whole = blocking(move || query_vector(&engines_there.models.embedder, &text))
+        .await?
+        .map_err(ApiError::internal)?;
+    let candidates = nearest(
+        state,
+        call,
+        &engines.models.version,
+        &whole,
+        &query,
+        own,
+        dimension,
+    )
+    .await?;
     if candidates.is_empty() {
         return Ok(SimilarList::empty("no_candidates"));
     }
@@ -114,10 +131,13 @@ async fn find(
         .iter()
         .map(|candidate| candidate.entry.clone())
         .collect();
-    let found = blocking(move || {
+    let (engines_there, whole_there) = (Arc::clone(&engines), whole.clone());
+    let mut found = blocking(move || {
+        let engines = engines_there;
         let corpus = Corpus::new(&engines.analyzer, &engines.models.embedder, entries)?;
         corpus.search(&Search {
             text: &query.text,
+            whole: Some(&whole_there),
             features: &query.features,
             limit: TOP,
         })
@@ -126,19 +146,67 @@ async fn find(
     .map_err(ApiError::internal)?;
 
     let few = candidates.len() <= 3;
-    let by_id: HashMap<String, Candidate> = candidates
+    // Below the candidates' mean nothing is alike.
+    found.retain(|hit| few || hit.score > 0.0);
+    // Sentences only explain: they are asked for of what is shown.
+    let shown: Vec<CaseId> = found.iter().map(|hit| CaseId(hit.id.clone())).collect();
+    let mut tx = state.db().read().await?;
+    let parts =
+        stored::likenesses(&mut tx, &call.caller, &engines.models.version, &shown, &[]).await?;
+    let explained: HashMap<String, Candidate> = vectors::candidates(parts, dimension)
         .into_iter()
         .map(|candidate| (candidate.entry.id.clone(), candidate))
         .collect();
-    let mut tx = state.db().read().await?;
     let mut hits = Vec::new();
-    // Below the candidates' mean nothing is alike.
-    for hit in found.into_iter().filter(|hit| few || hit.score > 0.0) {
-        if let Some(candidate) = by_id.get(&hit.id) {
-            hits.push(show(&mut tx, call, hit, candidate).await?);
-        }
+    for mut hit in found {
+        // What may not be shown any more is left out.
+        let Some(candidate) = explained.get(&hit.id) else {
+            continue;
+        };
+        let entry = &candidate.entry;
+        let nearest = nearest_passage(&whole, &entry.text, &entry.vectors);
+        hit.reasons
+            .retain(|reason| !matches!(reason, Reason::Meaning { .. }));
+        hit.reasons
+            .extend(nearest.map(|text| Reason::Meaning { text }));
+        hits.push(show(&mut tx, call, hit, candidate).await?);
     }
     Ok(SimilarList { hits, notice: None })
+}
+
+/// The candidates that are worth ranking, without their sentences. They pass by a few hundred at a time:
+/// a large municipality's do not fit into memory together.
+async fn nearest(
+    state: &AppState,
+    call: &CallContext,
+    version: &str,
+    whole: &[f32],
+    query: &Digest,
+    own: Option<&CaseId>,
+    dimension: usize,
+) -> Result<Vec<Candidate>, ApiError> {
+    let municipality = &call.caller.viewer.municipality;
+    let mut sieve = Sieve::new(whole, &query.features, RANKED);
+    let mut after = String::new();
+    loop {
+        let mut tx = state.db().read().await?;
+        let cases = stored::opted_in(&mut tx, municipality, &after, AT_ONCE).await?;
+        let parts = [vectors::DIGEST, vectors::FEATURES];
+        let parts = stored::likenesses(&mut tx, &call.caller, version, &cases, &parts).await?;
+        drop(tx);
+        for candidate in vectors::candidates(parts, dimension) {
+            if Some(&candidate.case) == own {
+                continue;
+            }
+            let vector = candidate.entry.vectors.first().cloned();
+            let features = candidate.entry.features.clone();
+            sieve.offer(vector.as_deref(), &features, candidate);
+        }
+        match cases.last() {
+            Some(last) => after.clone_from(&last.0),
+            None => return Ok(sieve.into_kept()),
+        }
+    }
 }
 
 async fn show(

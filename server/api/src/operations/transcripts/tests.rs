@@ -187,6 +187,8 @@ impl Town {
                 section: *section,
                 level: Level::Masked,
                 comment: false,
+                from: None,
+                to: None,
             })
             .collect();
         let access = tx

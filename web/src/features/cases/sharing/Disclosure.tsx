@@ -1,26 +1,32 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { useEffect, useState } from 'react';
+import { Link } from 'wouter';
 import { api } from '../../../api/client';
 import type { Schema } from '../../../api/types';
 import { useSession } from '../../../app/session';
 import { Button, Card, Icon, LevelTag, Notice, Table, Tag, useToast } from '../../../ui';
-import { caseKeys, type CaseDetail } from '../api';
+import { caseKeys, useAgencies, type CaseDetail } from '../api';
+import { localDate, monthDay } from '../dates';
 import {
   cell,
   cellKey,
   changes,
   matrix,
   overlay,
-  PRESETS,
+  holdsOn,
+  presetLevels,
   summary,
   withLevel,
   withPreset,
+  type Cell,
   type Matrix,
 } from '../disclosure';
+import { usePresets } from '../presets';
 import { useKept } from '../kept';
 import { QueryState } from '../parts';
 import { LEVEL_LABELS, LEVELS, levelOf, sectionLabel, widens } from '../vocabulary';
 import { useConfirmed } from './confirmed';
+import { DaysDialog } from './DaysDialog';
 
 /** 「開示の設定」: what each agency may see. */
 export function DisclosureEditor({ detail }: { detail: CaseDetail }) {
@@ -48,6 +54,10 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
   const client = useQueryClient();
   const toast = useToast();
   const { session } = useSession();
+  const today = localDate(new Date(), session.municipality.zone);
+  const presets = usePresets();
+  const agencies = useAgencies();
+  const [dated, setDated] = useState<string | null>(null);
   const [edits, setEdits] = useKept(
     `${session.account.id}/${detail.id}/disclosures`,
     noEdits,
@@ -58,9 +68,9 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
   const setDraft = (next: Matrix): void =>
     setEdits((old) => ({
       cells: new Map(
-        changes(saved, next).map(({ agency_id, section, to, comment }) => [
+        changes(saved, next).map(({ agency_id, section, to, comment, days }) => [
           cellKey(agency_id, section),
-          { level: to, comment },
+          { level: to, comment, ...days },
         ]),
       ),
       base: old.base ?? saved,
@@ -80,6 +90,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
   const writable = detail.permissions.includes('manage_disclosure');
   const nameOfAgency = (id: string): string =>
     detail.members.find((member) => member.agency.id === id)?.agency.name ?? id;
+  const office = (id: string) => agencies.data?.items.find((entry) => entry.id === id);
   const others = foreign
     .map(
       (change) =>
@@ -96,15 +107,29 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
       `この間に、ほかの人が開示の設定を変更しました（${others}）。共有してよいか確かめてください。`,
   );
   const what = changed
-    .filter((change) => widens(change.from, change.to))
+    .filter((change) => widens(change.from, change.to) || change.longer)
     .map(
       (change) =>
-        `${nameOfAgency(change.agency_id)}に「${sectionLabel(change.section)}」を${LEVEL_LABELS[change.to]}で開示する`,
+        `${nameOfAgency(change.agency_id)}に「${sectionLabel(change.section)}」を${change.days.to ? `${monthDay(change.days.to, today)}まで` : ''}${LEVEL_LABELS[change.to]}で開示する`,
     )
     .join('、');
   return (
     <div className="stack">
       {confirmed.dialog}
+      {dated !== null && (
+        <DaysDialog
+          name={nameOfAgency(dated)}
+          agency={dated}
+          sections={sections}
+          matrix={draft}
+          today={today}
+          onDone={(next) => {
+            setDraft(next);
+            setDated(null);
+          }}
+          onClose={() => setDated(null)}
+        />
+      )}
       {confirmed.problem && (
         <Notice tone="error" live title="変えられませんでした">
           {confirmed.problem}
@@ -152,6 +177,14 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                     {member.agency.id === detail.lead_agency?.id && (
                       <div className="soft">主担当機関</div>
                     )}
+                    {writable && member.agency.id !== session.membership.agency.id && (
+                      <div className="matrix__look">
+                        <Link href={seenBy(detail.id, member.agency.id)}>
+                          見え方を確かめる
+                          <span className="visually-hidden">（{member.agency.name}）</span>
+                        </Link>
+                      </div>
+                    )}
                   </>
                 ),
               },
@@ -162,33 +195,51 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                   const now = cell(draft, member.agency.id, section);
                   const before = cell(saved, member.agency.id, section);
                   if (!writable || member.agency.id === detail.lead_agency?.id)
-                    return <LevelTag level={now.level} />;
+                    return (
+                      <>
+                        <LevelTag level={now.level} />
+                        <CellDays cell={now} today={today} />
+                      </>
+                    );
                   const differs = now.level !== before.level;
                   return (
-                    <span className="select">
-                      <select
-                        className={`input input--select${differs ? ' is-changed' : ''}${widens(before.level, now.level) ? ' is-wider' : ''}`}
-                        aria-label={`${member.agency.name}の「${sectionLabel(section)}」`}
-                        value={now.level}
-                        onChange={(event) =>
-                          setDraft(
-                            withLevel(
-                              draft,
-                              member.agency.id,
-                              section,
-                              levelOf(event.target.value),
-                            ),
-                          )
-                        }
-                      >
-                        {LEVELS.map((level) => (
-                          <option key={level} value={level}>
-                            {LEVEL_LABELS[level]}
-                          </option>
-                        ))}
-                      </select>
-                      <Icon name="down" size="s" />
-                    </span>
+                    <>
+                      <span className="select">
+                        <select
+                          className={`input input--select${differs ? ' is-changed' : ''}${widens(before.level, now.level) ? ' is-wider' : ''}`}
+                          aria-label={`${member.agency.name}の「${sectionLabel(section)}」`}
+                          value={now.level}
+                          onChange={(event) =>
+                            setDraft(
+                              withLevel(
+                                draft,
+                                member.agency.id,
+                                section,
+                                levelOf(event.target.value),
+                              ),
+                            )
+                          }
+                        >
+                          {LEVELS.map((level) => (
+                            <option key={level} value={level}>
+                              {LEVEL_LABELS[level]}
+                            </option>
+                          ))}
+                        </select>
+                        <Icon name="down" size="s" />
+                      </span>
+                      <CellDays cell={now} today={today} />
+                      {member.agency.id !== session.membership.agency.id && (
+                        <div className="matrix__look">
+                          <Link href={seenBy(detail.id, member.agency.id, section)}>
+                            見え方
+                            <span className="visually-hidden">
+                              （{member.agency.name}から見た「{sectionLabel(section)}」）
+                            </span>
+                          </Link>
+                        </div>
+                      )}
+                    </>
                   );
                 },
               })),
@@ -201,26 +252,50 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                         member.agency.id === detail.lead_agency?.id ? (
                           <span className="soft">—</span>
                         ) : (
-                          <span className="select">
-                            <select
-                              className="input input--select"
-                              aria-label={`${member.agency.name}のまとめて設定`}
-                              value=""
-                              onChange={(event) =>
-                                setDraft(
-                                  withPreset(draft, member.agency.id, sections, event.target.value),
-                                )
-                              }
-                            >
-                              <option value="">選ぶ</option>
-                              {PRESETS.map((preset) => (
-                                <option key={preset.code} value={preset.code}>
-                                  {preset.label}
-                                </option>
-                              ))}
-                            </select>
-                            <Icon name="down" size="s" />
-                          </span>
+                          <>
+                            <span className="select">
+                              <select
+                                className="input input--select"
+                                aria-label={`${member.agency.name}のまとめて設定`}
+                                value=""
+                                onChange={(event) =>
+                                  setDraft(
+                                    withPreset(
+                                      draft,
+                                      member.agency.id,
+                                      sections,
+                                      presetLevels(
+                                        presets.data?.items.find(
+                                          (preset) => preset.id === event.target.value,
+                                        ),
+                                        office(member.agency.id)?.org_type,
+                                      ),
+                                    ),
+                                  )
+                                }
+                              >
+                                <option value="">選ぶ</option>
+                                {presets.data?.items.map((preset) => (
+                                  <option key={preset.id} value={preset.id}>
+                                    {preset.label}
+                                  </option>
+                                ))}
+                              </select>
+                              <Icon name="down" size="s" />
+                            </span>
+                            {(office(member.agency.id)?.class ?? 'department') !== 'department' && (
+                              <div className="matrix__look">
+                                <Button
+                                  size="s"
+                                  variant="quiet"
+                                  onClick={() => setDated(member.agency.id)}
+                                >
+                                  期間を決める
+                                  <span className="visually-hidden">（{member.agency.name}）</span>
+                                </Button>
+                              </div>
+                            )}
+                          </>
                         ),
                     },
                   ]
@@ -269,11 +344,12 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                       api
                         .put<Schema<'DisclosureMatrix'>>(`cases/${detail.id}/disclosures`, {
                           // Only what was changed here: a colleague may have changed the rest.
-                          entries: changed.map(({ agency_id, section, to, comment }) => ({
+                          entries: changed.map(({ agency_id, section, to, comment, days }) => ({
                             agency_id,
                             section,
                             level: to,
                             comment,
+                            ...days,
                           })),
                           ...(confirmation ? { confirmation } : {}),
                         })
@@ -290,9 +366,39 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
           </div>
         )}
       </Card>
+      {writable && presets.data && (
+        <details>
+          <summary>まとめて設定するときのひな型（{presets.data.items.length}種類）</summary>
+          <dl className="facts">
+            {presets.data.items.map((preset) => (
+              <div key={preset.id}>
+                <dt>{preset.label}</dt>
+                <dd>{preset.description}</dd>
+              </div>
+            ))}
+          </dl>
+        </details>
+      )}
       <p className="soft">
         住所秘匿の方についての記録は、許可した機関のほかはマスク済みまでになります（設定より優先します）。
       </p>
+    </div>
+  );
+}
+
+/** Where the case is shown as the agency sees it; with a section, at that section. */
+function seenBy(caseId: string, agency: string, section?: string): string {
+  return `/cases/${caseId}/sharing/view-as?agency=${agency}${section ? `&section=${section}` : ''}`;
+}
+
+/** The days of a right, where it has any. */
+function CellDays({ cell: right, today }: { cell: Cell; today: string }) {
+  if (right.level === 'none' || (!right.from && !right.to)) return null;
+  return (
+    <div className={holdsOn(right, today) ? 'soft' : 'late'}>
+      {right.from && `${monthDay(right.from, today)}から`}
+      {right.to && `${monthDay(right.to, today)}まで`}
+      {!holdsOn(right, today) && '（いまは期間外で、見えません）'}
     </div>
   );
 }

@@ -3,7 +3,7 @@ import { api } from '../../../api/client';
 import type { Schema } from '../../../api/types';
 import { actionLabel } from '../../admin/api';
 import { caseKeys } from '../api';
-import { dateTime } from '../dates';
+import { dateTime, wareki } from '../dates';
 import { QueryState } from '../parts';
 import { LEVEL_LABELS, levelOf, sectionLabel } from '../vocabulary';
 
@@ -29,7 +29,12 @@ export function PassedOn({ caseId }: { caseId: string }) {
                 {sectionLabel(right.section)}：{LEVEL_LABELS[levelOf(right.level)]}
                 <span className="soft">
                   （{dateTime(right.from)}から
-                  {right.until ? `${dateTime(right.until)}まで` : 'いまも'}）
+                  {right.until
+                    ? `${dateTime(right.until)}まで`
+                    : right.last_day
+                      ? `${wareki(right.last_day)}まで`
+                      : 'いまも'}
+                  ）
                 </span>
               </li>
             ))}

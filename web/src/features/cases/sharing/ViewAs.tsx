@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
+import { useSearch } from 'wouter';
 import { api } from '../../../api/client';
 import type { Projection, Schema } from '../../../api/types';
 import { useSession } from '../../../app/session';
@@ -20,7 +21,13 @@ export function ViewAs({ detail }: { detail: CaseDetail }) {
   const others = detail.members.filter(
     (member) => member.active && member.agency.id !== session.membership.agency.id,
   );
-  const [agency, setAgency] = useState(others[0]?.agency.id ?? '');
+  // The matrix links to one agency, and to one of its sections.
+  const asked = new URLSearchParams(useSearch());
+  const wanted = asked.get('agency');
+  const section = asked.get('section');
+  const [agency, setAgency] = useState(
+    (others.find((member) => member.agency.id === wanted) ?? others[0])?.agency.id ?? '',
+  );
   const query = useQuery({
     queryKey: caseKeys.part(detail.id, `view-as-${agency}`),
     queryFn: ({ signal }) =>
@@ -28,6 +35,14 @@ export function ViewAs({ detail }: { detail: CaseDetail }) {
     enabled: agency !== '',
   });
   const seen = query.data;
+  const shownFor = seen?.agency.id;
+  useEffect(() => {
+    if (!section || shownFor !== wanted) return;
+    const place =
+      document.getElementById(`view-as-${section}`) ?? document.getElementById('view-as');
+    place?.scrollIntoView({ block: 'start' });
+    place?.focus({ preventScroll: true });
+  }, [section, shownFor, wanted]);
   if (others.length === 0)
     return (
       <Empty icon="eye" title="ほかの支援機関はまだありません">
@@ -52,6 +67,7 @@ export function ViewAs({ detail }: { detail: CaseDetail }) {
       )}
       {seen && shown && (
         <>
+          <div id="view-as" tabIndex={-1} />
           <Card title={`${seen.agency.name}からの見え方`} icon="eye" tone="purple">
             <dl className="facts">
               <div>
@@ -87,6 +103,7 @@ export function ViewAs({ detail }: { detail: CaseDetail }) {
               )}
             />
           ))}
+          <div id="view-as-progress" tabIndex={-1} />
           <Card title="支援経過" icon="list" flush>
             {seen.progress.length === 0 && (
               <p className="card__body soft">この機関に見える記録はありません。</p>
@@ -128,18 +145,20 @@ function ProjectionCard({
 }) {
   const form = useForm(SECTION_FORMS[section]);
   return (
-    <Card
-      title={`「${sectionLabel(section)}${number === null ? '' : ` 第${number}回`}」の見え方`}
-      icon="doc"
-      aside={<LevelTag level={level} />}
-    >
-      {projection.notice === 'not_scanned' ? (
-        <p className="soft">伏せることばの検出が終わっていないため、まだ何も見えません。</p>
-      ) : form.data ? (
-        <SheetView definition={form.data} fields={projection.fields} />
-      ) : (
-        <QueryState query={form} what="様式" />
-      )}
-    </Card>
+    <div id={number === null || number === 1 ? `view-as-${section}` : undefined} tabIndex={-1}>
+      <Card
+        title={`「${sectionLabel(section)}${number === null ? '' : ` 第${number}回`}」の見え方`}
+        icon="doc"
+        aside={<LevelTag level={level} />}
+      >
+        {projection.notice === 'not_scanned' ? (
+          <p className="soft">伏せることばの検出が終わっていないため、まだ何も見えません。</p>
+        ) : form.data ? (
+          <SheetView definition={form.data} fields={projection.fields} />
+        ) : (
+          <QueryState query={form} what="様式" />
+        )}
+      </Card>
+    </div>
   );
 }
