@@ -23,13 +23,15 @@ use super::texts;
 use crate::{context::blocking, error::ApiError, state::AppState};
 
 /// So many are counted; of more it is said that there are more.
-pub const COUNTED: usize = 500;
+pub const COUNTED: usize = 100;
+/// So many of them are persons where other things are looked for too.
+const PERSONS: usize = 40;
 /// Candidates asked of the index at first.
-const FIRST: usize = 1_000;
+const FIRST: usize = 300;
 /// Candidates looked at in all.
 const MOST: usize = 64_000;
 /// Units asked of the policy at once.
-const AT_ONCE: usize = 300;
+const AT_ONCE: usize = 150;
 /// Persons who may stand for a word.
 const NAMED: usize = 300;
 
@@ -102,7 +104,16 @@ pub async fn find(
     let of_cases_alone = !asked.conditions.is_empty() || asked.days != (None, None);
     let mut persons = Vec::new();
     if wants(Kind::Person) && !of_cases_alone {
-        persons = finder.persons(tx, &asked.search, &mut out.persons).await?;
+        let most = if asked.kinds.is_empty() {
+            PERSONS
+        } else {
+            COUNTED
+        };
+        persons = finder
+            .persons(tx, &asked.search, most, &mut out.persons)
+            .await?;
+        out.more = persons.len() > most;
+        persons.truncate(most);
     }
     let named = finder.named(tx, &asked.search, &mut out.persons).await?;
     let mut units = Vec::new();
@@ -122,7 +133,7 @@ pub async fn find(
             units = finder.units(tx, asked, kinds, named).await?;
         }
     }
-    out.more = persons.len() + units.len() > COUNTED;
+    out.more |= persons.len() + units.len() > COUNTED;
     out.hits = persons.into_iter().chain(units).take(COUNTED).collect();
     Ok(out)
 }
@@ -154,11 +165,12 @@ impl Finder<'_> {
         Ok(found.map_err(ApiError::internal)?.0)
     }
 
-    /// Persons found by what the caller may see of them.
+    /// Persons found by what the caller may see of them; not many more than `most`.
     async fn persons(
         &self,
         tx: &mut Tx,
         search: &Search,
+        most: usize,
         seen: &mut HashMap<PersonId, SeenPerson>,
     ) -> Result<Vec<Hit>, ApiError> {
         let mut by_what: HashMap<PersonId, BTreeMap<Class, f32>> = HashMap::new();
@@ -208,7 +220,7 @@ impl Finder<'_> {
                     seen.insert(person.clone(), sight);
                 }
             }
-            if rest.is_empty() || hits.len() > COUNTED {
+            if rest.is_empty() || hits.len() > most {
                 return Ok(hits);
             }
         }
