@@ -180,6 +180,16 @@ const SHIPPED: &[(&str, usize, &str)] = &[
         "what is added to",
     ),
     (
+        "api/src/operations/disclosure_presets/mod.rs",
+        1,
+        "a closed list of the program",
+    ),
+    (
+        "api/src/operations/persons/households.rs",
+        1,
+        "a closed list of the register",
+    ),
+    (
         "api/src/operations/persons/mod.rs",
         2,
         "the register's form is closed",
