@@ -278,7 +278,8 @@ test('支援決定: asked by the coordinator, made by the 所管課, shown and p
   await page.goto(`/print/${planId}`);
   await page.locator('.paper').waitFor();
   const paper = await page.locator('.paper').innerText();
-  assert.ok(paper.includes('市町村の支援決定') && paper.includes('み福第123号'), paper);
+  for (const words of ['☑ 市町村支援決定', '福祉部長 宮崎', 'み福第123号'])
+    assert.ok(paper.includes(words), `${words}: ${paper}`);
   await picture(page, 'print-decided', { fullPage: true });
   quiet();
 });
