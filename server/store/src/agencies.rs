@@ -97,11 +97,20 @@ pub async fn by_id(
     tx: &mut Tx,
     municipality: &MunicipalityId,
 ) -> Result<BTreeMap<AgencyId, Agency>> {
-    Ok(list(tx, municipality)
+    if let Some(told) = tx.told.agencies.get(municipality) {
+        return Ok(told.clone());
+    }
+    let agencies: BTreeMap<AgencyId, Agency> = list(tx, municipality)
         .await?
         .into_iter()
         .map(|agency| (agency.id.clone(), agency))
-        .collect())
+        .collect();
+    if !tx.writes() {
+        tx.told
+            .agencies
+            .insert(municipality.clone(), agencies.clone());
+    }
+    Ok(agencies)
 }
 
 impl AdminAccess {

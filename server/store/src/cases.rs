@@ -38,8 +38,42 @@ fn section(code: &str) -> Result<Section> {
     Section::from_code(code).ok_or(StoreError::Corrupt("section"))
 }
 
+/// Facts that a reading transaction remembers: a page asks for a few dozen, whoever goes through a
+/// municipality for all of them.
+const REMEMBERED: usize = 1_000;
+
 /// Everything the policy wants to know of these cases. An id that does not exist is left out.
 pub(crate) async fn facts(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[CaseId],
+) -> Result<BTreeMap<CaseId, CaseFacts>> {
+    if tx.writes() {
+        return facts_anew(tx, municipality, ids).await;
+    }
+    let mut out = BTreeMap::new();
+    let mut missing = Vec::new();
+    for id in ids {
+        match tx.told.facts.get(id) {
+            Some(told) if told.municipality == *municipality => {
+                out.insert(id.clone(), told.clone());
+            }
+            _ => missing.push(id.clone()),
+        }
+    }
+    let asked = facts_anew(tx, municipality, &missing).await?;
+    if tx.told.facts.len() + asked.len() > REMEMBERED {
+        tx.told.facts.clear();
+    }
+    if asked.len() <= REMEMBERED {
+        let told = asked.iter().map(|(id, facts)| (id.clone(), facts.clone()));
+        tx.told.facts.extend(told);
+    }
+    out.extend(asked);
+    Ok(out)
+}
+
+async fn facts_anew(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     ids: &[CaseId],

@@ -4,13 +4,14 @@
 //! `SQLITE_BUSY` cannot arise inside a process; readers see a snapshot (WAL). PostgreSQL uses one
 //! pool; reads are `REPEATABLE READ, READ ONLY`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::clock::{Clock, instant_text};
-use domain::id::{DataKeyId, MunicipalityId};
+use domain::disclosure::CaseFacts;
+use domain::id::{AgencyId, CaseId, DataKeyId, MunicipalityId};
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
@@ -20,6 +21,7 @@ use sqlx::{
 };
 
 use crate::accounts::Hashing;
+use crate::agencies::Agency;
 use crate::audit::Event;
 use crate::crypto::{CryptoError, SecretKey};
 use crate::error::{Result, StoreError};
@@ -601,6 +603,15 @@ async fn migration_lock(path: PathBuf) -> Result<std::fs::File> {
     Ok(locked.await.map_err(std::io::Error::other)??)
 }
 
+/// What a reading transaction has been told: its snapshot does not change, so nothing is asked twice.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) facts: HashMap<CaseId, CaseFacts>,
+    /// Newest publication of forms.
+    pub(crate) forms: HashMap<MunicipalityId, u32>,
+    pub(crate) agencies: HashMap<MunicipalityId, BTreeMap<AgencyId, Agency>>,
+}
+
 /// One transaction. Dropped without [`Tx::commit`] it is rolled back, its audit events with it.
 #[derive(Debug)]
 pub struct Tx {
@@ -608,6 +619,8 @@ pub struct Tx {
     db: Database,
     now: Timestamp,
     writes: bool,
+    /// Empty in a transaction that writes.
+    pub(crate) told: Told,
     pub(crate) events: Vec<Event>,
     pub(crate) changes: Vec<Change>,
     pub(crate) rights: Vec<(MunicipalityId, collab::access::Change)>,
@@ -621,6 +634,7 @@ impl Tx {
             db,
             now,
             writes,
+            told: Told::default(),
             events: Vec::new(),
             changes: Vec::new(),
             rights: Vec::new(),

@@ -134,13 +134,20 @@ impl Tx {
 }
 
 async fn newest(tx: &mut Tx, municipality: &MunicipalityId) -> Result<u32> {
+    if let Some(told) = tx.told.forms.get(municipality) {
+        return Ok(*told);
+    }
     let newest: Option<i64> = sqlx::query_scalar(
         "SELECT version FROM form_publications WHERE municipality_id = $1 ORDER BY version DESC LIMIT 1",
     )
     .bind(municipality.as_str())
     .fetch_optional(tx.conn())
     .await?;
-    version(newest.unwrap_or(0))
+    let newest = version(newest.unwrap_or(0))?;
+    if !tx.writes() {
+        tx.told.forms.insert(municipality.clone(), newest);
+    }
+    Ok(newest)
 }
 
 async fn published(

@@ -854,13 +854,21 @@ impl Tx {
                     .map(|stage| stage.code().to_owned()),
             );
         }
+        // They are counted first: of a large agency they would all be fetched for nothing.
         sql.push_str(&format!(" LIMIT {}", NAMED + 1));
+        let count = format!("SELECT COUNT(*) FROM ({sql}) found");
+        let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count));
+        for value in &values {
+            query = query.bind(value.clone());
+        }
+        if query.fetch_one(self.conn()).await? > NAMED {
+            return Ok(scope);
+        }
         let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
         for value in values {
             query = query.bind(value);
         }
-        let ids: HashSet<String> = query.fetch_all(self.conn()).await?.into_iter().collect();
-        scope.cases = (ids.len() <= usize::try_from(NAMED).unwrap_or(usize::MAX)).then_some(ids);
+        scope.cases = Some(query.fetch_all(self.conn()).await?.into_iter().collect());
         Ok(scope)
     }
 
