@@ -2,7 +2,7 @@
 //! readers see, in fields of their own. The index holds no rights: who may see which unit is asked of
 //! those who know, for what is found here and before it is counted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::path::Path;
 
@@ -465,14 +465,9 @@ impl FullText {
             .map(|case| Term::from_field_text(self.fields.case, case));
         let query = TermSetQuery::new(terms);
         let all = searcher.search(&query, &tantivy::collector::DocSetCollector)?;
-        let mut out = HashMap::with_capacity(all.len());
-        for address in all {
-            out.insert(
-                self.column(&searcher, "key", address)?,
-                self.column(&searcher, "stamp", address)?,
-            );
-        }
-        Ok(out)
+        let all: Vec<DocAddress> = all.into_iter().collect();
+        let found = self.columns(&searcher, ["key", "stamp"], &all)?;
+        Ok(found.into_iter().map(|[key, stamp]| (key, stamp)).collect())
     }
 
     /// The keys of all units of a kind.
@@ -484,20 +479,56 @@ impl FullText {
         let term = Term::from_field_text(self.fields.kind, kind);
         let query = TermQuery::new(term, IndexRecordOption::Basic);
         let all = searcher.search(&query, &tantivy::collector::DocSetCollector)?;
-        all.into_iter()
-            .map(|address| self.column(&searcher, "key", address))
-            .collect()
+        let all: Vec<DocAddress> = all.into_iter().collect();
+        let found = self.columns(&searcher, ["key"], &all)?;
+        Ok(found.into_iter().map(|[key]| key).collect())
     }
 
-    fn column(&self, searcher: &Searcher, name: &str, at: DocAddress) -> Result<String> {
-        let reader = searcher.segment_reader(at.segment_ord);
-        let mut out = String::new();
-        if let Some(column) = reader.fast_fields().str(name)?
-            && let Some(ord) = column.ords().first(at.doc_id)
-        {
-            column
-                .ord_to_str(ord, &mut out)
-                .map_err(tantivy::TantivyError::from)?;
+    /// The values of stored columns of units, in the order of the units. A column is opened once for each
+    /// segment, and its dictionary read from front to back: every read of a sealed file opens what it
+    /// reads, and for each unit anew that would be the whole column.
+    fn columns<const N: usize>(
+        &self,
+        searcher: &Searcher,
+        names: [&str; N],
+        units: &[DocAddress],
+    ) -> Result<Vec<[String; N]>> {
+        let mut out: Vec<[String; N]> = units
+            .iter()
+            .map(|_| std::array::from_fn(|_| String::new()))
+            .collect();
+        let mut by_segment: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (at, unit) in units.iter().enumerate() {
+            by_segment.entry(unit.segment_ord).or_default().push(at);
+        }
+        for (segment, places) in by_segment {
+            let reader = searcher.segment_reader(segment);
+            for (which, name) in names.iter().enumerate() {
+                let Some(column) = reader.fast_fields().str(name)? else {
+                    continue;
+                };
+                let mut wanted: Vec<(u64, usize)> = places
+                    .iter()
+                    .filter_map(|at| Some((column.ords().first(units[*at].doc_id)?, *at)))
+                    .collect();
+                wanted.sort_unstable();
+                let mut ords: Vec<u64> = wanted.iter().map(|(ord, _)| *ord).collect();
+                ords.dedup();
+                let mut terms = Vec::with_capacity(ords.len());
+                column
+                    .dictionary()
+                    .sorted_ords_to_term_cb(&ords, |term| {
+                        terms.push(String::from_utf8_lossy(term).into_owned());
+                    })
+                    .map_err(tantivy::TantivyError::from)?;
+                let mut known = ords.iter().zip(&terms).peekable();
+                for (ord, at) in wanted {
+                    while known.next_if(|(next, _)| **next < ord).is_some() {}
+                    if let Some((_, term)) = known.peek() {
+                        out[at][which].clone_from(term);
+                    }
+                }
+            }
         }
         Ok(out)
     }
@@ -530,21 +561,27 @@ impl FullText {
                 (top.into_iter().map(|(_, at)| (0.0, at)).collect(), total)
             }
         };
-        let mut out = Vec::with_capacity(top.len());
-        for (score, address) in top {
-            let reader = searcher.segment_reader(address.segment_ord);
-            out.push(Found {
-                key: self.column(&searcher, "key", address)?,
-                case: self.column(&searcher, "case", address)?,
-                basis: self.column(&searcher, "basis", address)?,
-                day: reader
-                    .fast_fields()
-                    .i64("day")?
-                    .first(address.doc_id)
+        let units: Vec<DocAddress> = top.iter().map(|(_, unit)| *unit).collect();
+        let days = searcher
+            .segment_readers()
+            .iter()
+            .map(|reader| reader.fast_fields().i64("day"))
+            .collect::<tantivy::Result<Vec<_>>>()?;
+        let out = self
+            .columns(&searcher, ["key", "case", "basis"], &units)?
+            .into_iter()
+            .zip(top)
+            .map(|([key, case, basis], (score, unit))| Found {
+                key,
+                case,
+                basis,
+                day: days
+                    .get(unit.segment_ord as usize)
+                    .and_then(|days| days.first(unit.doc_id))
                     .unwrap_or_default(),
                 score,
-            });
-        }
+            })
+            .collect();
         Ok((out, total))
     }
 
@@ -567,10 +604,9 @@ impl FullText {
         else {
             return Ok(None);
         };
-        Ok(Some((
-            text.to_owned(),
-            self.column(&searcher, "basis", *address)?,
-        )))
+        let basis = self.columns(&searcher, ["basis"], &[*address])?;
+        let basis = basis.into_iter().map(|[basis]| basis).next();
+        Ok(Some((text.to_owned(), basis.unwrap_or_default())))
     }
 
     fn query(&self, wanted: &Wanted<'_>) -> Box<dyn TantivyQuery> {

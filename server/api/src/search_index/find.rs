@@ -139,13 +139,14 @@ pub async fn find(
 }
 
 impl Finder<'_> {
+    /// `true`: there are no more.
     async fn candidates(
         &self,
         search: &Search,
         side: Side,
         kinds: Vec<&'static str>,
         limit: usize,
-    ) -> Result<Vec<Found>, ApiError> {
+    ) -> Result<(Vec<Found>, bool), ApiError> {
         let (index, search) = (Arc::clone(&self.index), search.clone());
         let found = blocking(move || {
             index.search(&Wanted {
@@ -162,7 +163,8 @@ impl Finder<'_> {
             })
         })
         .await?;
-        Ok(found.map_err(ApiError::internal)?.0)
+        let (found, total) = found.map_err(ApiError::internal)?;
+        Ok((found, total <= limit))
     }
 
     /// Persons found by what the caller may see of them; not many more than `most`.
@@ -173,27 +175,48 @@ impl Finder<'_> {
         most: usize,
         seen: &mut HashMap<PersonId, SeenPerson>,
     ) -> Result<Vec<Hit>, ApiError> {
-        let mut by_what: HashMap<PersonId, BTreeMap<Class, f32>> = HashMap::new();
-        for (side, kind, class) in [
-            (Side::Masked, Kind::Person, Class::Name),
-            (Side::Full, Kind::Person, Class::Register),
-            (Side::Full, Kind::Protected, Class::Address),
-        ] {
-            for found in self
-                .candidates(search, side, vec![kind.code()], MOST)
-                .await?
-            {
-                let Some((_, id)) = Kind::of_key(&found.key) else {
-                    continue;
-                };
-                let classes = by_what.entry(PersonId::from(id)).or_default();
-                classes.insert(class, found.score);
+        let mut limit = FIRST;
+        loop {
+            let mut by_what: HashMap<PersonId, BTreeMap<Class, f32>> = HashMap::new();
+            let mut exhausted = true;
+            for (side, kind, class) in [
+                (Side::Masked, Kind::Person, Class::Name),
+                (Side::Full, Kind::Person, Class::Register),
+                (Side::Full, Kind::Protected, Class::Address),
+            ] {
+                let (found, all) = self
+                    .candidates(search, side, vec![kind.code()], limit)
+                    .await?;
+                exhausted &= all;
+                for found in found {
+                    let Some((_, id)) = Kind::of_key(&found.key) else {
+                        continue;
+                    };
+                    let classes = by_what.entry(PersonId::from(id)).or_default();
+                    classes.insert(class, found.score);
+                }
             }
+            let mut order: Vec<(PersonId, BTreeMap<Class, f32>)> = by_what.into_iter().collect();
+            order.sort_by(|(one, a), (other, b)| rank(a, b).then_with(|| one.cmp(other)));
+            let hits = self.among(tx, &order, most, seen).await?;
+            if exhausted || hits.len() > most || limit >= MOST {
+                return Ok(hits);
+            }
+            limit *= 4;
         }
-        let mut order: Vec<(PersonId, BTreeMap<Class, f32>)> = by_what.into_iter().collect();
-        order.sort_by(|(one, a), (other, b)| rank(a, b).then_with(|| one.cmp(other)));
+    }
+
+    /// Those of the candidates that the caller sees by what they were found by, in order; not many more
+    /// than `most`.
+    async fn among(
+        &self,
+        tx: &mut Tx,
+        candidates: &[(PersonId, BTreeMap<Class, f32>)],
+        most: usize,
+        seen: &mut HashMap<PersonId, SeenPerson>,
+    ) -> Result<Vec<Hit>, ApiError> {
         let mut hits = Vec::new();
-        let mut rest = order.as_slice();
+        let mut rest = candidates;
         // Once at least, whether there is anything to ask or not.
         loop {
             let (chunk, after) = rest.split_at(rest.len().min(AT_ONCE));
@@ -236,7 +259,7 @@ impl Finder<'_> {
         let mut out = Vec::new();
         for at in 0..search.words().len() {
             let word = search.word(at);
-            let found = self
+            let (found, _) = self
                 .candidates(&word, Side::Masked, vec![Kind::Person.code()], NAMED)
                 .await?;
             let ids: Vec<PersonId> = found
