@@ -73,7 +73,8 @@ pub(crate) async fn facts(
     Ok(out)
 }
 
-async fn facts_anew(
+/// As [`facts`], read from the database in any case: for whoever goes through a municipality.
+pub(crate) async fn facts_anew(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     ids: &[CaseId],
