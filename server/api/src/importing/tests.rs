@@ -1,15 +1,20 @@
 //! Turns of imports, and what a check gives out after rights changed.
 
-use domain::disclosure::{Excluded, Exclusion};
+use domain::{
+    agency::AgencyClass,
+    disclosure::{Disclosure, Excluded, Exclusion, Level},
+    role::Role,
+    section::Section,
+};
 use serde_json::json;
 use store::{
-    Caller,
+    AdminAccess, Caller,
     imports::{self, Import, ImportState},
     persons::{self, Fact, NewPerson},
 };
 
 use super::*;
-use crate::operations::transcripts::tests::{NAME, Town};
+use crate::operations::transcripts::tests::{NAME, Town, token};
 
 async fn sent(town: &Town, caller: &Caller, table: &str, csv: &str) -> Import {
     let mut tx = town.state.db().write().await.unwrap();
@@ -174,4 +179,74 @@ async fn what_a_check_found_is_given_out_with_the_rights_of_now() {
         body.contains("unknown_person") && !body.contains(NAME),
         "{body}"
     );
+}
+
+#[tokio::test]
+async fn who_may_not_edit_a_case_is_not_told_who_is_in_it() {
+    let town = Town::open().await;
+    let caller = town.caller("coordinator").await;
+    let mut tx = town.state.db().write().await.unwrap();
+    let admin = AdminAccess::of_installation(&caller.viewer.municipality);
+    let (class, role) = (AgencyClass::Coordinator, Role::Coordinator);
+    let (_, second) = token(&mut tx, &admin, "second", class, role).await;
+    let access = tx.case_for(&caller, &town.case).await.unwrap().unwrap();
+    let client = access.facts().persons[0].person.clone();
+    let rights: Vec<Disclosure> = [Section::Intake, Section::Progress]
+        .map(|section| Disclosure {
+            agency: second.viewer.agency.clone(),
+            section,
+            level: Level::Masked,
+            comment: false,
+            from: None,
+            to: None,
+        })
+        .into();
+    let (agency, from) = (&second.viewer.agency, jiff::civil::date(2026, 11, 2));
+    access
+        .add_member(&mut tx, agency, "member", from, None, &rights, None)
+        .await
+        .unwrap();
+    let new = NewPerson {
+        facts: vec![Fact::current("name", "架空 次郎")],
+        ..NewPerson::default()
+    };
+    let stranger = persons::create(&mut tx, &second, &new).await.unwrap();
+    let lines = tx
+        .case_lines(&second, std::slice::from_ref(&town.case))
+        .await
+        .unwrap();
+    let (theirs, line) = &lines[&town.case];
+    assert_eq!(line.clients[0].display, "［氏名1］");
+    assert!(!theirs.may_add_persons());
+    let number = line.case_no.clone();
+    tx.commit().await.unwrap();
+    let rows = |head: &str, tail: &str| {
+        format!(
+            "{head}\r\n{number},{client}{tail}\r\n{number},{stranger}{tail}\r\n{number},なし{tail}\r\n"
+        )
+    };
+    let relation = rows("事案番号,支援対象者ID,事案での立場", ",世帯員");
+    let consent = rows(
+        "事案番号,支援対象者ID,同意区分,取得日,取得方法",
+        ",full,2026-11-02,paper",
+    );
+    let entry = rows(
+        "事案番号,支援対象者ID,支援実施日,方法,記録内容",
+        ",2026-11-10,tel,電話",
+    );
+    for (table, csv, code) in [
+        ("relation", relation, "forbidden"),
+        ("consent", consent, "forbidden"),
+        ("progress", entry, "unknown_person"),
+    ] {
+        let import = sent(&town, &second, table, &csv).await;
+        while turn(&town.state).await.unwrap() {}
+        let mut tx = town.state.db().read().await.unwrap();
+        let found: Vec<Planned> = import.part(&mut tx, "error", 0).await.unwrap().unwrap();
+        let codes: Vec<Vec<&str>> = found
+            .iter()
+            .map(|row| row.errors.iter().map(|error| error.code.as_str()).collect())
+            .collect();
+        assert_eq!(codes, [[code], [code], [code]], "{table}");
+    }
 }
