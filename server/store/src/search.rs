@@ -82,7 +82,9 @@ impl Kind {
         Some((kind, id))
     }
 
-    fn key(self, id: &str) -> String {
+    /// The key of the unit that is made of the thing with this id.
+    #[must_use]
+    pub fn key(self, id: &str) -> String {
         format!("{}:{id}", self.code())
     }
 }
