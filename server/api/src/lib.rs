@@ -6,6 +6,7 @@ pub mod background;
 pub mod channels;
 pub mod context;
 pub mod drafting;
+mod embedding;
 pub mod engines;
 pub mod erasing;
 pub mod error;
