@@ -794,6 +794,7 @@ on_both! {
 
     async fn a_scan_that_cannot_be_opened_counts_as_none(world: &World) {
         let created = world.shared_case("破損", Level::Masked).await;
+        let other = world.case("無傷").await;
         let (broken, whole) = (document(&created, DocumentKind::Intake), document(&created, DocumentKind::Assessment));
         let value = serde_json::json!({ "values": {} });
         let mut tx = world.db.write().await.unwrap();
@@ -811,7 +812,6 @@ on_both! {
         let scanned = |id: &domain::id::DocumentId| standings.iter().find(|standing| standing.document == *id).unwrap().scan.is_some();
         assert_eq!((standings.len(), scanned(&broken), scanned(&whole)), (2, false, true));
         // So with a register: its case is told apart, and the others are as they were.
-        let other = world.case("無傷").await;
         sqlx::query("UPDATE person_facts SET value_sealed = $1 WHERE person_id = $2")
             .bind(b"damaged".to_vec())
             .bind(created.clients[0].as_str())
