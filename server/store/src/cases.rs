@@ -1167,7 +1167,7 @@ impl Tx {
                 });
             }
         }
-        let names = Names::load(self, caller, &accesses).await?;
+        let names = Names::load(self, caller, &accesses, Detail::Line).await?;
         let mut out = BTreeMap::new();
         for access in accesses {
             let summary = access.summary_with(self, &names).await?;
@@ -1338,8 +1338,21 @@ struct Names {
     marks: BTreeMap<CaseId, Marks>,
 }
 
+/// How much of the persons is loaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// What the case's line shows.
+    Line,
+    Whole,
+}
+
 impl Names {
-    async fn load(tx: &mut Tx, caller: &Caller, cases: &[CaseAccess]) -> Result<Self> {
+    async fn load(
+        tx: &mut Tx,
+        caller: &Caller,
+        cases: &[CaseAccess],
+        detail: Detail,
+    ) -> Result<Self> {
         let municipality = caller.viewer.municipality.clone();
         let agencies = agencies::by_id(tx, &municipality).await?;
         let owners: BTreeSet<AccountId> = cases
@@ -1363,8 +1376,7 @@ impl Names {
             })
             .map(|(_, person)| person.clone())
             .collect();
-        let persons =
-            persons::load(tx, &municipality, &readable.into_iter().collect::<Vec<_>>()).await?;
+        let readable: Vec<PersonId> = readable.into_iter().collect();
         let ids: Vec<CaseId> = cases.iter().map(|case| case.facts.case.clone()).collect();
         let mut roles = BTreeMap::new();
         let rows = rows_for(tx, &municipality, &ids, "SELECT case_id, person_id, role, kinship, number FROM case_persons WHERE municipality_id = $1 AND case_id IN", "").await?;
@@ -1381,6 +1393,22 @@ impl Names {
                 ),
             );
         }
+        let persons = match detail {
+            Detail::Whole => persons::load(tx, &municipality, &readable).await?,
+            Detail::Line => {
+                let clients: BTreeSet<&PersonId> = roles
+                    .iter()
+                    .filter(|(_, (role, ..))| *role == CaseRole::Client)
+                    .map(|((_, person), _)| person)
+                    .collect();
+                let clients: Vec<PersonId> = readable
+                    .iter()
+                    .filter(|person| clients.contains(person))
+                    .cloned()
+                    .collect();
+                persons::load_lines(tx, &municipality, &readable, &clients).await?
+            }
+        };
         let seen: Vec<(&Viewer, &CaseFacts)> = cases
             .iter()
             .map(|case| (&case.caller.viewer, &case.facts))
@@ -1677,7 +1705,7 @@ impl CaseAccess {
     /// # Errors
     /// Database away.
     pub async fn summary(&self, tx: &mut Tx) -> Result<CaseSummary> {
-        let names = Names::load(tx, &self.caller, std::slice::from_ref(self)).await?;
+        let names = Names::load(tx, &self.caller, std::slice::from_ref(self), Detail::Line).await?;
         self.summary_with(tx, &names).await
     }
 
@@ -1686,7 +1714,8 @@ impl CaseAccess {
     /// # Errors
     /// Database away.
     pub async fn persons(&self, tx: &mut Tx) -> Result<Vec<CasePerson>> {
-        let names = Names::load(tx, &self.caller, std::slice::from_ref(self)).await?;
+        let names =
+            Names::load(tx, &self.caller, std::slice::from_ref(self), Detail::Whole).await?;
         Ok(self.people_with(&names))
     }
 

@@ -435,16 +435,21 @@ pub(crate) async fn load_facts(
     municipality: &MunicipalityId,
     ids: &[PersonId],
 ) -> Result<FactRows> {
+    let sql = "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
+               WHERE municipality_id = $1 AND person_id IN";
+    open_facts(tx, municipality, ids, sql).await
+}
+
+/// Facts that `sql` finds of these persons.
+async fn open_facts(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+    sql: &'static str,
+) -> Result<FactRows> {
     let mut out = FactRows::new();
-    let rows = rows_for(
-        tx,
-        municipality,
-        ids,
-        "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
-         WHERE municipality_id = $1 AND person_id IN",
-        "ORDER BY person_id, recorded_at, id",
-    )
-    .await?;
+    let order = "ORDER BY person_id, recorded_at, id";
+    let rows = rows_for(tx, municipality, ids, sql, order).await?;
     // Each person has a key.
     let mut keys = BTreeSet::new();
     for row in &rows {
@@ -477,8 +482,59 @@ pub(crate) async fn load(
     municipality: &MunicipalityId,
     ids: &[PersonId],
 ) -> Result<BTreeMap<PersonId, Person>> {
+    let facts = load_facts(tx, municipality, ids).await?;
+    let mut out = assembled(tx, municipality, ids, facts).await?;
+    for (merged, kept) in crate::merges::into(tx, municipality, ids).await? {
+        if let Some(person) = out.get_mut(&kept) {
+            person.merged.push(merged);
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN",
+        "ORDER BY agency_id",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
+            person
+                .address_allow
+                .push(AgencyId(row.try_get("agency_id")?));
+        }
+    }
+    Ok(out)
+}
+
+/// What the line of a case shows of persons: of the `clients` name, age and
+/// gender as they stand today, of all the flags. For authority checked by the caller.
+pub(crate) async fn load_lines(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+    clients: &[PersonId],
+) -> Result<BTreeMap<PersonId, Person>> {
+    let facts = open_facts(
+        tx,
+        municipality,
+        clients,
+        "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
+         WHERE field IN ('name', 'name_kana', 'gender', 'birth_date', 'estimated_age', 'is_deceased', 'death_date') \
+         AND valid_to IS NULL AND municipality_id = $1 AND person_id IN",
+    )
+    .await?;
+    assembled(tx, municipality, ids, facts).await
+}
+
+/// Persons with these facts and their flags.
+async fn assembled(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+    mut facts: FactRows,
+) -> Result<BTreeMap<PersonId, Person>> {
     let mut out = BTreeMap::new();
-    let mut facts = load_facts(tx, municipality, ids).await?;
     let rows = rows_for(
         tx,
         municipality,
@@ -519,11 +575,6 @@ pub(crate) async fn load(
         };
         out.insert(id, person);
     }
-    for (merged, kept) in crate::merges::into(tx, municipality, ids).await? {
-        if let Some(person) = out.get_mut(&kept) {
-            person.merged.push(merged);
-        }
-    }
     let rows = rows_for(
         tx,
         municipality,
@@ -550,21 +601,6 @@ pub(crate) async fn load(
         };
         if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
             person.flags.push(flag);
-        }
-    }
-    let rows = rows_for(
-        tx,
-        municipality,
-        ids,
-        "SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN",
-        "ORDER BY agency_id",
-    )
-    .await?;
-    for row in &rows {
-        if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
-            person
-                .address_allow
-                .push(AgencyId(row.try_get("agency_id")?));
         }
     }
     Ok(out)
