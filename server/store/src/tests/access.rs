@@ -792,6 +792,38 @@ on_both! {
         assert!(count(&mut tx, &world.agency).await.iter().all(|entry| entry.content.is_some()));
     }
 
+    async fn a_scan_that_cannot_be_opened_counts_as_none(world: &World) {
+        let created = world.shared_case("破損", Level::Masked).await;
+        let other = world.case("無傷").await;
+        let (broken, whole) = (document(&created, DocumentKind::Intake), document(&created, DocumentKind::Assessment));
+        let value = serde_json::json!({ "values": {} });
+        let mut tx = world.db.write().await.unwrap();
+        for id in [&broken, &whole] {
+            let work = tx.work_on(id).await.unwrap().unwrap();
+            work.store_scan(&mut tx, 1, 5, ScanState::Done, 0, &value).await.unwrap();
+        }
+        sqlx::query("UPDATE mask_scans SET scan_sealed = $1 WHERE document_id = $2")
+            .bind(b"damaged".to_vec())
+            .bind(broken.as_str())
+            .execute(tx.conn())
+            .await
+            .unwrap();
+        let standings = tx.standings(&world.town, &[broken.clone(), whole.clone()]).await.unwrap();
+        let scanned = |id: &domain::id::DocumentId| standings.iter().find(|standing| standing.document == *id).unwrap().scan.is_some();
+        assert_eq!((standings.len(), scanned(&broken), scanned(&whole)), (2, false, true));
+        // So with a register: its case is told apart, and the others are as they were.
+        sqlx::query("UPDATE person_facts SET value_sealed = $1 WHERE person_id = $2")
+            .bind(b"damaged".to_vec())
+            .bind(created.clients[0].as_str())
+            .execute(tx.conn())
+            .await
+            .unwrap();
+        let cases = [created.case.clone(), other.case.clone()];
+        let registers = tx.registers(&world.town, &cases).await.unwrap();
+        assert!(registers[&created.case].is_none());
+        assert_eq!(registers[&other.case].as_ref().map(Vec::len), Some(1));
+    }
+
     async fn projections_are_for_their_audience_and_epoch(world: &World) {
         let created = world.shared_case("投影", Level::Masked).await;
         let id = document(&created, DocumentKind::Intake);
@@ -999,6 +1031,9 @@ on_both! {
         assert!(vectors::likenesses(&mut tx, &world.department, "m", &of, &["001"]).await.unwrap().is_empty());
         let found = vectors::likenesses(&mut tx, &world.department, "m", &of, &[]).await.unwrap();
         assert_eq!((found.len(), found[0].visible, &found[0].embedded), (1, true, &embedded));
+        let named = vectors::likenesses(&mut tx, &world.department, "m", &of, &["digest", "features"]).await.unwrap();
+        assert_eq!(named, found);
+        assert!(vectors::likenesses(&mut tx, &world.department, "another", &of, &[]).await.unwrap().is_empty());
         assert!(matches!(vectors::likenesses(&mut tx, &world.agency, "m", &of, &[]).await, Err(StoreError::Forbidden)));
         let out = Exclusion { who: Excluded::Account(world.department.viewer.account.clone()), about: Some(created.clients[0].clone()) };
         owner.exclude(&mut tx, &out, "親族").await.unwrap();
