@@ -31,10 +31,14 @@ pub use worker::run;
 
 use crate::{shares::Turns, state::AppState};
 
-/// Searches at work at once, and with those that wait.
-const AT_WORK: usize = 8;
+/// Searches that wait.
 const QUEUE: usize = 200;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Searches at work at once: one a core keeps the cores busy, and leaves connections to lists and pages.
+fn at_work() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+}
 
 /// How far the index of a municipality is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +117,7 @@ impl Default for Indexes {
             figures: Figures::default(),
             renewals: Mutex::default(),
             asked: Notify::new(),
-            turns: Turns::new(AT_WORK, QUEUE, PATIENCE),
+            turns: Turns::new(at_work(), QUEUE, PATIENCE),
         }
     }
 }
