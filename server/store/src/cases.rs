@@ -73,7 +73,8 @@ pub(crate) async fn facts(
     Ok(out)
 }
 
-async fn facts_anew(
+/// As [`facts`], read from the database in any case: for whoever goes through a municipality.
+pub(crate) async fn facts_anew(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     ids: &[CaseId],
@@ -1509,6 +1510,21 @@ impl CaseAccess {
         !self.preview && self.is_owner() && self.caller.may(capability)
     }
 
+    /// Whether the caller may add persons of the register to the case. Whoever is kept from knowing of
+    /// somebody in it could learn who that is by trying.
+    #[must_use]
+    pub fn may_add_persons(&self) -> bool {
+        self.may(Capability::EditCase)
+            && disclosure::hidden_persons(&self.caller.viewer, &self.facts).is_empty()
+    }
+
+    /// Whether the caller knows a person of the case by name. Of anybody else it is not told whether
+    /// they are in the case.
+    #[must_use]
+    pub fn knows_by_name(&self, person: &PersonId) -> bool {
+        disclosure::known_by_name(&self.caller.viewer, &self.facts, person)
+    }
+
     pub(crate) fn require(&self, capability: Capability) -> Result<()> {
         if self.may(capability) {
             Ok(())
@@ -1924,7 +1940,9 @@ impl CaseAccess {
         role: CaseRole,
         kinship: Option<&str>,
     ) -> Result<()> {
-        self.require(Capability::EditCase)?;
+        if !self.may_add_persons() {
+            return Err(StoreError::Forbidden);
+        }
         tx.person_for(&self.caller, person)
             .await?
             .ok_or(StoreError::NotFound)?;

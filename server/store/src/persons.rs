@@ -1,6 +1,7 @@
 //! The person register. Values are sealed; exact look-ups and prefixes go over a blind index.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use domain::agency::AgencyClass;
 use domain::disclosure::{self, CaseFacts, Level, Viewer};
@@ -14,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
-use crate::cases;
 use crate::crypto::blind_index;
 use crate::data_keys::Purpose;
 use crate::database::{Database, Tx, placeholders, rows_for};
 use crate::error::{Result, StoreError};
 use crate::memberships::optional_date;
+use crate::{case_facts, cases};
 
 /// Fields of a person that 住所秘匿 protects (catalogue identifiers).
 pub const PROTECTED: &[&str] = &[
@@ -870,6 +871,32 @@ pub(crate) async fn visible(
     caller: &Caller,
     ids: &[PersonId],
 ) -> Result<BTreeMap<PersonId, (Sight, Vec<CaseId>)>> {
+    visible_by(tx, caller, ids, Source::Database).await
+}
+
+/// As [`visible`], for a search: what it finds goes through the policy once more before it is shown.
+pub(crate) async fn sieved(
+    tx: &mut Tx,
+    caller: &Caller,
+    ids: &[PersonId],
+) -> Result<BTreeMap<PersonId, (Sight, Vec<CaseId>)>> {
+    visible_by(tx, caller, ids, Source::Memory).await
+}
+
+/// Where the facts of cases come from.
+#[derive(Clone, Copy)]
+enum Source {
+    Database,
+    /// [`case_facts`].
+    Memory,
+}
+
+async fn visible_by(
+    tx: &mut Tx,
+    caller: &Caller,
+    ids: &[PersonId],
+    source: Source,
+) -> Result<BTreeMap<PersonId, (Sight, Vec<CaseId>)>> {
     let mut out = BTreeMap::new();
     // A token narrowed to other things reads nobody, however its owner would be let in.
     if !caller.may(Capability::ReadPersons) && !caller.may(Capability::ReadCases) {
@@ -936,7 +963,15 @@ pub(crate) async fn visible(
                 .or_default()
                 .push(case);
         }
-        let facts = cases::facts(tx, municipality, &all.into_iter().collect::<Vec<_>>()).await?;
+        let all: Vec<CaseId> = all.into_iter().collect();
+        let facts = match source {
+            Source::Database => cases::facts(tx, municipality, &all)
+                .await?
+                .into_iter()
+                .map(|(case, facts)| (case, Arc::new(facts)))
+                .collect(),
+            Source::Memory => case_facts::facts(tx, municipality, &all).await?,
+        };
         for (person, confidential) in confidential {
             let mut by_name = Vec::new();
             let (mut register, mut address) = (false, false);

@@ -5,6 +5,7 @@
 //! before it is counted; what is not answered for is not there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use domain::agency::AgencyClass;
 use domain::disclosure::{self, CaseFacts, DocumentFacts, Level};
@@ -26,7 +27,7 @@ use crate::persons::{self, Person, Sight};
 use crate::progress::{
     self, EntryToMask, PRIVATE, ProgressToMask, Visibility, entry_level, is_for,
 };
-use crate::{cases, masking};
+use crate::{case_facts, cases, masking};
 
 /// What is found as one thing. A key is `<kind>:<id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -483,7 +484,7 @@ impl Tx {
         cases: &[CaseId],
         known: &HashMap<String, String>,
     ) -> Result<Gathered> {
-        let facts = cases::facts(self, municipality, cases).await?;
+        let facts = cases::facts_anew(self, municipality, cases).await?;
         let marks = marks(self, municipality, cases).await?;
         self.keys_of_cases(municipality, cases).await?;
         let masked = |of: fn(Section) -> bool| -> HashSet<CaseId> {
@@ -978,7 +979,7 @@ impl Tx {
         }
         involved.extend(entries.values().map(|entry| entry.case.clone()));
         let involved: Vec<CaseId> = involved.into_iter().collect();
-        let facts = cases::facts(self, &municipality, &involved).await?;
+        let facts = case_facts::facts(self, &municipality, &involved).await?;
         let facts = self.meeting(&municipality, facts, conditions).await?;
         let marks = marks(self, &municipality, &involved).await?;
         let mark = |case: &CaseId| marks.get(case).cloned().unwrap_or_default();
@@ -1103,9 +1104,9 @@ impl Tx {
     async fn meeting(
         &mut self,
         municipality: &MunicipalityId,
-        mut facts: BTreeMap<CaseId, CaseFacts>,
+        mut facts: BTreeMap<CaseId, Arc<CaseFacts>>,
         conditions: &Conditions,
-    ) -> Result<BTreeMap<CaseId, CaseFacts>> {
+    ) -> Result<BTreeMap<CaseId, Arc<CaseFacts>>> {
         if conditions.is_empty() {
             return Ok(facts);
         }
@@ -1198,7 +1199,7 @@ impl Tx {
         caller: &Caller,
         ids: &[PersonId],
     ) -> Result<BTreeMap<PersonId, SeenPerson>> {
-        let found = persons::visible(self, caller, ids).await?;
+        let found = persons::sieved(self, caller, ids).await?;
         Ok(found
             .into_iter()
             .map(|(person, (sight, cases))| {
