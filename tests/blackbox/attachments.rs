@@ -2,7 +2,7 @@
 //! files that want to do harm do none; a backup has every byte of them, and none in clear.
 
 use std::{
-    io::{Cursor, Write as _},
+    io::{Cursor, Read as _, Write as _},
     process::Command,
     time::{Duration, Instant},
 };
@@ -362,15 +362,46 @@ async fn bloated_workbooks_are_refused(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The reading process has no more memory than it is given, whatever it is sent.
-fn the_reader_is_held_to_its_limits() -> Result<()> {
-    let started = Instant::now();
-    let mut child = Command::new(musubi_tests::server::binary())
-        .args(["read-attachment", "text/plain"])
+/// A process that reads an attachment of plain text, behind `before` of a shell.
+fn reader(before: &str) -> Result<std::process::Child> {
+    let script = format!("{before} exec \"$0\" read-attachment text/plain");
+    Ok(Command::new("sh")
+        .args(["-c", &script])
+        .arg(musubi_tests::server::binary())
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::null())
-        .spawn()?;
+        .spawn()?)
+}
+
+/// The reading process has no more memory than it is given, whatever it is sent; nor files, nor threads.
+fn the_reader_is_held_to_its_limits() -> Result<()> {
+    let started = Instant::now();
+    let mut child = reader("")?;
+    let mut said = [0];
+    let mut stdout = child.stdout.take().context("stdout")?;
+    stdout.read_exact(&mut said)?;
+    ensure!(said == *b"+", "{said:?}");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id()))?;
+    let limit = |name: &str| -> Vec<&str> {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default()
+            .split_whitespace()
+            .take(2)
+            .collect()
+    };
+    for (name, expected) in [
+        ("Max open files", ["3", "3"]),
+        ("Max processes", ["0", "0"]),
+        ("Max file size", ["0", "0"]),
+        ("Max core file size", ["0", "0"]),
+        ("Max cpu time", ["30", "35"]),
+        ("Max data size", ["536870912", "536870912"]),
+    ] {
+        ensure!(limit(name) == expected, "{name}: {:?}", limit(name));
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    ensure!(status.contains("NoNewPrivs:\t1"), "{status}");
     {
         let mut input = child.stdin.take().context("stdin")?;
         let part = vec![0x83_u8; 1 << 20];
@@ -381,16 +412,29 @@ fn the_reader_is_held_to_its_limits() -> Result<()> {
             }
         }
     }
-    let output = child.wait_with_output()?;
-    ensure!(
-        !output.status.success() && output.stdout.is_empty(),
-        "{:?}",
-        output.status
-    );
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest)?;
+    let status = child.wait()?;
+    ensure!(!status.success() && rest.is_empty(), "{status:?}");
     ensure!(
         started.elapsed() < Duration::from_secs(60),
         "{:?}",
         started.elapsed()
+    );
+
+    // Held tighter by its surroundings, it says so and reads what it can.
+    let mut child = reader("ulimit -t 20;")?;
+    child
+        .stdin
+        .take()
+        .context("stdin")?
+        .write_all("電話をした。".as_bytes())?;
+    let output = child.wait_with_output()?;
+    let said = String::from_utf8(output.stdout)?;
+    ensure!(
+        output.status.success() && said.starts_with("-{") && said.contains("電話をした。"),
+        "{:?} {said}",
+        output.status
     );
     Ok(())
 }

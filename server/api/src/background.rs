@@ -117,8 +117,12 @@ fn step_back() -> rustix::io::Result<()> {
     rustix::process::setpriority_process(None, (now + NICENESS).min(19))
 }
 
-/// Notes every request, when it comes and when it is answered. Streams and sockets are no requests.
+/// Notes every request of people, when it comes and when it is answered. Streams and sockets are none, nor is
+/// what watches over the server (`/metrics`, `/healthz`).
 pub(crate) async fn note(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with("/api/v1/") {
+        return next.run(request).await;
+    }
     state.background().note();
     let response = next.run(request).await;
     state.background().note();
@@ -206,7 +210,17 @@ mod tests {
 
     #[tokio::test]
     async fn requests_are_noted() {
+        use tower::ServiceExt as _;
+
         let town = crate::operations::transcripts::tests::Town::open().await;
+        let watching = Request::get("/metrics")
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let answer = crate::router(town.state.clone())
+            .oneshot(watching)
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200);
         assert!(town.state.background().asked.lock().is_none());
         town.get("coordinator", "/cases").await;
         assert!(town.state.background().asked.lock().is_some());

@@ -45,7 +45,8 @@ const SWEEP: Duration = Duration::from_secs(300);
 const CASE_LISTS: Duration = Duration::from_secs(60);
 /// Attachments that have not arrived whole after this long never will.
 const RECEIVED: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-/// So many documents are looked at together for whether they were missed.
+/// So many documents are looked at together for whether they were missed; and so many that were are seen to
+/// at once.
 const LOOKED_AT: usize = 200;
 /// How long what runs beside has for its end.
 const LAST: Duration = Duration::from_secs(4);
@@ -301,9 +302,23 @@ async fn look(state: AppState, bell: Arc<Notify>, wanted: Arc<Wanted>, stop: Can
     }
 }
 
-/// Sees to documents that were missed, one after the other.
+/// Sees to documents that were missed, one after the other. A few somebody may wait for: they are done at
+/// once. Where it is many (another model, a restored database), what needs no model is done at once, and the
+/// rest gives way to people.
 async fn catch_up(state: &AppState, mut missed: mpsc::Receiver<DocumentId>, wanted: &Wanted) {
+    let (mut few, mut many) = (0, Vec::new());
     while let Some(document) = missed.recv().await {
+        if few < LOOKED_AT {
+            few += 1;
+            note_followed(state, wanted, &document, follow(state, &document).await);
+            continue;
+        }
+        if let Err(error) = derive_early(state, &document).await {
+            tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
+        }
+        many.push(document);
+    }
+    for document in many {
         let followed = async {
             match scanning::foresee(state, &document).await {
                 // What needs no model is done all the same.
@@ -313,19 +328,36 @@ async fn catch_up(state: &AppState, mut missed: mpsc::Receiver<DocumentId>, want
             let _share = state.background().give_way().await;
             follow(state, &document).await
         };
-        match followed.await {
-            Ok(Followed::Case(municipality, case)) => {
-                wanted.put(municipality, case, Instant::now());
-            }
-            Ok(_) => {}
-            // As soon as they stand, the bell rings.
-            Err(error) if engines::are_awaited(&error) => {}
-            Err(error) => {
-                tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
-                // From now on it is like one that changed.
-                state.rescan(&[document]);
-            }
+        note_followed(state, wanted, &document, followed.await);
+    }
+}
+
+fn note_followed(
+    state: &AppState,
+    wanted: &Wanted,
+    document: &DocumentId,
+    followed: Result<Followed, ApiError>,
+) {
+    match followed {
+        Ok(Followed::Case(municipality, case)) => wanted.put(municipality, case, Instant::now()),
+        Ok(_) => {}
+        // As soon as they stand, the bell rings.
+        Err(error) if engines::are_awaited(&error) => {}
+        Err(error) => {
+            tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
+            // From now on it is like one that changed.
+            state.rescan(std::slice::from_ref(document));
         }
+    }
+}
+
+async fn derive_early(state: &AppState, document: &DocumentId) -> Result<(), ApiError> {
+    let mut tx = state.db().read().await?;
+    let work = tx.work_on(document).await?;
+    drop(tx);
+    match work {
+        Some(work) => derive(state, &work).await,
+        None => Ok(()),
     }
 }
 

@@ -192,10 +192,14 @@ struct Town {
     in_bulk: BTreeSet<CaseId>,
     /// The case after which masked texts of all cases are to be looked through; `None`: all were.
     unmasked: Option<String>,
-    masking: Option<Masking>,
+    masking: [Option<Masking>; 2],
     /// Without models nothing is masked before this.
     models_at: Option<Instant>,
 }
+
+/// Places of [`Town::masking`].
+const BY_HAND_SLOT: usize = 0;
+const OTHERS_SLOT: usize = 1;
 
 /// Masked texts that are being made beside.
 struct Masking {
@@ -213,7 +217,7 @@ struct Dirty {
     anew: bool,
 }
 
-/// Which cases are looked through for masked texts; what comes first comes first.
+/// Which cases are looked through for masked texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Of {
     ByHand,
@@ -231,7 +235,7 @@ impl Town {
             by_hand: BTreeSet::new(),
             in_bulk: BTreeSet::new(),
             unmasked: Some(String::new()),
-            masking: None,
+            masking: [None, None],
             models_at: None,
         }
     }
@@ -241,7 +245,7 @@ impl Town {
         if !self.keeper.is_whole() {
             self.keeper.sweep(stop).await?;
             // What is under way belongs to an index that is no more.
-            (self.masking, self.unmasked) = (None, Some(String::new()));
+            (self.masking, self.unmasked) = ([None, None], Some(String::new()));
             return Ok(true);
         }
         if self.follow().await? {
@@ -325,32 +329,32 @@ impl Town {
     }
 
     /// Has masked texts made that are missing or rest on what is no more, a few cases at a time. Nothing
-    /// here waits for a model.
+    /// here waits for a model, and what was changed by hand does not wait for the rest.
     async fn mask(&mut self) -> Result<bool, ApiError> {
-        if let Some(masking) = &mut self.masking {
-            if masking.of == Of::ByHand || self.by_hand.is_empty() {
-                let made = match masking.made.try_recv() {
-                    Ok(made) => made?,
-                    Err(oneshot::error::TryRecvError::Empty) => return Ok(false),
-                    Err(oneshot::error::TryRecvError::Closed) => {
-                        return Err(ApiError::internal("masked texts not made"));
-                    }
-                };
-                if let Some(Masking { of, cases, .. }) = self.masking.take() {
-                    self.take_in(of, cases, made).await?;
+        let by_hand = self.mask_in(BY_HAND_SLOT).await?;
+        let others = self.mask_in(OTHERS_SLOT).await?;
+        Ok(by_hand || others)
+    }
+
+    async fn mask_in(&mut self, slot: usize) -> Result<bool, ApiError> {
+        if let Some(masking) = &mut self.masking[slot] {
+            let made = match masking.made.try_recv() {
+                Ok(made) => made?,
+                Err(oneshot::error::TryRecvError::Empty) => return Ok(false),
+                Err(oneshot::error::TryRecvError::Closed) => {
+                    return Err(ApiError::internal("masked texts not made"));
                 }
-                return Ok(true);
+            };
+            if let Some(Masking { of, cases, .. }) = self.masking[slot].take() {
+                self.take_in(of, cases, made).await?;
             }
-            // It gives way. What it has worked out is remembered.
-            if let Some(Masking { of, cases, .. }) = self.masking.take() {
-                self.put_back(of, cases);
-            }
+            return Ok(true);
         }
         if self.models_at.is_some_and(|at| Instant::now() < at) {
             return Ok(false);
         }
         self.models_at = None;
-        let Some((of, cases)) = self.next_to_mask().await? else {
+        let Some((of, cases)) = self.next_to_mask(slot).await? else {
             return Ok(false);
         };
         let missing = self.keeper.missing(&cases).await?;
@@ -370,7 +374,7 @@ impl Town {
             let _nobody_waits = send.send(made);
             state.search().asked.notify_one();
         });
-        self.masking = Some(Masking {
+        self.masking[slot] = Some(Masking {
             of,
             cases,
             made,
@@ -379,16 +383,19 @@ impl Town {
         Ok(false)
     }
 
-    async fn next_to_mask(&mut self) -> Result<Option<(Of, Vec<CaseId>)>, ApiError> {
-        for (of, waiting) in [
-            (Of::ByHand, &mut self.by_hand),
-            (Of::InBulk, &mut self.in_bulk),
-        ] {
-            let cases: Vec<CaseId> = waiting.iter().take(MASK_STEP).cloned().collect();
-            if !cases.is_empty() {
-                waiting.retain(|case| !cases.contains(case));
-                return Ok(Some((of, cases)));
-            }
+    async fn next_to_mask(&mut self, slot: usize) -> Result<Option<(Of, Vec<CaseId>)>, ApiError> {
+        let (of, waiting) = if slot == BY_HAND_SLOT {
+            (Of::ByHand, &mut self.by_hand)
+        } else {
+            (Of::InBulk, &mut self.in_bulk)
+        };
+        let cases: Vec<CaseId> = waiting.iter().take(MASK_STEP).cloned().collect();
+        if !cases.is_empty() {
+            waiting.retain(|case| !cases.contains(case));
+            return Ok(Some((of, cases)));
+        }
+        if slot == BY_HAND_SLOT {
+            return Ok(None);
         }
         let Some(after) = &self.unmasked else {
             return Ok(None);
