@@ -46,7 +46,7 @@ describe('reception', () => {
         draft({ receivedOn: '', urgency: '', clients: [emptyPerson('1')] }),
         '2026-11-22',
       ).map((problem) => problem.target),
-    ).toEqual(['received-on', 'urgency', 'name-1']);
+    ).toEqual(['name-1', 'received-on', 'urgency']);
   });
 
   it('accepts an anonymous caller and refuses a day in the future', () => {

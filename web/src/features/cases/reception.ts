@@ -52,6 +52,10 @@ export interface Problem {
 /** Everything that must be mended before sending, in screen order. */
 export function receptionProblems(draft: ReceptionDraft, today: string): Problem[] {
   const problems: Problem[] = [];
+  draft.clients.forEach((client, index) => {
+    const who = draft.clients.length > 1 ? `${index + 1}人目の` : '';
+    problems.push(...personProblems(client, today, who));
+  });
   if (draft.receivedOn === '')
     problems.push({ target: 'received-on', message: '受付日を入力してください。' });
   else if (draft.receivedOn > today)
@@ -61,10 +65,6 @@ export function receptionProblems(draft: ReceptionDraft, today: string): Problem
     });
   if (draft.urgency === '')
     problems.push({ target: 'urgency', message: '緊急性を選んでください。' });
-  draft.clients.forEach((client, index) => {
-    const who = draft.clients.length > 1 ? `${index + 1}人目の` : '';
-    problems.push(...personProblems(client, today, who));
-  });
   return problems;
 }
 
