@@ -105,6 +105,12 @@ function hasContent(cell: ProjectedField | undefined): boolean {
   return true;
 }
 
+/** An address, or what tells one, is kept back for good; words only until they were looked at. */
+function keptBack(field: Field, cell: ProjectedField): boolean {
+  if (cell.text !== undefined || cell.value !== undefined) return false;
+  return field.confidential_address || !['text', 'textarea'].includes(field.type);
+}
+
 function Cell({
   definition,
   field,
@@ -150,8 +156,8 @@ function Cell({
         <MaskedText text={plainText(definition, field, cell.value, references)} />
       )}
       {cell.withheld &&
-        (field.confidential_address && cell.text === undefined && cell.value === undefined ? (
-          // A protected address is kept back for good: nobody's check will show it.
+        (keptBack(field, cell) ? (
+          // Nobody's check will ever show it.
           <span className="soft">この欄は、あなたの機関には開示されていません。</span>
         ) : (
           <Withheld />
