@@ -307,9 +307,6 @@ async fn tidy(state: &AppState) {
     if let Err(error) = mend(state).await {
         tracing::warn!(%error, "missing documents not made");
     }
-    if let Err(error) = state.db().learn_sizes().await {
-        tracing::warn!(%error, "sizes of tables not learnt");
-    }
     if let Err(error) = sweep_sessions(state).await {
         tracing::warn!(%error, "sweeping sessions failed");
     }

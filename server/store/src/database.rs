@@ -28,6 +28,7 @@ use crate::error::{Result, StoreError};
 use crate::keys::{Generations, KeySource};
 use crate::migrate::{self, Schema};
 use crate::outbox::Change;
+use crate::plans;
 
 /// The two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,29 +225,20 @@ impl Database {
         } else {
             return Err(StoreError::Invalid("database_url"));
         };
-        let (reader, writer, log_reader, log_writer) = match dialect {
-            Dialect::Sqlite => {
-                let log = sqlite_url(&log_file(&settings.data_dir));
-                let open = |url, size| pool(url, size, dialect, settings.checkpoint_pages, ACQUIRE);
-                // The writer first: it creates the file and switches it to WAL.
-                let writer = open(&url, 1).await?;
-                let log_writer = open(&log, 1).await?;
-                // Readers of a local file wait for the processor, hardly for anything else; each
-                // takes a quarter of a megabyte and keeps it.
-                let cores = std::thread::available_parallelism().map_or(2, |n| n.get());
-                let useful = u32::try_from(2 * cores).unwrap_or(u32::MAX);
-                let readers = settings.connections.clamp(1, useful);
-                let reader = open(&url, readers).await?;
-                let log_reader = open(&log, readers.min(2)).await?;
-                (reader, writer, log_reader, log_writer)
-            }
-            Dialect::Postgres => {
-                let open = |size, patience| pool(&url, size, dialect, 0, patience);
-                let all = open(settings.connections.max(2), ACQUIRE).await?;
-                // Rooms must not wait for a page that reads: connections of their own.
-                let log = open(settings.connections.clamp(2, 4), ACQUIRE_FOR_LOG).await?;
-                (all.clone(), all, log.clone(), log)
-            }
+        let log = match dialect {
+            Dialect::Sqlite => sqlite_url(&log_file(&settings.data_dir)),
+            Dialect::Postgres => url.clone(),
+        };
+        let open =
+            |url, size, patience| pool(url, size, dialect, settings.checkpoint_pages, patience);
+        let (writer, log_writer) = match dialect {
+            // It creates the file and switches it to WAL.
+            Dialect::Sqlite => (open(&url, 1, ACQUIRE).await?, open(&log, 1, ACQUIRE).await?),
+            // Rooms must not wait for a page that reads: connections of their own.
+            Dialect::Postgres => (
+                open(&url, settings.connections.max(2), ACQUIRE).await?,
+                open(&log, settings.connections.clamp(2, 4), ACQUIRE_FOR_LOG).await?,
+            ),
         };
         {
             let _lock = match dialect {
@@ -255,15 +247,35 @@ impl Database {
                 }
                 Dialect::Postgres => None,
             };
-            migrate::run(&mut *writer.acquire().await?, dialect, Schema::Main).await?;
-            migrate::run(&mut *log_writer.acquire().await?, dialect, Schema::Log).await?;
+            for (pool, schema) in [(&writer, Schema::Main), (&log_writer, Schema::Log)] {
+                let mut connection = pool.acquire().await?;
+                migrate::run(&mut connection, dialect, schema).await?;
+                if dialect == Dialect::Sqlite {
+                    plans::put_statistics(&mut connection).await?;
+                }
+            }
         }
+        let (reader, log_reader) = match dialect {
+            // After the statistics, which a connection reads when it is opened.
+            Dialect::Sqlite => {
+                // Readers of a local file wait for the processor, hardly for anything else; each
+                // takes a quarter of a megabyte and keeps it.
+                let cores = std::thread::available_parallelism().map_or(2, |n| n.get());
+                let useful = u32::try_from(2 * cores).unwrap_or(u32::MAX);
+                let readers = settings.connections.clamp(1, useful);
+                (
+                    open(&url, readers, ACQUIRE).await?,
+                    open(&log, readers.min(2), ACQUIRE).await?,
+                )
+            }
+            Dialect::Postgres => (writer.clone(), log_writer.clone()),
+        };
         let rng = match settings.seed {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => StdRng::try_from_rng(&mut rand::rngs::SysRng)
                 .map_err(|_| StoreError::Key("the operating system gives no randomness".into()))?,
         };
-        let db = Self(Arc::new(Inner {
+        Ok(Self(Arc::new(Inner {
             dialect,
             reader,
             writer,
@@ -282,9 +294,7 @@ impl Database {
             case_lists: crate::case_list::Shelves::default(),
             forms: Mutex::new(HashMap::new()),
             committed: tokio::sync::watch::Sender::new(0),
-        }));
-        db.learn_sizes().await?;
-        Ok(db)
+        })))
     }
 
     /// Which database stands behind.
@@ -405,22 +415,6 @@ impl Database {
             whole &= found == "ok";
         }
         Ok(Some(whole))
-    }
-
-    /// Has SQLite look how large tables and indexes are. Every key begins with the municipality: without
-    /// that SQLite takes "of this municipality" for a few rows, and reads tables through where an index
-    /// would find what is wanted. PostgreSQL looks by itself. Takes milliseconds; looks at samples.
-    ///
-    /// # Errors
-    /// Database away.
-    pub async fn learn_sizes(&self) -> Result<()> {
-        if self.0.dialect == Dialect::Sqlite {
-            for pool in [&self.0.writer, &self.0.log_writer] {
-                pool.execute("PRAGMA analysis_limit = 1000; ANALYZE")
-                    .await?;
-            }
-        }
-        Ok(())
     }
 
     /// Closes all connections (SQLite: writes the WAL back).

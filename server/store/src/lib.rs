@@ -44,6 +44,7 @@ pub mod notify;
 pub mod outbox;
 pub mod passed_on;
 pub mod persons;
+mod plans;
 pub mod progress;
 pub mod progress_drafts;
 pub mod progress_templates;

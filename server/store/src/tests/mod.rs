@@ -12,6 +12,7 @@ mod households;
 mod log;
 mod merges;
 mod nodes;
+mod plans;
 mod progress;
 mod register;
 mod rights_days;
