@@ -1,5 +1,5 @@
 /** Uploading with progress: fetch cannot tell how much has been sent. */
-import { ApiError, tellIfLost } from './client';
+import { ApiError, refusalOf, tellIfLost } from './client';
 
 export interface UploadHandle {
   abort: () => void;
@@ -34,7 +34,7 @@ export function upload<T>(
       if (call.status >= 200 && call.status < 300 && answer !== null) resolve(answer as T);
       else {
         tellIfLost(call.status);
-        reject(new ApiError(call.status, codeOf(answer, call.status), [], bodyOf(answer)));
+        reject(refused(call, answer));
       }
     };
     if (body instanceof FormData) call.send(body);
@@ -46,16 +46,13 @@ export function upload<T>(
   return { abort: () => call.abort(), result };
 }
 
-function bodyOf(answer: unknown): Record<string, unknown> {
-  return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : {};
-}
-
-function codeOf(answer: unknown, status: number): string {
-  if (typeof answer === 'object' && answer !== null && 'code' in answer) {
-    const { code } = answer;
-    if (typeof code === 'string') return code;
+/** Where a gateway refuses with a page of its own, the status says why. */
+function refused(call: XMLHttpRequest, answer: unknown): ApiError {
+  const body =
+    typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : {};
+  if (typeof body.code !== 'string') {
+    if (call.status === 413) return new ApiError(413, 'too_large');
+    if (call.status === 403) return new ApiError(403, 'forbidden');
   }
-  if (status === 413) return 'too_large';
-  if (status === 403) return 'forbidden';
-  return `http_${status}`;
+  return refusalOf(call.status, body, call.getResponseHeader('Retry-After'));
 }

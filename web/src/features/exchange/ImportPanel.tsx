@@ -52,7 +52,13 @@ export function ImportPanel() {
       setSending(null);
       if (error instanceof ApiError && error.code === 'aborted') return;
       const said = error instanceof ApiError ? error.body.message : undefined;
-      setProblem(typeof said === 'string' ? `${said}。` : problemText(error));
+      setProblem(
+        typeof said === 'string'
+          ? `${said}。`
+          : error instanceof ApiError && error.fields.some((field) => field.code === 'too_many')
+            ? '実行を待っている取込が多すぎます。下の「これまでの取込」から、実行するか、やめてファイルを消してください。'
+            : problemText(error),
+      );
     }
   };
   const drop = (event: DragEvent): void => {

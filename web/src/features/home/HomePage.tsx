@@ -498,6 +498,12 @@ function OtherHome() {
       text: '様式に加えるこの自治体の項目と選択肢',
     },
     {
+      can: can('admin_forms'),
+      href: '/admin/presets',
+      label: '開示のひな型',
+      text: '機関の種別ごとに見せる範囲',
+    },
+    {
       can: can('export_cases') || can('edit_persons') || can('admin_settings'),
       href: '/exchange',
       label: '取込・出力',
