@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fetchJson, picture, saved } from './browser.mjs';
-import { address, emptyDesk, openOffice } from './desks.mjs';
+import { address, desk, emptyDesk, openOffice } from './desks.mjs';
 import { freshTotp } from './totp.mjs';
 import { between, line, Typist } from './typist.mjs';
 
@@ -217,5 +217,22 @@ test('an entry is saved within a minute of signing in', async () => {
   await page.locator('.record', { hasText: '督促状が届いたとのこと' }).first().waitFor();
   assert.equal(whole.loads, 0, 'no page is loaded again');
   assert.ok(after.seconds < 60, line('entry', after));
+  assert.deepEqual(faults, []);
+});
+
+test('whoever is in the register already is chosen from the box one types in', async () => {
+  const { page, faults } = await desk('sasaki');
+  await page.goto('/cases/new');
+  await page.locator('#name-0:focus').waitFor();
+  const typist = new Typist(page);
+  await typist.write(['やまもと', '山本'], ['　', '　'], ['けんいち', '健一']);
+  await page.getByText('この方ではありませんか').waitFor();
+  await typist.press('ArrowDown');
+  await typist.press('Enter');
+  await page.getByText('台帳の方').waitFor();
+  const at = () => page.evaluate(() => document.activeElement?.textContent ?? '');
+  assert.match(await at(), /山本 健一/, 'the keys go on from whoever was chosen');
+  await typist.press('Tab');
+  assert.equal(await at(), '選び直す');
   assert.deepEqual(faults, []);
 });

@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
@@ -41,10 +41,19 @@ export function PersonFields({
     filledIn.current = kana;
     return { kana };
   };
+  const list = useRef<HTMLDivElement>(null);
+  /** From the box one types in straight to whoever is proposed below. */
+  const toProposed = (event: KeyboardEvent): void => {
+    if (event.key !== 'ArrowDown' || event.nativeEvent.isComposing) return;
+    const button = list.current?.querySelector<HTMLElement>('.duplicate button');
+    if (!button) return;
+    event.preventDefault();
+    button.focus();
+  };
   if (person.known)
     return (
       <div className="row row--between">
-        <span>
+        <span tabIndex={-1} ref={focusOnce}>
           <Tag tone="green" icon="check">
             台帳の方
           </Tag>{' '}
@@ -73,6 +82,7 @@ export function PersonFields({
             const composing = reading.current.composing;
             onChange({ name, ...(composing ? {} : fillIn(reading.current.change(name))) });
           }}
+          onKeyDown={toProposed}
           onCompositionStart={() => reading.current.begin()}
           onCompositionUpdate={(event) => reading.current.compose(event.data)}
           onCompositionEnd={(event) =>
@@ -85,6 +95,7 @@ export function PersonFields({
           label="ふりがな"
           support="氏名の変換から自動で入ります。違うときは直してください。"
           value={person.kana}
+          onKeyDown={toProposed}
           onChange={(kana) => onChange({ kana })}
           error={errorAt(`kana-${key}`)}
         />
@@ -131,6 +142,7 @@ export function PersonFields({
           support="同じ番号の方がいれば、下に出ます。"
           inputMode="tel"
           value={person.phone}
+          onKeyDown={toProposed}
           onChange={(phone) => onChange({ phone })}
           error={errorAt(`phone-${key}`)}
         />
@@ -168,9 +180,16 @@ export function PersonFields({
         checked={person.anonymous}
         onChange={(anonymous) => onChange({ anonymous })}
       />
-      <Alike person={person} chosen={chosen} onChoose={(known) => onChange({ known })} />
+      <div ref={list}>
+        <Alike person={person} chosen={chosen} onChoose={(known) => onChange({ known })} />
+      </div>
     </>
   );
+}
+
+/** The button that was pressed is gone: the keys go on from whoever was chosen. */
+function focusOnce(chosen: HTMLElement | null): void {
+  chosen?.focus();
 }
 
 /** 「この方ではありませんか」: entries of the register that may be the one being typed in. */
@@ -250,7 +269,10 @@ function Alike({
               </li>
             ))}
           </ul>
-          <p className="soft">{GRADES[grade].advice}違う方なら、このまま進んでください。</p>
+          <p className="soft">
+            {GRADES[grade].advice}
+            違う方なら、このまま進んでください。氏名の欄で「↓」を押すと、ここに移ります。
+          </p>
           {can('merge_persons') && likely.length === 2 && (
             <Button size="s" onClick={() => setCompared(true)}>
               この2件を見比べて1人にまとめる

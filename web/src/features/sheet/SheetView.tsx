@@ -116,11 +116,14 @@ function Cell({
   field,
   cell,
   references,
+  brief = false,
 }: {
   definition: FormDefinition;
   field: Field;
   cell: ProjectedField;
   references: References | undefined;
+  /** In a narrow column. */
+  brief?: boolean;
 }): ReactNode {
   if (field.type === 'table' && cell.rows) {
     const columns = (field.columns ?? []).filter((column) =>
@@ -142,6 +145,7 @@ function Cell({
               field={column}
               cell={row.cells[column.id] ?? {}}
               references={references}
+              brief
             />
           ),
         }))}
@@ -158,7 +162,9 @@ function Cell({
       {cell.withheld &&
         (keptBack(field, cell) ? (
           // Nobody's check will ever show it.
-          <span className="soft">この欄は、あなたの機関には開示されていません。</span>
+          <span className="soft">
+            {brief ? '非開示' : 'この欄は、あなたの機関には開示されていません。'}
+          </span>
         ) : (
           <Withheld />
         ))}
