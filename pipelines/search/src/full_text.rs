@@ -850,12 +850,6 @@ impl Writer {
             .delete_term(Term::from_field_text(self.fields.key, key));
     }
 
-    /// Takes everything of a case out.
-    pub fn remove_case(&self, case: &str) {
-        self.writer
-            .delete_term(Term::from_field_text(self.fields.case, case));
-    }
-
     /// Makes it durable, together with `payload`. Takes milliseconds.
     ///
     /// # Errors

@@ -67,18 +67,28 @@ const LEXICAL: f32 = 0.15;
 /// Weight of the overlap (Jaccard) of structured features.
 pub(crate) const FEATURE: f32 = 0.5;
 
-/// Vectors of a masked text: the whole first, then each sentence. One inference each (about 10 ms
-/// per 50 characters).
-pub fn vectors_of(embedder: &Embedder, text: &str) -> Result<Vec<Vec<f32>>> {
+/// The passages of a masked text that have vectors: the whole first, then each sentence.
+#[must_use]
+pub fn passages(text: &str) -> Vec<String> {
     let text = without_marks(text);
-    let mut out = vec![embedder.embed_passage(&text)?];
     let sentences = split(&text);
+    let mut out = vec![text];
     if sentences.len() > 1 {
-        for sentence in sentences {
-            out.push(embedder.embed_passage(&sentence)?);
-        }
+        out.extend(sentences);
     }
-    Ok(out)
+    out
+}
+
+/// Vectors of a masked text, one for each of its [`passages`]. One inference each (about 10 ms per 50
+/// characters).
+///
+/// # Errors
+/// The model fails.
+pub fn vectors_of(embedder: &Embedder, text: &str) -> Result<Vec<Vec<f32>>> {
+    passages(text)
+        .iter()
+        .map(|passage| Ok(embedder.embed_passage(passage)?))
+        .collect()
 }
 
 /// Candidates ready for several queries.

@@ -8,7 +8,9 @@ mod resource;
 mod sentences;
 mod sieve;
 
-pub use corpus::{Corpus, Entry, Hit, Reason, Search, nearest_passage, query_vector, vectors_of};
+pub use corpus::{
+    Corpus, Entry, Hit, Reason, Search, nearest_passage, passages, query_vector, vectors_of,
+};
 pub use resource::Resource;
 pub use sieve::Sieve;
 

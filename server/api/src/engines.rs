@@ -11,6 +11,8 @@ use std::{
 use masking::Masker;
 use models::{Assets, Manifest, Models};
 
+use crate::error::ApiError;
+
 /// Everything that needs the assets folder.
 #[derive(Debug)]
 pub struct Engines {
@@ -21,6 +23,17 @@ pub struct Engines {
 
 /// A failed loading is tried again after this long at the earliest: a file may be back, memory free.
 const RETRY: Duration = Duration::from_secs(60);
+
+/// Whether an error says that models are not there yet.
+pub(crate) fn are_awaited(error: &ApiError) -> bool {
+    matches!(
+        error,
+        ApiError::Refused {
+            code: "models_not_ready",
+            ..
+        }
+    )
+}
 
 /// See the module.
 #[derive(Debug, Default)]

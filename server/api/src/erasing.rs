@@ -84,7 +84,7 @@ pub async fn turn(state: &AppState) -> Result<Option<Ended>, ApiError> {
     let municipality = job.municipality().clone();
     let case = job.erasure().case.clone();
     let mut rewritten = Vec::new();
-    let derived = search_index::renewed(state, &municipality, case.as_ref());
+    let derived = search_index::renewed(state, &municipality, &job.erasure().id, case.as_ref());
     let tell = |told| {
         tell(state.hub(), &told);
         tell_nodes(state.hub(), &municipality, Some(&told));

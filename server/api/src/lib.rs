@@ -2,9 +2,11 @@
 //! holds a rule of its own: they ask the store for an access value, and the store asks the policy.
 
 pub mod access;
+pub mod background;
 pub mod channels;
 pub mod context;
 pub mod drafting;
+mod embedding;
 pub mod engines;
 pub mod erasing;
 pub mod error;
@@ -132,6 +134,10 @@ pub fn router(state: AppState) -> Router {
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
             Duration::from_secs(120),
+        ))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            background::note,
         ))
         // Sockets and event streams live longer than any time-out.
         .route("/api/collab/{document}", get(documents::socket::socket))

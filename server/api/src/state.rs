@@ -10,6 +10,7 @@ use domain::{
 use store::{Database, DocumentLog, Tx};
 
 use crate::{
+    background::Background,
     channels::{self, Channels},
     engines::EngineSlot,
     error::ApiError,
@@ -77,6 +78,7 @@ struct Parts {
     search: Indexes,
     imports: Steps,
     unread: Bell,
+    background: Background,
 }
 
 impl AppState {
@@ -105,6 +107,7 @@ impl AppState {
             search: Indexes::default(),
             imports: Steps::default(),
             unread: Bell::default(),
+            background: Background::default(),
         }))
     }
 
@@ -116,6 +119,11 @@ impl AppState {
     /// Rung when an attachment has come whose text is to be read.
     pub(crate) fn unread(&self) -> &Bell {
         &self.0.unread
+    }
+
+    /// Work that gives way to people.
+    pub(crate) fn background(&self) -> &Background {
+        &self.0.background
     }
 
     #[must_use]

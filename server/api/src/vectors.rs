@@ -6,7 +6,7 @@
 //! vectors go in the same transaction, and come back from the next scan.
 //! **Invariant:** nothing is stored of a case that did not opt in (`similar_ok`).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use domain::{
     form::{self, Catalogue, Definition, FieldType, Projection},
@@ -21,15 +21,15 @@ use store::{
 };
 
 use crate::{
-    context::blocking,
+    background::PIECE,
     engines::{EngineState, Engines},
     error::ApiError,
     scanning,
     state::AppState,
 };
 
-/// Parts of a case in the store. Sentences are `001`, `002` … in the digest's order.
-pub(crate) const DIGEST: &str = "digest";
+/// Parts of a case in the store, beside [`DIGEST`]. Sentences are `001`, `002` … in the digest's order.
+pub(crate) use store::vectors::DIGEST;
 pub(crate) const FEATURES: &str = "features";
 /// Longest digest in characters: more than a thousand say little more about what a case is like,
 /// and every sentence costs an inference.
@@ -275,7 +275,7 @@ pub async fn digest(
 ///
 /// # Errors
 /// 503 `models_not_ready` while they load, `model_unavailable` when they could not be loaded.
-pub async fn engines(state: &AppState) -> Result<std::sync::Arc<Engines>, ApiError> {
+pub async fn engines(state: &AppState) -> Result<Arc<Engines>, ApiError> {
     state
         .engines()
         .get()
@@ -290,6 +290,33 @@ pub async fn engines(state: &AppState) -> Result<std::sync::Arc<Engines>, ApiErr
 
 fn consumer(version: &str) -> String {
     format!("vectors/{version}")
+}
+
+/// Vectors of a digest, a few passages at a time, giving way to people.
+async fn embedded(
+    state: &AppState,
+    engines: &Arc<Engines>,
+    text: &str,
+) -> Result<Vec<Vec<f32>>, ApiError> {
+    let passages = Arc::new(::similar::passages(text));
+    let mut out = Vec::with_capacity(passages.len());
+    while out.len() < passages.len() {
+        let (engines, passages, from) = (Arc::clone(engines), Arc::clone(&passages), out.len());
+        let piece = move || {
+            let began = Instant::now();
+            let mut made = Vec::new();
+            for passage in &passages[from..] {
+                made.push(engines.models.embedder.embed_passage(passage)?);
+                if began.elapsed() >= PIECE {
+                    break;
+                }
+            }
+            Ok::<_, models::Error>(made)
+        };
+        let made = state.background().piece(piece).await?;
+        out.extend(made.map_err(ApiError::internal)?);
+    }
+    Ok(out)
 }
 
 /// Makes the vectors of a case from its last scans and stores them. `false`: the case did not opt
@@ -313,6 +340,14 @@ pub async fn refresh(
         tx.commit().await?;
         return Ok(false);
     };
+    // The store says whether the case opted in before the model is put to work.
+    let mut tx = state.db().write().await?;
+    let wanted = vectors::wanted(&mut tx, municipality, case).await?;
+    tx.commit().await?;
+    if !wanted {
+        return Ok(false);
+    }
+    let made = embedded(state, &engines, &digest.text).await?;
     let features = Embedded {
         text: digest
             .features
@@ -322,17 +357,6 @@ pub async fn refresh(
             .join("\n"),
         vector: Vec::new(),
     };
-    // The store says whether the case opted in before the model is put to work.
-    let mut tx = state.db().write().await?;
-    let opted = vectors::store(&mut tx, municipality, case, FEATURES, &version, &features).await?;
-    tx.commit().await?;
-    if !opted {
-        return Ok(false);
-    }
-    let text = digest.text.clone();
-    let made = blocking(move || ::similar::vectors_of(&engines.models.embedder, &text))
-        .await?
-        .map_err(ApiError::internal)?;
 
     let mut tx = state.db().write().await?;
     tx.hold_case(municipality, case).await?;
@@ -382,16 +406,15 @@ pub async fn refresh(
     Ok(true)
 }
 
-/// Refreshes every case with a scan that its vectors, or the present model's, have not seen.
-/// Returns how many cases were made anew. A case that fails does not hinder the others.
+/// Cases with a scan that their vectors, or the present model's, have not seen.
 ///
 /// # Errors
-/// 503 without models, database away.
-pub async fn refresh_missing(
+/// 503 while nothing is known of the models, database away.
+pub async fn behind(
     state: &AppState,
     municipality: &MunicipalityId,
-) -> Result<usize, ApiError> {
-    // Only what is behind needs the models in memory.
+) -> Result<Vec<CaseId>, ApiError> {
+    // To know it needs no model in memory.
     let version = state
         .engines()
         .version()
@@ -406,15 +429,7 @@ pub async fn refresh_missing(
         &SECTIONS,
     )
     .await?;
-    drop(tx);
-    let mut made = 0;
-    for case in behind {
-        match refresh(state, municipality, &case).await {
-            Ok(done) => made += usize::from(done),
-            Err(error) => tracing::warn!(case = case.as_str(), %error, "vectors not refreshed"),
-        }
-    }
-    Ok(made)
+    Ok(behind)
 }
 
 /// A candidate put together from its parts in the store.
@@ -467,6 +482,17 @@ pub fn candidates(parts: Vec<Likeness>, dimension: usize) -> Vec<Candidate> {
     }
     found.retain(|candidate| !candidate.entry.text.is_empty());
     found
+}
+
+/// Makes what is missing; how many cases got vectors.
+#[cfg(test)]
+pub(crate) async fn refresh_missing(state: &AppState) -> usize {
+    let municipality = "town".into();
+    let mut made = 0;
+    for case in behind(state, &municipality).await.unwrap() {
+        made += usize::from(refresh(state, &municipality, &case).await.unwrap());
+    }
+    made
 }
 
 #[cfg(test)]

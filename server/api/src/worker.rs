@@ -1,6 +1,9 @@
 //! What follows from a change of a document: after a pause the projections are rebuilt, texts are
 //! scanned, statistics and vectors are refreshed. Works from the hub's change feed; when the models
 //! stand and after falling behind it takes up every document whose stored scan is not current.
+//!
+//! **Invariant:** what somebody changed is scanned at once. What was missed, and vectors, give way to people
+//! ([`crate::background`]).
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -14,19 +17,20 @@ use jiff::civil::Date;
 use serde_json::Value;
 use store::{documents::DocumentWork, municipalities, projections::Audience, statistics::Facts};
 use tokio::{
-    sync::{
-        Mutex,
-        broadcast::error::RecvError,
-        mpsc::{self, UnboundedSender},
-    },
-    task::JoinSet,
-    time::{Instant, interval, sleep_until},
+    sync::{Notify, broadcast::error::RecvError, mpsc},
+    task::{JoinError, JoinSet},
+    time::{Instant, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    erasing, error::ApiError, events::CaseEvent, importing, reading, scanning, search_index,
-    shapes, state::AppState, vectors,
+    embedding::{self, Wanted},
+    engines, erasing,
+    error::ApiError,
+    events::CaseEvent,
+    importing, reading, scanning, search_index, shapes,
+    state::AppState,
+    vectors,
 };
 
 /// Nothing was typed for so long.
@@ -43,6 +47,8 @@ const CASE_LISTS: Duration = Duration::from_secs(60);
 const RECEIVED: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// So many documents are looked at together for whether they were missed.
 const LOOKED_AT: usize = 200;
+/// How long what runs beside has for its end.
+const LAST: Duration = Duration::from_secs(4);
 /// Models that nobody has needed for this long are unloaded.
 const REST: Duration = Duration::from_secs(600);
 
@@ -56,7 +62,6 @@ struct Due {
 #[derive(Debug, Default)]
 struct Agenda {
     documents: HashMap<DocumentId, Due>,
-    vectors: HashMap<(MunicipalityId, CaseId), Instant>,
 }
 
 impl Agenda {
@@ -78,8 +83,7 @@ impl Agenda {
     }
 
     fn next(&self) -> Option<Instant> {
-        let documents = self.documents.values().map(|due| due.at);
-        documents.chain(self.vectors.values().copied()).min()
+        self.documents.values().map(|due| due.at).min()
     }
 
     fn due_documents(&mut self, now: Instant) -> Vec<DocumentId> {
@@ -88,18 +92,16 @@ impl Agenda {
             .map(|(document, _)| document)
             .collect()
     }
-
-    fn due_cases(&mut self, now: Instant) -> Vec<(MunicipalityId, CaseId)> {
-        self.vectors
-            .extract_if(|_, at| *at <= now)
-            .map(|(case, _)| case)
-            .collect()
-    }
 }
 
-/// Makes the register's index entries of older versions anew; what fails is tried at the next start.
-async fn refresh_register(state: AppState) {
-    match store::persons::refresh_index(state.db()).await {
+/// Makes the register's index entries of older versions anew; what fails or is cut off is done at the next
+/// start.
+async fn refresh_register(state: AppState, stop: CancellationToken) {
+    let refreshed = tokio::select! {
+        () = stop.cancelled() => return,
+        refreshed = store::persons::refresh_index(state.db()) => refreshed,
+    };
+    match refreshed {
         Ok(0) => {}
         Ok(persons) => tracing::info!(persons, "register index made anew"),
         Err(error) => tracing::warn!(%error, "register index not made anew"),
@@ -132,9 +134,40 @@ async fn case_lists(state: AppState, stop: CancellationToken) {
     }
 }
 
-/// Runs until `stop`. Waits for the models before the first scan; projections and statistics do
-/// not wait for them.
+/// Runs until `stop`, and until what runs beside has come to its end. Waits for the models before the first
+/// scan; projections and statistics do not wait for them.
 pub async fn run(state: AppState, stop: CancellationToken) {
+    let wanted = Arc::new(Wanted::default());
+    let bell = Arc::new(Notify::new());
+    let mut beside = JoinSet::new();
+    beside.spawn(erasing::run(state.clone(), stop.clone()));
+    beside.spawn(search_index::run(state.clone(), stop.clone()));
+    beside.spawn(refresh_register(state.clone(), stop.clone()));
+    beside.spawn(case_lists(state.clone(), stop.clone()));
+    beside.spawn(importing::run(state.clone(), stop.clone()));
+    beside.spawn(reading::run(state.clone(), stop.clone()));
+    beside.spawn(embedding::run(
+        state.clone(),
+        Arc::clone(&wanted),
+        stop.clone(),
+    ));
+    beside.spawn(look(
+        state.clone(),
+        Arc::clone(&bell),
+        Arc::clone(&wanted),
+        stop.clone(),
+    ));
+    follow_changes(&state, &bell, &wanted, &mut beside, &stop).await;
+    wind_up(beside).await;
+}
+
+async fn follow_changes(
+    state: &AppState,
+    bell: &Notify,
+    wanted: &Wanted,
+    beside: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) {
     let mut changes = state.hub().subscribe();
     let mut rescans = state.rescans();
     let mut words = state.hub().words();
@@ -143,48 +176,37 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     let models = async { state.engines().settled().await };
     tokio::pin!(models);
     let mut models_settled = false;
-    let (found, mut missed) = mpsc::unbounded_channel();
-    let turn = Arc::new(Mutex::new(()));
-    let look = |beside: &mut JoinSet<()>| {
-        beside.spawn(take_up(state.clone(), found.clone(), Arc::clone(&turn)));
-    };
-    // Ends with the worker.
-    let mut beside = JoinSet::new();
-    beside.spawn(erasing::run(state.clone(), stop.clone()));
-    beside.spawn(search_index::run(state.clone(), stop.clone()));
-    beside.spawn(refresh_register(state.clone()));
-    beside.spawn(case_lists(state.clone(), stop.clone()));
-    beside.spawn(importing::run(state.clone(), stop.clone()));
-    beside.spawn(reading::run(state.clone(), stop.clone()));
-
     loop {
         let next = agenda.next();
         let changed = tokio::select! {
             () = stop.cancelled() => return,
             () = &mut models, if !models_settled => {
                 models_settled = true;
-                look(&mut beside);
-                beside.spawn(missing_vectors(state.clone()));
+                bell.notify_one();
                 continue;
             }
             _ = sweep.tick() => {
-                tidy(&state).await;
+                tidy(state).await;
                 continue;
             }
             () = until(next) => {
-                work_off(&state, &mut agenda, &stop).await;
+                work_off(state, &mut agenda, wanted, stop).await;
                 continue;
             }
-            Some(document) = missed.recv() => Ok(document),
+            Some(ended) = beside.join_next() => {
+                note_end(&ended);
+                continue;
+            }
             changed = changes.recv() => match changed {
                 // The node that wrote it sees to it.
                 Ok(changed) if !changed.here => continue,
                 changed => changed.map(|changed| changed.document),
             },
             word = words.recv() => {
-                // What it had still to do is open.
-                if matches!(word, Ok(Word::Gone(_))) && models_settled {
-                    look(&mut beside);
+                // What it had still to do is open; and whoever misses words may have missed that.
+                let gone = matches!(word, Ok(Word::Gone(_)) | Err(RecvError::Lagged(_)));
+                if gone && models_settled {
+                    bell.notify_one();
                 }
                 continue;
             }
@@ -192,9 +214,31 @@ pub async fn run(state: AppState, stop: CancellationToken) {
         };
         match changed {
             Ok(document) => agenda.postpone(document),
-            Err(RecvError::Lagged(_)) => look(&mut beside),
+            Err(RecvError::Lagged(_)) => bell.notify_one(),
             Err(RecvError::Closed) => return,
         }
+    }
+}
+
+/// A part of the worker that ends by a panic is a defect, and the others go on.
+fn note_end(ended: &Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a part of the worker panicked and is gone until the next start");
+    }
+}
+
+/// Lets everything beside come to its end. What does not in time is cut off where it waits, as by a kill: it
+/// is gone on with at the next start.
+async fn wind_up(mut beside: JoinSet<()>) {
+    let ending = async {
+        while let Some(ended) = beside.join_next().await {
+            note_end(&ended);
+        }
+    };
+    if timeout(LAST, ending).await.is_err() {
+        tracing::warn!("work in the background cut off");
     }
 }
 
@@ -206,100 +250,127 @@ async fn until(at: Option<Instant>) {
 }
 
 /// Does what is due, until `stop`.
-async fn work_off(state: &AppState, agenda: &mut Agenda, stop: &CancellationToken) {
-    let now = Instant::now();
-    for document in agenda.due_documents(now) {
+async fn work_off(
+    state: &AppState,
+    agenda: &mut Agenda,
+    wanted: &Wanted,
+    stop: &CancellationToken,
+) {
+    for document in agenda.due_documents(Instant::now()) {
         if stop.is_cancelled() {
             return;
         }
         match follow(state, &document).await {
             Ok(Followed::Parent(parent)) => agenda.postpone(parent),
             Ok(Followed::Case(municipality, case)) => {
-                agenda
-                    .vectors
-                    .insert((municipality, case), Instant::now() + QUIET);
+                wanted.put(municipality, case, Instant::now() + QUIET);
             }
             Ok(Followed::Nothing) => {}
             // As soon as they stand, everything without a current scan is taken up.
-            Err(error) if is_waiting_for_models(&error) => {}
+            Err(error) if engines::are_awaited(&error) => {}
             Err(error) => {
                 tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
                 agenda.retry(document);
             }
         }
     }
-    for (municipality, case) in agenda.due_cases(now) {
-        if stop.is_cancelled() {
-            return;
+}
+
+/// Finds whatever was missed and sees to it, each time the bell rings. However often it rings meanwhile, it
+/// looks once more: what was missed since is found too.
+async fn look(state: AppState, bell: Arc<Notify>, wanted: Arc<Wanted>, stop: CancellationToken) {
+    loop {
+        let looked = async {
+            bell.notified().await;
+            let (found, missed) = mpsc::channel(1);
+            let (looked, ()) =
+                tokio::join!(stale(&state, found), catch_up(&state, missed, &wanted));
+            let missing = missing_vectors(&state, &wanted).await;
+            for failed in [looked, missing].into_iter().filter_map(Result::err) {
+                if !engines::are_awaited(&failed) {
+                    tracing::warn!(error = %failed, "not everything could be looked through; tried again");
+                    sleep(RETRY).await;
+                    bell.notify_one();
+                }
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = looked => {}
         }
-        match vectors::refresh(state, &municipality, &case).await {
+    }
+}
+
+/// Sees to documents that were missed, one after the other.
+async fn catch_up(state: &AppState, mut missed: mpsc::Receiver<DocumentId>, wanted: &Wanted) {
+    while let Some(document) = missed.recv().await {
+        let followed = async {
+            match scanning::foresee(state, &document).await {
+                // What needs no model is done all the same.
+                Err(error) if !engines::are_awaited(&error) => return Err(error),
+                _ => {}
+            }
+            let _share = state.background().give_way().await;
+            follow(state, &document).await
+        };
+        match followed.await {
+            Ok(Followed::Case(municipality, case)) => {
+                wanted.put(municipality, case, Instant::now());
+            }
             Ok(_) => {}
-            Err(error) if is_waiting_for_models(&error) => {}
+            // As soon as they stand, the bell rings.
+            Err(error) if engines::are_awaited(&error) => {}
             Err(error) => {
-                tracing::warn!(case = case.as_str(), %error, "vector not refreshed");
-                agenda
-                    .vectors
-                    .insert((municipality, case), Instant::now() + RETRY);
+                tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
+                // From now on it is like one that changed.
+                state.rescan(&[document]);
             }
         }
     }
 }
 
-fn is_waiting_for_models(error: &ApiError) -> bool {
-    matches!(
-        error,
-        ApiError::Refused {
-            code: "models_not_ready",
-            ..
-        }
-    )
-}
-
-/// Finds whatever was missed, and hands it over as it is found. One that falls in while another looks
-/// follows it: what was missed meanwhile is found too.
-async fn take_up(state: AppState, found: UnboundedSender<DocumentId>, turn: Arc<Mutex<()>>) {
-    let _turn = turn.lock().await;
-    if let Err(error) = stale(&state, &found).await {
-        tracing::warn!(%error, "documents could not be looked through");
-    }
-}
-
 /// Documents with texts to mask whose stored scan is not of their present state. None of them is
-/// loaded for it.
-async fn stale(state: &AppState, found: &UnboundedSender<DocumentId>) -> Result<(), ApiError> {
+/// loaded for it. What fails does not hinder the rest.
+///
+/// # Errors
+/// The first of what failed.
+async fn stale(state: &AppState, found: mpsc::Sender<DocumentId>) -> Result<(), ApiError> {
     let mut tx = state.db().read().await?;
     let municipalities = municipalities::list(&mut tx).await?;
     drop(tx);
+    let mut result = Ok(());
     for municipality in municipalities {
         let mut tx = state.db().read().await?;
         let all = tx.documents_with_masks(&municipality.id).await?;
         drop(tx);
         for some in all.chunks(LOOKED_AT) {
-            for document in scanning::not_current(state, &municipality.id, some).await? {
-                if found.send(document).is_err() {
-                    return Ok(());
+            match scanning::not_current(state, &municipality.id, some).await {
+                Ok(stale) => {
+                    for document in stale {
+                        if found.send(document).await.is_err() {
+                            return result;
+                        }
+                    }
                 }
+                Err(error) => result = result.and(Err(error)),
             }
         }
     }
-    Ok(())
+    result
 }
 
-/// Vectors of cases whose last scan they have not seen: the process ended between the two, or the
+/// Wants vectors of cases whose last scan they have not seen: the process ended between the two, or the
 /// model is another.
-async fn missing_vectors(state: AppState) {
-    let refreshed = async {
-        let mut tx = state.db().read().await?;
-        let municipalities = municipalities::list(&mut tx).await?;
-        drop(tx);
-        for municipality in municipalities {
-            vectors::refresh_missing(&state, &municipality.id).await?;
+async fn missing_vectors(state: &AppState, wanted: &Wanted) -> Result<(), ApiError> {
+    let mut tx = state.db().read().await?;
+    let municipalities = municipalities::list(&mut tx).await?;
+    drop(tx);
+    for municipality in municipalities {
+        for case in vectors::behind(state, &municipality.id).await? {
+            wanted.put(municipality.id.clone(), case, Instant::now());
         }
-        Ok::<_, ApiError>(())
-    };
-    if let Err(error) = refreshed.await {
-        tracing::warn!(%error, "missing vectors not made");
     }
+    Ok(())
 }
 
 async fn tidy(state: &AppState) {
@@ -366,7 +437,7 @@ pub async fn settle(
         match follow(state, &document).await {
             Ok(Followed::Case(..)) => scanned = true,
             Ok(_) => {}
-            Err(error) if is_waiting_for_models(&error) => {}
+            Err(error) if engines::are_awaited(&error) => {}
             Err(error) => return Err(error),
         }
     }
@@ -545,8 +616,8 @@ mod tests {
     }
 
     async fn missed(state: &AppState) -> Vec<DocumentId> {
-        let (found, mut missed) = mpsc::unbounded_channel();
-        stale(state, &found).await.unwrap();
+        let (found, mut missed) = mpsc::channel(1_000);
+        stale(state, found).await.unwrap();
         std::iter::from_fn(|| missed.try_recv().ok()).collect()
     }
 
@@ -704,12 +775,7 @@ mod tests {
         follow_all(state).await;
         assert_eq!(stored().await, None);
         // As after a restart: it is missing, so it is made.
-        assert_eq!(
-            vectors::refresh_missing(state, &municipality)
-                .await
-                .unwrap(),
-            1
-        );
+        assert_eq!(vectors::refresh_missing(state).await, 1);
         assert!(!stored().await.unwrap().contains(MARKED));
 
         // Another name: nothing masked without it is shown before the texts are looked through anew.
@@ -741,6 +807,60 @@ mod tests {
         assert!(text.contains("友人") && !text.contains("山影"), "{text}");
         assert!(vectors::refresh(state, &municipality, case).await.unwrap());
         assert!(!stored().await.unwrap().contains("山影"));
+
+        // A part of it is not enough, and a node that died may have left as much.
+        let mut tx = state.db().write().await.unwrap();
+        store::vectors::forget(&mut tx, &municipality, case)
+            .await
+            .unwrap();
+        let part = store::vectors::Embedded {
+            text: "issues:debt".into(),
+            vector: Vec::new(),
+        };
+        store::vectors::store(&mut tx, &municipality, case, "features", &version, &part)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let (wanted, bell) = (Arc::new(Wanted::default()), Arc::new(Notify::new()));
+        let stop = CancellationToken::new();
+        let looking = tokio::spawn(look(
+            state.clone(),
+            Arc::clone(&bell),
+            Arc::clone(&wanted),
+            stop.clone(),
+        ));
+        for _ in 0..1_000 {
+            bell.notify_one();
+        }
+        let found = async {
+            while wanted.cases() != std::slice::from_ref(case) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), found)
+            .await
+            .expect("looked for");
+        stop.cancel();
+        looking.await.unwrap();
+        assert_eq!(vectors::refresh_missing(state).await, 1);
+        assert_eq!(vectors::refresh_missing(state).await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_runs_beside_comes_to_its_end() {
+        let stop = CancellationToken::new();
+        let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let mut beside = JoinSet::new();
+        let (told, done) = (stop.clone(), Arc::clone(&ended));
+        beside.spawn(async move {
+            told.cancelled().await;
+            sleep(Duration::from_millis(100)).await;
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        beside.spawn(async { panic!("on purpose") });
+        stop.cancel();
+        wind_up(beside).await;
+        assert!(ended.load(std::sync::atomic::Ordering::Relaxed));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::InputError;
 
+/// No setting lets larger attachments in, in megabytes: what reads them for the search takes no more.
+const LARGEST_MEGABYTES: u32 = 256;
+
 /// Options that every subcommand with data takes.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Options {
@@ -56,7 +59,7 @@ pub struct Config {
     pub session_hours: u32,
     /// How many inferences may run at once.
     pub inference_sessions: usize,
-    /// Largest attachment of the 支援経過, in megabytes (1,000,000 bytes).
+    /// Largest attachment of the 支援経過, in megabytes (1,000,000 bytes); 1 to 256.
     pub attachment_megabytes: u32,
     /// How the log of live documents is kept short.
     pub log: Log,
@@ -186,6 +189,13 @@ impl Config {
             .into());
         }
         config.set_base_path(&config.base_path.clone())?;
+        if !(1..=LARGEST_MEGABYTES).contains(&config.attachment_megabytes) {
+            return Err(InputError(format!(
+                "設定 attachment_megabytes: {} は使えません。1 から {LARGEST_MEGABYTES} までのメガバイト数にしてください",
+                config.attachment_megabytes
+            ))
+            .into());
+        }
         Ok(config)
     }
 
@@ -255,6 +265,33 @@ mod tests {
             "nats://…@nats:4222"
         );
         assert_eq!(without_secret("sqlite:data/x"), "sqlite:data/x");
+    }
+
+    #[test]
+    fn attachments_are_no_larger_than_what_reads_them_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("musubi.toml");
+        let options = Options {
+            config: Some(file.clone()),
+            data: None,
+        };
+        let load = |megabytes: u32| {
+            std::fs::write(&file, format!("attachment_megabytes = {megabytes}")).unwrap();
+            Config::load(&options)
+        };
+        assert_eq!(load(256).unwrap().attachment_megabytes, 256);
+        for refused in [0, 257] {
+            let error = load(refused).unwrap_err();
+            assert!(error.is::<InputError>());
+            let text = error.to_string();
+            assert!(
+                text.contains("attachment_megabytes") && text.contains(&refused.to_string()),
+                "{text}"
+            );
+        }
+        assert!(
+            u64::from(LARGEST_MEGABYTES) * 1_000_000 <= crate::command::read_attachment::LARGEST
+        );
     }
 
     #[test]

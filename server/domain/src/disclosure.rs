@@ -62,6 +62,14 @@ impl Member {
     pub fn active_on(&self, on: Date) -> bool {
         self.from <= on && self.to.is_none_or(|to| on <= to)
     }
+
+    #[must_use]
+    pub const fn days(&self) -> Days {
+        Days {
+            from: Some(self.from),
+            to: self.to,
+        }
+    }
 }
 
 /// One row of the disclosure matrix. No row = 非開示.
@@ -86,10 +94,80 @@ impl Disclosure {
         self.from.is_none_or(|from| from <= on) && !self.is_over(on)
     }
 
+    #[must_use]
+    pub const fn days(&self) -> Days {
+        Days {
+            from: self.from,
+            to: self.to,
+        }
+    }
+
+    /// The same right; where no days are asked for, it keeps those of the right that it takes the place
+    /// of, unless they are over.
+    #[must_use]
+    pub fn keeping_days(mut self, present: &[Self], today: Date) -> Self {
+        let former = present.iter().find(|former| {
+            former.agency == self.agency
+                && former.section == self.section
+                && former.level > Level::None
+                && !former.is_over(today)
+        });
+        if let Some(former) = former
+            && self.days() == Days::ALL
+            && self.level > Level::None
+        {
+            (self.from, self.to) = (former.from, former.to);
+        }
+        self
+    }
+
     /// Whether its last day is past: it gives nothing any more, whoever comes back.
     #[must_use]
     pub fn is_over(&self, on: Date) -> bool {
         self.to.is_some_and(|to| to < on)
+    }
+}
+
+/// Days on which something holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Days {
+    /// First day; `None` = from the beginning.
+    pub from: Option<Date>,
+    /// Last day; `None` = open.
+    pub to: Option<Date>,
+}
+
+impl Days {
+    /// Every day.
+    pub const ALL: Self = Self {
+        from: None,
+        to: None,
+    };
+
+    /// The days that are in both.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        let to = match (self.to, other.to) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            from: self.from.max(other.from),
+            to,
+        }
+    }
+
+    /// Whether they end before they begin.
+    #[must_use]
+    pub fn is_reversed(self) -> bool {
+        matches!((self.from, self.to), (Some(from), Some(to)) if to < from)
+    }
+
+    fn covers(self, other: Self) -> bool {
+        self.from <= other.from
+            && self
+                .to
+                .is_none_or(|last| other.to.is_some_and(|other| other <= last))
     }
 }
 
@@ -215,6 +293,17 @@ impl CaseFacts {
         self.members
             .iter()
             .any(|member| member.agency == *agency && member.active_on(on))
+    }
+
+    /// Whether the agency has a right, or a higher one, on all of these days as things stand.
+    fn has(&self, agency: &AgencyId, section: Section, level: Level, days: Days) -> bool {
+        let Some(row) = self.row(agency, section).filter(|row| row.level >= level) else {
+            return false;
+        };
+        self.members
+            .iter()
+            .filter(|member| member.agency == *agency)
+            .any(|member| row.days().within(member.days()).covers(days))
     }
 
     fn person(&self, person: &PersonId) -> Option<&PersonFacts> {
@@ -588,6 +677,74 @@ pub fn answers_for_case(viewer: &Viewer, facts: &CaseFacts) -> bool {
     viewer.agency == facts.owner || viewer.agency_class == AgencyClass::Department
 }
 
+/// How far a viewer's rights reach in a case: what the policy says of each of its parts. Two that are
+/// equal were shown the same. To notice that something was worked out with other rights than those of now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reach {
+    in_charge: bool,
+    title: bool,
+    writes: bool,
+    sheets: Vec<Level>,
+    persons: Vec<PersonReach>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct PersonReach {
+    person: PersonId,
+    register: bool,
+    address: bool,
+    sections: Vec<Level>,
+    /// Entries about the person, those of others and those of the own agency.
+    entries: [Level; 2],
+}
+
+/// See [`Reach`]. Persons who must not appear to the viewer are not in it.
+#[must_use]
+pub fn reach(viewer: &Viewer, facts: &CaseFacts) -> Reach {
+    let entry = |person: &PersonId, of: AgencyId| {
+        let about = DocumentFacts {
+            case: facts.case.clone(),
+            section: Section::Progress,
+            subjects: vec![person.clone()],
+            entry_of: Some(of),
+        };
+        decide(viewer, facts, &about).level
+    };
+    let persons = facts.persons.iter().map(|known| &known.person);
+    Reach {
+        in_charge: viewer.agency == facts.owner,
+        title: title_visible(viewer, facts),
+        writes: may_write_entries(viewer, facts),
+        sheets: Section::ALL
+            .iter()
+            .map(|section| decide(viewer, facts, &facts.sheet(*section)).level)
+            .collect(),
+        persons: persons
+            .filter(|person| person_level(viewer, facts, person) > Level::None)
+            .map(|person| PersonReach {
+                person: person.clone(),
+                register: register_visible(viewer, facts, person),
+                address: address_visible(viewer, facts, person),
+                sections: Section::ALL
+                    .iter()
+                    .map(|section| level_about(viewer, facts, *section, person))
+                    .collect(),
+                entries: [
+                    entry(person, AgencyId::from("")),
+                    entry(person, viewer.agency.clone()),
+                ],
+            })
+            .collect(),
+    }
+}
+
+/// Whether the viewer knows a person of the case by name. Of anybody else it must not be told whether
+/// they are in the case: not even by what is refused.
+#[must_use]
+pub fn known_by_name(viewer: &Viewer, facts: &CaseFacts, person: &PersonId) -> bool {
+    facts.person(person).is_some() && person_level(viewer, facts, person) >= Level::Read
+}
+
 /// How much of a person the viewer sees within the case: `None` = must not appear at all,
 /// `Masked` = as ［氏名1］, `Read`/`Edit` = by name.
 #[must_use]
@@ -745,6 +902,8 @@ pub struct ProposedRight {
     pub class: AgencyClass,
     pub section: Section,
     pub level: Level,
+    /// The days on which the agency would have it, as far as its membership goes.
+    pub days: Days,
 }
 
 /// A person for whom no cover was found, with the state of consent to show.
@@ -819,7 +978,8 @@ impl ConfirmationError {
 }
 
 /// Whether giving these rights needs a confirmation: some right is raised above what the agency
-/// has now, and a person the section is about is covered neither by consent nor by a basis.
+/// has, or lasts on days on which it has none, and a person the section is about is covered neither by
+/// consent nor by a basis on the first of its days.
 ///
 /// The coordinator in charge and the department need none.
 #[must_use]
@@ -837,20 +997,22 @@ pub fn sharing_needs_confirmation(
         if right.agency == facts.owner || right.class == AgencyClass::Department {
             continue;
         }
-        let now = if facts.is_active_member(&right.agency, today) {
-            facts
-                .row(&right.agency, right.section)
-                .filter(|row| row.active_on(today))
-                .map_or(Level::None, |row| row.level)
-        } else {
-            Level::None
+        // What is past shares nothing any more.
+        let first = right.days.from.map_or(today, |from| from.max(today));
+        let ahead = Days {
+            from: Some(first),
+            to: right.days.to,
         };
-        if right.level <= now {
+        let over = ahead.to.is_some_and(|last| last < first);
+        if over
+            || right.level == Level::None
+            || facts.has(&right.agency, right.section, right.level, ahead)
+        {
             continue;
         }
         let sheet = facts.sheet(right.section);
         for person in facts.subjects_of(&sheet.subjects) {
-            if facts.cover(person, &right.agency, right.section, today) >= right.level {
+            if facts.cover(person, &right.agency, right.section, first) >= right.level {
                 continue;
             }
             let status = facts

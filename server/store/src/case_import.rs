@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::agency::AgencyClass;
+use domain::disclosure::{self, Reach};
 use domain::id::CaseId;
 use domain::role::Capability;
 use domain::stage::Stage;
@@ -77,6 +78,46 @@ impl Tx {
         Ok(lines
             .into_values()
             .map(|found| (found.1.case_no.clone(), found))
+            .collect())
+    }
+
+    /// How far the caller's rights reach in the cases with these numbers, as far as the caller may know of
+    /// them.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn reach_of_cases(
+        &mut self,
+        caller: &Caller,
+        numbers: &[String],
+    ) -> Result<BTreeMap<String, Reach>> {
+        if !caller.may(Capability::ReadCases) {
+            return Ok(BTreeMap::new());
+        }
+        let municipality = &caller.viewer.municipality;
+        let rows = rows_for(
+            self,
+            municipality,
+            numbers,
+            "SELECT id, case_no FROM cases WHERE municipality_id = $1 AND case_no IN",
+            "",
+        )
+        .await?;
+        let mut known: BTreeMap<CaseId, String> = BTreeMap::new();
+        for row in &rows {
+            known.insert(CaseId(row.try_get("id")?), row.try_get("case_no")?);
+        }
+        let ids: Vec<CaseId> = known.keys().cloned().collect();
+        let facts = cases::facts(self, municipality, &ids).await?;
+        Ok(facts
+            .into_iter()
+            .filter(|(_, facts)| disclosure::case_visible(&caller.viewer, facts))
+            .filter_map(|(id, facts)| {
+                Some((
+                    known.remove(&id)?,
+                    disclosure::reach(&caller.viewer, &facts),
+                ))
+            })
             .collect())
     }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use domain::agency::AgencyClass;
 use domain::clock::instant_text;
 use domain::disclosure::{self, CaseFacts, Excluded, Level, Viewer};
-use domain::id::{AccountId, AgencyId, CaseId, MembershipId, MunicipalityId, PersonId};
+use domain::id::{AccountId, AgencyId, CaseId, MembershipId, MunicipalityId};
 use domain::role::Role;
 use domain::stage::Stage;
 use jiff::Timestamp;
@@ -25,18 +25,17 @@ use sqlx::any::AnyRow;
 use tokio::sync::{Mutex as TurnLock, OwnedMutexGuard};
 
 use crate::access::Caller;
+use crate::case_facts::next_changes;
 use crate::cases::{self, CaseFilter, Listed, TITLE, Written};
 use crate::database::{Database, Tx, lock, rows_for};
 use crate::error::{Result, StoreError};
-use crate::{crypto, outbox, persons};
+use crate::{crypto, persons};
 
 /// Outbox topic: an agency was stopped or taken back, and with it all its memberships of cases.
 pub(crate) const AGENCY: &str = "agency.state";
 
 /// Cases whose facts are loaded at once.
 const AT_ONCE: usize = 200;
-/// Changes taken up at once.
-const CHANGES: i64 = 1_000;
 /// So many changed cases are put into their places one by one; more are sorted in.
 const ONE_BY_ONE: usize = 16;
 
@@ -145,7 +144,7 @@ struct Loaded {
 }
 
 async fn load(tx: &mut Tx, municipality: &MunicipalityId, ids: &[CaseId]) -> Result<Loaded> {
-    let facts = cases::facts(tx, municipality, ids).await?;
+    let facts = cases::facts_anew(tx, municipality, ids).await?;
     let all: Vec<&CaseFacts> = facts.values().collect();
     let written = cases::written(tx, municipality, &all).await?;
     Ok(Loaded { facts, written })
@@ -228,39 +227,15 @@ impl Lists {
             self.begin(tx, municipality, head).await?;
         }
         while self.seq < head {
-            let changes = outbox::after(tx, municipality, self.seq, CHANGES).await?;
-            let gapless = changes
-                .first()
-                .is_some_and(|change| change.seq == self.seq + 1);
-            if !gapless || changes.iter().any(|change| change.topic == AGENCY) {
+            let changed = next_changes(tx, municipality, self.seq, head).await?;
+            let Some(dirty) = changed.cases else {
                 self.begin(tx, municipality, head).await?;
                 break;
-            }
-            let last = changes.last().map_or(head, |change| change.seq);
-            let (mut dirty, mut persons) = (BTreeSet::new(), BTreeSet::new());
-            for change in changes {
-                if change.topic == "person" {
-                    persons.insert(PersonId(change.object));
-                }
-                dirty.extend(change.case);
-            }
-            let persons: Vec<PersonId> = persons.into_iter().collect();
-            let rows = rows_for(
-                tx,
-                municipality,
-                &persons,
-                "SELECT case_id FROM case_persons WHERE municipality_id = $1 AND person_id IN",
-                "",
-            )
-            .await?;
-            for row in &rows {
-                dirty.insert(CaseId(row.try_get("case_id")?));
-            }
-            let dirty: Vec<CaseId> = dirty.into_iter().collect();
+            };
             for chunk in dirty.chunks(AT_ONCE) {
                 self.renew(tx, municipality, chunk).await?;
             }
-            self.seq = last;
+            self.seq = changed.seq;
         }
         Ok(self.seq == head)
     }

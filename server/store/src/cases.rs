@@ -73,7 +73,8 @@ pub(crate) async fn facts(
     Ok(out)
 }
 
-async fn facts_anew(
+/// As [`facts`], read from the database in any case: for whoever goes through a municipality.
+pub(crate) async fn facts_anew(
     tx: &mut Tx,
     municipality: &MunicipalityId,
     ids: &[CaseId],
@@ -1167,7 +1168,7 @@ impl Tx {
                 });
             }
         }
-        let names = Names::load(self, caller, &accesses).await?;
+        let names = Names::load(self, caller, &accesses, Detail::Line).await?;
         let mut out = BTreeMap::new();
         for access in accesses {
             let summary = access.summary_with(self, &names).await?;
@@ -1338,8 +1339,21 @@ struct Names {
     marks: BTreeMap<CaseId, Marks>,
 }
 
+/// How much of the persons is loaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// What the case's line shows.
+    Line,
+    Whole,
+}
+
 impl Names {
-    async fn load(tx: &mut Tx, caller: &Caller, cases: &[CaseAccess]) -> Result<Self> {
+    async fn load(
+        tx: &mut Tx,
+        caller: &Caller,
+        cases: &[CaseAccess],
+        detail: Detail,
+    ) -> Result<Self> {
         let municipality = caller.viewer.municipality.clone();
         let agencies = agencies::by_id(tx, &municipality).await?;
         let owners: BTreeSet<AccountId> = cases
@@ -1363,8 +1377,7 @@ impl Names {
             })
             .map(|(_, person)| person.clone())
             .collect();
-        let persons =
-            persons::load(tx, &municipality, &readable.into_iter().collect::<Vec<_>>()).await?;
+        let readable: Vec<PersonId> = readable.into_iter().collect();
         let ids: Vec<CaseId> = cases.iter().map(|case| case.facts.case.clone()).collect();
         let mut roles = BTreeMap::new();
         let rows = rows_for(tx, &municipality, &ids, "SELECT case_id, person_id, role, kinship, number FROM case_persons WHERE municipality_id = $1 AND case_id IN", "").await?;
@@ -1381,6 +1394,22 @@ impl Names {
                 ),
             );
         }
+        let persons = match detail {
+            Detail::Whole => persons::load(tx, &municipality, &readable).await?,
+            Detail::Line => {
+                let clients: BTreeSet<&PersonId> = roles
+                    .iter()
+                    .filter(|(_, (role, ..))| *role == CaseRole::Client)
+                    .map(|((_, person), _)| person)
+                    .collect();
+                let clients: Vec<PersonId> = readable
+                    .iter()
+                    .filter(|person| clients.contains(person))
+                    .cloned()
+                    .collect();
+                persons::load_lines(tx, &municipality, &readable, &clients).await?
+            }
+        };
         let seen: Vec<(&Viewer, &CaseFacts)> = cases
             .iter()
             .map(|case| (&case.caller.viewer, &case.facts))
@@ -1479,6 +1508,21 @@ impl CaseAccess {
     #[must_use]
     pub fn may(&self, capability: Capability) -> bool {
         !self.preview && self.is_owner() && self.caller.may(capability)
+    }
+
+    /// Whether the caller may add persons of the register to the case. Whoever is kept from knowing of
+    /// somebody in it could learn who that is by trying.
+    #[must_use]
+    pub fn may_add_persons(&self) -> bool {
+        self.may(Capability::EditCase)
+            && disclosure::hidden_persons(&self.caller.viewer, &self.facts).is_empty()
+    }
+
+    /// Whether the caller knows a person of the case by name. Of anybody else it is not told whether
+    /// they are in the case.
+    #[must_use]
+    pub fn knows_by_name(&self, person: &PersonId) -> bool {
+        disclosure::known_by_name(&self.caller.viewer, &self.facts, person)
     }
 
     pub(crate) fn require(&self, capability: Capability) -> Result<()> {
@@ -1677,7 +1721,7 @@ impl CaseAccess {
     /// # Errors
     /// Database away.
     pub async fn summary(&self, tx: &mut Tx) -> Result<CaseSummary> {
-        let names = Names::load(tx, &self.caller, std::slice::from_ref(self)).await?;
+        let names = Names::load(tx, &self.caller, std::slice::from_ref(self), Detail::Line).await?;
         self.summary_with(tx, &names).await
     }
 
@@ -1686,7 +1730,8 @@ impl CaseAccess {
     /// # Errors
     /// Database away.
     pub async fn persons(&self, tx: &mut Tx) -> Result<Vec<CasePerson>> {
-        let names = Names::load(tx, &self.caller, std::slice::from_ref(self)).await?;
+        let names =
+            Names::load(tx, &self.caller, std::slice::from_ref(self), Detail::Whole).await?;
         Ok(self.people_with(&names))
     }
 
@@ -1895,7 +1940,9 @@ impl CaseAccess {
         role: CaseRole,
         kinship: Option<&str>,
     ) -> Result<()> {
-        self.require(Capability::EditCase)?;
+        if !self.may_add_persons() {
+            return Err(StoreError::Forbidden);
+        }
         tx.person_for(&self.caller, person)
             .await?
             .ok_or(StoreError::NotFound)?;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use domain::consent::{Consent, ConsentStatus};
 use domain::disclosure::{
-    self, Confirmation, ConfirmationError, ConfirmationRequired, Disclosure, Level, ProposedRight,
-    SharingBasis, UncoveredPerson,
+    self, Confirmation, ConfirmationError, ConfirmationRequired, Days, Disclosure, Level, Member,
+    ProposedRight, SharingBasis, UncoveredPerson,
 };
 use domain::id::{AccountId, AgencyId, CaseId, ConsentId, MunicipalityId, PersonId};
 use domain::role::Capability;
@@ -233,12 +233,7 @@ impl CaseAccess {
     /// Forbidden, a person who is not in the case, an agreement without its day.
     pub async fn register_consent(&self, tx: &mut Tx, new: &NewConsent) -> Result<ConsentId> {
         self.require(Capability::ManageConsent)?;
-        if !self
-            .facts
-            .persons
-            .iter()
-            .any(|person| person.person == new.person)
-        {
+        if !self.knows_by_name(&new.person) {
             return Err(StoreError::NotFound);
         }
         if new.consent.status.is_agreement() && new.consent.obtained_on.is_none() {
@@ -512,10 +507,22 @@ impl CaseAccess {
         Ok(id)
     }
 
+    /// The days for which an agency is a member of the case, unless they are over.
+    pub(crate) fn membership(&self, agency: &AgencyId) -> Option<Days> {
+        let today = self.caller.viewer.today;
+        self.facts
+            .members
+            .iter()
+            .find(|member| member.agency == *agency && member.to.is_none_or(|last| today <= last))
+            .map(Member::days)
+    }
+
+    /// `membership`: its days once the rights are given.
     pub(crate) async fn proposed(
         &self,
         tx: &mut Tx,
         rights: &[Disclosure],
+        membership: impl Fn(&AgencyId) -> Option<Days>,
     ) -> Result<Vec<ProposedRight>> {
         let known = agencies::by_id(tx, self.municipality()).await?;
         rights
@@ -530,9 +537,22 @@ impl CaseAccess {
                     class: agency.class,
                     section: right.section,
                     level: right.level,
+                    days: membership(&right.agency)
+                        .map_or(right.days(), |days| right.days().within(days)),
                 })
             })
             .collect()
+    }
+
+    /// The department answers for the programme: its rows say how much, not how long.
+    fn refuse_department_days(rows: &[Disclosure], rights: &[ProposedRight]) -> Result<()> {
+        let dated = rows.iter().zip(rights).any(|(row, right)| {
+            right.class == domain::agency::AgencyClass::Department && row.days() != Days::ALL
+        });
+        if dated {
+            return Err(StoreError::Invalid("department_period"));
+        }
+        Ok(())
     }
 
     /// Sets rows of the disclosure matrix (rows not named stay).
@@ -549,20 +569,13 @@ impl CaseAccess {
         if rows.iter().any(|row| row.agency == self.facts.owner) {
             return Err(StoreError::Invalid("owner_agency"));
         }
-        if rows
-            .iter()
-            .any(|row| matches!((row.from, row.to), (Some(from), Some(to)) if to < from))
-        {
+        if rows.iter().any(|row| row.days().is_reversed()) {
             return Err(StoreError::Invalid("period"));
         }
-        let rights = self.proposed(tx, rows).await?;
-        // The department answers for the programme: its rows say how much, not how long.
-        if rows.iter().zip(&rights).any(|(row, right)| {
-            right.class == domain::agency::AgencyClass::Department
-                && (row.from.is_some() || row.to.is_some())
-        }) {
-            return Err(StoreError::Invalid("department_period"));
-        }
+        let rights = self
+            .proposed(tx, rows, |agency| self.membership(agency))
+            .await?;
+        Self::refuse_department_days(rows, &rights)?;
         match self.cover(&rights, confirmation) {
             Err(answer) => return Ok(*answer),
             Ok(Some(covered)) => {
@@ -606,9 +619,14 @@ impl CaseAccess {
         if *agency == self.facts.owner || rows.iter().any(|row| row.agency != *agency) {
             return Err(StoreError::Invalid("agency"));
         }
-        if to.is_some_and(|to| to < from) {
+        if to.is_some_and(|to| to < from) || rows.iter().any(|row| row.days().is_reversed()) {
             return Err(StoreError::Invalid("period"));
         }
+        let today = self.caller.viewer.today;
+        let rows: Vec<Disclosure> = rows
+            .iter()
+            .map(|row| row.clone().keeping_days(&self.facts.matrix, today))
+            .collect();
         // Rows of an earlier membership come back to life: they count as new.
         let mut rights: Vec<Disclosure> = self
             .facts
@@ -616,13 +634,18 @@ impl CaseAccess {
             .iter()
             .filter(|row| {
                 row.agency == *agency
-                    && !row.is_over(self.caller.viewer.today)
+                    && !row.is_over(today)
                     && !rows.iter().any(|new| new.section == row.section)
             })
             .cloned()
             .collect();
         rights.extend(rows.iter().cloned());
-        let mut proposed = self.proposed(tx, &rights).await?;
+        let membership = Days {
+            from: Some(from),
+            to,
+        };
+        let mut proposed = self.proposed(tx, &rights, |_| Some(membership)).await?;
+        Self::refuse_department_days(&rights, &proposed)?;
         if proposed.is_empty() {
             // The agency must at least exist.
             let known = agencies::get(tx, self.municipality(), agency)
@@ -639,7 +662,7 @@ impl CaseAccess {
             Ok(None) => {}
         }
         cases::insert_member(tx, &self.caller, self.id(), agency, role, from, to).await?;
-        for row in rows {
+        for row in &rows {
             cases::insert_disclosure(tx, &self.caller, self.id(), row).await?;
         }
         let detail = serde_json::json!({ "agency": agency, "role": role, "rows": rows });

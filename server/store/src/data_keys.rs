@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::id::{CaseId, DataKeyId, DocumentId, MunicipalityId, PersonId};
+use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::crypto::{self, CryptoError, Header, Place, SecretKey};
@@ -336,12 +337,7 @@ impl Tx {
             "",
         )
         .await?;
-        for row in &rows {
-            let id = DataKeyId(row.try_get("id")?);
-            self.unwrapped(municipality, id, row.try_get("wrapped")?)
-                .await?;
-        }
-        Ok(())
+        self.unwrap_all(municipality, &rows).await
     }
 
     /// Unwraps the active keys of cases in one look.
@@ -358,7 +354,11 @@ impl Tx {
             "",
         )
         .await?;
-        for row in &rows {
+        self.unwrap_all(municipality, &rows).await
+    }
+
+    async fn unwrap_all(&mut self, municipality: &MunicipalityId, rows: &[AnyRow]) -> Result<()> {
+        for row in rows {
             let id = DataKeyId(row.try_get("id")?);
             self.unwrapped(municipality, id, row.try_get("wrapped")?)
                 .await?;

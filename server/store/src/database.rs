@@ -104,6 +104,7 @@ pub(crate) struct Inner {
     /// Unwrapped data keys; bounded, wiped on eviction.
     pub(crate) unwrapped: Mutex<HashMap<(MunicipalityId, DataKeyId), Arc<SecretKey>>>,
     case_lists: crate::case_list::Shelves,
+    case_facts: crate::case_facts::Shelves,
     /// Sheets of municipalities by publication; these never change.
     pub(crate) forms: Mutex<HashMap<(MunicipalityId, u32), Arc<domain::form::Catalogue>>>,
     committed: tokio::sync::watch::Sender<u64>,
@@ -292,6 +293,7 @@ impl Database {
             generations: Mutex::new(HashMap::new()),
             unwrapped: Mutex::new(HashMap::new()),
             case_lists: crate::case_list::Shelves::default(),
+            case_facts: crate::case_facts::Shelves::default(),
             forms: Mutex::new(HashMap::new()),
             committed: tokio::sync::watch::Sender::new(0),
         })))
@@ -436,6 +438,10 @@ impl Database {
 
     pub(crate) fn case_lists(&self) -> &crate::case_list::Shelves {
         &self.0.case_lists
+    }
+
+    pub(crate) fn case_facts(&self) -> &crate::case_facts::Shelves {
+        &self.0.case_facts
     }
 
     pub(crate) fn reader(&self) -> &AnyPool {
@@ -601,6 +607,8 @@ async fn migration_lock(path: PathBuf) -> Result<std::fs::File> {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) facts: HashMap<CaseId, CaseFacts>,
+    /// Heads of the outbox.
+    pub(crate) heads: HashMap<MunicipalityId, i64>,
     /// Newest publication of forms.
     pub(crate) forms: HashMap<MunicipalityId, u32>,
     pub(crate) agencies: HashMap<MunicipalityId, BTreeMap<AgencyId, Agency>>,

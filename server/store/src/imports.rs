@@ -47,8 +47,15 @@ pub enum ImportState {
     /// Written; the entries that look-ups need are made.
     Indexing,
     Done,
-    /// Nothing was written.
+    /// Nothing was written, or see [`ImportState::cut_short`].
     Failed,
+}
+
+/// How often something was begun.
+#[derive(Default, Serialize, serde::Deserialize)]
+struct Tries {
+    state: String,
+    count: u32,
 }
 
 impl ImportState {
@@ -63,6 +70,16 @@ impl ImportState {
             Self::Indexing => "indexing",
             Self::Done => "done",
             Self::Failed => "failed",
+        }
+    }
+
+    /// Why an import failed that was written, but got no further; `None`: it was not written.
+    #[must_use]
+    pub const fn cut_short(self) -> Option<&'static str> {
+        match self {
+            Self::Filling => Some("cut_off"),
+            Self::Indexing => Some("unindexed"),
+            _ => None,
         }
     }
 
@@ -144,7 +161,7 @@ pub async fn create(
     }
     let viewer = &caller.viewer;
     let open: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM imports WHERE municipality_id = $1 AND account_id = $2 AND state IN ('checking', 'ready', 'applying')",
+        "SELECT COUNT(*) FROM imports WHERE municipality_id = $1 AND account_id = $2 AND state IN ('checking', 'ready', 'applying', 'filling')",
     )
     .bind(viewer.municipality.as_str())
     .bind(viewer.account.as_str())
@@ -246,14 +263,17 @@ pub async fn find(tx: &mut Tx, caller: &Caller, id: &str) -> Result<Option<Impor
     row.as_ref().map(from_row).transpose()
 }
 
-/// The imports that wait for the worker, the oldest first.
+/// The imports that wait for the worker: of each municipality the oldest, so that none is left out
+/// because others have more.
 ///
 /// # Errors
 /// Database away.
 pub async fn due(db: &Database) -> Result<Vec<Import>> {
     let mut tx = db.read().await?;
     let rows = sqlx::query(
-        "SELECT * FROM imports WHERE state IN ('checking', 'applying', 'filling', 'indexing') ORDER BY created_at, id LIMIT 20",
+        "SELECT * FROM (SELECT imports.*, ROW_NUMBER() OVER (PARTITION BY municipality_id ORDER BY created_at, id) AS place \
+         FROM imports WHERE state IN ('checking', 'applying', 'filling', 'indexing')) AS waiting \
+         WHERE place <= 20 ORDER BY place, created_at, id",
     )
     .fetch_all(tx.conn())
     .await?;
@@ -268,19 +288,14 @@ pub async fn sweep(db: &Database) -> Result<usize> {
     let now = db.clock().now();
     let mut tx = db.write().await?;
     let rows = sqlx::query(
-        "SELECT * FROM imports WHERE state IN ('checking', 'ready', 'applying', 'filling') AND updated_at < $1 ORDER BY id",
+        "SELECT * FROM imports WHERE state IN ('checking', 'ready', 'applying', 'filling', 'indexing') AND updated_at < $1 ORDER BY id",
     )
     .bind(instant_text(now - KEPT))
     .fetch_all(tx.conn())
     .await?;
-    // What is being indexed is written already.
     for row in &rows {
         let import = from_row(row)?;
-        // Of these some is written already.
-        let why = match import.state {
-            ImportState::Filling => "cut_off",
-            _ => "expired",
-        };
+        let why = import.state.cut_short().unwrap_or("expired");
         import.end(&mut tx, ImportState::Failed, Some(why)).await?;
     }
     let ended = rows.len();
@@ -338,6 +353,37 @@ impl Import {
     ) -> Result<()> {
         let plain = zeroize::Zeroizing::new(encode(value)?);
         put(tx, self, kind, number, &plain).await
+    }
+
+    /// Says that the worker is at it, before it is: what brings a node down is counted too. Returns how
+    /// often it was begun in this state; `None`: it has gone on meanwhile.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn begin(&self, tx: &mut Tx) -> Result<Option<u32>> {
+        let there: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM imports WHERE municipality_id = $1 AND id = $2 AND state = $3",
+        )
+        .bind(self.municipality.as_str())
+        .bind(self.id.as_str())
+        .bind(self.state.code())
+        .fetch_one(tx.conn())
+        .await?;
+        if there == 0 {
+            return Ok(None);
+        }
+        // The last step has no parts any more, nor a key for them.
+        if self.state == ImportState::Indexing {
+            return Ok(Some(1));
+        }
+        let former: Option<Tries> = self.part(tx, "tries", 0).await?;
+        let former = former.filter(|former| former.state == self.state.code());
+        let tries = Tries {
+            state: self.state.code().to_owned(),
+            count: former.map_or(0, |former| former.count) + 1,
+        };
+        self.put_part(tx, "tries", 0, &tries).await?;
+        Ok(Some(tries.count))
     }
 
     /// A part of what came of the check.

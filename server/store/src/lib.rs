@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod agencies;
 pub mod audit;
 pub mod blobs;
+mod case_facts;
 pub mod case_import;
 pub mod case_list;
 pub mod cases;

@@ -82,8 +82,17 @@ pub struct Standing {
     /// Epoch and sequence number at which each projection was made; of the present epoch only.
     pub full: Option<(u64, u64)>,
     pub masked: Option<(u64, u64)>,
-    /// The last scan of the present epoch, if it came to an end.
+    /// The last scan of the present epoch, if it came to an end and can be opened.
     pub scan: Option<Scan>,
+}
+
+/// `None` for what is there and cannot be opened: a record or a key is damaged or gone.
+fn readable<T>(opened: Result<T>) -> Result<Option<T>> {
+    match opened {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Crypto(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn unsigned(value: i64) -> u64 {
@@ -118,8 +127,9 @@ impl Tx {
         for row in &rows {
             cases.extend(row.try_get::<Option<String>, _>("case_id")?.map(CaseId));
         }
-        self.keys_of_cases(municipality, &cases.into_iter().collect::<Vec<_>>())
-            .await?;
+        let cases: Vec<CaseId> = cases.into_iter().collect();
+        // Where one key cannot be unwrapped the others are, one by one.
+        readable(self.keys_of_cases(municipality, &cases).await)?;
         let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
             let id: String = row.try_get("id")?;
@@ -134,14 +144,19 @@ impl Tx {
                 place("epoch", "seq")?,
                 row.try_get::<Option<Vec<u8>>, _>("scan_sealed")?,
             ) {
-                (Some((epoch, seq)), Some(sealed)) => Some(Scan {
-                    epoch,
-                    seq,
-                    state: ScanState::Done,
-                    pending: row.try_get("pending")?,
-                    at: row.try_get("at")?,
-                    value: self.open_json(municipality, SCAN, &id, &sealed).await?,
-                }),
+                (Some((epoch, seq)), Some(sealed)) => {
+                    let (pending, at) = (row.try_get("pending")?, row.try_get("at")?);
+                    readable(self.open_json(municipality, SCAN, &id, &sealed).await)?.map(|value| {
+                        Scan {
+                            epoch,
+                            seq,
+                            state: ScanState::Done,
+                            pending,
+                            at,
+                            value,
+                        }
+                    })
+                }
                 _ => None,
             };
             out.push(Standing {
@@ -158,7 +173,8 @@ impl Tx {
         Ok(out)
     }
 
-    /// The persons of cases with all their values: for masking alone. Cases without persons are left out.
+    /// The persons of cases with all their values: for masking alone. Cases without persons are left out;
+    /// `None` where a value cannot be opened.
     ///
     /// # Errors
     /// Database away.
@@ -166,8 +182,25 @@ impl Tx {
         &mut self,
         municipality: &MunicipalityId,
         cases: &[CaseId],
-    ) -> Result<HashMap<CaseId, Register>> {
-        registers_of(self, municipality, cases).await
+    ) -> Result<HashMap<CaseId, Option<Register>>> {
+        let mut out = HashMap::new();
+        if let Some(all) = readable(registers_of(self, municipality, cases).await)? {
+            out.extend(all.into_iter().map(|(case, persons)| (case, Some(persons))));
+            return Ok(out);
+        }
+        // One of them hinders none of the others.
+        for case in cases {
+            let one = registers_of(self, municipality, std::slice::from_ref(case)).await;
+            match readable(one)? {
+                Some(one) => {
+                    out.extend(one.into_iter().map(|(case, persons)| (case, Some(persons))))
+                }
+                None => {
+                    out.insert(case.clone(), None);
+                }
+            }
+        }
+        Ok(out)
     }
 }
 

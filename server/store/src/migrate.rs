@@ -80,6 +80,11 @@ pub(crate) const MAIN: &[(i64, &str, &str)] = &[
         "attachment_texts",
         include_str!("../migrations/main/0120_attachment_texts.sql"),
     ),
+    (
+        130,
+        "mostly_empty_columns",
+        include_str!("../migrations/main/0130_mostly_empty_columns.sql"),
+    ),
 ];
 pub(crate) const LOG: &[(i64, &str, &str)] = &[(
     1,

@@ -1,6 +1,7 @@
 //! The person register. Values are sealed; exact look-ups and prefixes go over a blind index.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use domain::agency::AgencyClass;
 use domain::disclosure::{self, CaseFacts, Level, Viewer};
@@ -14,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
-use crate::cases;
 use crate::crypto::blind_index;
 use crate::data_keys::Purpose;
 use crate::database::{Database, Tx, placeholders, rows_for};
 use crate::error::{Result, StoreError};
 use crate::memberships::optional_date;
+use crate::{case_facts, cases};
 
 /// Fields of a person that 住所秘匿 protects (catalogue identifiers).
 pub const PROTECTED: &[&str] = &[
@@ -435,16 +436,21 @@ pub(crate) async fn load_facts(
     municipality: &MunicipalityId,
     ids: &[PersonId],
 ) -> Result<FactRows> {
+    let sql = "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
+               WHERE municipality_id = $1 AND person_id IN";
+    open_facts(tx, municipality, ids, sql).await
+}
+
+/// Facts that `sql` finds of these persons.
+async fn open_facts(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+    sql: &'static str,
+) -> Result<FactRows> {
     let mut out = FactRows::new();
-    let rows = rows_for(
-        tx,
-        municipality,
-        ids,
-        "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
-         WHERE municipality_id = $1 AND person_id IN",
-        "ORDER BY person_id, recorded_at, id",
-    )
-    .await?;
+    let order = "ORDER BY person_id, recorded_at, id";
+    let rows = rows_for(tx, municipality, ids, sql, order).await?;
     // Each person has a key.
     let mut keys = BTreeSet::new();
     for row in &rows {
@@ -477,8 +483,59 @@ pub(crate) async fn load(
     municipality: &MunicipalityId,
     ids: &[PersonId],
 ) -> Result<BTreeMap<PersonId, Person>> {
+    let facts = load_facts(tx, municipality, ids).await?;
+    let mut out = assembled(tx, municipality, ids, facts).await?;
+    for (merged, kept) in crate::merges::into(tx, municipality, ids).await? {
+        if let Some(person) = out.get_mut(&kept) {
+            person.merged.push(merged);
+        }
+    }
+    let rows = rows_for(
+        tx,
+        municipality,
+        ids,
+        "SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN",
+        "ORDER BY agency_id",
+    )
+    .await?;
+    for row in &rows {
+        if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
+            person
+                .address_allow
+                .push(AgencyId(row.try_get("agency_id")?));
+        }
+    }
+    Ok(out)
+}
+
+/// What the line of a case shows of persons: of the `clients` name, age and
+/// gender as they stand today, of all the flags. For authority checked by the caller.
+pub(crate) async fn load_lines(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+    clients: &[PersonId],
+) -> Result<BTreeMap<PersonId, Person>> {
+    let facts = open_facts(
+        tx,
+        municipality,
+        clients,
+        "SELECT id, person_id, field, value_sealed, valid_from, valid_to, recorded_at FROM person_facts \
+         WHERE field IN ('name', 'name_kana', 'gender', 'birth_date', 'estimated_age', 'is_deceased', 'death_date') \
+         AND valid_to IS NULL AND municipality_id = $1 AND person_id IN",
+    )
+    .await?;
+    assembled(tx, municipality, ids, facts).await
+}
+
+/// Persons with these facts and their flags.
+async fn assembled(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    ids: &[PersonId],
+    mut facts: FactRows,
+) -> Result<BTreeMap<PersonId, Person>> {
     let mut out = BTreeMap::new();
-    let mut facts = load_facts(tx, municipality, ids).await?;
     let rows = rows_for(
         tx,
         municipality,
@@ -519,11 +576,6 @@ pub(crate) async fn load(
         };
         out.insert(id, person);
     }
-    for (merged, kept) in crate::merges::into(tx, municipality, ids).await? {
-        if let Some(person) = out.get_mut(&kept) {
-            person.merged.push(merged);
-        }
-    }
     let rows = rows_for(
         tx,
         municipality,
@@ -550,21 +602,6 @@ pub(crate) async fn load(
         };
         if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
             person.flags.push(flag);
-        }
-    }
-    let rows = rows_for(
-        tx,
-        municipality,
-        ids,
-        "SELECT person_id, agency_id FROM person_address_allow WHERE municipality_id = $1 AND person_id IN",
-        "ORDER BY agency_id",
-    )
-    .await?;
-    for row in &rows {
-        if let Some(person) = out.get_mut(&PersonId(row.try_get("person_id")?)) {
-            person
-                .address_allow
-                .push(AgencyId(row.try_get("agency_id")?));
         }
     }
     Ok(out)
@@ -834,6 +871,32 @@ pub(crate) async fn visible(
     caller: &Caller,
     ids: &[PersonId],
 ) -> Result<BTreeMap<PersonId, (Sight, Vec<CaseId>)>> {
+    visible_by(tx, caller, ids, Source::Database).await
+}
+
+/// As [`visible`], for a search: what it finds goes through the policy once more before it is shown.
+pub(crate) async fn sieved(
+    tx: &mut Tx,
+    caller: &Caller,
+    ids: &[PersonId],
+) -> Result<BTreeMap<PersonId, (Sight, Vec<CaseId>)>> {
+    visible_by(tx, caller, ids, Source::Memory).await
+}
+
+/// Where the facts of cases come from.
+#[derive(Clone, Copy)]
+enum Source {
+    Database,
+    /// [`case_facts`].
+    Memory,
+}
+
+async fn visible_by(
+    tx: &mut Tx,
+    caller: &Caller,
+    ids: &[PersonId],
+    source: Source,
+) -> Result<BTreeMap<PersonId, (Sight, Vec<CaseId>)>> {
     let mut out = BTreeMap::new();
     // A token narrowed to other things reads nobody, however its owner would be let in.
     if !caller.may(Capability::ReadPersons) && !caller.may(Capability::ReadCases) {
@@ -900,7 +963,15 @@ pub(crate) async fn visible(
                 .or_default()
                 .push(case);
         }
-        let facts = cases::facts(tx, municipality, &all.into_iter().collect::<Vec<_>>()).await?;
+        let all: Vec<CaseId> = all.into_iter().collect();
+        let facts = match source {
+            Source::Database => cases::facts(tx, municipality, &all)
+                .await?
+                .into_iter()
+                .map(|(case, facts)| (case, Arc::new(facts)))
+                .collect(),
+            Source::Memory => case_facts::facts(tx, municipality, &all).await?,
+        };
         for (person, confidential) in confidential {
             let mut by_name = Vec::new();
             let (mut register, mut address) = (false, false);

@@ -437,7 +437,8 @@ impl CaseAccess {
     /// Adds an entry.
     ///
     /// # Errors
-    /// Forbidden; a person outside the case; `custom` without agencies.
+    /// Forbidden; a person outside the case or whom the caller does not know by name; `custom` without
+    /// agencies.
     pub async fn add_progress(&self, tx: &mut Tx, new: &NewProgress) -> Result<ProgressRecordId> {
         if !self.may_write_progress() {
             return Err(StoreError::Forbidden);
@@ -448,13 +449,7 @@ impl CaseAccess {
             .iter()
             .map(|id| merged.get(id).unwrap_or(id).clone())
             .collect();
-        if persons.iter().any(|person| {
-            !self
-                .facts
-                .persons
-                .iter()
-                .any(|known| known.person == *person)
-        }) {
+        if persons.iter().any(|person| !self.knows_by_name(person)) {
             return Err(StoreError::Invalid("target_person"));
         }
         if new.visibility == Visibility::Custom && new.agencies.is_empty() {

@@ -51,6 +51,23 @@ impl Tx {
         Ok(out)
     }
 
+    /// What the caller may see of persons of the register, without them: the register itself, the
+    /// protected values. Who is left out is not seen.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn sight_of_persons(
+        &mut self,
+        caller: &Caller,
+        ids: &[PersonId],
+    ) -> Result<BTreeMap<PersonId, (bool, bool)>> {
+        let seen = persons::visible(self, caller, ids).await?;
+        Ok(seen
+            .into_iter()
+            .map(|(person, (sight, _))| (person, (sight.register, sight.address)))
+            .collect())
+    }
+
     /// Every person of the register whom the caller may see at all, by id. For exports; each is asked of
     /// the policy again when it is shown.
     ///

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use domain::agency::AgencyClass;
 use domain::course::Requirement;
-use domain::disclosure::{self, CaseFacts, Confirmation, Disclosure, Excluded, Level, Viewer};
+use domain::disclosure::{
+    self, CaseFacts, Confirmation, Days, Disclosure, Excluded, Level, Member, Viewer,
+};
 use domain::id::{AccountId, AgencyId, CaseId, DocumentId, MunicipalityId, RequestId};
 use domain::request::{self, RequestAct, RequestFacts, RequestKind, RequestState};
 use domain::role::Capability;
@@ -671,17 +673,15 @@ async fn accept(tx: &mut Tx, caller: &Caller, stored: &Stored, facts: &CaseFacts
             let member = facts
                 .members
                 .iter()
-                .any(|member| member.agency == *to && member.active_on(today));
-            if !member || lead {
+                .find(|member| member.agency == *to && member.active_on(today));
+            if member.is_none() || lead {
                 let role = if lead { "lead" } else { "member" };
-                let from = facts
-                    .members
-                    .iter()
-                    .find(|known| known.agency == *to && known.active_on(today))
-                    .map_or(today, |known| known.from);
-                cases::insert_member(tx, caller, case, to, role, from, None).await?;
+                // Who is a member already stays one for the same days.
+                let (from, last) = member.map_or((today, None), |known| (known.from, known.to));
+                cases::insert_member(tx, caller, case, to, role, from, last).await?;
             }
             for row in stored.rights()? {
+                let row = row.keeping_days(&facts.matrix, today);
                 cases::insert_disclosure(tx, caller, case, &row).await?;
             }
             if lead {
@@ -988,7 +988,20 @@ impl CaseAccess {
         let mut bases = Vec::new();
         if new.kind != RequestKind::Assign && new.kind != RequestKind::Decision {
             let rights = self.asked_rights(new, &to);
-            let proposed = self.proposed(tx, &rights).await?;
+            let impossible = |right: &Disclosure| {
+                right.days().is_reversed() || right.is_over(self.caller.viewer.today)
+            };
+            if rights.iter().any(impossible) {
+                return Err(StoreError::Invalid("period"));
+            }
+            // As acceptance makes it: who is a member stays one for the same days.
+            let membership = self
+                .facts
+                .members
+                .iter()
+                .find(|member| member.agency == to && member.active_on(self.caller.viewer.today))
+                .map_or(Days::ALL, Member::days);
+            let proposed = self.proposed(tx, &rights, |_| Some(membership)).await?;
             match self.cover(&proposed, confirmation) {
                 Err(answer) => return Ok(Asked::Sharing(*answer)),
                 Ok(Some(covered)) => {
@@ -1067,23 +1080,24 @@ impl CaseAccess {
                 .map(|section| row(*section, Level::Read))
                 .collect();
         }
+        let today = self.caller.viewer.today;
         let member = self
             .facts
             .members
             .iter()
-            .any(|member| member.agency == *to && member.active_on(self.caller.viewer.today));
+            .any(|member| member.agency == *to && member.active_on(today));
         let mut rights: Vec<Disclosure> = new
             .rights
             .iter()
             .filter(|right| right.level > Level::None)
-            .cloned()
+            .map(|right| right.clone().keeping_days(&self.facts.matrix, today))
             .collect();
         if !member {
             // Rows of an earlier membership come back to life: they count as new.
             for former in &self.facts.matrix {
                 if former.agency == *to
                     && former.level > Level::None
-                    && !former.is_over(self.caller.viewer.today)
+                    && !former.is_over(today)
                     && !new
                         .rights
                         .iter()

@@ -5,6 +5,7 @@
 //! before it is counted; what is not answered for is not there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use domain::agency::AgencyClass;
 use domain::disclosure::{self, CaseFacts, DocumentFacts, Level};
@@ -13,6 +14,7 @@ use domain::role::Capability;
 use domain::section::Section;
 use domain::stage::Stage;
 use jiff::civil::Date;
+use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
@@ -25,7 +27,7 @@ use crate::persons::{self, Person, Sight};
 use crate::progress::{
     self, EntryToMask, PRIVATE, ProgressToMask, Visibility, entry_level, is_for,
 };
-use crate::{cases, masking};
+use crate::{case_facts, cases, masking};
 
 /// What is found as one thing. A key is `<kind>:<id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,7 +84,9 @@ impl Kind {
         Some((kind, id))
     }
 
-    fn key(self, id: &str) -> String {
+    /// The key of the unit that is made of the thing with this id.
+    #[must_use]
+    pub fn key(self, id: &str) -> String {
         format!("{}:{id}", self.code())
     }
 }
@@ -320,6 +324,30 @@ async fn ids_after(
     Ok(ids)
 }
 
+/// Of which cases everything that is searched is gathered.
+struct Asked<'a> {
+    municipality: &'a MunicipalityId,
+    cases: &'a [CaseId],
+    /// Key → stamp of what the index has.
+    known: &'a HashMap<String, String>,
+}
+
+impl Asked<'_> {
+    /// The rows of the cases; `$1` is the municipality, and `before` ends with `IN`.
+    async fn rows(&self, tx: &mut Tx, before: &str, after: &str) -> Result<Vec<AnyRow>> {
+        rows_for(tx, self.municipality, self.cases, before, after).await
+    }
+
+    /// Whether the index has nothing under the key, or what it has was made of another state. What stands
+    /// behind `|` in its stamp says what the masked text rests on.
+    fn is_new(&self, key: &str, stamp: &str) -> bool {
+        self.known
+            .get(key)
+            .and_then(|known| known.split('|').next())
+            .is_none_or(|known| known != stamp)
+    }
+}
+
 impl Tx {
     /// Ids of the municipality's cases after one, in their order: for an index that is made anew.
     ///
@@ -456,7 +484,7 @@ impl Tx {
         cases: &[CaseId],
         known: &HashMap<String, String>,
     ) -> Result<Gathered> {
-        let facts = cases::facts(self, municipality, cases).await?;
+        let facts = cases::facts_anew(self, municipality, cases).await?;
         let marks = marks(self, municipality, cases).await?;
         self.keys_of_cases(municipality, cases).await?;
         let masked = |of: fn(Section) -> bool| -> HashSet<CaseId> {
@@ -472,16 +500,13 @@ impl Tx {
             marks,
             ..Gathered::default()
         };
-        let is_new = |key: &str, stamp: &str| {
-            known
-                .get(key)
-                .and_then(|known| known.split('|').next())
-                .is_none_or(|known| known != stamp)
-        };
-        for row in rows_for(
-            self,
+        let asked = Asked {
             municipality,
             cases,
+            known,
+        };
+        for row in asked.rows(
+            self,
             "SELECT id, case_no, title_sealed, outcome_sealed, received_on, version FROM cases WHERE municipality_id = $1 AND id IN",
             "",
         )
@@ -489,7 +514,7 @@ impl Tx {
         {
             let id: String = row.try_get("id")?;
             let (key, stamp) = (Kind::Case.key(&id), format!("v{}", row.try_get::<i64, _>("version")?));
-            let content = if is_new(&key, &stamp) {
+            let content = if asked.is_new(&key, &stamp) {
                 let number: String = row.try_get("case_no")?;
                 let mut full = vec![number.clone()];
                 for (column, place) in [("title_sealed", cases::TITLE), ("outcome_sealed", cases::OUTCOME)] {
@@ -510,16 +535,11 @@ impl Tx {
                 content,
             });
         }
-        self.gather_sheets(municipality, cases, &masked_sheets, &mut out, &is_new)
-            .await?;
-        self.gather_records(municipality, cases, &mut out, &is_new)
-            .await?;
-        self.gather_attachments(municipality, cases, &mut out, &is_new)
-            .await?;
-        for row in rows_for(
+        self.gather_sheets(&asked, &masked_sheets, &mut out).await?;
+        self.gather_records(&asked, &mut out).await?;
+        self.gather_attachments(&asked, &mut out).await?;
+        for row in asked.rows(
             self,
-            municipality,
-            cases,
             "SELECT id, case_id, content_sealed, version, created_at FROM transcripts WHERE municipality_id = $1 AND case_id IN",
             "",
         )
@@ -528,7 +548,7 @@ impl Tx {
             let id: String = row.try_get("id")?;
             // The words spoken do not change; who is taken for which speaker may.
             let (key, stamp) = (Kind::Transcript.key(&id), "1".to_owned());
-            let content = if is_new(&key, &stamp) {
+            let content = if asked.is_new(&key, &stamp) {
                 let value: serde_json::Value = self
                     .open_json(municipality, "transcripts.content", &id, &row.try_get::<Vec<u8>, _>("content_sealed")?)
                     .await?;
@@ -559,16 +579,12 @@ impl Tx {
 
     async fn gather_sheets(
         &mut self,
-        municipality: &MunicipalityId,
-        cases: &[CaseId],
+        asked: &Asked<'_>,
         masked: &HashSet<CaseId>,
         out: &mut Gathered,
-        is_new: &impl Fn(&str, &str) -> bool,
     ) -> Result<()> {
-        for row in rows_for(
+        for row in asked.rows(
             self,
-            municipality,
-            cases,
             "SELECT d.id, d.case_id, d.form, d.updated_at, p.epoch, p.seq, p.value_sealed, s.epoch AS scan_epoch, s.seq AS scan_seq, s.at AS scan_at, s.state AS scan_state, s.scan_sealed \
              FROM documents d JOIN document_projections p ON p.municipality_id = d.municipality_id AND p.document_id = d.id \
              AND p.audience = 'full' AND p.epoch = d.epoch \
@@ -594,15 +610,15 @@ impl Tx {
                 row.try_get::<i64, _>("seq")?
             );
             let key = Kind::Sheet.key(&id);
-            let content = if is_new(&key, &stamp) {
+            let content = if asked.is_new(&key, &stamp) {
                 if scan != "-" && row.try_get::<String, _>("scan_state")? == "done" {
                     let sealed: Vec<u8> = row.try_get("scan_sealed")?;
-                    let value = self.open_json(municipality, masking::SCAN, &id, &sealed).await?;
+                    let value = self.open_json(asked.municipality, masking::SCAN, &id, &sealed).await?;
                     out.scans.insert(key.clone(), value);
                 }
                 let place = format!("{id}/full");
                 let values = self
-                    .open_json(municipality, "document_projections.value", &place, &row.try_get::<Vec<u8>, _>("value_sealed")?)
+                    .open_json(asked.municipality, "document_projections.value", &place, &row.try_get::<Vec<u8>, _>("value_sealed")?)
                     .await?;
                 Some(Content::Sheet { form: row.try_get("form")?, values })
             } else {
@@ -620,18 +636,10 @@ impl Tx {
         Ok(())
     }
 
-    async fn gather_records(
-        &mut self,
-        municipality: &MunicipalityId,
-        cases: &[CaseId],
-        out: &mut Gathered,
-        is_new: &impl Fn(&str, &str) -> bool,
-    ) -> Result<()> {
+    async fn gather_records(&mut self, asked: &Asked<'_>, out: &mut Gathered) -> Result<()> {
         let mut amended: HashMap<String, Vec<(String, Vec<u8>)>> = HashMap::new();
-        for row in rows_for(
+        for row in asked.rows(
             self,
-            municipality,
-            cases,
             "SELECT a.id, a.record_id, a.content_sealed FROM progress_amendments a JOIN progress_records r \
              ON r.municipality_id = a.municipality_id AND r.id = a.record_id WHERE r.municipality_id = $1 AND r.case_id IN",
             "ORDER BY a.recorded_at, a.id",
@@ -643,10 +651,8 @@ impl Tx {
                 .or_default()
                 .push((row.try_get("id")?, row.try_get("content_sealed")?));
         }
-        for row in rows_for(
+        for row in asked.rows(
             self,
-            municipality,
-            cases,
             "SELECT id, case_id, performed_on, content_sealed FROM progress_records WHERE municipality_id = $1 AND case_id IN",
             "",
         )
@@ -670,7 +676,7 @@ impl Tx {
                     content,
                 });
             };
-            if !is_new(&key, &stamp) {
+            if !asked.is_new(&key, &stamp) {
                 source(key, Kind::Record, None);
                 continue;
             }
@@ -682,9 +688,9 @@ impl Tx {
                 }
             };
             let sealed: Vec<u8> = row.try_get("content_sealed")?;
-            take(id.clone(), self.open_json(municipality, "progress_records.content", &id, &sealed).await?);
+            take(id.clone(), self.open_json(asked.municipality, "progress_records.content", &id, &sealed).await?);
             for (amendment, sealed) in amendments {
-                let content = self.open_json(municipality, "progress_amendments.content", &amendment, &sealed).await?;
+                let content = self.open_json(asked.municipality, "progress_amendments.content", &amendment, &sealed).await?;
                 take(format!("{id}/{amendment}"), content);
             }
             source(key, Kind::Record, Some(Content::Plain { full, masked: Vec::new() }));
@@ -696,18 +702,10 @@ impl Tx {
         Ok(())
     }
 
-    async fn gather_attachments(
-        &mut self,
-        municipality: &MunicipalityId,
-        cases: &[CaseId],
-        out: &mut Gathered,
-        is_new: &impl Fn(&str, &str) -> bool,
-    ) -> Result<()> {
+    async fn gather_attachments(&mut self, asked: &Asked<'_>, out: &mut Gathered) -> Result<()> {
         // Those that wait for their entry are nobody's but their writer's.
-        for row in rows_for(
+        for row in asked.rows(
             self,
-            municipality,
-            cases,
             "SELECT b.id, b.case_id, b.text_state, r.performed_on FROM blobs b JOIN progress_records r \
              ON r.municipality_id = b.municipality_id AND r.id = b.record_id WHERE b.state = 'ready' AND b.municipality_id = $1 AND b.case_id IN",
             "",
@@ -717,7 +715,7 @@ impl Tx {
             let key = Kind::Attachment.key(&row.try_get::<String, _>("id")?);
             // A file never changes; what is known of its text may.
             let stamp: String = row.try_get("text_state")?;
-            if is_new(&key, &stamp) {
+            if asked.is_new(&key, &stamp) {
                 out.unread.push(key.clone());
             }
             out.sources.push(Source {
@@ -981,7 +979,7 @@ impl Tx {
         }
         involved.extend(entries.values().map(|entry| entry.case.clone()));
         let involved: Vec<CaseId> = involved.into_iter().collect();
-        let facts = cases::facts(self, &municipality, &involved).await?;
+        let facts = case_facts::facts(self, &municipality, &involved).await?;
         let facts = self.meeting(&municipality, facts, conditions).await?;
         let marks = marks(self, &municipality, &involved).await?;
         let mark = |case: &CaseId| marks.get(case).cloned().unwrap_or_default();
@@ -1106,9 +1104,9 @@ impl Tx {
     async fn meeting(
         &mut self,
         municipality: &MunicipalityId,
-        mut facts: BTreeMap<CaseId, CaseFacts>,
+        mut facts: BTreeMap<CaseId, Arc<CaseFacts>>,
         conditions: &Conditions,
-    ) -> Result<BTreeMap<CaseId, CaseFacts>> {
+    ) -> Result<BTreeMap<CaseId, Arc<CaseFacts>>> {
         if conditions.is_empty() {
             return Ok(facts);
         }
@@ -1201,7 +1199,7 @@ impl Tx {
         caller: &Caller,
         ids: &[PersonId],
     ) -> Result<BTreeMap<PersonId, SeenPerson>> {
-        let found = persons::visible(self, caller, ids).await?;
+        let found = persons::sieved(self, caller, ids).await?;
         Ok(found
             .into_iter()
             .map(|(person, (sight, cases))| {

@@ -7,11 +7,12 @@ use domain::role::Capability;
 use domain::section::{DocumentKind, Section};
 use domain::stage::Stage;
 use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::Caller;
 use crate::data_keys::Purpose;
-use crate::database::{Tx, placeholders, rows_for};
+use crate::database::{Tx, placeholders};
 use crate::error::{Result, StoreError};
 use crate::{cases, persons};
 
@@ -34,6 +35,32 @@ pub struct Likeness {
     pub embedded: Embedded,
 }
 
+/// The part that holds the digest and its vector: with it all of a case's vectors are there.
+pub const DIGEST: &str = "digest";
+
+/// Whether a case may serve as a likeness.
+async fn opted(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId) -> Result<bool> {
+    let opted: Option<i64> =
+        sqlx::query_scalar("SELECT similar_ok FROM cases WHERE municipality_id = $1 AND id = $2")
+            .bind(municipality.as_str())
+            .bind(case.as_str())
+            .fetch_optional(tx.conn())
+            .await?;
+    Ok(opted == Some(1))
+}
+
+/// Whether vectors of a case are to be made (worker). Of one that did not opt in nothing is kept.
+///
+/// # Errors
+/// Database away.
+pub async fn wanted(tx: &mut Tx, municipality: &MunicipalityId, case: &CaseId) -> Result<bool> {
+    if opted(tx, municipality, case).await? {
+        return Ok(true);
+    }
+    forget(tx, municipality, case).await?;
+    Ok(false)
+}
+
 fn row_key(case: &CaseId, part: &str, model: &str) -> String {
     format!("{case}/{part}/{model}")
 }
@@ -50,14 +77,7 @@ pub async fn store(
     model: &str,
     embedded: &Embedded,
 ) -> Result<bool> {
-    let opted: Option<i64> =
-        sqlx::query_scalar("SELECT similar_ok FROM cases WHERE municipality_id = $1 AND id = $2")
-            .bind(municipality.as_str())
-            .bind(case.as_str())
-            .fetch_optional(tx.conn())
-            .await?;
-    if opted != Some(1) {
-        forget(tx, municipality, case).await?;
+    if !wanted(tx, municipality, case).await? {
         return Ok(false);
     }
     let key = row_key(case, part, model);
@@ -115,7 +135,7 @@ pub(crate) async fn forget_person(
     Ok(())
 }
 
-/// Cases that opted in and have a scan of such a sheet that `consumer` has not seen, or no vectors of the
+/// Cases that opted in and have a scan of such a sheet that `consumer` has not seen, or no digest of the
 /// model: of the same text the masks may have become others, and then there are none.
 ///
 /// # Errors
@@ -135,7 +155,7 @@ pub async fn behind(
          LEFT JOIN consumer_positions p ON p.consumer = $2 AND p.municipality_id = d.municipality_id AND p.document_id = d.id \
          WHERE d.municipality_id = $1 AND d.state <> 'erased' AND d.kind IN ({}) AND d.section IN ({}) \
          AND (p.epoch IS NULL OR p.epoch < d.epoch OR (p.epoch = d.epoch AND p.seq < s.seq) \
-         OR NOT EXISTS (SELECT 1 FROM vectors v WHERE v.municipality_id = d.municipality_id AND v.case_id = d.case_id AND v.model = $3)) \
+         OR NOT EXISTS (SELECT 1 FROM vectors v WHERE v.municipality_id = d.municipality_id AND v.case_id = d.case_id AND v.model = $3 AND v.part = '{DIGEST}')) \
          ORDER BY d.case_id",
         placeholders(4, kinds.len()),
         placeholders(4 + kinds.len(), sections.len()),
@@ -182,6 +202,44 @@ pub async fn opted_in(
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
+/// Parts of what one model made of cases that opted in, all when none is named.
+async fn rows_of(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    model: &str,
+    of: &[CaseId],
+    parts: &[&str],
+) -> Result<Vec<AnyRow>> {
+    let mut out = Vec::new();
+    for chunk in of.chunks(300) {
+        let named = match parts {
+            [] => String::new(),
+            _ => format!(
+                "AND v.part IN ({}) ",
+                placeholders(3 + chunk.len(), parts.len())
+            ),
+        };
+        let sql = format!(
+            "SELECT v.case_id, v.part, v.vector_sealed, c.stage FROM vectors v \
+             JOIN cases c ON c.municipality_id = v.municipality_id AND c.id = v.case_id \
+             WHERE c.similar_ok = 1 AND v.municipality_id = $1 AND v.model = $2 AND v.case_id IN ({}) {named}\
+             ORDER BY v.case_id, v.part",
+            placeholders(3, chunk.len()),
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(municipality.as_str())
+            .bind(model);
+        for case in chunk {
+            query = query.bind(case.as_str());
+        }
+        for part in parts {
+            query = query.bind(*part);
+        }
+        out.extend(query.fetch_all(tx.conn()).await?);
+    }
+    Ok(out)
+}
+
 /// Those parts of the cases' likenesses that the caller may be shown; all parts when none is named. By
 /// case, then by part. A case from which the caller is excluded, even about one person only, is left out
 /// altogether: even its digest would tell that it exists.
@@ -199,27 +257,13 @@ pub async fn likenesses(
         return Err(StoreError::Forbidden);
     }
     let municipality = caller.viewer.municipality.clone();
-    let rows = rows_for(
-        tx,
-        &municipality,
-        of,
-        "SELECT v.case_id, v.part, v.model, v.vector_sealed, c.stage FROM vectors v \
-         JOIN cases c ON c.municipality_id = v.municipality_id AND c.id = v.case_id \
-         WHERE c.similar_ok = 1 AND v.municipality_id = $1 AND v.case_id IN",
-        "ORDER BY v.case_id, v.part",
-    )
-    .await?;
+    let rows = rows_of(tx, &municipality, model, of, parts).await?;
     let facts = cases::facts(tx, &municipality, of).await?;
     tx.keys_of_cases(&municipality, of).await?;
     let mut out = Vec::new();
     for row in &rows {
         let case = CaseId(row.try_get("case_id")?);
         let part: String = row.try_get("part")?;
-        if row.try_get::<String, _>("model")? != model
-            || !(parts.is_empty() || parts.contains(&part.as_str()))
-        {
-            continue;
-        }
         let Some(known) = facts.get(&case).filter(|known| !shut_out(caller, known)) else {
             continue;
         };

@@ -393,8 +393,8 @@ export interface paths {
          */
         get: operations["get_cases_id_disclosures"];
         /**
-         * Set rows of the matrix. Raising a level that neither consent nor another basis covers answers
-         *     409 first.
+         * Set rows of the matrix. Raising a level, or giving it for more days, that neither consent nor another
+         *     basis covers answers 409 first.
          */
         put: operations["put_cases_id_disclosures"];
         post?: never;
@@ -3477,8 +3477,9 @@ export interface components {
             };
             created_at: string;
             /**
-             * @description With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`;
-             *     `cut_off`: written, but the documents were not all reached.
+             * @description With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`,
+             *     `gave_up` (tried too often); `cut_off`: written, but the documents were not all reached;
+             *     `unindexed`: written, but not all persons can be found by their names yet.
              */
             failure?: string | null;
             id: string;
@@ -3596,8 +3597,14 @@ export interface components {
         };
         MemberDisclosure: {
             comment?: boolean;
+            /**
+             * @description First and last day. Both missing: those of the right that it takes the place of, otherwise every
+             *     day.
+             */
+            from?: string | null;
             level: string;
             section: string;
+            to?: string | null;
         };
         MemberList: {
             items: components["schemas"]["MemberAnswer"][];
@@ -4455,8 +4462,12 @@ export interface components {
         /** @description A right that acceptance gives. */
         RightAnswer: {
             comment: boolean;
+            /** @description First day; missing: from acceptance on. */
+            from?: string | null;
             level: string;
             section: string;
+            /** @description Last day; missing: open. */
+            to?: string | null;
         };
         RowDifference: {
             cells: components["schemas"]["CellDifference"][];
@@ -8804,6 +8815,13 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description import_rights_changed: check it again, `PUT /imports/{id}/choices` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
     get_imports_id_rows: {
@@ -8838,6 +8856,13 @@ export interface operations {
             };
             /** @description not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description import_rights_changed: check it again, `PUT /imports/{id}/choices` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -56,6 +56,8 @@ export const PROBLEM_WORDS: Readonly<Record<string, string>> = {
   import_errors: '誤りのある行があります。直して送り直すか、除いて取り込むことを選んでください。',
   import_unfit: '必ず要る列がないか、同じ項目の列が2つあります。見出しを確かめてください。',
   import_empty: '取り込む行がありません。',
+  import_rights_changed:
+    'このファイルを確認したあとで、あなたが見られる記録の範囲が変わりました。「もう一度確認する」を押してください。',
   personal_number:
     '個人番号（マイナンバー）とみられる12桁の数字が含まれています。このシステムには記録できません。番号を取り除いてください。',
   consent_confirmation_required:

@@ -23,7 +23,10 @@ use store::{
     persons::Person,
 };
 
-use super::{Choices, Pending, Planned, PlannedChange, Seen, Touched};
+use super::{
+    Choices, Pending, Planned, PlannedChange, Seen, Touched,
+    cells::{Comparing, day, parts, persons, text},
+};
 use crate::{
     error::ApiError,
     operations::cases::documents::{self, Initial},
@@ -53,33 +56,6 @@ struct Around {
     persons: BTreeMap<PersonId, Person>,
 }
 
-pub(super) fn text<'a>(row: &'a Row, field: &str) -> &'a str {
-    row.values
-        .get(field)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-fn day(row: &Row, field: &str) -> Option<Date> {
-    text(row, field).parse().ok()
-}
-
-pub(super) fn parts(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['|', '｜', '、', ','])
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-}
-
-fn persons(row: &Row) -> Vec<PersonId> {
-    let mut out: Vec<PersonId> = Vec::new();
-    for id in parts(text(row, "person_ids")) {
-        if !out.iter().any(|known| known.as_str() == id) {
-            out.push(PersonId::from(id));
-        }
-    }
-    out
-}
-
 /// The only one of that name; `Err`: how many there are.
 pub(super) fn named<T: Clone>(all: &[(T, String)], name: &str) -> Result<T, usize> {
     let name = normal(name);
@@ -92,19 +68,15 @@ pub(super) fn named<T: Clone>(all: &[(T, String)], name: &str) -> Result<T, usiz
 }
 
 /// Compares rows with the cases that the caller may know of.
-pub(super) async fn plan(
-    tx: &mut Tx,
-    caller: &Caller,
-    layout: &Table,
-    rows: &[Row],
-    choices: &Choices,
-    seen: &mut Seen,
-) -> Result<Vec<Planned>, ApiError> {
-    let numbers: Vec<String> = rows
-        .iter()
-        .map(|row| text(row, "case_no").to_owned())
-        .filter(|number| !number.is_empty())
-        .collect();
+pub(super) async fn plan(tx: &mut Tx, of: Comparing<'_>) -> Result<Vec<Planned>, ApiError> {
+    let numbers = of.numbers();
+    let Comparing {
+        caller,
+        layout,
+        rows,
+        choices,
+        seen,
+    } = of;
     let mut ids: Vec<PersonId> = rows.iter().flat_map(persons).collect();
     let by_name = by_name(tx, caller, rows).await?;
     ids.extend(by_name.values().flatten().flatten().cloned());
@@ -528,6 +500,7 @@ async fn already(tx: &mut Tx, caller: &Caller, planned: &mut Planned) -> Result<
         if there == wanted && received.as_str() == Some(line.received_on.to_string().as_str()) {
             planned.id = Some(id.0);
             planned.name.clone_from(&line.case_no);
+            planned.found_case = Some(line.case_no.clone());
             planned.changes.clear();
             planned.values.clear();
             planned.notes.retain(|note| note.code != "moved");

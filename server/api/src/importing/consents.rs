@@ -23,7 +23,8 @@ use store::{
 
 use super::{
     Planned, Seen, Touched,
-    cases::{named, note, parts, text},
+    cases::{named, note},
+    cells::{Comparing, day, parts, text},
 };
 use crate::error::ApiError;
 
@@ -36,9 +37,14 @@ struct Known {
 
 type Agencies = Vec<(AgencyId, String)>;
 
-fn day(row: &Row, field: &str) -> Option<Date> {
-    text(row, field).parse().ok()
-}
+/// What a file can register.
+const TAKEN: [ConsentStatus; 5] = [
+    ConsentStatus::Full,
+    ConsentStatus::Limited,
+    ConsentStatus::Verbal,
+    ConsentStatus::Refused,
+    ConsentStatus::Incapable,
+];
 
 fn sections(row: &Row) -> Vec<Section> {
     row.values
@@ -51,17 +57,9 @@ fn sections(row: &Row) -> Vec<Section> {
 }
 
 /// Compares rows with what is registered in the cases that the caller may know of.
-pub(super) async fn plan(
-    tx: &mut Tx,
-    caller: &Caller,
-    layout: &Table,
-    rows: &[Row],
-    seen: &mut Seen,
-) -> Result<Vec<Planned>, ApiError> {
-    let numbers: BTreeSet<&str> = rows.iter().map(|row| text(row, "case_no")).collect();
-    let numbers: Vec<String> = numbers.into_iter().map(str::to_owned).collect();
+pub(super) async fn plan(tx: &mut Tx, of: Comparing<'_>) -> Result<Vec<Planned>, ApiError> {
     let mut cases: BTreeMap<String, Known> = BTreeMap::new();
-    for (number, (access, _)) in tx.cases_numbered(caller, &numbers).await? {
+    for (number, (access, _)) in tx.cases_numbered(of.caller, &of.numbers()).await? {
         let known = Known {
             people: access.persons(tx).await?,
             records: access.consents(tx).await?,
@@ -69,28 +67,63 @@ pub(super) async fn plan(
         };
         cases.insert(number, known);
     }
-    let offices: Agencies = agencies::list(tx, &caller.viewer.municipality)
+    let offices: Agencies = agencies::list(tx, &of.caller.viewer.municipality)
         .await?
         .into_iter()
         .map(|agency| (agency.id, agency.name))
         .collect();
-    let mut out = Vec::with_capacity(rows.len());
-    for row in rows {
+    let mut out = Vec::with_capacity(of.rows.len());
+    for row in of.rows {
         let mut planned = Planned::of(row);
         let number = text(row, "case_no");
         planned.name = number.to_owned();
         match cases.get(number) {
             _ if !planned.errors.is_empty() => {}
-            None => planned.fail(
-                Some("case_no"),
-                "unknown_case",
-                "この事案番号の事案がありません。番号を確かめてください",
+            None => planned.unknown_case(),
+            Some(known) if !known.access.may(Capability::ManageConsent) => {
+                shown(&mut planned, row, known, &offices);
+            }
+            Some(known) => one(
+                &mut planned,
+                of.layout,
+                row,
+                known,
+                &offices,
+                of.caller,
+                of.seen,
             ),
-            Some(known) => one(&mut planned, layout, row, known, &offices, caller, seen),
         }
         out.push(planned);
     }
     Ok(out)
+}
+
+/// A row of a case whose consents the caller may not register: what it is shown anyway is no news, and
+/// nothing else is looked up, so that the answer does not tell who is in the case.
+fn shown(planned: &mut Planned, row: &Row, known: &Known, offices: &Agencies) {
+    let id = text(row, "consent_id");
+    let there = known
+        .records
+        .iter()
+        .find(|record| record.id.as_str() == id)
+        .filter(|record| difference(row, record, offices).is_none());
+    match there {
+        Some(record) => planned.id = Some(record.id.0.clone()),
+        None => planned.fail(
+            Some("case_no"),
+            "forbidden",
+            "この事案の同意を登録することはできません",
+        ),
+    }
+}
+
+/// Whether nothing was ever registered for the person: a file does not bring back what was withdrawn,
+/// whatever came after.
+fn is_first(records: &[ConsentRecord], person: &PersonId) -> bool {
+    records
+        .iter()
+        .filter(|record| record.person == *person)
+        .all(|record| record.consent.status == ConsentStatus::Unconfirmed)
 }
 
 fn one(
@@ -102,26 +135,11 @@ fn one(
     caller: &Caller,
     seen: &mut Seen,
 ) {
-    let id = text(row, "consent_id");
-    if !id.is_empty() {
-        if let Some(line) = seen.ids.insert(id.to_owned(), row.line) {
-            planned.fail(
-                Some("consent_id"),
-                "duplicate",
-                format!("{line}行目と同じ同意IDです"),
-            );
-            return;
-        }
-        let Some(record) = known.records.iter().find(|record| record.id.as_str() == id) else {
-            planned.fail(
-                Some("consent_id"),
-                "unknown_record",
-                "この同意IDの登録がありません。新しい同意は同意IDを空欄にしてください",
-            );
-            return;
-        };
-        planned.id = Some(record.id.0.clone());
-        if let Some(field) = difference(row, record, offices) {
+    if !text(row, "consent_id").is_empty() {
+        let record = planned.named(seen, row, ("consent_id", "同意ID"), |id| {
+            known.records.iter().find(|record| record.id.as_str() == id)
+        });
+        if let Some(field) = record.and_then(|record| difference(row, record, offices)) {
             planned.fail(
                 Some(field),
                 "fixed",
@@ -157,19 +175,16 @@ fn one(
         );
         return;
     }
-    if !known.access.may(Capability::ManageConsent) {
-        planned.fail(
-            Some("case_no"),
-            "forbidden",
-            "この事案の同意を登録することはできません",
-        );
-        return;
-    }
-    if record.is_some_and(|record| record.consent.status != ConsentStatus::Unconfirmed) {
+    if !is_first(&known.records, &PersonId::from(person)) {
+        let now = record.map(|record| record.consent.status);
         planned.fail(
             Some("person_id"),
             "registered",
-            "この方の同意はすでに登録してあります。変えるときは事案の「共有・同意」の画面で登録してください",
+            if now == Some(ConsentStatus::Unconfirmed) {
+                "この方には前に登録した同意の記録があります（いまは「未確認」）。事案の「共有・同意」の画面で登録してください"
+            } else {
+                "この方の同意はすでに登録してあります。変えるときは事案の「共有・同意」の画面で登録してください"
+            },
         );
         return;
     }
@@ -269,11 +284,14 @@ fn new(planned: &mut Planned, layout: &Table, row: &Row, offices: &Agencies, cal
     let status = ConsentStatus::from_code(text(row, "status"));
     match status {
         None => planned.fail(Some("status"), "required", "同意区分を入力してください"),
-        Some(ConsentStatus::Withdrawn | ConsentStatus::Expired | ConsentStatus::Unconfirmed) => {
+        Some(status) if !TAKEN.contains(&status) => {
             planned.fail(
                 Some("status"),
                 "status",
-                "取込で登録できるのは、同意・口頭同意・同意しない・意思確認が困難です。撤回は画面で登録してください",
+                format!(
+                    "取込で登録できる同意区分は「{}」です。撤回と期限切れは、事案の「共有・同意」の画面で登録してください",
+                    TAKEN.map(ConsentStatus::label_ja).join("」「"),
+                ),
             );
         }
         Some(status) if status.is_agreement() => {
@@ -434,10 +452,7 @@ pub(super) async fn write(
         // What somebody registered since the check is not passed over.
         tx.hold_case(&caller.viewer.municipality, access.id())
             .await?;
-        let registered = access.consents(tx).await?.into_iter().any(|record| {
-            record.person == new.person && record.consent.status != ConsentStatus::Unconfirmed
-        });
-        if registered {
+        if !is_first(&access.consents(tx).await?, &new.person) {
             return Err(StoreError::Conflict);
         }
         let id = access

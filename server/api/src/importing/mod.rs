@@ -3,7 +3,9 @@
 //! the next one that looks.
 
 mod cases;
+mod cells;
 mod consents;
+mod found_with;
 mod persons;
 mod progress;
 mod relations;
@@ -17,7 +19,7 @@ use std::{
 
 use ::exchange::{Mapping, Row, Table, Trouble, Understood, read_any, understand};
 use collab::access::Change;
-use domain::id::{CaseId, DocumentId, PersonId, ProgressRecordId};
+use domain::id::{CaseId, DocumentId, MunicipalityId, PersonId, ProgressRecordId};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -32,14 +34,23 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::found_with::refuse_outdated;
+use self::{
+    cells::Comparing,
+    found_with::{FoundWith, Subjects},
+};
 use crate::{
     context::blocking, error::ApiError, events::CaseEvent, standard_files, state::AppState,
 };
 
 /// How often is looked for work that another node was given or left.
 const EVERY: Duration = Duration::from_secs(2);
-/// What failed for want of the database is tried again after this long.
+/// What failed is tried again after this long, and after twice as long each time it fails again.
 const RETRY: Duration = Duration::from_secs(15);
+/// The longest pause before the next try.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// How often an import is tried in one state before it is given up.
+const TRIES: u32 = 6;
 /// How often files that nobody came back for are removed.
 const SWEEP: Duration = Duration::from_secs(600);
 /// How often the claim on a running import is renewed.
@@ -115,6 +126,7 @@ pub struct LikePerson {
 
 /// What becomes of a row.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Planned {
     pub line: u64,
     /// The person or entry that is there already.
@@ -128,6 +140,9 @@ pub(crate) struct Planned {
     pub notes: Vec<Trouble>,
     pub errors: Vec<Trouble>,
     pub alike: Vec<LikePerson>,
+    /// Number of a case that was found though the row does not name it.
+    pub found_case: Option<String>,
+    pub found_with: FoundWith,
 }
 
 crate::operations::persons::closed!(Choices, Summary, PlannedChange, LikePerson, Planned);
@@ -172,11 +187,58 @@ impl Planned {
     }
 }
 
-/// How far the imports that this node works on are: rows done, of how many.
+/// How far the imports that this node works on are, and whose turn it is.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
+    /// Rows done, of how many.
     running: Mutex<HashMap<String, (usize, usize)>>,
+    turns: Mutex<Turns>,
     wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    /// How often something was begun here.
+    count: u64,
+    /// Which of these was the last one of a municipality.
+    last: HashMap<MunicipalityId, u64>,
+    /// Imports that failed: how often, and when they are tried again.
+    resting: HashMap<String, (u32, Instant)>,
+}
+
+impl Turns {
+    /// Puts those first whose municipality waits longest; what rests is left out.
+    fn arrange(&mut self, due: Vec<Import>, now: Instant) -> Vec<Import> {
+        self.resting
+            .retain(|id, _| due.iter().any(|import| import.id == *id));
+        let mut due: Vec<Import> = due
+            .into_iter()
+            .filter(|import| {
+                let rest = self.resting.get(&import.id);
+                rest.is_none_or(|(_, until)| *until <= now)
+            })
+            .collect();
+        due.sort_by_key(|import| self.last.get(&import.municipality).copied());
+        due
+    }
+
+    fn begin(&mut self, import: &Import) {
+        self.count += 1;
+        self.last.insert(import.municipality.clone(), self.count);
+    }
+
+    /// Lets an import rest that failed. Returns how often it did here.
+    fn rest(&mut self, import: &str, now: Instant) -> u32 {
+        let failed = self.resting.get(import).map_or(0, |(failed, _)| *failed) + 1;
+        let pause = RETRY.saturating_mul(1 << failed.min(10)) / 2;
+        self.resting
+            .insert(import.to_owned(), (failed, now + pause.min(LONGEST_PAUSE)));
+        failed
+    }
+
+    fn failed(&self, import: &str) -> u32 {
+        self.resting.get(import).map_or(0, |(failed, _)| *failed)
+    }
 }
 
 impl Steps {
@@ -213,7 +275,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
             Ok(true) => continue,
             Ok(false) => EVERY,
             Err(error) => {
-                tracing::warn!(%error, "import not finished; tried again");
+                tracing::warn!(%error, "imports not looked for");
                 RETRY
             }
         };
@@ -225,12 +287,15 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     }
 }
 
-/// Works on one import that waits, if there is any.
+/// Works on one import that waits, if there is any. One that fails rests, so that it is nobody's but its
+/// own trouble.
 ///
 /// # Errors
 /// Database away.
 async fn turn(state: &AppState) -> Result<bool, ApiError> {
-    for import in imports::due(state.db()).await? {
+    let due = imports::due(state.db()).await?;
+    let due = state.imports().turns.lock().arrange(due, Instant::now());
+    for import in due {
         let name = format!("import:{}", import.id);
         let holder = state.holder();
         let Some(claim) = state
@@ -240,6 +305,7 @@ async fn turn(state: &AppState) -> Result<bool, ApiError> {
         else {
             continue;
         };
+        state.imports().turns.lock().begin(&import);
         let id = import.id.clone();
         let renewing = tokio::spawn({
             let (state, municipality) = (state.clone(), import.municipality.clone());
@@ -253,20 +319,43 @@ async fn turn(state: &AppState) -> Result<bool, ApiError> {
                 }
             }
         });
-        let worked = work(state, import).await;
+        let worked = attempt(state, import).await;
         renewing.abort();
         state.imports().forget(&id);
         state.db().release(claim).await?;
+        let mut turns = state.imports().turns.lock();
         match worked {
             // It was ended meanwhile.
-            Err(ApiError::Refused {
+            Ok(())
+            | Err(ApiError::Refused {
                 code: "conflict", ..
-            }) => {}
-            other => other?,
+            }) => {
+                turns.resting.remove(&id);
+            }
+            Err(error) => {
+                let failed = turns.rest(&id, Instant::now());
+                tracing::warn!(%error, failed, "import not finished; tried again");
+            }
         }
         return Ok(true);
     }
     Ok(false)
+}
+
+/// Works on an import, unless that was tried often enough.
+async fn attempt(state: &AppState, import: Import) -> Result<(), ApiError> {
+    let failed = state.imports().turns.lock().failed(&import.id);
+    let mut tx = state.db().write().await?;
+    let Some(tries) = import.begin(&mut tx).await? else {
+        return Ok(());
+    };
+    tx.commit().await?;
+    if tries > TRIES || failed >= TRIES {
+        tracing::error!(state = import.state.code(), "import given up");
+        let code = import.state.cut_short().unwrap_or("gave_up");
+        return fail(state, import, code).await;
+    }
+    work(state, import).await
 }
 
 async fn work(state: &AppState, import: Import) -> Result<(), ApiError> {
@@ -392,20 +481,40 @@ async fn plan(
     let mut out = Vec::with_capacity(total);
     let mut seen = Seen::default();
     for rows in understood.rows.chunks(AT_ONCE) {
-        let seen = &mut seen;
-        let planned = if layout.form.is_some() {
-            sheets::plan(state, caller, layout, rows, choices, seen).await?
-        } else {
-            // Short transactions: an old state of the database is not held for the whole file.
-            let mut tx = state.db().read().await?;
-            match import.table.as_str() {
-                "progress" => progress::plan(&mut tx, caller, rows, seen).await?,
-                "case" => cases::plan(&mut tx, caller, layout, rows, choices, seen).await?,
-                "relation" => relations::plan(&mut tx, caller, layout, rows, seen).await?,
-                "consent" => consents::plan(&mut tx, caller, layout, rows, seen).await?,
-                _ => persons::plan(&mut tx, caller, layout, rows, choices, seen).await?,
-            }
+        let comparing = Comparing {
+            caller,
+            layout,
+            rows,
+            choices,
+            seen: &mut seen,
         };
+        let mut subjects: Vec<Subjects> = rows.iter().map(Subjects::of_row).collect();
+        // Short transactions: an old state of the database is not held for the whole file.
+        let mut tx = state.db().read().await?;
+        let (mut planned, found_with) = if layout.form.is_some() {
+            // Of the rights before the check: what changes meanwhile is noticed.
+            let found_with = FoundWith::now(&mut tx, caller, &subjects).await?;
+            drop(tx);
+            (sheets::plan(state, comparing).await?, found_with)
+        } else {
+            let planned = match import.table.as_str() {
+                "progress" => progress::plan(&mut tx, comparing).await?,
+                "case" => cases::plan(&mut tx, comparing).await?,
+                "relation" => relations::plan(&mut tx, comparing).await?,
+                "consent" => consents::plan(&mut tx, comparing).await?,
+                _ => persons::plan(&mut tx, comparing).await?,
+            };
+            subjects = subjects
+                .into_iter()
+                .zip(&planned)
+                .map(|(named, planned)| named.and_found(planned))
+                .collect();
+            let found_with = FoundWith::now(&mut tx, caller, &subjects).await?;
+            (planned, found_with)
+        };
+        for (row, subjects) in planned.iter_mut().zip(&subjects) {
+            row.found_with = found_with.about(subjects);
+        }
         out.extend(planned);
         state
             .imports()
@@ -653,3 +762,6 @@ async fn index(state: &AppState, mut import: Import) -> Result<(), ApiError> {
     tx.commit().await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

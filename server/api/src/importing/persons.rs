@@ -14,7 +14,7 @@ use store::{
     persons::{Fact, PROTECTED, Person, PersonPatch},
 };
 
-use super::{Choices, LikePerson, Planned, PlannedChange, Seen, Touched};
+use super::{Choices, LikePerson, Planned, PlannedChange, Seen, Touched, cells::Comparing};
 use crate::{error::ApiError, operations::persons::value_problem};
 
 /// What a cell asks for.
@@ -48,14 +48,14 @@ fn problem(code: &str) -> &'static str {
 }
 
 /// Compares rows with the register.
-pub(super) async fn plan(
-    tx: &mut Tx,
-    caller: &Caller,
-    layout: &Table,
-    rows: &[Row],
-    choices: &Choices,
-    seen: &mut Seen,
-) -> Result<Vec<Planned>, ApiError> {
+pub(super) async fn plan(tx: &mut Tx, of: Comparing<'_>) -> Result<Vec<Planned>, ApiError> {
+    let Comparing {
+        caller,
+        layout,
+        rows,
+        choices,
+        seen,
+    } = of;
     let id_of = |row: &Row| {
         row.values
             .get("person_id")

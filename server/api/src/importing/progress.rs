@@ -13,7 +13,10 @@ use store::{
     progress::{NewProgress, ProgressRecord, Visibility},
 };
 
-use super::{Planned, PlannedChange, Seen, Touched};
+use super::{
+    Planned, PlannedChange, Seen, Touched,
+    cells::{self, Comparing, text},
+};
 use crate::error::ApiError;
 
 /// Fields of an entry that stand in its content, as they stand in the file.
@@ -35,35 +38,22 @@ struct Known {
 }
 
 /// Compares rows with the entries that the caller sees.
-pub(super) async fn plan(
-    tx: &mut Tx,
-    caller: &Caller,
-    rows: &[Row],
-    seen: &mut Seen,
-) -> Result<Vec<Planned>, ApiError> {
-    let mut cases: HashMap<String, Option<Known>> = HashMap::new();
-    let mut out = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut planned = Planned::of(row);
-        let number = text(row, "case_no").to_owned();
-        if !number.is_empty() && !cases.contains_key(&number) {
-            let known = match tx.case_numbered(caller, &number).await? {
-                Some(access) => Some(Known {
-                    entries: access.progress_records(tx).await?,
-                    access,
-                }),
-                None => None,
-            };
-            cases.insert(number.clone(), known);
+pub(super) async fn plan(tx: &mut Tx, of: Comparing<'_>) -> Result<Vec<Planned>, ApiError> {
+    let mut cases: HashMap<String, Known> = HashMap::new();
+    for number in of.numbers() {
+        if let Some(access) = tx.case_numbered(of.caller, &number).await? {
+            let entries = access.progress_records(tx).await?;
+            cases.insert(number, Known { access, entries });
         }
-        planned.name = [number.as_str(), text(row, "performed_at")].join(" ");
-        match cases.get(&number) {
-            Some(Some(known)) => one(&mut planned, row, known, caller, seen),
-            Some(None) => planned.fail(
-                Some("case_no"),
-                "unknown_case",
-                "この事案番号の事案がありません。番号を確かめてください",
-            ),
+    }
+    let mut out = Vec::with_capacity(of.rows.len());
+    for row in of.rows {
+        let mut planned = Planned::of(row);
+        let number = text(row, "case_no");
+        planned.name = [number, text(row, "performed_at")].join(" ");
+        match cases.get(number) {
+            Some(known) => one(&mut planned, row, known, of.caller, of.seen),
+            None if !number.is_empty() => planned.unknown_case(),
             None if planned.errors.is_empty() => {
                 planned.fail(Some("case_no"), "required", "事案番号を入力してください");
             }
@@ -72,13 +62,6 @@ pub(super) async fn plan(
         out.push(planned);
     }
     Ok(out)
-}
-
-fn text<'a>(row: &'a Row, field: &str) -> &'a str {
-    row.values
-        .get(field)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 fn day(text: &str) -> Option<Date> {
@@ -101,15 +84,10 @@ fn values(row: &Row) -> Map<String, Value> {
     out
 }
 
+/// Whom a row is about, in one order.
 fn persons(row: &Row) -> Vec<PersonId> {
-    let mut out: Vec<PersonId> = text(row, "person_ids")
-        .split(['|', '｜', '、', ','])
-        .map(str::trim)
-        .filter(|id| !id.is_empty())
-        .map(PersonId::from)
-        .collect();
+    let mut out = cells::persons(row);
     out.sort();
-    out.dedup();
     out
 }
 
@@ -175,27 +153,11 @@ fn one(planned: &mut Planned, row: &Row, known: &Known, caller: &Caller, seen: &
         return;
     }
     let values = values(row);
-    let id = text(row, "record_id");
-    if !id.is_empty() {
-        if let Some(line) = seen.ids.insert(id.to_owned(), row.line) {
-            planned.fail(
-                Some("record_id"),
-                "duplicate",
-                format!("{line}行目と同じ支援経過IDです"),
-            );
-            return;
-        }
-        let Some(entry) = known.entries.iter().find(|entry| entry.id.as_str() == id) else {
-            planned.fail(
-                Some("record_id"),
-                "unknown_record",
-                "この支援経過IDの記録がありません。新しい記録は支援経過IDを空欄にしてください",
-            );
-            return;
-        };
-        if same(row, &values, entry) {
-            planned.id = Some(id.to_owned());
-        } else {
+    if !text(row, "record_id").is_empty() {
+        let entry = planned.named(seen, row, ("record_id", "支援経過ID"), |id| {
+            known.entries.iter().find(|entry| entry.id.as_str() == id)
+        });
+        if entry.is_some_and(|entry| !same(row, &values, entry)) {
             planned.fail(
                 Some("record_id"),
                 "final",
@@ -223,10 +185,10 @@ fn one(planned: &mut Planned, row: &Row, known: &Known, caller: &Caller, seen: &
             "今日より後の日付です。日付を確認してください",
         );
     }
-    let in_case = &known.access.facts().persons;
+    // Not even by what is refused is it told who is in the case.
     if persons(row)
         .iter()
-        .any(|person| !in_case.iter().any(|known| known.person == *person))
+        .any(|person| !known.access.knows_by_name(person))
     {
         planned.fail(
             Some("person_ids"),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::exchange::{Row, Table};
-use domain::{id::PersonId, role::Capability};
+use domain::id::PersonId;
 use serde_json::{Value, json};
 use store::{
     Caller, CaseAccess, StoreError, Tx,
@@ -12,7 +12,11 @@ use store::{
     cases::{CasePerson, CaseRole},
 };
 
-use super::{Planned, Seen, Touched, cases::note, cases::text};
+use super::{
+    Planned, Touched,
+    cases::note,
+    cells::{Comparing, text},
+};
 use crate::{error::ApiError, exporting::role_label};
 
 const ROLES: [CaseRole; 4] = [
@@ -30,74 +34,56 @@ fn role(text: &str) -> Option<CaseRole> {
 }
 
 /// Compares rows with the persons of the cases that the caller may know of.
-pub(super) async fn plan(
-    tx: &mut Tx,
-    caller: &Caller,
-    layout: &Table,
-    rows: &[Row],
-    seen: &mut Seen,
-) -> Result<Vec<Planned>, ApiError> {
-    let numbers: BTreeSet<&str> = rows.iter().map(|row| text(row, "case_no")).collect();
-    let numbers: Vec<String> = numbers.into_iter().map(str::to_owned).collect();
+pub(super) async fn plan(tx: &mut Tx, of: Comparing<'_>) -> Result<Vec<Planned>, ApiError> {
     let mut cases: BTreeMap<String, (CaseAccess, Vec<CasePerson>)> = BTreeMap::new();
-    for (number, (access, _)) in tx.cases_numbered(caller, &numbers).await? {
+    for (number, (access, _)) in tx.cases_numbered(of.caller, &of.numbers()).await? {
         let people = access.persons(tx).await?;
         cases.insert(number, (access, people));
     }
-    let ids: BTreeSet<PersonId> = rows
+    let ids: BTreeSet<PersonId> = of
+        .rows
         .iter()
         .map(|row| PersonId::from(text(row, "person_id")))
         .collect();
     let ids: Vec<PersonId> = ids.into_iter().collect();
-    let register = tx.persons_shown(caller, &ids).await?;
-    let mut out = Vec::with_capacity(rows.len());
-    for row in rows {
+    let register = tx.persons_shown(of.caller, &ids).await?;
+    let mut out = Vec::with_capacity(of.rows.len());
+    for row in of.rows {
         let mut planned = Planned::of(row);
         let (number, person) = (text(row, "case_no"), text(row, "person_id"));
         let known = register.get(&PersonId::from(person));
         planned.name = [number, known.map_or("", |person| person.name())].join(" ");
-        if planned.errors.is_empty() {
-            match cases.get(number) {
-                None => planned.fail(
-                    Some("case_no"),
-                    "unknown_case",
-                    "この事案番号の事案がありません。番号を確かめてください",
-                ),
-                Some((access, people)) => {
-                    if let Some(line) = seen.ids.insert(format!("{number}\t{person}"), row.line) {
-                        planned.fail(
-                            Some("person_id"),
-                            "duplicate",
-                            format!("{line}行目と同じ事案の同じ方です"),
-                        );
-                    }
-                    let there = people.iter().find(|there| {
-                        there.person_id.as_ref().map(PersonId::as_str) == Some(person)
-                    });
-                    match there {
-                        // Masked readers are shown nobody's id; their rows say nothing that could be told apart.
-                        None if person.is_empty() => {
-                            let same = people
-                                .iter()
-                                .any(|there| there.display == text(row, "name"));
-                            if same {
-                                planned.id = Some(access.id().0.clone());
-                            } else {
-                                planned.fail(
-                                    Some("person_id"),
-                                    "required",
-                                    "支援対象者IDを入力してください。台帳のファイルを書き出すと分かります",
-                                );
-                            }
-                        }
-                        Some(there) => compare(&mut planned, row, there),
-                        None if known.is_none() || is_in(access, person) => planned.fail(
-                            Some("person_id"),
-                            "unknown_person",
-                            "この支援対象者IDの方は台帳にいません。先に台帳へ登録するか、台帳のファイルを取り込んでください",
-                        ),
-                        None => new(&mut planned, layout, row, access),
-                    }
+        match cases.get(number) {
+            _ if !planned.errors.is_empty() => {}
+            None => planned.unknown_case(),
+            Some((access, people)) => {
+                let pair = format!("{number}\t{person}");
+                if let Some(line) = of.seen.ids.insert(pair, row.line) {
+                    planned.fail(
+                        Some("person_id"),
+                        "duplicate",
+                        format!("{line}行目と同じ事案の同じ方です"),
+                    );
+                }
+                match shown(row, people) {
+                    Some(there) => compare(&mut planned, row, access, there),
+                    // Before anything is looked up: what is answered must not tell who is in a case.
+                    None if !access.may_add_persons() => planned.fail(
+                        Some("case_no"),
+                        "forbidden",
+                        "この事案に関係者を加えることはできません",
+                    ),
+                    None if person.is_empty() => planned.fail(
+                        Some("person_id"),
+                        "required",
+                        "支援対象者IDを入力してください。台帳のファイルを書き出すと分かります",
+                    ),
+                    None if known.is_none() => planned.fail(
+                        Some("person_id"),
+                        "unknown_person",
+                        "この支援対象者IDの方は台帳にいません。先に台帳へ登録するか、台帳のファイルを取り込んでください",
+                    ),
+                    None => new(&mut planned, of.layout, row),
                 }
             }
         }
@@ -106,13 +92,24 @@ pub(super) async fn plan(
     Ok(out)
 }
 
-/// Also of who is not shown: such a person is as one that there is not.
-fn is_in(access: &CaseAccess, person: &str) -> bool {
-    let persons = &access.facts().persons;
-    persons.iter().any(|one| one.person.as_str() == person)
+/// Whom of those that the caller is shown in the case a row is about. Masked readers are shown nobody's
+/// id; their rows say nothing that could be told apart.
+fn shown<'p>(row: &Row, people: &'p [CasePerson]) -> Option<&'p CasePerson> {
+    let person = text(row, "person_id");
+    people.iter().find(|there| {
+        if person.is_empty() {
+            there.display == text(row, "name")
+        } else {
+            there.person_id.as_ref().map(PersonId::as_str) == Some(person)
+        }
+    })
 }
 
-fn compare(planned: &mut Planned, row: &Row, there: &CasePerson) {
+fn compare(planned: &mut Planned, row: &Row, access: &CaseAccess, there: &CasePerson) {
+    if text(row, "person_id").is_empty() {
+        planned.id = Some(access.id().0.clone());
+        return;
+    }
     planned.id = there.person_id.clone().map(|id| id.0);
     let wanted = text(row, "role");
     if !wanted.is_empty() && role(wanted) != Some(there.role) {
@@ -132,15 +129,7 @@ fn compare(planned: &mut Planned, row: &Row, there: &CasePerson) {
     }
 }
 
-fn new(planned: &mut Planned, layout: &Table, row: &Row, access: &CaseAccess) {
-    if !access.may(Capability::EditCase) {
-        planned.fail(
-            Some("case_no"),
-            "forbidden",
-            "この事案に関係者を加えることはできません",
-        );
-        return;
-    }
+fn new(planned: &mut Planned, layout: &Table, row: &Row) {
     let Some(role) = role(text(row, "role")) else {
         planned.fail(
             Some("role"),

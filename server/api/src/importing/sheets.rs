@@ -28,7 +28,11 @@ use yrs::{
     Any, GetString, Map, MapPrelim, MapRef, Out, ReadTxn, Text, TextPrelim, TextRef, TransactionMut,
 };
 
-use super::{Choices, Pending, Planned, PlannedChange, Seen, Touched, cases::named};
+use super::{
+    Pending, Planned, PlannedChange, Seen, Touched,
+    cases::named,
+    cells::{Comparing, text},
+};
 use crate::{
     access::identity_of, error::ApiError, events::CaseEvent, exporting::shown,
     operations::documents::projection, scanning::fresh_key, shapes, state::AppState,
@@ -114,13 +118,6 @@ impl Fill {
     }
 }
 
-fn text<'a>(row: &'a Row, field: &str) -> &'a str {
-    row.values
-        .get(field)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
 fn number(row: &Row, field: &str) -> Option<i64> {
     row.values.get(field).and_then(Value::as_i64)
 }
@@ -151,21 +148,16 @@ fn wanted(value: &Value, clear: bool) -> Option<Value> {
 }
 
 /// Compares rows with the sheets of the cases that the caller may know of.
-pub(super) async fn plan(
-    state: &AppState,
-    caller: &Caller,
-    layout: &Table,
-    rows: &[Row],
-    choices: &Choices,
-    seen: &mut Seen,
-) -> Result<Vec<Planned>, ApiError> {
+pub(super) async fn plan(state: &AppState, of: Comparing<'_>) -> Result<Vec<Planned>, ApiError> {
+    let numbers = of.numbers();
+    let Comparing {
+        caller,
+        layout,
+        rows,
+        choices,
+        seen,
+    } = of;
     let municipality = &caller.viewer.municipality;
-    let numbers: BTreeSet<String> = rows
-        .iter()
-        .map(|row| text(row, "case_no").to_owned())
-        .filter(|number| !number.is_empty())
-        .collect();
-    let numbers: Vec<String> = numbers.into_iter().collect();
     let mut tx = state.db().read().await?;
     let forms = tx.forms(municipality).await?;
     let Some((definition, table)) = sheet_of(&forms, layout) else {
@@ -228,11 +220,7 @@ pub(super) async fn plan(
         .join(" ");
         match known.get(case_no) {
             _ if !planned.errors.is_empty() => {}
-            None => planned.fail(
-                Some("case_no"),
-                "unknown_case",
-                "この事案番号の事案がありません。番号を確かめてください",
-            ),
+            None => planned.unknown_case(),
             Some(known) if table.is_some() => file.row(&mut planned, row, known, seen),
             Some(known) => file.sheet(&mut planned, row, known, seen),
         }
@@ -1178,7 +1166,7 @@ mod tests {
     async fn committed(town: &Town, table: &str, csv: &str) -> Import {
         let caller = town.caller("coordinator").await;
         let mut tx = town.state.db().write().await.unwrap();
-        let choices = Choices::default();
+        let choices = super::super::Choices::default();
         let import = imports::create(&mut tx, &caller, table, csv.as_bytes(), &choices)
             .await
             .unwrap();

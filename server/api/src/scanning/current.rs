@@ -60,7 +60,7 @@ pub async fn not_current(
 fn is_current(
     standing: &Standing,
     version: Option<&str>,
-    registers: &HashMap<CaseId, Register>,
+    registers: &HashMap<CaseId, Option<Register>>,
     heads: &HashMap<DocumentId, Position>,
 ) -> bool {
     // Nothing was written since.
@@ -88,8 +88,12 @@ fn is_current(
     let Ok(scan) = Scan::deserialize(&stored.value) else {
         return false;
     };
-    let persons = standing.case.as_ref().and_then(|case| registers.get(case));
-    if !scan.rests_on(version, persons.map_or(&[][..], Vec::as_slice)) {
+    let persons = match standing.case.as_ref().and_then(|case| registers.get(case)) {
+        Some(Some(persons)) => persons.as_slice(),
+        Some(None) => return false,
+        None => &[],
+    };
+    if !scan.rests_on(version, persons) {
         return false;
     }
     let at = (stored.epoch, stored.seq);

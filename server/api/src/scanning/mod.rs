@@ -34,6 +34,6 @@ pub use project::{address_protected, project, without_places};
 pub(crate) use record::PROGRAM;
 pub use record::{Scan, ScannedSpan, StoredScan, read_scan};
 pub use register::{fingerprint_of, numbering, numbering_for, register};
-pub use scan::scan;
+pub use scan::{foresee, scan};
 pub use texts::{is_scanned, texts};
 pub use write::fresh_key;

@@ -21,14 +21,15 @@ use super::{
     write::write,
 };
 use crate::{
-    context::blocking, engines::Engines, error::ApiError, events::CaseEvent, state::AppState,
+    background::PIECE, context::blocking, engines::Engines, error::ApiError, events::CaseEvent,
+    state::AppState,
 };
 
-/// What a scan works on.
 /// How long a scan waits for another node's, and how often it asks.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// What a scan works on.
 struct Sheet {
     work: DocumentWork,
     definition: Form,
@@ -79,6 +80,43 @@ pub async fn scan(state: &AppState, document: &DocumentId) -> Result<usize, ApiE
         tracing::warn!(%error, "the claim on a document ends by itself");
     }
     pending
+}
+
+/// Has the texts of a document looked through, a few at a time and giving way to people: a scan that
+/// follows finds known what it would wait for.
+///
+/// # Errors
+/// As [`scan`].
+pub async fn foresee(state: &AppState, document: &DocumentId) -> Result<(), ApiError> {
+    let engines = state
+        .engines()
+        .get()
+        .await
+        .ok_or_else(|| ApiError::unavailable("models_not_ready"))?;
+    let Some(sheet) = Sheet::open(state, document).await? else {
+        return Ok(());
+    };
+    let moment = Moment::look(state, document, Vec::new()).await?;
+    let mut texts = texts(&sheet.definition, &moment.values);
+    let register = Arc::new(register(&sheet.persons));
+    while !texts.is_empty() {
+        let (state_there, engines) = (state.clone(), Arc::clone(&engines));
+        let register = Arc::clone(&register);
+        let piece = move || {
+            let began = std::time::Instant::now();
+            let basis = Basis::new(&register, &engines);
+            while let Some((_, text)) = texts.pop() {
+                state_there.suggestions().suggest(&basis, &text)?;
+                if began.elapsed() >= PIECE {
+                    break;
+                }
+            }
+            Ok::<_, masking::Error>(texts)
+        };
+        let left = state.background().piece(piece).await?;
+        texts = left.map_err(ApiError::internal)?;
+    }
+    Ok(())
 }
 
 /// The claim on the document's scan, when another node has given it back. Two scans of one document

@@ -24,7 +24,11 @@ use store::{
 };
 use tokio::task::JoinHandle;
 
-use super::{Progress, Shelf, folder_of, texts};
+use super::{
+    Progress, Shelf, folder_of,
+    masks::{MaskedEntry, Missing, ToMask},
+    texts,
+};
 use crate::{
     context::blocking,
     error::ApiError,
@@ -32,9 +36,8 @@ use crate::{
     state::AppState,
 };
 
-/// Entries that are masked in one turn at the model.
-const MASKED_AT_ONCE: usize = 16;
-
+/// Units after which a sweep makes durable what it has.
+const COMMIT_AFTER: usize = 50_000;
 /// Attachments whose texts are in memory at once.
 const ATTACHMENTS_AT_ONCE: usize = 8;
 
@@ -48,8 +51,9 @@ struct Current {
 /// What a commit says of itself.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Payload {
-    /// Position in the outbox.
-    position: i64,
+    /// Position in the outbox: what was said up to it is in the index, or will be when it is whole.
+    /// `None` in an index that nobody has begun to fill.
+    position: Option<i64>,
     /// Everything that was there when it began is in it.
     whole: bool,
 }
@@ -59,6 +63,11 @@ impl Payload {
         serde_json::to_string(&self).unwrap_or_default()
     }
 }
+
+/// In the stamp of an entry in place of what its masked text rests on: it will be made later, or nobody
+/// reads the entry masked.
+const LATER: &str = "later";
+const NOBODY: &str = "-";
 
 /// What is to be written of a few cases.
 #[derive(Default)]
@@ -278,11 +287,12 @@ impl Keeper {
     }
 
     pub(super) fn position(&self) -> i64 {
-        self.payload.position
+        self.payload.position.unwrap_or_default()
     }
 
+    /// What was said up to here is in what the next commit, or the next [`Keeper::renew`], makes durable.
     pub(super) fn passed(&mut self, position: i64) {
-        self.payload.position = position;
+        self.payload.position = Some(position);
     }
 
     /// Begins with an empty index under a new key.
@@ -322,16 +332,27 @@ impl Keeper {
         self.tidy()
     }
 
-    /// Puts everything into the index that is not there yet, and takes out what is no more.
+    /// Says from where on changes must be followed, before anything is put. Who goes on with a sweep that
+    /// was cut off keeps that place: what was changed or erased since, by whatever node, is in the index as
+    /// it was, and only the outbox tells of it.
+    async fn begin(&mut self) -> Result<(), ApiError> {
+        if self.payload.position.is_none() {
+            let mut tx = self.state.db().read().await?;
+            self.payload.position = Some(tx.outbox_head(&self.municipality).await?);
+        }
+        // What an attempt before this one put is told by the index only after a commit.
+        self.commit().await
+    }
+
+    /// Puts everything into the index that is not there yet. Afterwards it is whole, unless `stop` ended it;
+    /// what is no more, or changed meanwhile, the outbox tells.
     pub(super) async fn sweep(
         &mut self,
         stop: &tokio_util::sync::CancellationToken,
     ) -> Result<(), ApiError> {
         let began = std::time::Instant::now();
-        // What an attempt before this one put is told by the index only after a commit.
-        self.commit().await?;
+        self.begin().await?;
         let mut tx = self.state.db().read().await?;
-        let head = tx.outbox_head(&self.municipality).await?;
         let total = tx.size_of_index(&self.municipality).await?;
         drop(tx);
         let mut done = 0;
@@ -367,7 +388,7 @@ impl Keeper {
             let batch = match cases.last() {
                 Some(last) => {
                     after.clone_from(&last.0);
-                    Some(self.units_of(&cases, false).await?)
+                    Some(self.units_of(&cases, None).await?)
                 }
                 None => None,
             };
@@ -381,7 +402,7 @@ impl Keeper {
             since_commit += batch.attachments;
             let index = Arc::clone(&self.index);
             ahead = Some(tokio::spawn(take_apart(index, batch)));
-            if since_commit >= 50_000 {
+            if since_commit >= COMMIT_AFTER {
                 self.commit().await?;
                 since_commit = 0;
             }
@@ -390,10 +411,7 @@ impl Keeper {
                 return Ok(());
             }
         }
-        self.payload = Payload {
-            position: head,
-            whole: true,
-        };
+        self.payload.whole = true;
         self.commit().await?;
         let units = self.index.len();
         *self.shelf.progress.lock() = Some(Progress {
@@ -483,50 +501,96 @@ impl Keeper {
         }
     }
 
-    /// Brings cases up to date. With `masks`, texts for masked readers are made too, which may take
-    /// long; without, those of entries are left out until later.
-    pub(super) async fn cases(&mut self, cases: &[CaseId], masks: bool) -> Result<usize, ApiError> {
-        let batch = self.units_of(cases, masks).await?;
+    /// Brings cases up to date. Texts of entries for masked readers are left out until they are made
+    /// ([`Keeper::missing`]).
+    pub(super) async fn cases(&mut self, cases: &[CaseId]) -> Result<usize, ApiError> {
+        let batch = self.units_of(cases, None).await?;
         // What was put since the last commit is not told by the index.
         Ok(batch.attachments + self.put(Batch::replacing(batch.units)).await?)
     }
 
-    /// What is to be put for cases; what is no more there is taken out.
-    async fn units_of(&self, cases: &[CaseId], masks: bool) -> Result<Batch, ApiError> {
+    /// Puts texts for masked readers that were made beside, as far as they are still right.
+    pub(super) async fn take_in(
+        &mut self,
+        cases: &[CaseId],
+        made: &HashMap<String, MaskedEntry>,
+    ) -> Result<usize, ApiError> {
+        let batch = self.units_of(cases, Some(made)).await?;
+        Ok(batch.attachments + self.put(Batch::replacing(batch.units)).await?)
+    }
+
+    /// Which texts of entries masked readers lack, or have on a basis that is no more.
+    pub(super) async fn missing(&self, cases: &[CaseId]) -> Result<Missing, ApiError> {
+        let known = self.known(cases)?;
+        let mut tx = self.state.db().read().await?;
+        let gathered = tx.gather_cases(&self.municipality, cases, &known).await?;
+        drop(tx);
+        let models = self.state.engines().version();
+        let mut out = Missing::default();
+        let mut of: HashMap<&CaseId, ToMask> = HashMap::new();
+        for (source, case, basis) in records(&gathered, &known) {
+            if !gathered.masked.contains(case) {
+                out.needless |= basis != Some(NOBODY);
+                continue;
+            }
+            let Some(wanted) = basis_of(&gathered, models.as_deref(), case) else {
+                continue;
+            };
+            if basis != Some(wanted.as_str())
+                && let Some((_, id)) = Kind::of_key(&source.key)
+            {
+                let entry = (ProgressRecordId::from(id), source.stamp.clone());
+                of.entry(case)
+                    .or_insert_with(|| ToMask {
+                        case: case.clone(),
+                        basis: wanted,
+                        entries: Vec::new(),
+                    })
+                    .entries
+                    .push(entry);
+            }
+        }
+        out.cases = cases.iter().filter_map(|case| of.remove(case)).collect();
+        Ok(out)
+    }
+
+    /// Key → stamp of what the index has of cases.
+    fn known(&self, cases: &[CaseId]) -> Result<HashMap<String, String>, ApiError> {
         let ids: Vec<String> = cases.iter().map(|case| case.0.clone()).collect();
-        let there = self.index.stamps(&ids).map_err(ApiError::internal)?;
+        self.index.stamps(&ids).map_err(ApiError::internal)
+    }
+
+    /// What is to be put for cases; what is no more there is taken out. With `made`, texts of entries for
+    /// masked readers take the place of what stands there without them or on another basis.
+    async fn units_of(
+        &self,
+        cases: &[CaseId],
+        made: Option<&HashMap<String, MaskedEntry>>,
+    ) -> Result<Batch, ApiError> {
+        let there = self.known(cases)?;
         let mut known = there.clone();
         let mut tx = self.state.db().read().await?;
         let forms = tx.forms(&self.municipality).await?;
         let mut gathered = tx.gather_cases(&self.municipality, cases, &known).await?;
-        let version = self.state.engines().version();
-        let basis_of = |gathered: &Gathered, case: &CaseId| {
-            let mark = gathered.marks.get(case).map_or("", String::as_str);
-            let models = version
-                .as_deref()
-                .filter(|_| gathered.masked.contains(case))?;
-            Some(texts::entry_basis(mark, models))
+        let models = self.state.engines().version();
+        let right = |gathered: &Gathered, source: &Source, case: &CaseId| {
+            let text = made?.get(&source.key)?;
+            let basis = basis_of(gathered, models.as_deref(), case)?;
+            (text.stamp == source.stamp && text.basis == basis).then_some(text)
         };
-        if masks {
-            // What is known under another basis is masked anew, and needs its content again.
-            let before = known.len();
-            for source in gathered
-                .sources
-                .iter()
-                .filter(|source| source.kind == Kind::Record)
-            {
-                let (Some(stamp), Some(case)) = (known.get(&source.key), &source.case) else {
-                    continue;
-                };
-                let basis = basis_of(&gathered, case).unwrap_or_else(|| "-".to_owned());
-                if stamp
-                    .split_once('|')
-                    .is_none_or(|(_, known)| known != basis)
-                {
-                    known.remove(&source.key);
-                }
-            }
-            if known.len() < before {
+        if made.is_some() {
+            // Their content is needed once more.
+            let again: Vec<String> = records(&gathered, &known)
+                .filter(
+                    |(source, case, basis)| match right(&gathered, source, case) {
+                        Some(text) => *basis != Some(text.basis.as_str()),
+                        None => !gathered.masked.contains(*case) && *basis != Some(NOBODY),
+                    },
+                )
+                .map(|(source, ..)| source.key.clone())
+                .collect();
+            if !again.is_empty() {
+                known.retain(|key, _| !again.contains(key));
                 gathered = tx.gather_cases(&self.municipality, cases, &known).await?;
             }
         }
@@ -555,32 +619,26 @@ impl Keeper {
         for key in there.keys().filter(|key| !stays(key)) {
             self.remove(key);
         }
-        if masks {
-            for case in cases.iter().filter(|case| gathered.masked.contains(*case)) {
-                let Some(basis) = basis_of(&gathered, case) else {
-                    continue;
-                };
-                for (key, text) in self.masked_records(case, &gathered).await? {
-                    masked.insert(key, (text, basis.clone()));
-                }
+        // By key: the stamps of entries, which say what their masked texts rest on.
+        let mut stamps = HashMap::new();
+        for (source, case) in of_cases(&gathered, Kind::Record) {
+            let text = right(&gathered, source, case);
+            let basis = match text {
+                Some(text) => text.basis.as_str(),
+                None if gathered.masked.contains(case) => LATER,
+                None => NOBODY,
+            };
+            if let Some(text) = text {
+                masked.insert(source.key.clone(), (text.text.clone(), text.basis.clone()));
             }
+            stamps.insert(source.key.clone(), format!("{}|{basis}", source.stamp));
         }
         let attachments = self.attachments(&gathered).await?;
         let mut units = Vec::new();
         for mut source in gathered.sources {
             let shown = masked.remove(&source.key);
-            if source.kind == Kind::Record {
-                let later = source
-                    .case
-                    .as_ref()
-                    .is_some_and(|case| gathered.masked.contains(case))
-                    && !masks;
-                let basis = match (&shown, later) {
-                    (Some((_, basis)), _) => basis.as_str(),
-                    (None, true) => "later",
-                    (None, false) => "-",
-                };
-                source.stamp = format!("{}|{basis}", source.stamp);
+            if let Some(stamp) = stamps.remove(&source.key) {
+                source.stamp = stamp;
             }
             units.extend(plain_unit(&forms, source, shown));
         }
@@ -630,47 +688,6 @@ impl Keeper {
         Ok(put)
     }
 
-    /// The masked texts of a case's entries that are to be written.
-    async fn masked_records(
-        &self,
-        case: &CaseId,
-        gathered: &Gathered,
-    ) -> Result<HashMap<String, String>, ApiError> {
-        let wanted: Vec<ProgressRecordId> = gathered
-            .sources
-            .iter()
-            .filter(|source| {
-                source.kind == Kind::Record
-                    && source.content.is_some()
-                    && source.case.as_ref() == Some(case)
-            })
-            .filter_map(|source| Some(ProgressRecordId::from(Kind::of_key(&source.key)?.1)))
-            .collect();
-        let mut out = HashMap::new();
-        if wanted.is_empty() {
-            return Ok(out);
-        }
-        let Some(engines) = self.state.engines().get().await else {
-            return Ok(out);
-        };
-        let mut tx = self.state.db().read().await?;
-        let material = Arc::new(tx.records_to_mask(&self.municipality, case).await?);
-        drop(tx);
-        for chunk in wanted.chunks(MASKED_AT_ONCE) {
-            let _turn = self.state.scan_turn().await;
-            let (state, material) = (self.state.clone(), Arc::clone(&material));
-            let (engines, chunk) = (Arc::clone(&engines), chunk.to_vec());
-            let masked = blocking(move || {
-                texts::of_records(&material, &engines, state.suggestions(), &chunk)
-            })
-            .await?;
-            for (id, text) in masked {
-                out.insert(format!("{}:{id}", Kind::Record.code()), text);
-            }
-        }
-        Ok(out)
-    }
-
     /// Takes units apart and hands them to the writer.
     async fn put(&self, batch: Batch) -> Result<usize, ApiError> {
         if batch.units.is_empty() {
@@ -706,6 +723,33 @@ impl Batch {
             attachments: 0,
         }
     }
+}
+
+fn of_cases(gathered: &Gathered, kind: Kind) -> impl Iterator<Item = (&Source, &CaseId)> {
+    gathered
+        .sources
+        .iter()
+        .filter(move |source| source.kind == kind)
+        .filter_map(|source| Some((source, source.case.as_ref()?)))
+}
+
+/// Entries that the index has, with their case and what their masked texts there rest on.
+fn records<'a>(
+    gathered: &'a Gathered,
+    known: &'a HashMap<String, String>,
+) -> impl Iterator<Item = (&'a Source, &'a CaseId, Option<&'a str>)> {
+    of_cases(gathered, Kind::Record).filter_map(|(source, case)| {
+        let stamp = known.get(&source.key)?;
+        Some((source, case, stamp.split_once('|').map(|(_, basis)| basis)))
+    })
+}
+
+/// What the masked texts of a case's entries rest on now; `None` when nobody reads them masked, or nothing
+/// is known of the models.
+fn basis_of(gathered: &Gathered, models: Option<&str>, case: &CaseId) -> Option<String> {
+    let mark = gathered.marks.get(case).map_or("", String::as_str);
+    let models = models.filter(|_| gathered.masked.contains(case))?;
+    Some(texts::entry_basis(mark, models))
 }
 
 async fn take_apart(index: Arc<FullText>, batch: Batch) -> Result<Vec<Written>, ApiError> {
@@ -850,3 +894,6 @@ async fn fresh(
     make_current(folder, &generation)?;
     Ok((generation, index))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 pub mod find;
 mod keeper;
+mod masks;
 pub mod texts;
 mod worker;
 
@@ -19,7 +20,7 @@ use std::{
     },
 };
 
-use domain::id::{CaseId, MunicipalityId};
+use domain::id::{CaseId, ErasureId, MunicipalityId};
 use parking_lot::{Mutex, RwLock};
 use search::FullText;
 use tokio::sync::{Notify, oneshot};
@@ -89,6 +90,7 @@ pub struct Figures {
 #[derive(Debug)]
 struct Renewal {
     municipality: MunicipalityId,
+    erasure: ErasureId,
     case: Option<CaseId>,
     done: oneshot::Sender<()>,
 }
@@ -156,13 +158,18 @@ impl Indexes {
 }
 
 /// Waits until this node's index of the municipality was written anew without what is no longer in the
-/// database. Where no worker keeps it, it is thrown away.
+/// database: for an erasure, of a case if there is one. Where no worker keeps it, it is thrown away.
+///
+/// # Errors
+/// It could not be written anew, and may hold what was erased.
 pub(crate) fn renewed<'a>(
     state: &'a AppState,
     municipality: &MunicipalityId,
+    erasure: &ErasureId,
     case: Option<&CaseId>,
 ) -> impl Future<Output = store::Result<()>> + Send + use<'a> {
     let (municipality, case) = (municipality.clone(), case.cloned());
+    let erasure = erasure.clone();
     async move {
         let waiting = {
             let mut renewals = state.search().renewals.lock();
@@ -170,6 +177,7 @@ pub(crate) fn renewed<'a>(
                 let (done, waiting) = oneshot::channel();
                 renewals.push(Renewal {
                     municipality: municipality.clone(),
+                    erasure,
                     case,
                     done,
                 });

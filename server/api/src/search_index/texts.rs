@@ -1,6 +1,9 @@
 //! The words of sheets and entries, as they are indexed and as hits show them.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use domain::{
     form::{self, Definition, Field, FieldType, Projected, Projection},
@@ -161,44 +164,51 @@ pub(super) fn entry_basis(mark: &str, models: &str) -> String {
     format!("{mark}/{models}/{}", scanning::PROGRAM)
 }
 
-/// The masked texts of a case's entries, every suggestion replaced, tokens without numbers. An entry
-/// whose masking fails is missing. Takes long: inference.
+/// The masked texts of a case's entries, every suggestion replaced, tokens without numbers, and how many
+/// of the wanted entries were gone through: at least one, and as many as `time` is enough for. An entry
+/// whose masking fails, or that is not there, is missing. Takes long: inference.
 pub(super) fn of_records(
     material: &ProgressToMask,
     engines: &Engines,
     known: &SuggestionCache,
-    only: &[ProgressRecordId],
-) -> HashMap<ProgressRecordId, String> {
+    wanted: &[ProgressRecordId],
+    time: Duration,
+) -> (HashMap<ProgressRecordId, String>, usize) {
+    let began = Instant::now();
     let register = scanning::register(&material.persons);
     let basis = Basis::new(&register, engines);
     let mut numbering = scanning::numbering(&material.persons);
     let mut out = HashMap::new();
-    'entries: for entry in material
-        .entries
-        .iter()
-        .filter(|entry| only.contains(&entry.id))
-    {
+    for (at, id) in wanted.iter().enumerate() {
+        if at > 0 && began.elapsed() >= time {
+            return (out, at);
+        }
+        let Some(entry) = material.entries.iter().find(|entry| entry.id == *id) else {
+            continue;
+        };
         let mut texts = store::search::record_texts(&entry.content);
         for amendment in &entry.amendments {
             texts.extend(store::search::record_texts(&amendment.content));
         }
-        let mut masked = Vec::with_capacity(texts.len());
-        for text in texts {
-            match known.suggest(&basis, &text) {
-                Ok(spans) => {
-                    let hidden = spans.iter().map(Hidden::from);
-                    let replaced = masking::replace(&text, hidden, &mut numbering).text;
-                    masked.push(without_tokens(&replaced));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "entry not masked: not found by masked readers");
-                    continue 'entries;
-                }
+        let masked: masking::Result<Vec<String>> = texts
+            .into_iter()
+            .map(|text| {
+                let spans = known.suggest(&basis, &text)?;
+                let hidden = spans.iter().map(Hidden::from);
+                let replaced = masking::replace(&text, hidden, &mut numbering).text;
+                Ok(without_tokens(&replaced))
+            })
+            .collect();
+        match masked {
+            Ok(masked) => {
+                out.insert(id.clone(), masked.join("\n"));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "entry not masked: not found by masked readers");
             }
         }
-        out.insert(entry.id.clone(), masked.join("\n"));
     }
-    out
+    (out, wanted.len())
 }
 
 #[cfg(test)]

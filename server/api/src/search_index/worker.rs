@@ -1,13 +1,21 @@
 //! Follows the outbox of every municipality and brings its index up to date, usually within a second.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
-use domain::id::{CaseId, MunicipalityId, PersonId};
+use domain::id::{CaseId, ErasureId, MunicipalityId, PersonId};
 use search::Analyzer;
 use store::{municipalities, outbox};
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::oneshot, time::Instant};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::keeper::Keeper;
+use super::{
+    Renewal,
+    keeper::Keeper,
+    masks::{self, Made},
+};
 use crate::{context::blocking, error::ApiError, state::AppState};
 
 /// Other nodes' changes are looked for this often.
@@ -18,8 +26,13 @@ const GATHER: Duration = Duration::from_millis(300);
 const RETRY: Duration = Duration::from_secs(15);
 /// Changes taken up at once.
 const AT_ONCE: i64 = 2_000;
-/// Cases whose masked texts are looked through at once, between changes.
-const MASK_STEP: i64 = 20;
+/// Cases whose masked texts are looked through at once.
+const MASK_STEP: usize = 20;
+/// So many cases change at once when people write; when it is more, somebody imports, or the rights of an
+/// agency changed, and their masked texts give way to people.
+const BY_HAND: usize = 8;
+/// Models that could not be had are asked for again after this long.
+const MODELS: Duration = Duration::from_secs(60);
 
 /// Runs until `stop`. Without the dictionary there is no search.
 pub async fn run(state: AppState, stop: CancellationToken) {
@@ -45,50 +58,19 @@ pub async fn run(state: AppState, stop: CancellationToken) {
 }
 
 async fn keep(state: &AppState, analyzer: &Analyzer, stop: &CancellationToken) {
-    let mut towns: Vec<Town> = Vec::new();
+    let mut kept = Kept::default();
     let mut committed = state.db().subscribe();
     loop {
-        if let Err(error) = take_up(state, analyzer, &mut towns).await {
-            tracing::warn!(%error, "search index not opened; tried again");
-            pause(RETRY, stop).await;
+        if let Err(error) = kept.take_up(state, analyzer).await {
+            tracing::warn!(%error, "search indexes not looked for; tried again");
         }
-        let mut busy = false;
-        let mut failed = Vec::new();
         let wanted = state.search().renewals.lock().as_mut().map(std::mem::take);
         for renewal in wanted.unwrap_or_default() {
-            let town = towns
-                .iter_mut()
-                .find(|town| town.municipality == renewal.municipality);
-            let renewed = match town {
-                Some(town) => town.renew(renewal.case.as_ref(), stop).await,
-                None => Ok(()),
-            };
-            match renewed {
-                Ok(()) => {
-                    let _nobody_waits = renewal.done.send(());
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "search index not written anew");
-                    failed.push(renewal.municipality);
-                }
-            }
+            kept.renew(renewal, stop).await;
         }
-        for town in &mut towns {
-            match town.step(stop).await {
-                Ok(more) => busy |= more,
-                Err(error) => {
-                    tracing::warn!(%error, "search index not brought up to date; opened again");
-                    failed.push(town.municipality.clone());
-                }
-            }
-            if stop.is_cancelled() {
-                return;
-            }
-        }
-        if !failed.is_empty() {
-            towns.retain(|town| !failed.contains(&town.municipality));
-            pause(RETRY, stop).await;
-            continue;
+        let busy = kept.step(stop).await;
+        if stop.is_cancelled() {
+            return;
         }
         if busy {
             tokio::task::yield_now().await;
@@ -110,81 +92,176 @@ async fn pause(time: Duration, stop: &CancellationToken) {
     }
 }
 
-/// Opens the indexes of municipalities that are new.
-async fn take_up(
-    state: &AppState,
-    analyzer: &Analyzer,
-    towns: &mut Vec<Town>,
-) -> Result<(), ApiError> {
-    let mut tx = state.db().read().await?;
-    let all = municipalities::list(&mut tx).await?;
-    drop(tx);
-    for municipality in all {
-        if towns
-            .iter()
-            .any(|town| town.municipality == municipality.id)
-        {
-            continue;
+/// The indexes of this node. What fails in one keeps none of the others waiting.
+#[derive(Default)]
+struct Kept {
+    towns: Vec<Town>,
+    /// Municipalities whose index failed, and when it is opened again.
+    failed: HashMap<MunicipalityId, Instant>,
+}
+
+impl Kept {
+    /// Opens the indexes of municipalities that are new, or failed a while ago.
+    async fn take_up(&mut self, state: &AppState, analyzer: &Analyzer) -> Result<(), ApiError> {
+        let mut tx = state.db().read().await?;
+        let all = municipalities::list(&mut tx).await?;
+        drop(tx);
+        let now = Instant::now();
+        for municipality in all.into_iter().map(|municipality| municipality.id) {
+            if self
+                .towns
+                .iter()
+                .any(|town| town.municipality == municipality)
+                || self.failed.get(&municipality).is_some_and(|at| now < *at)
+            {
+                continue;
+            }
+            match Keeper::open(state, &municipality, analyzer.clone()).await {
+                Ok(keeper) => {
+                    self.failed.remove(&municipality);
+                    self.towns.push(Town::new(state, municipality, keeper));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "search index not opened; tried again");
+                    self.failed.insert(municipality, now + RETRY);
+                }
+            }
         }
-        towns.push(Town {
-            keeper: Keeper::open(state, &municipality.id, analyzer.clone()).await?,
-            state: state.clone(),
-            municipality: municipality.id,
-            unmasked: Some(String::new()),
-            renewed: 0,
-        });
+        Ok(())
     }
-    Ok(())
+
+    /// Lets go of an index that is not what it should be; later it is opened again from what is on disk.
+    fn give_up(&mut self, municipality: MunicipalityId) {
+        self.towns.retain(|town| town.municipality != municipality);
+        self.failed.insert(municipality, Instant::now() + RETRY);
+    }
+
+    /// Does what an erasure waits for. Who is not told that it was done learns that it was not.
+    async fn renew(&mut self, renewal: Renewal, stop: &CancellationToken) {
+        let Some(town) = self
+            .towns
+            .iter_mut()
+            .find(|town| town.municipality == renewal.municipality)
+        else {
+            // What stands on disk could not be opened, and may hold what was erased.
+            tracing::warn!("search index not open, and not written anew");
+            return;
+        };
+        match town.renew(&renewal, stop).await {
+            Ok(()) => {
+                let _nobody_waits = renewal.done.send(());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "search index not written anew");
+                self.give_up(renewal.municipality);
+            }
+        }
+    }
+
+    /// One step of each; `true`: there may be more to do at once.
+    async fn step(&mut self, stop: &CancellationToken) -> bool {
+        let (mut busy, mut failed) = (false, Vec::new());
+        for town in &mut self.towns {
+            match town.step(stop).await {
+                Ok(more) => busy |= more,
+                Err(error) => {
+                    tracing::warn!(%error, "search index not brought up to date; opened again");
+                    failed.push(town.municipality.clone());
+                }
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+        }
+        for municipality in failed {
+            self.give_up(municipality);
+        }
+        busy
+    }
 }
 
 struct Town {
     state: AppState,
     municipality: MunicipalityId,
     keeper: Keeper,
-    /// The case after which masked texts are to be looked through; `None`: all were.
+    /// Erasures after which this index was written anew and whose end the outbox has still to tell.
+    renewed: HashSet<ErasureId>,
+    /// Cases that somebody changed by hand and whose masked texts are to be looked through.
+    by_hand: BTreeSet<CaseId>,
+    /// Likewise cases that changed many at once.
+    in_bulk: BTreeSet<CaseId>,
+    /// The case after which masked texts of all cases are to be looked through; `None`: all were.
     unmasked: Option<String>,
-    /// Erasures whose end was waited for already.
-    renewed: usize,
+    masking: Option<Masking>,
+    /// Without models nothing is masked before this.
+    models_at: Option<Instant>,
+}
+
+/// Masked texts that are being made beside.
+struct Masking {
+    of: Of,
+    cases: Vec<CaseId>,
+    made: oneshot::Receiver<Result<Made, ApiError>>,
+    _making: AbortOnDropHandle<()>,
 }
 
 #[derive(Default)]
 struct Dirty {
     cases: BTreeSet<CaseId>,
     persons: BTreeSet<PersonId>,
-    renewals: usize,
+    erasures: Vec<ErasureId>,
     anew: bool,
 }
 
+/// Which cases are looked through for masked texts; what comes first comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    ByHand,
+    InBulk,
+    All,
+}
+
 impl Town {
+    fn new(state: &AppState, municipality: MunicipalityId, keeper: Keeper) -> Self {
+        Self {
+            state: state.clone(),
+            municipality,
+            keeper,
+            renewed: HashSet::new(),
+            by_hand: BTreeSet::new(),
+            in_bulk: BTreeSet::new(),
+            unmasked: Some(String::new()),
+            masking: None,
+            models_at: None,
+        }
+    }
+
     /// One step; `true`: there may be more to do at once.
     async fn step(&mut self, stop: &CancellationToken) -> Result<bool, ApiError> {
         if !self.keeper.is_whole() {
             self.keeper.sweep(stop).await?;
-            self.unmasked = Some(String::new());
+            // What is under way belongs to an index that is no more.
+            (self.masking, self.unmasked) = (None, Some(String::new()));
             return Ok(true);
         }
         if self.follow().await? {
             return Ok(true);
         }
-        self.look_through().await
+        self.mask().await
     }
 
     /// Takes out what an erasure removed, and writes the index anew without it.
-    async fn renew(
-        &mut self,
-        case: Option<&CaseId>,
-        stop: &CancellationToken,
-    ) -> Result<(), ApiError> {
+    async fn renew(&mut self, renewal: &Renewal, stop: &CancellationToken) -> Result<(), ApiError> {
         if !self.keeper.is_whole() {
             self.keeper.sweep(stop).await?;
         }
         while self.follow().await? {}
-        if let Some(case) = case {
-            self.keeper.cases(std::slice::from_ref(case), false).await?;
+        if let Some(case) = &renewal.case {
+            self.keeper.cases(std::slice::from_ref(case)).await?;
         }
         self.keeper.forget_persons().await?;
         self.keeper.renew().await?;
-        self.renewed += 1;
+        self.renewed.insert(renewal.erasure.clone());
         Ok(())
     }
 
@@ -207,7 +284,9 @@ impl Town {
                         .extend(tx.cases_with(&self.municipality, &person).await?);
                     dirty.persons.insert(person);
                 }
-                "erasure" => dirty.renewals += usize::from(change.payload["done"] == true),
+                "erasure" if change.payload["done"] == true => {
+                    dirty.erasures.push(ErasureId(change.object));
+                }
                 _ => {}
             }
             dirty.cases.extend(change.case);
@@ -219,44 +298,147 @@ impl Town {
         }
         let persons: Vec<PersonId> = dirty.persons.into_iter().collect();
         self.keeper.persons(&persons).await?;
-        let cases: Vec<CaseId> = dirty.cases.into_iter().collect();
+        let cases: Vec<CaseId> = dirty.cases.iter().cloned().collect();
         for chunk in cases.chunks(50) {
-            // Full texts at once; texts for masked readers follow when the model has seen them.
-            self.keeper.cases(chunk, false).await?;
+            self.keeper.cases(chunk).await?;
         }
-        self.keeper.passed(last);
-        self.keeper.commit().await?;
-        for chunk in cases.chunks(50) {
-            if self.keeper.cases(chunk, true).await? > 0 {
-                self.keeper.commit().await?;
-            }
-        }
-        if dirty.renewals > self.renewed {
+        let here = |erasure: &ErasureId| self.renewed.contains(erasure);
+        if dirty.erasures.iter().all(here) {
+            self.keeper.passed(last);
+            self.keeper.commit().await?;
+        } else {
+            // Another node erased something. Until its words are out of the files, the erasure counts as
+            // not heard of.
             self.keeper.forget_persons().await?;
+            self.keeper.passed(last);
             self.keeper.renew().await?;
         }
-        self.renewed = self.renewed.saturating_sub(dirty.renewals);
+        for erasure in &dirty.erasures {
+            self.renewed.remove(erasure);
+        }
+        if dirty.cases.len() <= BY_HAND {
+            self.by_hand.extend(dirty.cases);
+        } else {
+            self.in_bulk.extend(dirty.cases);
+        }
         Ok(true)
     }
 
-    /// Masked texts that are missing or rest on what is no more: a few cases at a time.
-    async fn look_through(&mut self) -> Result<bool, ApiError> {
-        let Some(after) = self.unmasked.clone() else {
+    /// Has masked texts made that are missing or rest on what is no more, a few cases at a time. Nothing
+    /// here waits for a model.
+    async fn mask(&mut self) -> Result<bool, ApiError> {
+        if let Some(masking) = &mut self.masking {
+            if masking.of == Of::ByHand || self.by_hand.is_empty() {
+                let made = match masking.made.try_recv() {
+                    Ok(made) => made?,
+                    Err(oneshot::error::TryRecvError::Empty) => return Ok(false),
+                    Err(oneshot::error::TryRecvError::Closed) => {
+                        return Err(ApiError::internal("masked texts not made"));
+                    }
+                };
+                if let Some(Masking { of, cases, .. }) = self.masking.take() {
+                    self.take_in(of, cases, made).await?;
+                }
+                return Ok(true);
+            }
+            // It gives way. What it has worked out is remembered.
+            if let Some(Masking { of, cases, .. }) = self.masking.take() {
+                self.put_back(of, cases);
+            }
+        }
+        if self.models_at.is_some_and(|at| Instant::now() < at) {
             return Ok(false);
+        }
+        self.models_at = None;
+        let Some((of, cases)) = self.next_to_mask().await? else {
+            return Ok(false);
+        };
+        let missing = self.keeper.missing(&cases).await?;
+        if missing.cases.is_empty() {
+            if missing.needless {
+                self.take_in(of, cases, Made::default()).await?;
+            } else {
+                self.went_through(of, &cases, Vec::new());
+            }
+            return Ok(true);
+        }
+        let (send, made) = oneshot::channel();
+        let (state, municipality) = (self.state.clone(), self.municipality.clone());
+        let making = tokio::spawn(async move {
+            let urgent = of == Of::ByHand;
+            let made = masks::make(state.clone(), municipality, missing.cases, urgent).await;
+            let _nobody_waits = send.send(made);
+            state.search().asked.notify_one();
+        });
+        self.masking = Some(Masking {
+            of,
+            cases,
+            made,
+            _making: AbortOnDropHandle::new(making),
+        });
+        Ok(false)
+    }
+
+    async fn next_to_mask(&mut self) -> Result<Option<(Of, Vec<CaseId>)>, ApiError> {
+        for (of, waiting) in [
+            (Of::ByHand, &mut self.by_hand),
+            (Of::InBulk, &mut self.in_bulk),
+        ] {
+            let cases: Vec<CaseId> = waiting.iter().take(MASK_STEP).cloned().collect();
+            if !cases.is_empty() {
+                waiting.retain(|case| !cases.contains(case));
+                return Ok(Some((of, cases)));
+            }
+        }
+        let Some(after) = &self.unmasked else {
+            return Ok(None);
         };
         let mut tx = self.state.db().read().await?;
-        let cases = tx
-            .cases_to_index(&self.municipality, &after, MASK_STEP)
-            .await?;
-        drop(tx);
-        let Some(last) = cases.last() else {
+        let limit = i64::try_from(MASK_STEP).unwrap_or(i64::MAX);
+        let cases = tx.cases_to_index(&self.municipality, after, limit).await?;
+        if cases.is_empty() {
             self.unmasked = None;
-            return Ok(false);
-        };
-        if self.keeper.cases(&cases, true).await? > 0 {
+            return Ok(None);
+        }
+        Ok(Some((Of::All, cases)))
+    }
+
+    /// They are looked through anew.
+    fn put_back(&mut self, of: Of, cases: Vec<CaseId>) {
+        match of {
+            Of::ByHand => self.by_hand.extend(cases),
+            Of::InBulk => self.in_bulk.extend(cases),
+            // Their turn comes by itself.
+            Of::All => {}
+        }
+    }
+
+    /// Puts what was made into the index; what was not, comes next.
+    async fn take_in(&mut self, of: Of, cases: Vec<CaseId>, made: Made) -> Result<(), ApiError> {
+        if made.without_models {
+            self.models_at = Some(Instant::now() + MODELS);
+            self.put_back(of, cases);
+            return Ok(());
+        }
+        if self.keeper.take_in(&cases, &made.texts).await? > 0 {
             self.keeper.commit().await?;
         }
-        self.unmasked = Some(last.0.clone());
-        Ok(true)
+        self.went_through(of, &cases, made.left);
+        Ok(())
+    }
+
+    /// These were looked through, but for those that are left.
+    fn went_through(&mut self, of: Of, cases: &[CaseId], left: Vec<CaseId>) {
+        if of != Of::All {
+            self.put_back(of, left);
+            return;
+        }
+        let last = cases.iter().take_while(|case| Some(*case) != left.first());
+        if let Some(last) = last.last() {
+            self.unmasked = Some(last.0.clone());
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,7 @@ fn right(agency: &str, section: Section, level: Level) -> ProposedRight {
         class: AgencyClass::Agency,
         section,
         level,
+        days: Days::ALL,
     }
 }
 
@@ -120,9 +121,15 @@ fn a_right_gives_nothing_outside_its_days() {
             "{from:?} {to:?}"
         );
         assert_eq!(case_visible(&care(), &facts), held);
-        // To give it again is to raise it: what is over counts for nothing.
+        // To give it for today is to raise it where it does not hold today.
         facts.persons[0].consent = Consent::of(ConsentStatus::Refused);
-        let again = [right("care", Section::Assessment, Level::Read)];
+        let again = [ProposedRight {
+            days: Days {
+                from: Some(TODAY),
+                to: Some(TODAY),
+            },
+            ..right("care", Section::Assessment, Level::Read)
+        }];
         assert_eq!(
             sharing_needs_confirmation(&facts, &again, TODAY).is_none(),
             held
@@ -721,6 +728,98 @@ fn a_former_member_counts_as_new() {
         )
         .is_some()
     );
+}
+
+#[test]
+fn a_right_that_lasts_longer_is_shared_anew() {
+    let mut facts = facts();
+    facts.persons[0].consent = consent(ConsentStatus::Withdrawn);
+    facts.matrix[0].to = Some(date(2026, 12, 10));
+    let asked = |facts: &CaseFacts, level, from: Option<Date>, to: Option<Date>| {
+        let right = ProposedRight {
+            days: Days { from, to },
+            ..right("care", Section::Intake, level)
+        };
+        sharing_needs_confirmation(facts, &[right], TODAY).is_some()
+    };
+    let last = Some(date(2026, 12, 10));
+    assert!(!asked(&facts, Level::Read, None, last));
+    assert!(!asked(
+        &facts,
+        Level::Masked,
+        Some(TODAY),
+        Some(date(2026, 12, 1))
+    ));
+    assert!(asked(&facts, Level::Read, None, Some(date(2026, 12, 11))));
+    assert!(asked(&facts, Level::Masked, None, None));
+    assert!(
+        !asked(&facts, Level::Edit, None, Some(date(2026, 11, 1))),
+        "what is over shares nothing"
+    );
+    // The same with the first day, and with a membership that ends before the right does.
+    facts.matrix[0].from = Some(date(2026, 12, 1));
+    assert!(!asked(&facts, Level::Read, Some(date(2026, 12, 1)), last));
+    assert!(asked(&facts, Level::Read, Some(date(2026, 11, 30)), last));
+    facts.members[0].to = Some(date(2026, 12, 5));
+    assert!(asked(&facts, Level::Read, Some(date(2026, 12, 1)), last));
+    // Consent that is over before the first day covers nothing.
+    facts.persons[0].consent = Consent {
+        expires_on: Some(date(2026, 12, 31)),
+        ..consent(ConsentStatus::Full)
+    };
+    assert!(!asked(&facts, Level::Read, Some(date(2026, 12, 31)), None));
+    assert!(asked(&facts, Level::Read, Some(date(2027, 1, 2)), None));
+}
+
+#[test]
+fn a_right_given_again_without_days_keeps_those_it_had() {
+    let limited = Disclosure {
+        from: Some(date(2026, 11, 1)),
+        to: Some(date(2026, 12, 10)),
+        ..row("care", Section::Intake, Level::Masked)
+    };
+    let present = [limited.clone()];
+    let days = |asked: Disclosure, today| asked.keeping_days(&present, today).days();
+    let open = row("care", Section::Intake, Level::Read);
+    assert_eq!(days(open.clone(), TODAY), limited.days());
+    assert_eq!(days(open.clone(), date(2026, 12, 11)), Days::ALL, "over");
+    let asked = Disclosure {
+        to: Some(date(2026, 11, 30)),
+        ..open.clone()
+    };
+    assert_eq!(days(asked.clone(), TODAY), asked.days());
+    for other in [
+        row("care", Section::Plan, Level::Read),
+        row("school", Section::Intake, Level::Read),
+        row("care", Section::Intake, Level::None),
+    ] {
+        assert_eq!(days(other, TODAY), Days::ALL);
+    }
+}
+
+#[test]
+fn the_reach_tells_rights_apart_and_nothing_else() {
+    let facts = facts();
+    let viewer = care();
+    let before = reach(&viewer, &facts);
+    assert_eq!(reach(&viewer, &facts), before);
+    let mut narrower = facts.clone();
+    narrower.matrix[1].level = Level::Read;
+    let mut withdrawn = facts.clone();
+    withdrawn.persons[1].consent = consent(ConsentStatus::Withdrawn);
+    let mut protected = facts.clone();
+    protected.persons[1].address_confidential = true;
+    let mut gone = facts.clone();
+    gone.members[0].to = Some(date(2026, 11, 1));
+    for other in [narrower, withdrawn, protected, gone] {
+        assert_ne!(reach(&viewer, &other), before);
+    }
+    // What others are given, and who is hidden from the viewer.
+    let mut others = facts.clone();
+    others.matrix[3].level = Level::Edit;
+    assert_eq!(reach(&viewer, &others), before);
+    assert!(known_by_name(&viewer, &facts, &"p1".into()));
+    assert!(!known_by_name(&viewer, &facts, &"p9".into()));
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub struct Unread {
     pub case: CaseId,
     pub id: String,
     pub media_type: String,
+    /// When it came, as fixed-width text.
+    pub since: String,
 }
 
 /// An attachment with its text, as who reads the entry has it.
@@ -120,30 +122,40 @@ impl CaseAccess {
 }
 
 impl Tx {
-    /// The attachment of a municipality that waits longest to be read. For the worker.
+    /// Attachments of a municipality that wait to be read, the longest waiting first, after one of them. For
+    /// the worker.
     ///
     /// # Errors
     /// Database away.
-    pub async fn unread_attachment(
+    pub async fn unread_attachments(
         &mut self,
         municipality: &MunicipalityId,
-    ) -> Result<Option<Unread>> {
-        let row = sqlx::query(
-            "SELECT id, case_id, media_type FROM blobs WHERE municipality_id = $1 AND text_state = 'waiting' \
-             AND state = 'ready' AND case_id IS NOT NULL ORDER BY created_at, id LIMIT 1",
+        after: Option<&Unread>,
+        limit: i64,
+    ) -> Result<Vec<Unread>> {
+        let (since, id) = after.map_or(("", ""), |after| (&after.since, &after.id));
+        let rows = sqlx::query(
+            "SELECT id, case_id, media_type, created_at FROM blobs WHERE municipality_id = $1 AND text_state = 'waiting' \
+             AND state = 'ready' AND case_id IS NOT NULL AND (created_at > $2 OR (created_at = $2 AND id > $3)) \
+             ORDER BY created_at, id LIMIT $4",
         )
         .bind(municipality.as_str())
-        .fetch_optional(self.conn())
+        .bind(since)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(self.conn())
         .await?;
-        row.map(|row| {
-            Ok(Unread {
-                municipality: municipality.clone(),
-                case: CaseId(row.try_get("case_id")?),
-                id: row.try_get("id")?,
-                media_type: row.try_get("media_type")?,
+        rows.iter()
+            .map(|row| {
+                Ok(Unread {
+                    municipality: municipality.clone(),
+                    case: CaseId(row.try_get("case_id")?),
+                    id: row.try_get("id")?,
+                    media_type: row.try_get("media_type")?,
+                    since: row.try_get("created_at")?,
+                })
             })
-        })
-        .transpose()
+            .collect()
     }
 
     /// A part of an attachment that is to be read, from 0; `None` after the last. For the worker.

@@ -792,6 +792,38 @@ on_both! {
         assert!(count(&mut tx, &world.agency).await.iter().all(|entry| entry.content.is_some()));
     }
 
+    async fn a_scan_that_cannot_be_opened_counts_as_none(world: &World) {
+        let created = world.shared_case("破損", Level::Masked).await;
+        let other = world.case("無傷").await;
+        let (broken, whole) = (document(&created, DocumentKind::Intake), document(&created, DocumentKind::Assessment));
+        let value = serde_json::json!({ "values": {} });
+        let mut tx = world.db.write().await.unwrap();
+        for id in [&broken, &whole] {
+            let work = tx.work_on(id).await.unwrap().unwrap();
+            work.store_scan(&mut tx, 1, 5, ScanState::Done, 0, &value).await.unwrap();
+        }
+        sqlx::query("UPDATE mask_scans SET scan_sealed = $1 WHERE document_id = $2")
+            .bind(b"damaged".to_vec())
+            .bind(broken.as_str())
+            .execute(tx.conn())
+            .await
+            .unwrap();
+        let standings = tx.standings(&world.town, &[broken.clone(), whole.clone()]).await.unwrap();
+        let scanned = |id: &domain::id::DocumentId| standings.iter().find(|standing| standing.document == *id).unwrap().scan.is_some();
+        assert_eq!((standings.len(), scanned(&broken), scanned(&whole)), (2, false, true));
+        // So with a register: its case is told apart, and the others are as they were.
+        sqlx::query("UPDATE person_facts SET value_sealed = $1 WHERE person_id = $2")
+            .bind(b"damaged".to_vec())
+            .bind(created.clients[0].as_str())
+            .execute(tx.conn())
+            .await
+            .unwrap();
+        let cases = [created.case.clone(), other.case.clone()];
+        let registers = tx.registers(&world.town, &cases).await.unwrap();
+        assert!(registers[&created.case].is_none());
+        assert_eq!(registers[&other.case].as_ref().map(Vec::len), Some(1));
+    }
+
     async fn projections_are_for_their_audience_and_epoch(world: &World) {
         let created = world.shared_case("投影", Level::Masked).await;
         let id = document(&created, DocumentKind::Intake);
@@ -883,6 +915,53 @@ on_both! {
         assert_eq!(all.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
+    async fn what_is_refused_does_not_tell_who_is_in_a_case(world: &World) {
+        let created = world.shared_case("本人", Level::Masked).await;
+        let mut tx = world.db.write().await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let hidden = persons::create(&mut tx, &world.coordinator, &person("避難", "ひなん")).await.unwrap();
+        owner.add_person(&mut tx, &hidden, CaseRole::Household, None).await.unwrap();
+        let stranger = persons::create(&mut tx, &world.coordinator, &person("別人", "べつじん")).await.unwrap();
+        tx.commit().await.unwrap();
+        // In another case the coordinator knows the hidden person by name: the register shows it.
+        let mut tx = world.db.write().await.unwrap();
+        let other = cases::NewCase { clients: vec![ClientRef::Known { person_id: hidden.clone() }], ..world.new_case("別件") };
+        cases::create(&mut tx, &world.coordinator, &other).await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        for (kind, id) in &created.documents {
+            if *kind != DocumentKind::Masks {
+                let sheet = tx.document_for(&world.coordinator, id).await.unwrap().unwrap();
+                sheet.set_subjects(&mut tx, &created.clients).await.unwrap();
+            }
+        }
+        let own = Excluded::Account(world.coordinator.viewer.account.clone());
+        owner.exclude(&mut tx, &Exclusion { who: own, about: Some(hidden.clone()) }, "親族").await.unwrap();
+        let owner = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        assert!(tx.person_for(&world.coordinator, &hidden).await.unwrap().is_some());
+        assert!(!owner.may_add_persons());
+        for asked in [&hidden, &stranger] {
+            let added = owner.add_person(&mut tx, asked, CaseRole::Related, None).await;
+            assert!(matches!(added, Err(StoreError::Forbidden)));
+            let consent = crate::consents::NewConsent {
+                person: asked.clone(),
+                consent: domain::consent::Consent::of(ConsentStatus::Refused),
+                method: None,
+                policy_version: None,
+                detail: crate::consents::ConsentDetail::default(),
+            };
+            assert!(matches!(owner.register_consent(&mut tx, &consent).await, Err(StoreError::NotFound)));
+        }
+        // An agency that reads masked writes entries of its own, about whom it knows by name.
+        let right = Disclosure { agency: world.agency.viewer.agency.clone(), section: Section::Progress, level: Level::Edit, comment: true, from: None, to: None };
+        owner.set_disclosures(&mut tx, &[right], None).await.unwrap();
+        let writer = tx.case_for(&world.agency, &created.case).await.unwrap().unwrap();
+        assert!(writer.may_write_progress());
+        for asked in [&hidden, &stranger] {
+            let about = NewProgress { persons: vec![asked.clone()], ..entry(Visibility::CaseMembers, "訪問") };
+            assert!(matches!(writer.add_progress(&mut tx, &about).await, Err(StoreError::Invalid("target_person"))));
+        }
+    }
+
     async fn subjects_narrow_whom_a_sheet_is_about(world: &World) {
         let created = world.shared_case("本人", Level::Read).await;
         let mut tx = world.db.write().await.unwrap();
@@ -952,6 +1031,9 @@ on_both! {
         assert!(vectors::likenesses(&mut tx, &world.department, "m", &of, &["001"]).await.unwrap().is_empty());
         let found = vectors::likenesses(&mut tx, &world.department, "m", &of, &[]).await.unwrap();
         assert_eq!((found.len(), found[0].visible, &found[0].embedded), (1, true, &embedded));
+        let named = vectors::likenesses(&mut tx, &world.department, "m", &of, &["digest", "features"]).await.unwrap();
+        assert_eq!(named, found);
+        assert!(vectors::likenesses(&mut tx, &world.department, "another", &of, &[]).await.unwrap().is_empty());
         assert!(matches!(vectors::likenesses(&mut tx, &world.agency, "m", &of, &[]).await, Err(StoreError::Forbidden)));
         let out = Exclusion { who: Excluded::Account(world.department.viewer.account.clone()), about: Some(created.clients[0].clone()) };
         owner.exclude(&mut tx, &out, "親族").await.unwrap();

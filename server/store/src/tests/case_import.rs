@@ -7,7 +7,7 @@ use domain::stage::Stage;
 use jiff::civil::date;
 
 use super::on_both;
-use super::world::{CANARY, World, agency, caller};
+use super::world::{CANARY, World, agency, caller, municipality};
 use crate::case_import::Standing;
 use crate::imports::{self, ImportState};
 use crate::{Caller, StoreError};
@@ -106,6 +106,55 @@ on_both! {
         let ended = imports::find(&mut tx, &world.coordinator, &import.id).await.unwrap().unwrap();
         assert_eq!((ended.state, ended.failure.as_deref()), (ImportState::Failed, Some("erasure")));
         assert_eq!(ended.part::<String>(&mut tx, "pending", 0).await.unwrap(), None);
+    }
+
+    async fn every_municipality_has_its_turn(world: &World) {
+        let mut tx = world.db.write().await.unwrap();
+        let town = municipality(&mut tx, "elsewhere").await;
+        let admin = crate::AdminAccess::of_installation(&town);
+        let there = agency(&mut tx, &admin, "多機関協働センター", AgencyClass::Coordinator).await;
+        let other = caller(&mut tx, &admin, "foreign", &there, Role::CoordMgr).await;
+        let one = caller(&mut tx, &world.admin, "second", &world.coordinator.viewer.agency, Role::CoordMgr).await;
+        for sender in [&world.coordinator, &one] {
+            for _ in 0..5 {
+                imports::create(&mut tx, sender, "plan", b"x", &()).await.unwrap();
+            }
+        }
+        let last = imports::create(&mut tx, &other, "plan", b"x", &()).await.unwrap();
+        tx.commit().await.unwrap();
+        let due = imports::due(&world.db).await.unwrap();
+        assert_eq!(due.len(), 11);
+        assert!(due[..2].iter().any(|import| import.id == last.id), "though ten were sent before");
+    }
+
+    async fn tries_are_counted_per_state_and_what_never_ends_is_swept(world: &World) {
+        let mut tx = world.db.write().await.unwrap();
+        let mut import = imports::create(&mut tx, &world.coordinator, "plan", b"x", &()).await.unwrap();
+        assert_eq!(import.begin(&mut tx).await.unwrap(), Some(1));
+        assert_eq!(import.begin(&mut tx).await.unwrap(), Some(2));
+        let stale = import.clone();
+        import.advance(&mut tx, ImportState::Applying, None).await.unwrap();
+        assert_eq!(import.begin(&mut tx).await.unwrap(), Some(1));
+        assert_eq!(stale.begin(&mut tx).await.unwrap(), None, "somebody else was at it");
+        import.drop_parts(&mut tx).await.unwrap();
+        import.advance(&mut tx, ImportState::Indexing, None).await.unwrap();
+        assert_eq!(import.begin(&mut tx).await.unwrap(), Some(1), "without a key for it");
+        let mut filling = imports::create(&mut tx, &world.coordinator, "plan", b"x", &()).await.unwrap();
+        filling.advance(&mut tx, ImportState::Filling, None).await.unwrap();
+        for _ in 0..4 {
+            imports::create(&mut tx, &world.coordinator, "plan", b"x", &()).await.unwrap();
+        }
+        let many = imports::create(&mut tx, &world.coordinator, "plan", b"x", &()).await;
+        assert!(matches!(many, Err(StoreError::Invalid("too_many"))), "what is carried to documents counts");
+        tx.commit().await.unwrap();
+        assert_eq!(imports::sweep(&world.db).await.unwrap(), 0);
+        world.store.clock.set(crate::testing::noon() + jiff::SignedDuration::from_hours(25));
+        assert_eq!(imports::sweep(&world.db).await.unwrap(), 6);
+        let mut tx = world.db.read().await.unwrap();
+        for (id, why) in [(&import.id, "unindexed"), (&filling.id, "cut_off")] {
+            let ended = imports::find(&mut tx, &world.coordinator, id).await.unwrap().unwrap();
+            assert_eq!((ended.state, ended.failure.as_deref()), (ImportState::Failed, Some(why)));
+        }
     }
 
     async fn numbers_that_came_with_a_case_are_not_given_again(world: &World) {

@@ -1,9 +1,9 @@
 //! The list kept in memory says what the policy says case by case, whatever happened in between.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::consent::ConsentStatus;
-use domain::disclosure::{Disclosure, Excluded, Exclusion, Level};
+use domain::disclosure::{CaseFacts, Disclosure, Excluded, Exclusion, Level};
 use domain::section::{DocumentKind, Section};
 use domain::stage::Stage;
 use jiff::SignedDuration;
@@ -15,7 +15,8 @@ use rand::{RngExt, SeedableRng};
 use super::on_both;
 use super::world::{World, person};
 use crate::Caller;
-use crate::cases::{CaseFilter, CasePatch, CaseRole, CreatedCase, Listed};
+use crate::case_facts::{facts, kept as kept_in_memory};
+use crate::cases::{CaseFilter, CasePatch, CaseRole, CreatedCase, Listed, facts_anew};
 use crate::persons::{self, PersonPatch};
 use crate::progress::{NewProgress, Visibility};
 use crate::testing::noon;
@@ -44,7 +45,30 @@ async fn paged(
     }
 }
 
+/// What is kept of cases is what stands in the database.
+async fn compare_facts(world: &World, what: &str) {
+    let mut tx = world.db.read().await.unwrap();
+    let town = &world.coordinator.viewer.municipality;
+    let ids = tx.cases_to_index(town, "", 1_000).await.unwrap();
+    let anew = facts_anew(&mut tx, town, &ids).await.unwrap();
+    let kept: BTreeMap<_, _> = facts(&mut tx, town, &ids)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(case, facts)| (case, CaseFacts::clone(&facts)))
+        .collect();
+    assert_eq!(kept, anew, "{what}");
+    // The next to read finds them in memory.
+    let mut later = world.db.read().await.unwrap();
+    let (_, found) = kept_in_memory(&mut later, town, &ids)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.len(), anew.len(), "{what}");
+}
+
 async fn compare(world: &World, what: &str) {
+    compare_facts(world, what).await;
     for caller in [
         &world.coordinator,
         &world.department,

@@ -316,6 +316,36 @@ on_both! {
         assert!(matches!(acted(world, &world.other, &id, RequestAct::Complete).await, Err(StoreError::Conflict)));
     }
 
+    async fn acceptance_leaves_the_days_of_what_is_there_and_takes_those_that_were_asked(world: &World) {
+        let last = jiff::civil::date(2026, 12, 10);
+        let created = world.shared_case("甲", Level::Masked).await;
+        let (mut tx, to) = (world.db.write().await.unwrap(), world.agency.viewer.agency.clone());
+        let access = open(&mut tx, &world.coordinator, &created.case).await;
+        let dated = |section, to_day| Disclosure { section, to: to_day, ..asks(RequestKind::Refer, Some(&to)).rights[0].clone() };
+        access.set_disclosures(&mut tx, &[dated(Section::Assessment, Some(last))], None).await.unwrap();
+        let first = jiff::civil::date(2026, 4, 1);
+        access.add_member(&mut tx, &to, "member", first, Some(last), &[], None).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut new = asks(RequestKind::HandoverLead, Some(&to));
+        new.rights.push(dated(Section::Plan, Some(jiff::civil::date(2026, 12, 1))));
+        let turned = Disclosure { from: Some(last), ..new.rights[1].clone() };
+        let mut tx = world.db.write().await.unwrap();
+        let impossible = NewRequest { rights: vec![turned], ..new.clone() };
+        let access = open(&mut tx, &world.coordinator, &created.case).await;
+        assert!(matches!(access.ask(&mut tx, &impossible, None).await, Err(StoreError::Invalid("period"))));
+        drop(tx);
+        let id = asked(world, &world.coordinator, &created, &new).await;
+        acted(world, &world.agency, &id, RequestAct::Accept).await.unwrap();
+        let mut tx = world.db.read().await.unwrap();
+        let access = open(&mut tx, &world.coordinator, &created.case).await;
+        let facts = access.facts();
+        let row = |section| facts.matrix.iter().find(|row| row.agency == to && row.section == section).unwrap();
+        assert_eq!((row(Section::Assessment).level, row(Section::Assessment).to), (Level::Edit, Some(last)));
+        assert_eq!(row(Section::Plan).to, Some(jiff::civil::date(2026, 12, 1)));
+        let member = facts.members.iter().find(|member| member.agency == to).unwrap();
+        assert_eq!((member.from, member.to), (first, Some(last)), "who is a member stays one for the same days");
+    }
+
     async fn what_was_confirmed_for_a_request_ends_with_it(world: &World) {
         let created = world.case("甲").await;
         let to = world.other.viewer.agency.clone();

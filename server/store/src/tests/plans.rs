@@ -27,6 +27,11 @@ const HOT: &[(&str, &str)] = &[
         "documents_case",
     ),
     (
+        "SELECT case_id, section, MAX(updated_at) AS at FROM documents WHERE section IS NOT NULL AND parent_id IS NULL \
+         AND municipality_id = $1 AND case_id IN ($2, $3) GROUP BY case_id, section",
+        "documents_case",
+    ),
+    (
         "SELECT case_id, level FROM disclosures WHERE municipality_id = $1 AND case_id IN ($2, $3)",
         "sqlite_autoindex_disclosures_1",
     ),

@@ -1,5 +1,6 @@
 //! Rights with days: they begin and end by themselves, and somebody is reminded before they end.
 
+use domain::consent::ConsentStatus;
 use domain::disclosure::{Disclosure, Level};
 use domain::section::Section;
 use jiff::civil::{Date, date};
@@ -54,6 +55,17 @@ async fn seen(world: &World, caller: &Caller, created: &CreatedCase) -> (bool, u
     let list = tx.cases(caller, &filter, None).await.unwrap();
     assert_eq!(list.total, list.items.len());
     (there, list.total)
+}
+
+async fn withdraw(world: &World, created: &CreatedCase) {
+    // Later than the consent: the newest counts.
+    world
+        .store
+        .clock
+        .set(crate::testing::noon() + jiff::SignedDuration::from_mins(1));
+    world
+        .consent(created, &created.clients[0], ConsentStatus::Withdrawn)
+        .await;
 }
 
 on_both! {
@@ -116,6 +128,57 @@ on_both! {
         access.add_member(&mut tx, agency, "member", date(2026, 12, 1), None, &[], None).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(seen(world, &on(&world.agency, date(2026, 12, 1)), &created).await, (false, 0));
+    }
+
+    async fn what_lasts_longer_wants_the_same_confirmation(world: &World) {
+        let last = date(2026, 12, 10);
+        let created = world.shared_case("期間", Level::Read).await;
+        let of = |to| rows(&world.agency, Level::Read, None, to);
+        assert_eq!(set(world, &created, &of(Some(last))).await.unwrap(), Sharing::Done);
+        withdraw(world, &created).await;
+        for longer in [Some(last.tomorrow().unwrap()), None] {
+            let asked = set(world, &created, &of(longer)).await.unwrap();
+            assert!(matches!(asked, Sharing::ConfirmationRequired(_)), "{longer:?}");
+        }
+        assert_eq!(set(world, &created, &of(Some(last.yesterday().unwrap()))).await.unwrap(), Sharing::Done, "shorter");
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let agency = &world.agency.viewer.agency;
+        let open = of(None);
+        let (first, to) = (date(2026, 11, 2), Some(last));
+        // The membership is there and goes on; the rights keep their days, so nothing more is shared.
+        let done = access.add_member(&mut tx, agency, "observer", first, to, &open, None).await.unwrap();
+        assert_eq!(done, Sharing::Done);
+        let access = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        assert!(access.disclosures().iter().all(|row| row.to == last.yesterday().ok() && row.level == Level::Read));
+        let longer = of(Some(last));
+        let asked = access.add_member(&mut tx, agency, "observer", first, None, &longer, None).await.unwrap();
+        assert!(matches!(asked, Sharing::ConfirmationRequired(_)));
+        let turned = rows(&world.agency, Level::Read, Some(last), Some(first));
+        let refused = access.add_member(&mut tx, agency, "observer", first, None, &turned, None).await;
+        assert!(matches!(refused, Err(StoreError::Invalid("period"))));
+        let office = rows(&world.department, Level::Masked, None, Some(last));
+        let department = &world.department.viewer.agency;
+        let refused = access.add_member(&mut tx, department, "member", first, None, &office, None).await;
+        assert!(matches!(refused, Err(StoreError::Invalid("department_period"))));
+    }
+
+    async fn a_membership_that_lasts_longer_is_asked_about_too(world: &World) {
+        let last = date(2026, 12, 10);
+        let created = world.shared_case("期間", Level::Read).await;
+        let agency = &world.agency.viewer.agency;
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let first = date(2026, 11, 2);
+        access.add_member(&mut tx, agency, "member", first, Some(last), &[], None).await.unwrap();
+        tx.commit().await.unwrap();
+        withdraw(world, &created).await;
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.case_for(&world.coordinator, &created.case).await.unwrap().unwrap();
+        let asked = access.add_member(&mut tx, agency, "member", first, None, &[], None).await.unwrap();
+        assert!(matches!(asked, Sharing::ConfirmationRequired(_)));
+        let done = access.add_member(&mut tx, agency, "lead", first, Some(last), &[], None).await.unwrap();
+        assert_eq!(done, Sharing::Done);
     }
 
     async fn a_municipality_has_presets_of_its_own(world: &World) {

@@ -102,7 +102,7 @@ export function OverviewTab({ detail }: { detail: CaseDetail }) {
         icon="people"
         flush
         aside={
-          mayEdit && (
+          detail.permissions.includes('add_persons') && (
             <Button size="s" icon="plus" onClick={() => setOpen({ kind: 'add' })}>
               家族・関係者を加える
             </Button>

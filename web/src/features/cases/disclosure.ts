@@ -59,6 +59,11 @@ export function daysOf(entry: {
   return { ...(entry.from ? { from: entry.from } : {}), ...(entry.to ? { to: entry.to } : {}) };
 }
 
+/** Whether its last day is past: it gives nothing any more. */
+export function isOver(right: Days, today: string): boolean {
+  return right.to !== undefined && right.to < today;
+}
+
 /** Whether the right holds on a day. */
 export function holdsOn(right: Days, day: string): boolean {
   return (!right.from || right.from <= day) && (!right.to || day <= right.to);
@@ -68,18 +73,23 @@ export function cell(of: Matrix, agency: string, section: string): Cell {
   return of.get(cellKey(agency, section)) ?? { level: 'none', comment: false };
 }
 
-/** The comment right makes no sense without sight and with editing it is implied. */
+/**
+ * The comment right makes no sense without sight and with editing it is implied. Days go on with another
+ * level, unless they are over: what is given then is given anew.
+ */
 export function withLevel(
   of: Matrix,
   agency: string,
   section: string,
   level: Level,
+  today: string,
 ): Map<string, Cell> {
   const next = new Map(of);
   const old = cell(of, agency, section);
+  const days = isOver(old, today) ? {} : daysOf(old);
   next.set(
     cellKey(agency, section),
-    level === 'none' ? { level, comment: false } : { ...old, level },
+    level === 'none' ? { level, comment: false } : { level, comment: old.comment, ...days },
   );
   return next;
 }
@@ -102,7 +112,8 @@ function longer(before: Days, after: Days): boolean {
   return later || (before.from !== undefined && (after.from ?? '') < before.from);
 }
 
-export function changes(before: Matrix, after: Matrix): Change[] {
+/** What is sent to the server; of a right that is over, `from` says that it gave nothing. */
+export function changes(before: Matrix, after: Matrix, today: string): Change[] {
   const result: Change[] = [];
   for (const [key, to] of after) {
     const [agency_id = '', section = ''] = key.split('\u0000');
@@ -116,7 +127,7 @@ export function changes(before: Matrix, after: Matrix): Change[] {
       result.push({
         agency_id,
         section,
-        from: from.level,
+        from: isOver(from, today) ? 'none' : from.level,
         to: to.level,
         comment: to.comment,
         days: daysOf(to),
@@ -171,11 +182,12 @@ export function withPreset(
   agency: string,
   sections: readonly string[],
   levels: Readonly<Record<string, Level>>,
+  today: string,
 ): Map<string, Cell> {
   let next = new Map(of);
   for (const section of sections) {
     const level = levels[section];
-    if (level) next = withLevel(next, agency, section, level);
+    if (level) next = withLevel(next, agency, section, level, today);
   }
   return next;
 }

@@ -1,7 +1,7 @@
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, apiUrl } from '../../api/client';
+import { api, ApiError, apiUrl } from '../../api/client';
 import type { Schema } from '../../api/types';
 import type { PageProps } from '../../app/routes';
 import { SaveLink } from '../../app/saving';
@@ -169,7 +169,7 @@ export default function ImportPage({ params }: PageProps) {
                 </div>
               </div>
             </Card>
-            <Rows id={id} entry={entry} />
+            <Rows id={id} entry={entry} onAgain={refresh} />
             <Card title="実行" icon="upload">
               <div className="stack">
                 {writes === 0 ? (
@@ -245,7 +245,16 @@ export default function ImportPage({ params }: PageProps) {
   );
 }
 
-function Rows({ id, entry }: { id: string; entry: ImportAnswer }) {
+function Rows({
+  id,
+  entry,
+  onAgain,
+}: {
+  id: string;
+  entry: ImportAnswer;
+  /** The file is being checked again. */
+  onAgain: () => Promise<void>;
+}) {
   const kinds = KINDS.filter((kind) => (entry.counts[kind] ?? 0) > 0);
   const [chosen, setChosen] = useState<Kind | null>(null);
   const [page, setPage] = useState(0);
@@ -256,7 +265,29 @@ function Rows({ id, entry }: { id: string; entry: ImportAnswer }) {
       api.get<Schema<'ImportRows'>>(`imports/${id}/rows`, { kind, page }, signal),
     placeholderData: keepPreviousData,
   });
+  const again = useMutation({
+    mutationFn: () =>
+      api.put(`imports/${id}/choices`, { mapping: entry.mapping, clear: entry.clear }),
+    onSettled: onAgain,
+  });
   if (kinds.length === 0) return null;
+  const outdated = query.error instanceof ApiError && query.error.code === 'import_rights_changed';
+  if (outdated)
+    return (
+      <Notice
+        tone="warning"
+        live
+        title="もう一度確認してください"
+        actions={
+          <Button icon="refresh" busy={again.isPending} onClick={() => again.mutate()}>
+            もう一度確認する
+          </Button>
+        }
+      >
+        {problemText(query.error)}
+        {again.isError && problemText(again.error)}
+      </Notice>
+    );
   const pages = query.data?.pages ?? 1;
   return (
     <Card title="行ごとの差分" icon="list">

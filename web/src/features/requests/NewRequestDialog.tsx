@@ -5,9 +5,10 @@ import { DateInput, FormDialog, Notice, Select, TextArea, useToast } from '../..
 import { useAgencies, type CaseDetail } from '../cases/api';
 import { ConsentDialog } from '../cases/ConsentDialog';
 import { localDate } from '../cases/dates';
-import { presetLevels, type Confirmation, type ConfirmationAsked } from '../cases/disclosure';
+import type { Confirmation, ConfirmationAsked } from '../cases/disclosure';
 import { usePresets } from '../cases/presets';
-import { LEVEL_LABELS, sectionLabel } from '../cases/vocabulary';
+import { DAYS_TARGET, RightsFields } from '../cases/sharing/RightsFields';
+import { daysProblem, rightsOf, type RightsChoice } from '../cases/sharing/rights';
 import { useColleagues, useRequestsChanged } from './api';
 import { KINDS } from './words';
 
@@ -35,7 +36,7 @@ export function NewRequestDialog({
   const [words, setWords] = useState('');
   const [due, setDue] = useState('');
   const presets = usePresets();
-  const [preset, setPreset] = useState('partner');
+  const [choice, setChoice] = useState<RightsChoice>({ preset: 'partner', from: '', to: '' });
   const [asked, setAsked] = useState<ConfirmationAsked | null>(null);
   const known = KINDS[kind];
   const fits = (entry: { id: string; class: string; active: boolean }): boolean => {
@@ -54,12 +55,10 @@ export function NewRequestDialog({
   const only = kind === 'decision' && choices.length === 1 ? choices[0]?.code : undefined;
   const to = only ?? agency;
   const name = choices.find((entry) => entry.code === to)?.label ?? '';
-  const chosen = presets.data?.items.find((entry) => entry.id === preset);
+  const items = presets.data?.items ?? [];
   const orgType = agencies.data?.items.find((entry) => entry.id === to)?.org_type;
-  const rights = Object.entries(presetLevels(chosen, orgType)).filter(
-    ([, level]) => level !== 'none',
-  );
   const member = detail.members.some((entry) => entry.agency.id === to && entry.active);
+  const gives = SHARING.includes(kind) && to !== '' && !member;
   const send = async (confirmation?: Confirmation): Promise<void> => {
     await api.post(`cases/${detail.id}/requests`, {
       kind,
@@ -67,9 +66,7 @@ export function NewRequestDialog({
       words,
       ...(due ? { due_on: due } : {}),
       // A member keeps what it has.
-      ...(SHARING.includes(kind) && !member
-        ? { disclosures: rights.map(([section, level]) => ({ section, level })) }
-        : {}),
+      ...(gives ? { disclosures: rightsOf(choice, items, orgType) } : {}),
       ...(confirmation ? { confirmation } : {}),
     });
     await changed();
@@ -114,6 +111,9 @@ export function NewRequestDialog({
                 message: '何を、なぜ頼むのかを書いてください。',
               },
             ]
+          : []),
+        ...(gives && daysProblem(choice, today)
+          ? [{ target: DAYS_TARGET, message: daysProblem(choice, today) ?? '' }]
           : []),
         ...(due !== '' && due < today
           ? [{ target: 'request-due', message: '返事の期限は、今日以後の日付にしてください。' }]
@@ -168,24 +168,16 @@ export function NewRequestDialog({
             (member ? (
               <Notice tone="info">{name}は支援機関です。見える範囲は変わりません。</Notice>
             ) : (
-              <>
-                <Select
-                  label="受諾されたあとに見える範囲"
-                  value={preset}
-                  empty={null}
-                  options={(presets.data?.items ?? [])
-                    .filter((entry) => entry.id !== 'none')
-                    .map((entry) => ({ code: entry.id, label: entry.label }))}
-                  onChange={setPreset}
-                />
-                {chosen && <p className="soft">{chosen.description}</p>}
-                <p className="soft">
-                  {rights
-                    .map(([section, level]) => `${sectionLabel(section)}：${LEVEL_LABELS[level]}`)
-                    .join('、')}
-                  。同意や住所秘匿により、これより狭くなることがあります。
-                </p>
-              </>
+              <RightsFields
+                label="受諾されたあとに見える範囲"
+                choice={choice}
+                onChange={setChoice}
+                presets={items}
+                orgType={orgType}
+                dated
+                today={today}
+                error={errorAt(DAYS_TARGET)}
+              />
             ))}
           <TextArea
             id="request-words"

@@ -4,7 +4,8 @@ import { Link } from 'wouter';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
 import { Button, Icon, Tag } from '../../ui';
-import { dateTime, wareki } from '../cases/dates';
+import { dateTime, localDate, wareki } from '../cases/dates';
+import { daysText } from '../cases/sharing/rights';
 import { LEVEL_LABELS, levelOf, sectionLabel } from '../cases/vocabulary';
 import { MaskedText } from '../sheet';
 import { AnswerDialog } from './AnswerDialog';
@@ -28,6 +29,7 @@ export function RequestCard({
   });
   const heading = useId();
   const zone = session.municipality.zone;
+  const today = localDate(new Date(), zone);
   const { decision } = request;
   const other = request.to?.name ?? request.to_agency?.name ?? '（機関の表示なし）';
   return (
@@ -118,7 +120,10 @@ export function RequestCard({
         <p className="soft">
           受諾されたあとに見える範囲：
           {request.rights
-            .map((right) => `${sectionLabel(right.section)}＝${LEVEL_LABELS[levelOf(right.level)]}`)
+            .map((right) => {
+              const days = daysText(right, today);
+              return `${sectionLabel(right.section)}＝${LEVEL_LABELS[levelOf(right.level)]}${days && `（${days}）`}`;
+            })
             .join('、')}
         </p>
       )}

@@ -18,6 +18,7 @@ use super::{
     answers::members,
     list_members::MemberList,
     open, rights_changed,
+    set_disclosures::check_days,
     sharing::{ConfirmationInput, confirmation, settle},
 };
 use crate::{
@@ -52,6 +53,39 @@ pub struct MemberDisclosure {
     pub level: Level,
     #[serde(default)]
     pub comment: bool,
+    /// First and last day. Both missing: those of the right that it takes the place of, otherwise every
+    /// day.
+    #[schema(value_type = Option<String>)]
+    pub from: Option<Date>,
+    #[schema(value_type = Option<String>)]
+    pub to: Option<Date>,
+}
+
+/// The rights as rows of the matrix.
+///
+/// # Errors
+/// 422 for days that end before they begin, or that are all past.
+pub(crate) fn rows(
+    rights: Vec<MemberDisclosure>,
+    agency: &AgencyId,
+    today: Date,
+) -> Result<Vec<Disclosure>, ApiError> {
+    let rows: Vec<Disclosure> = rights
+        .into_iter()
+        .map(|row| {
+            let given = row.level > Level::None;
+            Disclosure {
+                agency: agency.clone(),
+                section: row.section,
+                level: row.level,
+                comment: row.comment && given,
+                from: row.from.filter(|_| given),
+                to: row.to.filter(|_| given),
+            }
+        })
+        .collect();
+    check_days("disclosures", rows.iter().enumerate(), today)?;
+    Ok(rows)
 }
 
 fn role(code: Option<String>) -> Result<String, ApiError> {
@@ -81,18 +115,7 @@ pub async fn add_member(
     let role = role(request.role)?;
     let confirmation = confirmation(request.confirmation)?;
     let agency = AgencyId(request.agency_id);
-    let rows: Vec<Disclosure> = request
-        .disclosures
-        .into_iter()
-        .map(|row| Disclosure {
-            agency: agency.clone(),
-            section: row.section,
-            level: row.level,
-            comment: row.comment && row.level > Level::None,
-            from: None,
-            to: None,
-        })
-        .collect();
+    let rows = rows(request.disclosures, &agency, call.caller.viewer.today)?;
     let from = request.from.unwrap_or(call.caller.viewer.today);
     let sharing = access
         .add_member(

@@ -54,6 +54,10 @@ pub async fn add_person(
 ) -> Result<(StatusCode, Json<CaseDetail>), ApiError> {
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Write).await?;
+    // Before anything is looked up: what is answered must not tell who is in the case.
+    if !access.may_add_persons() {
+        return Err(ApiError::forbidden());
+    }
     let kinships = domain::form::catalogue().list("kinship");
     if request
         .kinship

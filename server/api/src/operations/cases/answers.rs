@@ -344,6 +344,9 @@ fn permissions(access: &CaseAccess) -> Vec<&'static str> {
     {
         out.push(Capability::CommentCase.code());
     }
+    if access.may_add_persons() {
+        out.push("add_persons");
+    }
     if access.may_write_progress() {
         out.push("write_progress");
     }

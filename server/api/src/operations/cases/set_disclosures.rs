@@ -51,17 +51,25 @@ pub struct DisclosureEntry {
     pub to: Option<Date>,
 }
 
-/// Refuses days that end before they begin, or that are all past.
-fn check(entries: &[DisclosureEntry], today: Date) -> Result<(), ApiError> {
+/// Refuses days that end before they begin, or that are all past. `at`: where the right stands in what
+/// was sent.
+///
+/// # Errors
+/// 422 with the fields `{list}.{at}.to`.
+pub(crate) fn check_days<'r>(
+    list: &str,
+    rights: impl IntoIterator<Item = (usize, &'r Disclosure)>,
+    today: Date,
+) -> Result<(), ApiError> {
     let mut problems = Vec::new();
-    for (at, entry) in entries.iter().enumerate() {
-        let Some(to) = entry.to.filter(|_| entry.level > Level::None) else {
+    for (at, right) in rights {
+        if right.level == Level::None {
             continue;
-        };
-        if entry.from.is_some_and(|from| to < from) {
-            problems.push(FieldProblem::new(format!("entries.{at}.to"), "reversed"));
-        } else if to < today {
-            problems.push(FieldProblem::new(format!("entries.{at}.to"), "past"));
+        }
+        if right.days().is_reversed() {
+            problems.push(FieldProblem::new(format!("{list}.{at}.to"), "reversed"));
+        } else if right.is_over(today) {
+            problems.push(FieldProblem::new(format!("{list}.{at}.to"), "past"));
         }
     }
     if problems.is_empty() {
@@ -71,8 +79,9 @@ fn check(entries: &[DisclosureEntry], today: Date) -> Result<(), ApiError> {
     }
 }
 
-/// The rows that differ from what stands: what was sent back unchanged is no operation.
-fn changes(entries: Vec<DisclosureEntry>, present: &[Disclosure]) -> Vec<Disclosure> {
+/// The rows that differ from what stands, with their places: what was sent back unchanged is no
+/// operation, even where its days are over.
+fn changes(entries: Vec<DisclosureEntry>, present: &[Disclosure]) -> Vec<(usize, Disclosure)> {
     entries
         .into_iter()
         .map(|entry| {
@@ -86,7 +95,8 @@ fn changes(entries: Vec<DisclosureEntry>, present: &[Disclosure]) -> Vec<Disclos
                 to: entry.to.filter(|_| given),
             }
         })
-        .filter(|row| {
+        .enumerate()
+        .filter(|(_, row)| {
             let former = present
                 .iter()
                 .find(|former| former.agency == row.agency && former.section == row.section);
@@ -95,8 +105,8 @@ fn changes(entries: Vec<DisclosureEntry>, present: &[Disclosure]) -> Vec<Disclos
         .collect()
 }
 
-/// Set rows of the matrix. Raising a level that neither consent nor another basis covers answers
-/// 409 first.
+/// Set rows of the matrix. Raising a level, or giving it for more days, that neither consent nor another
+/// basis covers answers 409 first.
 #[utoipa::path(put, path = "/cases/{id}/disclosures", tag = "cases", params(("id" = String, Path)), request_body = SetDisclosures,
     responses((status = 200, body = DisclosureMatrix), (status = 403, description = "forbidden"), (status = 404, description = "not_found"),
         (status = 409, description = "consent_confirmation_required"), (status = 422, description = "invalid")))]
@@ -109,8 +119,13 @@ pub async fn set_disclosures(
     let id = CaseId(id);
     let (mut tx, access) = open(&state, &call, &id, Mode::Write).await?;
     let confirmation = confirmation(request.confirmation)?;
-    check(&request.entries, call.caller.viewer.today)?;
     let rows = changes(request.entries, &access.facts().matrix);
+    check_days(
+        "entries",
+        rows.iter().map(|(at, row)| (*at, row)),
+        call.caller.viewer.today,
+    )?;
+    let rows: Vec<Disclosure> = rows.into_iter().map(|(_, row)| row).collect();
     let sharing = access
         .set_disclosures(&mut tx, &rows, confirmation.as_ref())
         .await?;
@@ -160,10 +175,10 @@ mod tests {
             &present,
         );
         assert_eq!(rows.len(), 1);
-        assert_eq!(rows[0].agency.as_str(), "c");
+        assert_eq!((rows[0].0, rows[0].1.agency.as_str()), (2, "c"));
         let ended = changes(vec![entry("a", Level::None, true)], &present);
         assert!(
-            ended.len() == 1 && !ended[0].comment,
+            ended.len() == 1 && !ended[0].1.comment,
             "no comment without sight"
         );
         let until = DisclosureEntry {
@@ -171,7 +186,7 @@ mod tests {
             ..entry("a", Level::Read, true)
         };
         assert_eq!(
-            changes(vec![until], &present)[0].to,
+            changes(vec![until], &present)[0].1.to,
             Some(date(2026, 12, 31)),
             "other days are a change"
         );
@@ -186,7 +201,8 @@ mod tests {
                 to,
                 ..entry("a", level, false)
             };
-            check(&[entry], today).is_ok()
+            let rows = changes(vec![entry], &[]);
+            check_days("entries", rows.iter().map(|(at, row)| (*at, row)), today).is_ok()
         };
         assert!(of(None, Some(today), Level::Read));
         assert!(of(

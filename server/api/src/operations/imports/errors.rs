@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{find, rows::trouble};
+use super::{current, find, rows::trouble};
 use crate::{
     context::{CallContext, blocking},
     error::ApiError,
@@ -18,7 +18,8 @@ use crate::{
 
 /// The errors as CSV (UTF-8 with BOM): line, column, what is wrong and what to do. Nothing of the cells.
 #[utoipa::path(get, path = "/imports/{id}/errors.csv", tag = "imports", params(("id" = String, Path)),
-    responses((status = 200, description = "CSV", content_type = "text/csv"), (status = 403, description = "forbidden"), (status = 404, description = "not_found")))]
+    responses((status = 200, description = "CSV", content_type = "text/csv"), (status = 403, description = "forbidden"), (status = 404, description = "not_found"),
+        (status = 409, description = "import_rights_changed: check it again, `PUT /imports/{id}/choices`")))]
 pub async fn errors(
     State(state): State<AppState>,
     call: CallContext,
@@ -33,6 +34,7 @@ pub async fn errors(
         .part::<Vec<Planned>>(&mut tx, "error", number)
         .await?
     {
+        current(&mut tx, &import, &part).await?;
         for row in part {
             for error in row.errors {
                 let error = trouble(table.as_deref(), error);

@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     context::CallContext,
     error::ApiError,
-    importing::{Choices, Summary},
+    importing::{Choices, Planned, Summary, refuse_outdated},
     operations::persons::closed,
     state::AppState,
 };
@@ -57,8 +57,9 @@ pub struct ImportSummary {
     pub progress: Option<ImportProgress>,
     /// Rows by what becomes of them: `create`, `update`, `same`, `error`.
     pub counts: BTreeMap<String, i64>,
-    /// With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`;
-    /// `cut_off`: written, but the documents were not all reached.
+    /// With `failed`: `expired`, `discarded`, `errors`, `forbidden`, `erasure`, `unreadable`, `invalid`,
+    /// `gave_up` (tried too often); `cut_off`: written, but the documents were not all reached;
+    /// `unindexed`: written, but not all persons can be found by their names yet.
     pub failure: Option<String>,
     pub created_at: String,
     pub updated_at: String,
@@ -176,4 +177,13 @@ async fn find(tx: &mut Tx, call: &CallContext, id: &str) -> Result<Import, ApiEr
     imports::find(tx, &call.caller, id)
         .await?
         .ok_or_else(ApiError::not_found)
+}
+
+/// Lets results of a check pass only while the rights they were found with are those of now.
+///
+/// # Errors
+/// 409 `import_rights_changed`; 403 for who may not import any more.
+async fn current(tx: &mut Tx, import: &Import, rows: &[Planned]) -> Result<(), ApiError> {
+    let caller = import.caller(tx).await?.ok_or_else(ApiError::forbidden)?;
+    refuse_outdated(tx, &caller, rows).await
 }

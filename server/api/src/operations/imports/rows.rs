@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::audit::{self, Event};
 
-use super::find;
+use super::{current, find};
 use crate::{
     context::CallContext,
     error::{ApiError, Query},
@@ -77,7 +77,8 @@ pub(super) fn trouble(table: Option<&Table>, trouble: Trouble) -> RowTrouble {
 
 /// Rows of one kind, 100 to a page.
 #[utoipa::path(get, path = "/imports/{id}/rows", tag = "imports", params(("id" = String, Path), RowsQuery),
-    responses((status = 200, body = ImportRows), (status = 403, description = "forbidden"), (status = 404, description = "not_found"), (status = 422, description = "invalid")))]
+    responses((status = 200, body = ImportRows), (status = 403, description = "forbidden"), (status = 404, description = "not_found"),
+        (status = 409, description = "import_rights_changed: check it again, `PUT /imports/{id}/choices`"), (status = 422, description = "invalid")))]
 pub async fn rows(
     State(state): State<AppState>,
     call: CallContext,
@@ -96,6 +97,7 @@ pub async fn rows(
         .part(&mut tx, kind, i64::from(query.page))
         .await?
         .unwrap_or_default();
+    current(&mut tx, &import, &part).await?;
     let table = standard_files::one(&mut tx, &import.municipality, &import.table).await?;
     let persons: Vec<&str> = part
         .iter()

@@ -5,11 +5,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use domain::{
-    disclosure::{Disclosure, Level},
-    id::CaseId,
-    request::RequestKind,
-};
+use domain::{id::CaseId, request::RequestKind};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -24,7 +20,7 @@ use crate::{
     operations::{
         cases::{
             Mode,
-            add_member::MemberDisclosure,
+            add_member::{MemberDisclosure, rows},
             course::RequirementAnswer,
             masked, open,
             sharing::{ConfirmationInput, confirmation, settle},
@@ -103,18 +99,9 @@ pub async fn create(
 
     let to_agency = request.to_agency_id.map(Into::into);
     let rights = match &to_agency {
-        Some(agency) if request.kind.shares() => request
-            .disclosures
-            .into_iter()
-            .map(|row| Disclosure {
-                agency: domain::id::AgencyId::clone(agency),
-                section: row.section,
-                level: row.level,
-                comment: row.comment && row.level > Level::None,
-                from: None,
-                to: None,
-            })
-            .collect(),
+        Some(agency) if request.kind.shares() => {
+            rows(request.disclosures, agency, call.caller.viewer.today)?
+        }
         _ => Vec::new(),
     };
     let new = NewRequest {

@@ -35,6 +35,10 @@ pub struct RightAnswer {
     pub section: &'static str,
     pub level: &'static str,
     pub comment: bool,
+    /// First day; missing: from acceptance on.
+    pub from: Option<String>,
+    /// Last day; missing: open.
+    pub to: Option<String>,
 }
 
 /// The case a request is about, for those who have a part in it.
@@ -128,6 +132,8 @@ impl RequestAnswer {
                     section: right.section.code(),
                     level: right.level.code(),
                     comment: right.comment,
+                    from: right.from.map(|day| day.to_string()),
+                    to: right.to.map(|day| day.to_string()),
                 })
                 .collect(),
             decision: view.decision.map(Into::into),

@@ -68,7 +68,8 @@ impl std::fmt::Debug for SearchQuery {
 pub struct SearchAnswer {
     pub hits: Vec<HitAnswer>,
     pub next_cursor: Option<String>,
-    /// What was found of each kind and may be seen; at most 500 in all are counted.
+    /// What was found of each kind and may be seen; at most 100 in all are counted, and at most 40
+    /// persons where other things are looked for too.
     pub counts: BTreeMap<&'static str, usize>,
     pub total: usize,
     /// There are more than were counted.

@@ -100,18 +100,8 @@ async fn a_case_that_opted_in_is_found_by_its_masked_words() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(
-        vectors::refresh_missing(&town.state, &municipality)
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(
-        vectors::refresh_missing(&town.state, &municipality)
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(vectors::refresh_missing(&town.state).await, 1);
+    assert_eq!(vectors::refresh_missing(&town.state).await, 0);
 
     let situation = json!({ "text": "母の入院をきっかけに家賃の滞納が続く母子" });
     let (status, answer) = town

@@ -55,7 +55,8 @@ pub(crate) struct Town {
     pub store: TestStore,
 }
 
-async fn token(
+/// An account of an agency of its own, with a bearer token.
+pub(crate) async fn token(
     tx: &mut Tx,
     admin: &AdminAccess,
     login: &str,

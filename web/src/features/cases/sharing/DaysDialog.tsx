@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { Button, DateInput, FormDialog } from '../../../ui';
-import { cell, withDays, type Days, type Matrix } from '../disclosure';
+import { cell, daysOf, withDays, type Days, type Matrix } from '../disclosure';
 import { LEVEL_LABELS, sectionLabel } from '../vocabulary';
 
 const at = (section: string, end: 'from' | 'to'): string => `days-${section}-${end}`;
@@ -76,22 +76,29 @@ export function DaysDialog({
         ) : (
           <>
             <p className="soft">
-              期間の外では何も見えません。終わりの日の次の日に自動で見えなくなり、30日前からホームでお知らせします。空の欄は「期限なし」です。
+              期間の外では何も見えません。終わりの日の次の日に自動で見えなくなり、30日前からホームでお知らせします。はじめの日が空欄なら今すぐ、終わりの日が空欄なら期限なしです。
             </p>
             <div className="days-all">
               <DateInput
                 label="すべての記録：はじめの日"
                 value={all.from ?? ''}
-                yearless={{ today }}
+                yearless={{ today, ahead: true }}
                 onChange={(from) => setAll((old) => ({ ...old, from: from || undefined }))}
               />
               <DateInput
                 label="すべての記録：終わりの日"
                 value={all.to ?? ''}
-                yearless={{ today }}
+                yearless={{ today, ahead: true }}
                 onChange={(to) => setAll((old) => ({ ...old, to: to || undefined }))}
               />
-              <Button onClick={() => setDays(Object.fromEntries(given.map((s) => [s, all])))}>
+              <Button
+                onClick={() =>
+                  setDays((old) =>
+                    // An empty box leaves the days that are there.
+                    Object.fromEntries(given.map((s) => [s, { ...old[s], ...daysOf(all) }])),
+                  )
+                }
+              >
                 すべてに入れる
               </Button>
             </div>
@@ -108,14 +115,14 @@ export function DaysDialog({
                     id={at(section, 'from')}
                     label="はじめの日"
                     value={days[section]?.from ?? ''}
-                    yearless={{ today }}
+                    yearless={{ today, ahead: true }}
                     onChange={(from) => set(section, { from: from || undefined })}
                   />
                   <DateInput
                     id={at(section, 'to')}
                     label="終わりの日"
                     value={days[section]?.to ?? ''}
-                    yearless={{ today }}
+                    yearless={{ today, ahead: true }}
                     onChange={(to) => set(section, { to: to || undefined })}
                     error={errorAt(at(section, 'to'))}
                   />

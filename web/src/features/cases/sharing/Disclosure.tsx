@@ -6,7 +6,7 @@ import type { Schema } from '../../../api/types';
 import { useSession } from '../../../app/session';
 import { Button, Card, Icon, LevelTag, Notice, Table, Tag, useToast } from '../../../ui';
 import { caseKeys, useAgencies, type CaseDetail } from '../api';
-import { localDate, monthDay } from '../dates';
+import { localDate } from '../dates';
 import {
   cell,
   cellKey,
@@ -27,6 +27,7 @@ import { QueryState } from '../parts';
 import { LEVEL_LABELS, LEVELS, levelOf, sectionLabel, widens } from '../vocabulary';
 import { useConfirmed } from './confirmed';
 import { DaysDialog } from './DaysDialog';
+import { daysText } from './rights';
 
 /** 「開示の設定」: what each agency may see. */
 export function DisclosureEditor({ detail }: { detail: CaseDetail }) {
@@ -68,7 +69,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
   const setDraft = (next: Matrix): void =>
     setEdits((old) => ({
       cells: new Map(
-        changes(saved, next).map(({ agency_id, section, to, comment, days }) => [
+        changes(saved, next, today).map(({ agency_id, section, to, comment, days }) => [
           cellKey(agency_id, section),
           { level: to, comment, ...days },
         ]),
@@ -77,7 +78,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
     }));
   const sections = detail.sections.map((entry) => entry.section);
   const members = detail.members.filter((member) => member.active ?? member.to === null);
-  const changed = changes(saved, draft).filter((change) =>
+  const changed = changes(saved, draft, today).filter((change) =>
     members.some((member) => member.agency.id === change.agency_id),
   );
   const nothingLeft = changed.length === 0 && edits.base !== null;
@@ -85,7 +86,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
     // Saved, taken back, or done by somebody else in the same way.
     if (nothingLeft) setEdits(noEdits);
   }, [nothingLeft, setEdits]);
-  const foreign = edits.base && !nothingLeft ? changes(edits.base, saved) : [];
+  const foreign = edits.base && !nothingLeft ? changes(edits.base, saved, today) : [];
   const count = summary(changed);
   const writable = detail.permissions.includes('manage_disclosure');
   const nameOfAgency = (id: string): string =>
@@ -110,7 +111,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
     .filter((change) => widens(change.from, change.to) || change.longer)
     .map(
       (change) =>
-        `${nameOfAgency(change.agency_id)}に「${sectionLabel(change.section)}」を${change.days.to ? `${monthDay(change.days.to, today)}まで` : ''}${LEVEL_LABELS[change.to]}で開示する`,
+        `${nameOfAgency(change.agency_id)}に「${sectionLabel(change.section)}」を${daysText(change.days, today)}${LEVEL_LABELS[change.to]}で開示する`,
     )
     .join('、');
   return (
@@ -216,6 +217,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                                 member.agency.id,
                                 section,
                                 levelOf(event.target.value),
+                                today,
                               ),
                             )
                           }
@@ -270,6 +272,7 @@ function MatrixForm({ detail, saved }: { detail: CaseDetail; saved: Matrix }) {
                                         ),
                                         office(member.agency.id)?.org_type,
                                       ),
+                                      today,
                                     ),
                                   )
                                 }
@@ -396,8 +399,7 @@ function CellDays({ cell: right, today }: { cell: Cell; today: string }) {
   if (right.level === 'none' || (!right.from && !right.to)) return null;
   return (
     <div className={holdsOn(right, today) ? 'soft' : 'late'}>
-      {right.from && `${monthDay(right.from, today)}から`}
-      {right.to && `${monthDay(right.to, today)}まで`}
+      {daysText(right, today)}
       {!holdsOn(right, today) && '（いまは期間外で、見えません）'}
     </div>
   );

@@ -8,7 +8,12 @@ import { useAgencies, type CaseDetail } from '../api';
 import { localDate, monthDay } from '../dates';
 import { QueryState } from '../parts';
 import { CASE_ROLES } from '../vocabulary';
+import { usePresets } from '../presets';
 import { useConfirmed } from './confirmed';
+import { RightsFields } from './RightsFields';
+import { daysProblem, rightsOf, type RightsChoice } from './rights';
+
+const NO_RIGHTS: RightsChoice = { preset: '', from: '', to: '' };
 
 /** 「支援機関」: the agencies in the case. */
 export function Members({ detail }: { detail: CaseDetail }) {
@@ -18,7 +23,10 @@ export function Members({ detail }: { detail: CaseDetail }) {
   const agencies = useAgencies();
   const [agency, setAgency] = useState('');
   const [role, setRole] = useState('member');
+  const [rights, setRights] = useState(NO_RIGHTS);
   const [error, setError] = useState<string | undefined>();
+  const presets = usePresets();
+  const [tried, setTried] = useState(false);
   const [removing, setRemoving] = useState<{ id: string; name: string } | null>(null);
   const today = localDate(new Date(), session.municipality.zone);
   const refresh = (): void => {
@@ -26,6 +34,7 @@ export function Members({ detail }: { detail: CaseDetail }) {
   };
   const confirmed = useConfirmed(() => {
     setAgency('');
+    setRights(NO_RIGHTS);
     toast('支援機関に加えました。見える範囲は「開示の設定」で確かめてください。');
     refresh();
   });
@@ -41,6 +50,9 @@ export function Members({ detail }: { detail: CaseDetail }) {
       setRemoving(null);
     },
   });
+  const chosen = agencies.data?.items.find((entry) => entry.id === agency);
+  const dated = chosen?.class !== 'department';
+  const daysError = rights.preset && dated ? daysProblem(rights, today) : undefined;
   const writable = detail.permissions.includes('manage_members');
   const choices = (agencies.data?.items ?? [])
     .filter(
@@ -109,12 +121,16 @@ export function Members({ detail }: { detail: CaseDetail }) {
                 return;
               }
               setError(undefined);
+              setTried(true);
+              if (daysError) return;
+              const given = rightsOf(rights, presets.data?.items ?? [], chosen?.org_type, dated);
               const name = choices.find((entry) => entry.code === agency)?.label ?? '';
               void confirmed.run(
                 (confirmation) =>
                   api.post(`cases/${detail.id}/members`, {
                     agency_id: agency,
                     role,
+                    ...(given.length > 0 ? { disclosures: given } : {}),
                     ...(confirmation ? { confirmation } : {}),
                   }),
                 `${name}を支援機関に加える`,
@@ -147,6 +163,20 @@ export function Members({ detail }: { detail: CaseDetail }) {
                 onChange={setRole}
               />
             </div>
+            {agency !== '' && (
+              <RightsFields
+                label="見える範囲"
+                support="「開示の設定」で、あとから決めることも、記録ごとに変えることもできます。"
+                empty="あとで決める"
+                choice={rights}
+                onChange={setRights}
+                presets={presets.data?.items ?? []}
+                orgType={chosen?.org_type}
+                dated={dated}
+                today={today}
+                error={tried ? daysError : undefined}
+              />
+            )}
             <div className="row">
               <Button type="submit" variant="primary" busy={confirmed.busy}>
                 加える
