@@ -4533,7 +4533,10 @@ export interface components {
             pending: number;
         };
         SearchAnswer: {
-            /** @description What was found of each kind and may be seen; at most 500 in all are counted. */
+            /**
+             * @description What was found of each kind and may be seen; at most 100 in all are counted, and at most 40
+             *     persons where other things are looked for too.
+             */
             counts: {
                 [key: string]: number;
             };
