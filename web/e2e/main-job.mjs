@@ -147,7 +147,7 @@ test('reception: a duplicate is proposed, a new case opens its sheet', async () 
   await page.getByText('西暦 1970/03/12').waitFor();
   await page.getByRole('radio', { name: '中（1か月以内）' }).check();
   await page.getByRole('button', { name: '受け付けて' }).click();
-  await page.waitForURL(/\/cases\/[^/]+\/intake$/);
+  await page.waitForURL(/\/cases\/[^/]+\/intake(#|$)/);
   await page.getByText('保存済み').first().waitFor();
   quiet(sasaki);
 });

@@ -216,7 +216,7 @@ test('a PDF is looked at in a tab of its own, saved, and found by the words in i
     },
     (total) => total === 1,
     'the words in the file are found',
-    120_000,
+    60_000,
   );
   await page.reload();
   const record = page.locator('.record', { hasText: '契約書.pdf' }).first();

@@ -184,7 +184,7 @@ test('the masked reader sees the plan without names, and prints only that', asyn
     async () => (await projection(page, planId))?.fields?.goal_long?.text ?? '',
     (text) => text.includes('［氏名') && !text.includes(CANARY),
     'the plan reaches the masked reader masked',
-    120_000,
+    60_000,
   );
   const seen = await fetchJson(page, `/api/v1/cases/${caseId}`);
   assert.ok(!seen.text.includes(CANARY));

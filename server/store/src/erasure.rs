@@ -1364,15 +1364,8 @@ async fn purge_one_person(
     person: &PersonId,
 ) -> Result<()> {
     let (m, p) = (municipality.as_str(), person.as_str());
-    let households: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT household_id FROM household_stays WHERE municipality_id = $1 AND person_id = $2 ORDER BY household_id",
-    )
-    .bind(m)
-    .bind(p)
-    .fetch_all(tx.conn())
-    .await?;
+    crate::households::remove_stays(tx, municipality, person).await?;
     for sql in [
-        "DELETE FROM household_stays WHERE municipality_id = $1 AND person_id = $2",
         "DELETE FROM person_merges WHERE municipality_id = $1 AND (kept_id = $2 OR merged_id = $2)",
         "DELETE FROM person_facts WHERE municipality_id = $1 AND person_id = $2",
         "DELETE FROM person_index WHERE municipality_id = $1 AND person_id = $2",
@@ -1384,9 +1377,6 @@ async fn purge_one_person(
     }
     tx.destroy_key(municipality, &Purpose::Person(person.clone()))
         .await?;
-    for household in households {
-        crate::households::remove_empty(tx, m, &household).await?;
-    }
     Ok(())
 }
 
@@ -1622,6 +1612,7 @@ async fn forget_lost(
             if cases.is_empty() {
                 purge_person(&mut tx, municipality, person).await?;
             } else {
+                crate::households::remove_stays(&mut tx, municipality, person).await?;
                 execute(
                     &mut tx,
                     "DELETE FROM person_facts WHERE municipality_id = $1 AND person_id = $2",

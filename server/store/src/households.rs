@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::household::HouseholdKind;
-use domain::id::PersonId;
+use domain::id::{MunicipalityId, PersonId};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
+use zeroize::Zeroizing;
 
 use crate::access::Caller;
 use crate::data_keys::Purpose;
@@ -20,6 +21,8 @@ use crate::error::{Result, StoreError};
 use crate::memberships::optional_date;
 use crate::persons::{self, PersonAccess, hold};
 
+/// Place of what is sealed of a stay.
+const DETAIL: &str = "household_stays.detail";
 /// Kinship of the head (世帯主) to the head.
 const HEAD: &str = "self";
 /// Longest text of a stay, in characters.
@@ -177,11 +180,8 @@ async fn read(tx: &mut Tx, caller: &Caller, households: &[String]) -> Result<Vec
         let id: String = row.try_get("id")?;
         let words = match row.try_get::<Option<Vec<u8>>, _>("detail_sealed")? {
             Some(sealed) => {
-                let text = tx
-                    .open_text(municipality, "household_stays.detail", &id, &sealed)
-                    .await?;
-                serde_json::from_str(&text)
-                    .map_err(|_| StoreError::Corrupt("household_stays.detail"))?
+                let text = tx.open_text(municipality, DETAIL, &id, &sealed).await?;
+                serde_json::from_str(&text).map_err(|_| StoreError::Corrupt(DETAIL))?
             }
             None => Words::default(),
         };
@@ -502,7 +502,7 @@ impl PersonAccess {
             .seal(
                 &self.caller.viewer.municipality.clone(),
                 &Purpose::Person(self.person.clone()),
-                "household_stays.detail",
+                DETAIL,
                 id,
                 &text,
             )
@@ -522,8 +522,61 @@ impl PersonAccess {
     }
 }
 
+/// Stays that went from one person to another: what is written of them is sealed anew under the key of
+/// whoever stays there now, so that it goes with that person and with nobody else.
+pub(crate) async fn reseal(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    stays: &[String],
+    person: &PersonId,
+) -> Result<()> {
+    let purpose = Purpose::Person(person.clone());
+    for id in stays {
+        let sealed: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT detail_sealed FROM household_stays WHERE municipality_id = $1 AND id = $2",
+        )
+        .bind(municipality.as_str())
+        .bind(id.as_str())
+        .fetch_one(tx.conn())
+        .await?;
+        let Some(sealed) = sealed else { continue };
+        let plain = Zeroizing::new(tx.open(municipality, DETAIL, id, &sealed).await?);
+        let again = tx.seal(municipality, &purpose, DETAIL, id, &plain).await?;
+        sqlx::query(
+            "UPDATE household_stays SET detail_sealed = $3 WHERE municipality_id = $1 AND id = $2",
+        )
+        .bind(municipality.as_str())
+        .bind(id.as_str())
+        .bind(again)
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
+}
+
+/// Removes every stay of a person, and the households that nobody stays or stayed in without them.
+pub(crate) async fn remove_stays(
+    tx: &mut Tx,
+    municipality: &MunicipalityId,
+    person: &PersonId,
+) -> Result<()> {
+    let mut households: Vec<String> = sqlx::query_scalar(
+        "DELETE FROM household_stays WHERE municipality_id = $1 AND person_id = $2 RETURNING household_id",
+    )
+    .bind(municipality.as_str())
+    .bind(person.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    households.sort();
+    households.dedup();
+    for household in households {
+        remove_empty(tx, municipality.as_str(), &household).await?;
+    }
+    Ok(())
+}
+
 /// Removes a household that nobody stays or stayed in.
-pub(crate) async fn remove_empty(tx: &mut Tx, municipality: &str, household: &str) -> Result<()> {
+async fn remove_empty(tx: &mut Tx, municipality: &str, household: &str) -> Result<()> {
     sqlx::query(
         "DELETE FROM households WHERE municipality_id = $1 AND id = $2 \
          AND NOT EXISTS (SELECT 1 FROM household_stays WHERE municipality_id = $1 AND household_id = $2)",

@@ -25,6 +25,7 @@ use crate::consents;
 use crate::data_keys::Purpose;
 use crate::database::{Tx, rows_for};
 use crate::error::{Result, StoreError};
+use crate::households;
 use crate::outbox;
 use crate::persons::{self, Fact, Person};
 
@@ -1043,7 +1044,7 @@ impl MergeAccess {
         .fetch_all(tx.conn())
         .await?;
         journal.stays.sort();
-        Ok(())
+        households::reseal(tx, self.municipality(), &journal.stays, &self.kept).await
     }
 
     /// A case that both stand in.
@@ -1580,16 +1581,21 @@ impl MergedAccess {
                 .execute(tx.conn())
                 .await?;
         }
+        let mut back = Vec::new();
         for stay in &journal.stays {
-            sqlx::query("UPDATE household_stays SET person_id = $4 WHERE municipality_id = $1 AND id = $2 AND person_id = $3")
+            let moved = sqlx::query("UPDATE household_stays SET person_id = $4 WHERE municipality_id = $1 AND id = $2 AND person_id = $3")
                 .bind(municipality.as_str())
                 .bind(stay.as_str())
                 .bind(self.kept.as_str())
                 .bind(merged.as_str())
                 .execute(tx.conn())
                 .await?;
+            // Taken out since, as entered by mistake.
+            if moved.rows_affected() > 0 {
+                back.push(stay.clone());
+            }
         }
-        Ok(())
+        households::reseal(tx, &municipality, &back, merged).await
     }
 
     /// Takes apart what fell together in one case.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::agency::AgencyClass;
 use domain::disclosure::{self, CaseFacts, Level, Viewer};
-use domain::id::{AgencyId, CaseId, MunicipalityId, PersonId};
+use domain::id::{AccountId, AgencyId, CaseId, MunicipalityId, PersonId};
 pub use domain::likeness::normal;
 use domain::likeness::{Grade, Identity, Key, Likeness, phone_key};
 use domain::role::Capability;
@@ -1447,6 +1447,37 @@ impl PersonAccess {
             .await?;
         found.retain(|alike| alike.likeness.grade() == Some(Grade::Likely));
         Ok(found)
+    }
+
+    /// Who recorded the flags that stand, and when (instants as fixed-width text): by flag. Empty for
+    /// agencies, who do not learn what a flag rests on either; a flag of before accounts were kept with
+    /// it, or of a file, has nobody.
+    ///
+    /// # Errors
+    /// Database away.
+    pub async fn flag_records(
+        &self,
+        tx: &mut Tx,
+    ) -> Result<BTreeMap<String, (Option<AccountId>, String)>> {
+        let caller = &self.caller;
+        if !caller.may(Capability::EditPersons) && !caller.may(Capability::ReadPersons) {
+            return Ok(BTreeMap::new());
+        }
+        let rows = sqlx::query(
+            "SELECT id, recorded_by, recorded_at FROM person_flags \
+             WHERE municipality_id = $1 AND person_id = $2 AND ended_at IS NULL",
+        )
+        .bind(caller.viewer.municipality.as_str())
+        .bind(self.person.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let by: Option<String> = row.try_get("recorded_by")?;
+                let at: String = row.try_get("recorded_at")?;
+                Ok((row.try_get("id")?, (by.map(AccountId), at)))
+            })
+            .collect()
     }
 
     /// Cases with this person as client whom the caller reads by name in them: ids and numbers, the

@@ -105,10 +105,19 @@ export async function problemOf(response: Response): Promise<ApiError> {
   } catch {
     // A proxy's own error page: the status is all there is.
   }
-  const retry = Number(body.retry_after ?? response.headers.get('Retry-After') ?? Number.NaN);
+  return refusalOf(response.status, body, response.headers.get('Retry-After'));
+}
+
+/** A refusal from what was answered; `wait` is what the header Retry-After says. */
+export function refusalOf(
+  status: number,
+  body: Readonly<Record<string, unknown>>,
+  wait: string | null,
+): ApiError {
+  const retry = Number(body.retry_after ?? wait ?? Number.NaN);
   return new ApiError(
-    response.status,
-    typeof body.code === 'string' ? body.code : `http_${response.status}`,
+    status,
+    typeof body.code === 'string' ? body.code : `http_${status}`,
     Array.isArray(body.fields) ? (body.fields as { path: string; code: string }[]) : [],
     body,
     Number.isFinite(retry) ? retry : undefined,

@@ -3934,6 +3934,10 @@ export interface components {
             /** @description Option list `risk_flag`. */
             flag: string;
             id: string;
+            /** @description When; not for agencies. */
+            recorded_at?: string | null;
+            /** @description Name of whoever recorded it; not for agencies. */
+            recorded_by?: string | null;
             review_on?: string | null;
         };
         /**

@@ -111,7 +111,11 @@ export function SearchBox() {
         setWords('');
         navigate('/search', { state: { q } satisfies SearchState });
       }}
-      onOpen={navigate}
+      onOpen={(href) => {
+        navigate(href);
+        // From one case to another the page stays: the keys must not go on into the search box.
+        document.getElementById('main')?.focus({ preventScroll: true });
+      }}
     >
       {keys && (
         <kbd className="key" title="「/」キーで検索欄へ移動">
@@ -139,7 +143,8 @@ function UserMenu() {
     {
       id: 'keys',
       label: keys ? '1文字のキー操作を切る' : '1文字のキー操作を使う',
-      support: '「/」で検索欄へ、事案で「n」で支援経過を書く、マスク確認の A や X など',
+      support:
+        '「/」で検索欄へ、「n」で新しい相談（事案の画面では支援経過）を書く、マスク確認の A や X など',
       icon: 'gear',
       separator: others.length > 0,
       onSelect: () => setKeys(!keys),

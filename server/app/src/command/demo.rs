@@ -1035,7 +1035,7 @@ impl<'a> Loader<'a> {
                 Ok(caller) => caller,
                 Err(_) => self.anyone_of(&entry.agency).await?,
             };
-            let new = written(entry, people);
+            let mut new = written(entry, people);
             let mut tx = self.db.write().await?;
             let access = match tx.case_for(&writer, &created.case).await? {
                 Some(access) if access.may_write_progress() => access,
@@ -1045,6 +1045,8 @@ impl<'a> Loader<'a> {
                     tx.case_for(&keeper, &created.case).await?.context("case")?
                 }
             };
+            // Whoever reads masked writes about the household: they know nobody by name.
+            new.persons.retain(|person| access.knows_by_name(person));
             access.add_progress(&mut tx, &new).await?;
             tx.commit().await?;
         }

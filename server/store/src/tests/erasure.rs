@@ -10,12 +10,14 @@ use domain::role::Role;
 use domain::section::DocumentKind;
 use yrs::{Text, Transact};
 
+use super::households::together;
 use super::on_both;
-use super::world::{CANARY, World, caller, municipality};
+use super::world::{CANARY, World, caller, municipality, person};
 use crate::cases::CreatedCase;
 use crate::data_keys::{self, Purpose};
 use crate::erasure::{self, Ended, NewErasure, Told};
 use crate::keys::KeySource;
+use crate::persons;
 use crate::testing::{TestStore, noon};
 use crate::{Caller, Database, Dialect, DocumentLog, Settings, StoreError, finding};
 
@@ -279,6 +281,34 @@ on_both! {
         let mut tx = again.read().await.unwrap();
         let access = tx.case_for(&world.coordinator, &kept.case).await.unwrap().unwrap();
         assert_eq!(access.summary(&mut tx).await.unwrap().title.as_deref(), Some("存続世帯"));
+    }
+
+    async fn whoever_was_erased_since_a_backup_leaves_no_stay_in_it(world: &World) {
+        let case = world.case("同居").await;
+        let mut tx = world.db.write().await.unwrap();
+        let who = &world.coordinator;
+        let gone = case.clients[0].clone();
+        let kept = persons::create(&mut tx, who, &person("同居 子", "どうきょ こ")).await.unwrap();
+        together(&mut tx, who, &[gone.clone(), kept.clone()], 0).await;
+        together(&mut tx, who, std::slice::from_ref(&gone), 0).await;
+        let old: Vec<u8> = sqlx::query_scalar("SELECT wrapped FROM data_keys WHERE owner_id = $1").bind(gone.as_str()).fetch_one(tx.conn()).await.unwrap();
+        tx.destroy_key(&world.town, &Purpose::Person(gone.clone())).await.unwrap();
+        tx.commit().await.unwrap();
+        data_keys::rewrap(&world.db, &world.town).await.unwrap();
+        // As a restore of yesterday's backup would.
+        let mut tx = world.db.write().await.unwrap();
+        sqlx::query("UPDATE data_keys SET wrapped = $2, state = 'active' WHERE owner_id = $1").bind(gone.as_str()).bind(old).execute(tx.conn()).await.unwrap();
+        tx.commit().await.unwrap();
+        let again = world.store.reopen().await;
+        let done = erasure::after_restore(&again, &DocumentLog::start(&again), shapes).await.unwrap();
+        assert_eq!(done.erased_others, 1);
+        let mut tx = again.read().await.unwrap();
+        let access = tx.person_for(who, &kept).await.unwrap().unwrap();
+        let homes = access.households(&mut tx).await.unwrap();
+        assert_eq!(homes.len(), 1);
+        assert_eq!(homes[0].stays.iter().map(|stay| &stay.person).collect::<Vec<_>>(), [&kept], "whoever stayed with them stays");
+        let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM households").fetch_one(tx.conn()).await.unwrap();
+        assert_eq!(left, 1, "where nobody stays any more is no household");
     }
 }
 

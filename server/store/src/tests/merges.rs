@@ -10,10 +10,13 @@ use domain::section::Section;
 use jiff::civil::date;
 use sqlx::{Column, Row, ValueRef};
 
+use super::households::together;
 use super::on_both;
 use super::world::{World, caller, person};
 use crate::cases::{self, CaseRole, ClientRef};
 use crate::consents::{ConsentDetail, NewConsent};
+use crate::data_keys::Purpose;
+use crate::households::StayPatch;
 use crate::merges::{Choice, MergeRight, NewMerge};
 use crate::persons::{self, Fact, Flag, NewPerson, PersonPatch};
 use crate::progress::{NewProgress, Visibility};
@@ -152,6 +155,29 @@ async fn state(world: &World) -> BTreeMap<String, Vec<String>> {
         linked.iter().map(|row| format!("{row:?}")).collect(),
     );
     out
+}
+
+/// Whatever is written of a stay stands under the key of whoever stays there: erasing one of two persons
+/// takes nothing of the other along, and leaves nothing behind. Returns how many texts there were.
+async fn stays_stand_under_their_own_keys(world: &World) -> usize {
+    let mut tx = world.db.read().await.unwrap();
+    let rows = sqlx::query(
+        "SELECT person_id, detail_sealed FROM household_stays WHERE detail_sealed IS NOT NULL",
+    )
+    .fetch_all(tx.conn())
+    .await
+    .unwrap();
+    for row in &rows {
+        // Version, then the key's id.
+        let key = hex::encode(&row.get::<Vec<u8>, _>("detail_sealed")[1..17]);
+        let owner: String = sqlx::query_scalar("SELECT owner_id FROM data_keys WHERE id = $1")
+            .bind(key)
+            .fetch_one(tx.conn())
+            .await
+            .unwrap();
+        assert_eq!(owner, row.get::<String, _>("person_id"));
+    }
+    rows.len()
 }
 
 fn difference(
@@ -391,7 +417,7 @@ async fn two(world: &World, dice: &mut Dice) -> (PersonId, PersonId) {
         vec![kept.clone(), merged.clone()],
     ] {
         if dice.coin() {
-            super::households::together(&mut tx, &world.coordinator, &members, dice.roll(3)).await;
+            together(&mut tx, &world.coordinator, &members, dice.roll(3)).await;
         }
     }
     if dice.coin() {
@@ -442,6 +468,7 @@ on_both! {
             let (kept, merged) = two(world, &mut dice).await;
             let before = state(world).await;
             let id = merge(world, &manager, &kept, &merged, choices(&mut dice)).await;
+            stays_stand_under_their_own_keys(world).await;
             let between = state(world).await;
             assert!(!difference(&before, &between).is_empty());
             // Nothing but the merged person's own entry names it any more.
@@ -455,6 +482,7 @@ on_both! {
             let after = state(world).await;
             assert_eq!(difference(&before, &after), Vec::<String>::new(), "seed {seed}");
         }
+        assert!(stays_stand_under_their_own_keys(world).await > 0);
     }
 
     async fn what_was_changed_since_stays(world: &World) {
@@ -491,6 +519,31 @@ on_both! {
             let cases = persons::cases_of(&mut tx, &world.town, &kept).await.unwrap();
             assert!(cases.contains(&later.case), "seed {seed}: a case opened since");
         }
+    }
+
+    async fn a_stay_goes_back_with_what_was_written_of_it_since(world: &World) {
+        let manager = manager(world).await;
+        let mut tx = world.db.write().await.unwrap();
+        let who = &world.coordinator;
+        let kept = persons::create(&mut tx, who, &person("佐藤 一郎", "さとう いちろう")).await.unwrap();
+        let merged = persons::create(&mut tx, who, &person("佐藤 一朗", "さとう いちろう")).await.unwrap();
+        together(&mut tx, who, std::slice::from_ref(&merged), 1).await;
+        tx.commit().await.unwrap();
+        let id = merge(world, &manager, &kept, &merged, BTreeMap::new()).await;
+        let mut tx = world.db.write().await.unwrap();
+        let access = tx.person_for(who, &kept).await.unwrap().unwrap();
+        let stay = access.households(&mut tx).await.unwrap()[0].stays[0].clone();
+        let patch = StayPatch { joined_because: Some(Some("退院した".into())), ..StayPatch::default() };
+        access.change_stay(&mut tx, &stay.id, stay.version, &patch).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(stays_stand_under_their_own_keys(world).await, 1);
+        undo(world, &manager, &kept, &id).await.unwrap();
+        assert_eq!(stays_stand_under_their_own_keys(world).await, 1);
+        let mut tx = world.db.write().await.unwrap();
+        tx.destroy_key(&world.town, &Purpose::Person(kept)).await.unwrap();
+        let access = tx.person_for(who, &merged).await.unwrap().unwrap();
+        let homes = access.households(&mut tx).await.unwrap();
+        assert_eq!(homes[0].stays[0].words.joined_because.as_deref(), Some("退院した"), "nothing of it went with the other person");
     }
 
     async fn protection_never_gets_weaker(world: &World) {

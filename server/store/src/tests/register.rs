@@ -1,11 +1,13 @@
 //! The register: who looks like whom, and what may be seen of it.
 
-use domain::disclosure::{Excluded, Exclusion, Level};
+use domain::disclosure::{Confirmation, Disclosure, Excluded, Exclusion, Level};
 use domain::likeness::Identity;
+use domain::section::Section;
+use jiff::civil::date;
 
 use super::on_both;
 use super::world::{World, person};
-use crate::persons::{self, PersonPatch};
+use crate::persons::{self, Flag, PersonPatch};
 use crate::{Caller, StoreError};
 
 fn identity(values: &[(&str, &str)]) -> Identity {
@@ -41,6 +43,30 @@ async fn alike(
 const SAME: &[(&str, &str)] = &[("name", "高橋はな子"), ("name_kana", "たかはし はなこ")];
 
 on_both! {
+    async fn who_recorded_a_flag_is_told_to_those_who_see_its_basis(world: &World) {
+        let case = world.case("注意").await;
+        let id = case.clients[0].clone();
+        let mut tx = world.db.write().await.unwrap();
+        let flag = Flag { id: String::new(), flag: "violence".into(), basis: Some("警察からの連絡".into()), review_on: None };
+        let patch = PersonPatch { add_flags: vec![flag], ..PersonPatch::default() };
+        let access = tx.person_for(&world.coordinator, &id).await.unwrap().unwrap();
+        let version = access.person(&mut tx).await.unwrap().unwrap().version;
+        access.update(&mut tx, version, &patch).await.unwrap();
+        let flags = access.person(&mut tx).await.unwrap().unwrap().flags;
+        let records = access.flag_records(&mut tx).await.unwrap();
+        let (by, at) = &records[&flags[0].id];
+        assert_eq!((records.len(), by.as_ref()), (1, Some(&world.coordinator.viewer.account)));
+        assert_eq!(*at, tx.now_text());
+        let right = Disclosure { agency: world.agency.viewer.agency.clone(), section: Section::Intake, level: Level::Read, comment: false, from: None, to: None };
+        let confirmation = Confirmation { basis: "life_protection".into(), reason: "緊急".into(), meeting: None, until: None };
+        let given = tx.case_for(&world.coordinator, &case.case).await.unwrap().unwrap();
+        let done = given.add_member(&mut tx, &world.agency.viewer.agency, "member", date(2026, 11, 2), None, &[right], Some(&confirmation)).await.unwrap();
+        assert_eq!(done, crate::Sharing::Done);
+        let theirs = tx.person_for(&world.agency, &id).await.unwrap().unwrap();
+        assert_eq!(theirs.person(&mut tx).await.unwrap().unwrap().flags.len(), 1, "they learn the flag");
+        assert!(theirs.flag_records(&mut tx).await.unwrap().is_empty());
+    }
+
     async fn a_birth_date_may_be_a_year(world: &World) {
         let mut tx = world.db.write().await.unwrap();
         let mut new = person("明治 花", "めいじ はな");

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
+import { useSession } from '../../app/session';
 import {
   Button,
   CheckboxGroup,
@@ -41,6 +42,7 @@ function toggled(set: ReadonlySet<string>, code: string, checked: boolean): Read
 
 /** Asks for an erasure: which case, what of it, on which ground, why. */
 export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
+  const { session } = useSession();
   const [number, setNumber] = useState('');
   const [found, setFound] = useState<CaseSummary | null>(null);
   const [missing, setMissing] = useState(false);
@@ -68,7 +70,7 @@ export function AskErasure({ onClose, onDone }: { onClose: () => void; onDone: (
   });
   const along = useQuery({
     queryKey: ['case', id, 'erasable'],
-    queryFn: ({ signal }) => erasableParts(id, signal),
+    queryFn: ({ signal }) => erasableParts(id, session.municipality.zone, signal),
     enabled: id !== '' && scope !== 'case',
   });
   const sheets = (detail.data?.sections ?? []).flatMap(({ section, sheets, document_id }) =>

@@ -101,7 +101,7 @@ export default function AuditPage() {
                   head: '結果',
                   cell: (event) =>
                     !event.outcome || event.outcome === 'ok' || event.outcome === 'done' ? (
-                      '完了'
+                      <span className="nowrap">完了</span>
                     ) : (
                       <Tag tone="orange" icon="warning" small>
                         {event.outcome === 'refused' || event.outcome === 'denied'

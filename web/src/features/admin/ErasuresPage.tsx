@@ -16,7 +16,7 @@ import './admin.css';
 export default function ErasuresPage() {
   const client = useQueryClient();
   const toast = useToast();
-  const { can } = useSession();
+  const { session, can } = useSession();
   const query = useQuery({
     queryKey: ['erasures'],
     queryFn: ({ signal }) => api.get<Schema<'ErasureList'>>('erasures', undefined, signal),
@@ -108,7 +108,9 @@ export default function ErasuresPage() {
                     <>
                       {item.requested_by}
                       <br />
-                      <span className="number">{dateTime(item.requested_at)}</span>
+                      <span className="number">
+                        {dateTime(item.requested_at, session.municipality.zone)}
+                      </span>
                     </>
                   ),
                 },
@@ -176,7 +178,9 @@ export default function ErasuresPage() {
                     <>
                       {item.requested_by}
                       <br />
-                      <span className="number">{dateTime(item.requested_at)}</span>
+                      <span className="number">
+                        {dateTime(item.requested_at, session.municipality.zone)}
+                      </span>
                     </>
                   ),
                 },
@@ -187,7 +191,9 @@ export default function ErasuresPage() {
                     <>
                       {item.decided_by ?? '—'}
                       <br />
-                      <span className="number">{dateTime(item.decided_at)}</span>
+                      <span className="number">
+                        {dateTime(item.decided_at, session.municipality.zone)}
+                      </span>
                     </>
                   ),
                 },
@@ -197,7 +203,10 @@ export default function ErasuresPage() {
                   cell: (item) =>
                     item.state === 'done' ? (
                       <>
-                        <span className="number">{dateTime(item.done_at)}</span> 消去済み
+                        <span className="number">
+                          {dateTime(item.done_at, session.municipality.zone)}
+                        </span>{' '}
+                        消去済み
                         <br />
                         <span className="soft">{countsText(item.counts)}</span>
                       </>

@@ -27,7 +27,11 @@ async function entries(id: string, signal: AbortSignal): Promise<Schema<'Progres
 }
 
 /** Kinds of which the case has something, each by date and kind: what it says is not repeated here. */
-export async function erasableParts(id: string, signal: AbortSignal): Promise<ErasablePart[]> {
+export async function erasableParts(
+  id: string,
+  zone: string,
+  signal: AbortSignal,
+): Promise<ErasablePart[]> {
   const [heard, written, asked, course] = await Promise.all([
     api.get<Schema<'TranscriptList'>>(`cases/${id}/transcripts`, undefined, signal),
     entries(id, signal),
@@ -40,7 +44,7 @@ export async function erasableParts(id: string, signal: AbortSignal): Promise<Er
       label: 'あわせて消す文字起こし',
       options: heard.items.map((one) => ({
         id: one.id,
-        label: `${dateTime(one.created_at)} の文字起こし`,
+        label: `${dateTime(one.created_at, zone)} の文字起こし`,
       })),
     },
     {
@@ -66,7 +70,7 @@ export async function erasableParts(id: string, signal: AbortSignal): Promise<Er
       label: 'ことばを消す依頼（依頼したことと返事は残ります）',
       options: asked.items.map((one) => ({
         id: one.id,
-        label: `${dateTime(one.requested_at)} ${one.kind_label}（${one.from_agency.name}）`,
+        label: `${dateTime(one.requested_at, zone)} ${one.kind_label}（${one.from_agency.name}）`,
       })),
     },
     {

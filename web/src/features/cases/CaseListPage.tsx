@@ -2,6 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../app/session';
+import { NewCaseLink } from './NewCaseLink';
 import { Button, Checkbox, Empty, LinkButton, PageHead, Select, Table, TextInput } from '../../ui';
 import type { CasePage } from './api';
 import { ago, daysSince, localDate, monthDay, QUIET_DAYS } from './dates';
@@ -55,11 +56,7 @@ export default function CaseListPage() {
                 CSVに書き出す
               </LinkButton>
             )}
-            {can('create_case') && (
-              <LinkButton href="/cases/new" variant="primary" icon="plus">
-                新しい相談を受け付ける
-              </LinkButton>
-            )}
+            {can('create_case') && <NewCaseLink />}
           </>
         }
       />

@@ -74,7 +74,8 @@ export default function NewCasePage() {
       saved.current = true;
       void client.invalidateQueries({ queryKey: ['cases'] });
       toast(`事案 ${created.case_no} を受け付けました。続けて相談内容を書けます。`);
-      navigate(`/cases/${created.id}/intake`);
+      // Straight into the sheet: how the call came in is its first box that is still empty.
+      navigate(`/cases/${created.id}/intake#contact_method`);
     },
     onError: (error) => {
       setRefused(
@@ -119,7 +120,38 @@ export default function NewCasePage() {
               {refused}入力した内容は残っています。
             </Notice>
           )}
-          <Card title="相談を受けた日と緊急性" icon="clock">
+          <Card
+            title="対象者"
+            icon="person"
+            aside={
+              <Button
+                size="s"
+                icon="plus"
+                onClick={() => {
+                  change({ clients: [...draft.clients, emptyPerson(String(nextKey.current++))] });
+                }}
+              >
+                対象者を増やす
+              </Button>
+            }
+          >
+            {draft.clients.map((person, index) => (
+              <PersonBlock
+                key={person.key}
+                person={person}
+                index={index}
+                count={draft.clients.length}
+                today={today}
+                chosen={draft.clients.flatMap((other) => (other.known ? [other.known.id] : []))}
+                onChange={(part) => changePerson(person.key, part)}
+                onRemove={() =>
+                  change({ clients: draft.clients.filter((other) => other.key !== person.key) })
+                }
+                errorAt={errorAt}
+              />
+            ))}
+          </Card>
+          <Card title="受付と緊急性" icon="clock">
             <div className="stack--wide">
               <div className="two">
                 <DateInput
@@ -158,47 +190,14 @@ export default function NewCasePage() {
                   受付はあとからでも続けられます。
                 </Notice>
               )}
-            </div>
-          </Card>
-          <Card
-            title="対象者"
-            icon="person"
-            aside={
-              <Button
-                size="s"
-                icon="plus"
-                onClick={() => {
-                  change({ clients: [...draft.clients, emptyPerson(String(nextKey.current++))] });
-                }}
-              >
-                対象者を増やす
-              </Button>
-            }
-          >
-            {draft.clients.map((person, index) => (
-              <PersonBlock
-                key={person.key}
-                person={person}
-                index={index}
-                count={draft.clients.length}
-                today={today}
-                chosen={draft.clients.flatMap((other) => (other.known ? [other.known.id] : []))}
-                onChange={(part) => changePerson(person.key, part)}
-                onRemove={() =>
-                  change({ clients: draft.clients.filter((other) => other.key !== person.key) })
-                }
-                errorAt={errorAt}
+              <TextInput
+                label="事案名"
+                support="一覧で見分けるための短いことば。氏名は書かないでください（例：8050・母入院中）。"
+                value={draft.title}
+                maxLength={60}
+                onChange={(title) => change({ title })}
               />
-            ))}
-          </Card>
-          <Card title="事案名" icon="folder">
-            <TextInput
-              label="事案名"
-              support="一覧で見分けるための短いことば。氏名は書かないでください（例：8050・母入院中）。"
-              value={draft.title}
-              maxLength={60}
-              onChange={(title) => change({ title })}
-            />
+            </div>
           </Card>
           <div className="row">
             <Button type="submit" variant="primary" size="l" icon="check" busy={create.isPending}>

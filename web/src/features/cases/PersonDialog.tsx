@@ -17,7 +17,7 @@ import {
   useToast,
 } from '../../ui';
 import { useAgencies } from './api';
-import { localDate, wareki } from './dates';
+import { dateTime, localDate, wareki } from './dates';
 import { FlagChips, QueryState } from './parts';
 import { MergeDialog } from '../register/MergeDialog';
 import { HouseholdDialog } from '../register/HouseholdDialog';
@@ -238,7 +238,7 @@ function PersonForm({
             onToggle={(code, on) => change({ flags: toggled(draft.flags, code, on) })}
           />
           {[...draft.flags].map((code) => (
-            <FlagNotes key={code} code={code} draft={draft} change={change} />
+            <FlagNotes key={code} code={code} person={person} draft={draft} change={change} />
           ))}
         </>
       )}
@@ -271,26 +271,47 @@ function OvertakenNotice({ list, onTake }: { list: readonly Overtaken[]; onTake:
 }
 
 /** What a flag rests on and when it is looked at again: the day stands on the home screen. */
-function FlagNotes({ code, draft, change }: Omit<PartProps, 'errorAt'> & { code: string }) {
+function FlagNotes({
+  code,
+  person,
+  draft,
+  change,
+}: Omit<PartProps, 'errorAt'> & { code: string; person: RegisterPerson }) {
   const note = noteOf(draft, code);
   const write = (part: Partial<FlagNote>): void =>
     change({ notes: { ...draft.notes, [code]: { ...note, ...part } } });
   const { label } = flag(code);
   return (
-    <div className="two">
-      <TextInput
-        label={`「${label}」の根拠`}
-        support="支援機関には表示されません。"
-        value={note.basis}
-        onChange={(basis) => write({ basis })}
-      />
-      <DateInput
-        label={`「${label}」を見直す日`}
-        support="近づくとホームに出ます。"
-        value={note.reviewOn}
-        onChange={(reviewOn) => write({ reviewOn })}
-      />
+    <div>
+      <div className="two">
+        <TextInput
+          label={`「${label}」の根拠`}
+          support="支援機関には表示されません。"
+          value={note.basis}
+          onChange={(basis) => write({ basis })}
+        />
+        <DateInput
+          label={`「${label}」を見直す日`}
+          support="近づくとホームに出ます。"
+          value={note.reviewOn}
+          onChange={(reviewOn) => write({ reviewOn })}
+        />
+      </div>
+      <Recorded person={person} code={code} />
     </div>
+  );
+}
+
+/** Who recorded a flag, and when. */
+function Recorded({ person, code }: { person: RegisterPerson; code: string }) {
+  const { session } = useSession();
+  const flag = person.flags.find((one) => one.flag === code);
+  if (!flag?.recorded_at) return null;
+  return (
+    <p className="soft">
+      登録：{dateTime(flag.recorded_at, session.municipality.zone)}
+      {flag.recorded_by && `　${flag.recorded_by}`}
+    </p>
   );
 }
 
@@ -472,6 +493,7 @@ function Protection({ person, draft, change, errorAt }: PartProps & { person: Re
             onChange={(reviewOn) => change({ reviewOn })}
             error={errorAt(AT('review'))}
           />
+          <Recorded person={person} code="dv_address" />
           <QueryState query={agencies} what="機関の一覧" />
           <CheckboxGroup
             id={AT('allow')}

@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
@@ -8,7 +8,10 @@ import { Button, Checkbox, DateInput, Notice, Select, Tag, TextInput } from '../
 import { personName, type Person } from './api';
 import { ageOn, ageText, isPartial, wareki } from './dates';
 import { MergeDialog } from '../register/MergeDialog';
+import { PostalPlaces } from './PostalCode';
+import { Reading } from './reading';
 import { alikeQuery, nameBeginning, REASON_WORDS, type PersonDraft } from './reception';
+import { withPlace } from './register';
 import { genderLabel } from './vocabulary';
 
 /** Who somebody is: typed, with the register's like entries beside it, or taken from the register. */
@@ -30,10 +33,27 @@ export function PersonFields({
 }) {
   const { key } = person;
   const age = ageOn(person.birth, today);
+  const reading = useRef(new Reading());
+  const filledIn = useRef('');
+  /** ふりがな follows the name until somebody writes it. */
+  const fillIn = (kana: string | null): Partial<PersonDraft> => {
+    if (kana === null || person.kana !== filledIn.current) return {};
+    filledIn.current = kana;
+    return { kana };
+  };
+  const list = useRef<HTMLDivElement>(null);
+  /** From the box one types in straight to whoever is proposed below. */
+  const toProposed = (event: KeyboardEvent): void => {
+    if (event.key !== 'ArrowDown' || event.nativeEvent.isComposing) return;
+    const button = list.current?.querySelector<HTMLElement>('.duplicate button');
+    if (!button) return;
+    event.preventDefault();
+    button.focus();
+  };
   if (person.known)
     return (
       <div className="row row--between">
-        <span>
+        <span tabIndex={-1} ref={focusOnce}>
           <Tag tone="green" icon="check">
             台帳の方
           </Tag>{' '}
@@ -58,14 +78,24 @@ export function PersonFields({
           support="異体字（髙・﨑など）はそのまま残ります。"
           value={person.name}
           autoFocus={autoFocus}
-          onChange={(name) => onChange({ name })}
+          onChange={(name) => {
+            const composing = reading.current.composing;
+            onChange({ name, ...(composing ? {} : fillIn(reading.current.change(name))) });
+          }}
+          onKeyDown={toProposed}
+          onCompositionStart={() => reading.current.begin()}
+          onCompositionUpdate={(event) => reading.current.compose(event.data)}
+          onCompositionEnd={(event) =>
+            onChange(fillIn(reading.current.commit(event.currentTarget.value, event.data)))
+          }
           error={errorAt(`name-${key}`)}
         />
         <TextInput
           id={`kana-${key}`}
           label="ふりがな"
-          support="ひらがなでもカタカナでもかまいません。"
+          support="氏名の変換から自動で入ります。違うときは直してください。"
           value={person.kana}
+          onKeyDown={toProposed}
           onChange={(kana) => onChange({ kana })}
           error={errorAt(`kana-${key}`)}
         />
@@ -74,11 +104,19 @@ export function PersonFields({
         <DateInput
           id={`birth-${key}`}
           label="生年月日"
-          support="S45.3.12など。分かるところまで（昭和30年、昭和30年頃）でもかまいません。"
+          support="例：S45.3.12、昭和30年、昭和30年頃"
           limits={{ partial: true, ageOn: today }}
           value={person.birth}
           onChange={(birth) => onChange({ birth })}
           error={errorAt(`birth-${key}`)}
+        />
+        <Select
+          label="性別"
+          support="分からないときはあとで"
+          value={person.gender}
+          empty="あとで選ぶ"
+          options={['1', '2', '3', '9'].map((code) => ({ code, label: genderLabel(code) }))}
+          onChange={(gender) => onChange({ gender })}
         />
         {person.birth === '' ? (
           <TextInput
@@ -96,24 +134,45 @@ export function PersonFields({
             {age === null ? '' : `いま ${isPartial(person.birth) ? '約' : ''}${age}歳`}
           </p>
         )}
-        <Select
-          label="性別"
-          support="分からないときはあとで"
-          value={person.gender}
-          empty="あとで選ぶ"
-          options={['1', '2', '3', '9'].map((code) => ({ code, label: genderLabel(code) }))}
-          onChange={(gender) => onChange({ gender })}
-        />
       </div>
-      <div className="two">
+      <div className="three">
         <TextInput
           id={`phone-${key}`}
           label="電話"
-          support="分かるときだけ。台帳に同じ番号の方がいるか、ここで分かります。"
+          support="同じ番号の方がいれば、下に出ます。"
           inputMode="tel"
           value={person.phone}
+          onKeyDown={toProposed}
           onChange={(phone) => onChange({ phone })}
           error={errorAt(`phone-${key}`)}
+        />
+        <div className="stack">
+          <TextInput
+            id={`postal-${key}`}
+            label="郵便番号"
+            support="7桁で、町名まで示します。"
+            inputMode="numeric"
+            value={person.postal}
+            onChange={(postal) => onChange({ postal })}
+            error={errorAt(`postal-${key}`)}
+          />
+          <PostalPlaces
+            code={person.postal}
+            address={person.address}
+            onTake={(place) => {
+              onChange({ address: withPlace(place, person.address) });
+              // The place is there: the number of the house comes next.
+              document.getElementById(`address-${key}`)?.focus();
+            }}
+          />
+        </div>
+        <TextInput
+          id={`address-${key}`}
+          label="住所"
+          support="住所秘匿の方は、受付後に台帳で書きます。"
+          value={person.address}
+          onChange={(address) => onChange({ address })}
+          error={errorAt(`address-${key}`)}
         />
       </div>
       <Checkbox
@@ -121,9 +180,16 @@ export function PersonFields({
         checked={person.anonymous}
         onChange={(anonymous) => onChange({ anonymous })}
       />
-      <Alike person={person} chosen={chosen} onChoose={(known) => onChange({ known })} />
+      <div ref={list}>
+        <Alike person={person} chosen={chosen} onChoose={(known) => onChange({ known })} />
+      </div>
     </>
   );
+}
+
+/** The button that was pressed is gone: the keys go on from whoever was chosen. */
+function focusOnce(chosen: HTMLElement | null): void {
+  chosen?.focus();
 }
 
 /** 「この方ではありませんか」: entries of the register that may be the one being typed in. */
@@ -203,7 +269,10 @@ function Alike({
               </li>
             ))}
           </ul>
-          <p className="soft">{GRADES[grade].advice}違う方なら、このまま進んでください。</p>
+          <p className="soft">
+            {GRADES[grade].advice}
+            違う方なら、このまま進んでください。氏名の欄で「↓」を押すと、ここに移ります。
+          </p>
           {can('merge_persons') && likely.length === 2 && (
             <Button size="s" onClick={() => setCompared(true)}>
               この2件を見比べて1人にまとめる

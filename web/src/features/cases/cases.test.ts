@@ -8,7 +8,8 @@ describe('dates', () => {
     expect(monthDay('2025-11-20', '2026-11-24')).toBe('令和7年11月20日（木）');
     expect(shortDay('2025-11-20', '2026-11-24')).toBe('R7.11.20');
     expect(shortDay('2026-11-20', '2026-11-24')).toBe('11/20（金）');
-    expect(dateTime('2025-11-19T20:05:00Z')).toBe('令和7年11月20日 05:05');
+    expect(dateTime('2025-11-19T20:05:00Z', 'Asia/Tokyo')).toBe('令和7年11月20日 05:05');
+    expect(dateTime('2025-11-19T20:05:00Z', 'UTC')).toBe('令和7年11月19日 20:05');
     expect(monthDay(null)).toBe('');
   });
 

@@ -93,7 +93,7 @@ export function wareki(iso: string | null | undefined): string {
 }
 
 /** 「令和8年11月20日 14:05」 of a UTC instant in the municipality's zone. */
-export function dateTime(instant: string | null | undefined, zone = 'Asia/Tokyo'): string {
+export function dateTime(instant: string | null | undefined, zone: string): string {
   if (!instant) return '';
   const at = new Date(instant);
   if (Number.isNaN(at.getTime())) return '';

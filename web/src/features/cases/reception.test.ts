@@ -46,7 +46,7 @@ describe('reception', () => {
         draft({ receivedOn: '', urgency: '', clients: [emptyPerson('1')] }),
         '2026-11-22',
       ).map((problem) => problem.target),
-    ).toEqual(['received-on', 'urgency', 'name-1']);
+    ).toEqual(['name-1', 'received-on', 'urgency']);
   });
 
   it('accepts an anonymous caller and refuses a day in the future', () => {
@@ -94,6 +94,11 @@ describe('who may be known already', () => {
       phone: '０３-0000-0000',
     });
     expect(draft({ name: '高橋', known: entry({}) })).toBeNull();
+    expect(draft({ address: '架空市1-2' })).toBeNull();
+    expect(draft({ name: '高橋', address: ' 架空市1-2' })).toEqual({
+      name: '高橋',
+      address: '架空市1-2',
+    });
   });
 
   it('looks for the beginning of a name when nobody is alike', () => {
@@ -109,6 +114,9 @@ describe('who may be known already', () => {
     expect(body('+81 80 0000 0000')).toMatchObject({
       person: { phone_mobile: '+81 80 0000 0000' },
     });
+    expect(
+      personBody({ ...emptyPerson('1'), postal: '123-4567 ', address: '架空市1-2' }),
+    ).toMatchObject({ person: { postal_code: '123-4567', address: '架空市1-2' } });
     expect(body('0422-00-0000')).toMatchObject({ person: { phone_home: '0422-00-0000' } });
   });
 });

@@ -13,6 +13,8 @@ export interface PersonDraft {
   gender: string;
   age: string;
   phone: string;
+  postal: string;
+  address: string;
   anonymous: boolean;
 }
 
@@ -34,6 +36,8 @@ export function emptyPerson(key: string): PersonDraft {
     gender: '',
     age: '',
     phone: '',
+    postal: '',
+    address: '',
     anonymous: false,
   };
 }
@@ -48,6 +52,10 @@ export interface Problem {
 /** Everything that must be mended before sending, in screen order. */
 export function receptionProblems(draft: ReceptionDraft, today: string): Problem[] {
   const problems: Problem[] = [];
+  draft.clients.forEach((client, index) => {
+    const who = draft.clients.length > 1 ? `${index + 1}人目の` : '';
+    problems.push(...personProblems(client, today, who));
+  });
   if (draft.receivedOn === '')
     problems.push({ target: 'received-on', message: '受付日を入力してください。' });
   else if (draft.receivedOn > today)
@@ -57,10 +65,6 @@ export function receptionProblems(draft: ReceptionDraft, today: string): Problem
     });
   if (draft.urgency === '')
     problems.push({ target: 'urgency', message: '緊急性を選んでください。' });
-  draft.clients.forEach((client, index) => {
-    const who = draft.clients.length > 1 ? `${index + 1}人目の` : '';
-    problems.push(...personProblems(client, today, who));
-  });
   return problems;
 }
 
@@ -120,6 +124,7 @@ export function personBody(draft: PersonDraft): AnybodyBody {
   if (draft.known) return { person_id: draft.known.id };
   const age = halfWidthNumber(draft.age);
   const phone = draft.phone.trim();
+  const [postal, address] = [draft.postal.trim(), draft.address.trim()];
   return {
     person: {
       name: draft.anonymous && draft.name.trim() === '' ? '氏名不詳' : draft.name.trim(),
@@ -128,6 +133,8 @@ export function personBody(draft: PersonDraft): AnybodyBody {
       ...(draft.birth ? { birth_date: draft.birth } : {}),
       ...(!draft.birth && age !== null ? { estimated_age: age } : {}),
       ...(phone ? { [phoneField(phone)]: phone } : {}),
+      ...(postal ? { postal_code: postal } : {}),
+      ...(address ? { address } : {}),
       is_anonymous: draft.anonymous,
     },
   };
@@ -158,6 +165,8 @@ export function alikeQuery(person: PersonDraft): Schema<'AlikeQuery'> | null {
     ...(digitsOf(phone).length >= 9 ? { phone } : {}),
   };
   if (Object.keys(query).length === 0) return null;
+  // An address alone is the household's: it tells something only beside a name or a number.
+  if (person.address.trim() !== '') Object.assign(query, { address: person.address.trim() });
   return /^\d{4}(-\d{2}){0,2}~?$/.test(person.birth)
     ? { ...query, birth_date: person.birth }
     : query;

@@ -125,15 +125,14 @@ export function ExportPanel({ caseId }: { caseId: string }) {
           <Unverified /> 見出しは、国のツールのものとの照合が済んでいません。
         </p>
         {!caseId && (
-          <div className="two">
-            <DateInput
-              label="はじめの日"
-              support="支援経過は支援実施日、事案とシートは受付日で絞ります。台帳は全員です。"
-              value={from}
-              onChange={setFrom}
-              yearless={{ today }}
-            />
-            <DateInput label="終わりの日" value={to} onChange={setTo} yearless={{ today }} />
+          <div>
+            <div className="two">
+              <DateInput label="はじめの日" value={from} onChange={setFrom} yearless={{ today }} />
+              <DateInput label="終わりの日" value={to} onChange={setTo} yearless={{ today }} />
+            </div>
+            <p className="soft">
+              支援経過は支援実施日、事案とシートは受付日で絞ります。台帳は全員です。
+            </p>
           </div>
         )}
         <RadioGroup

@@ -236,7 +236,9 @@ export default function ImportPage({ params }: PageProps) {
           }}
           onCancel={() => setAsking(false)}
         >
-          {countsText(entry.counts)}。取り込んだ記録と取り込んだ人は監査ログに残ります。
+          {countsText({ ...entry.counts, error: 0 })}。
+          {errors > 0 && `誤りのある${errors.toLocaleString('ja-JP')}行は除きます。`}
+          取り込んだ記録と取り込んだ人は監査ログに残ります。
         </ConfirmDialog>
       )}
     </>

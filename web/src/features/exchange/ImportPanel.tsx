@@ -1,8 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { useRef, useState, type DragEvent } from 'react';
 import { Link, useLocation } from 'wouter';
-import { api, ApiError, request } from '../../api/client';
+import { api, ApiError, apiUrl } from '../../api/client';
 import type { Schema } from '../../api/types';
+import { upload, type UploadHandle } from '../../api/upload';
 import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
 import { Button, Card, Checkbox, Notice, Progress, Select, Table } from '../../ui';
@@ -20,7 +21,9 @@ export function ImportPanel() {
   const [mapping, setMapping] = useState('');
   const [clear, setClear] = useState(false);
   const [over, setOver] = useState(false);
-  const [sending, setSending] = useState(false);
+  const [sending, setSending] = useState<{ handle: UploadHandle; sent: number | null } | null>(
+    null,
+  );
   const [problem, setProblem] = useState<string | null>(null);
   const mappings = useMappings();
   const tables = useTables();
@@ -35,19 +38,27 @@ export function ImportPanel() {
   const send = async (file: File | undefined): Promise<void> => {
     if (!file || sending) return;
     setProblem(null);
-    setSending(true);
     const body = new FormData();
     body.append('file', file);
     try {
-      const made = await request<ImportAnswer>('POST', 'imports', {
-        query: { table, clear: clear || undefined, mapping: mapping || undefined },
-        body,
-      });
+      const query = { table, clear: clear || undefined, mapping: mapping || undefined };
+      const handle = upload<ImportAnswer>(apiUrl('imports', query).href, body, (sent) =>
+        setSending({ handle, sent }),
+      );
+      setSending({ handle, sent: 0 });
+      const made = await handle.result;
       navigate(`/exchange/import/${made.id}`);
     } catch (error) {
+      setSending(null);
+      if (error instanceof ApiError && error.code === 'aborted') return;
       const said = error instanceof ApiError ? error.body.message : undefined;
-      setProblem(typeof said === 'string' ? `${said}。` : problemText(error));
-      setSending(false);
+      setProblem(
+        typeof said === 'string'
+          ? `${said}。`
+          : error instanceof ApiError && error.fields.some((field) => field.code === 'too_many')
+            ? '実行を待っている取込が多すぎます。下の「これまでの取込」から、実行するか、やめてファイルを消してください。'
+            : problemText(error),
+      );
     }
   };
   const drop = (event: DragEvent): void => {
@@ -100,7 +111,18 @@ export function ImportPanel() {
             />
           )}
           {sending ? (
-            <Progress label="送っています" />
+            <div className="stack">
+              {sending.sent === null || sending.sent >= 1 ? (
+                <Progress label="サーバーが受け取っています" />
+              ) : (
+                <Progress label="送っています" value={sending.sent} />
+              )}
+              <div>
+                <Button variant="quiet" size="s" onClick={() => sending.handle.abort()}>
+                  送るのをやめる
+                </Button>
+              </div>
+            </div>
           ) : (
             <div
               className={over ? 'exchange__drop is-over' : 'exchange__drop'}

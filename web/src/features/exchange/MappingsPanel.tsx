@@ -2,6 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
+import { useSession } from '../../app/session';
 import { problemText } from '../../i18n/problems';
 import { Button, Card, ConfirmDialog, Empty, Table, useToast } from '../../ui';
 import { dateTime } from '../cases/dates';
@@ -11,6 +12,7 @@ import { useMappings, useTables } from './tables';
 
 /** The names of other systems that are kept for everybody who imports. */
 export function MappingsPanel() {
+  const { session } = useSession();
   const client = useQueryClient();
   const toast = useToast();
   const tables = useTables();
@@ -81,7 +83,11 @@ export function MappingsPanel() {
                 </ul>
               ),
             },
-            { key: 'at', head: '変えた日時', cell: (kept) => dateTime(kept.updated_at) },
+            {
+              key: 'at',
+              head: '変えた日時',
+              cell: (kept) => dateTime(kept.updated_at, session.municipality.zone),
+            },
             ...(query.data?.may_edit
               ? [
                   {

@@ -4,6 +4,7 @@ import { Link } from 'wouter';
 import { api } from '../../api/client';
 import type { Schema } from '../../api/types';
 import { useSession } from '../../app/session';
+import { NewCaseLink } from '../cases/NewCaseLink';
 import { Button, Card, Count, Empty, LinkButton, Table, Tag } from '../../ui';
 import type { CasePage, CaseSummary } from '../cases/api';
 import { ago, daysSince, localDate, monthDay, QUIET_DAYS, wareki } from '../cases/dates';
@@ -44,11 +45,7 @@ export default function HomePage() {
           </h1>
           <p className="soft">{wareki(today)}</p>
         </div>
-        {can('create_case') && (
-          <LinkButton href="/cases/new" variant="primary" icon="plus">
-            新しい相談を受け付ける
-          </LinkButton>
-        )}
+        {can('create_case') && <NewCaseLink />}
       </div>
       {can('read_cases') ? <CaseHome today={today} /> : <OtherHome />}
     </>
@@ -499,6 +496,12 @@ function OtherHome() {
       href: '/admin/forms',
       label: '項目の追加',
       text: '様式に加えるこの自治体の項目と選択肢',
+    },
+    {
+      can: can('admin_forms'),
+      href: '/admin/presets',
+      label: '開示のひな型',
+      text: '機関の種別ごとに見せる範囲',
     },
     {
       can: can('export_cases') || can('edit_persons') || can('admin_settings'),

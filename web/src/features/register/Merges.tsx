@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
+import { useSession } from '../../app/session';
 import type { Schema } from '../../api/types';
 import { problemText } from '../../i18n/problems';
 import { Button, Notice, useToast } from '../../ui';
@@ -67,6 +68,7 @@ export function Merges({
 
 function Past({ person, merge }: { person: RegisterPerson; merge: Schema<'MergeAnswer'> }) {
   const client = useQueryClient();
+  const { session } = useSession();
   const toast = useToast();
   const [sure, setSure] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -88,12 +90,14 @@ function Past({ person, merge }: { person: RegisterPerson; merge: Schema<'MergeA
   return (
     <li>
       <p>
-        {dateTime(merge.at)}　{merge.by}さんが「{merge.merged_name}」さんの登録をまとめました。
+        {dateTime(merge.at, session.municipality.zone)}　{merge.by}さんが「{merge.merged_name}
+        」さんの登録をまとめました。
       </p>
       <p className="soft">理由：{merge.reason}</p>
       {merge.undone_at && (
         <p className="soft">
-          {dateTime(merge.undone_at)}に{merge.undone_by}さんが元に戻しました。
+          {dateTime(merge.undone_at, session.municipality.zone)}に{merge.undone_by}
+          さんが元に戻しました。
         </p>
       )}
       {problem && (

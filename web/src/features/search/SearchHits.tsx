@@ -1,3 +1,4 @@
+import type { Ref } from 'react';
 import { Link } from 'wouter';
 import type { Schema } from '../../api/types';
 import { formatWareki } from '../../forms/wareki';
@@ -52,9 +53,17 @@ function nameOf(item: HitCase): string {
 }
 
 /** Hits in order, each with where the words stand. */
-export function SearchHits({ hits, start }: { hits: readonly Hit[]; start: number }) {
+export function SearchHits({
+  hits,
+  start,
+  list,
+}: {
+  hits: readonly Hit[];
+  start: number;
+  list?: Ref<HTMLOListElement>;
+}) {
   return (
-    <ol className="found" start={start}>
+    <ol className="found" start={start} tabIndex={-1} ref={list}>
       {hits.map((hit) => (
         <FoundItem key={`${hit.kind}-${hit.attachment ?? hit.id}-${hit.private}`} hit={hit} />
       ))}

@@ -1,5 +1,5 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useLocation } from 'wouter';
 import { api, ApiError } from '../../api/client';
 import type { Schema } from '../../api/types';
@@ -138,6 +138,17 @@ export default function SearchPage() {
     if (query.data && !query.isPlaceholderData && filters.kind === '') setCounts(query.data.counts);
   }, [query.data, query.isPlaceholderData, filters.kind]);
   const answer = applied === '' ? undefined : query.data;
+  // Words came from the top bar: the next Tab is on the first hit, unless somebody went elsewhere.
+  const list = useRef<HTMLOListElement>(null);
+  const arrived = useRef<typeof searched>(null);
+  const found = query.isSuccess && !query.isPlaceholderData;
+  useEffect(() => {
+    if (!found || !list.current || !searched || arrived.current === searched) return;
+    arrived.current = searched;
+    const at = document.activeElement;
+    if (at === null || at === document.body || at.id === 'main')
+      list.current.focus({ preventScroll: true });
+  }, [found, searched]);
   const narrowed =
     filters.stage !== '' ||
     filters.agency !== '' ||
@@ -289,7 +300,7 @@ export default function SearchPage() {
               </p>
             )}
             {answer.hits.length > 0 ? (
-              <SearchHits hits={answer.hits} start={first} />
+              <SearchHits hits={answer.hits} start={first} list={list} />
             ) : (
               <NothingFound
                 answer={answer}

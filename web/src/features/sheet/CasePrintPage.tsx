@@ -72,7 +72,7 @@ function Head({ title, masked }: { title: string; masked: boolean }) {
       <header className="paper__head">
         <p className="paper__place">{session.municipality.name}</p>
         <h1 tabIndex={-1}>{title}</h1>
-        <span />
+        <p className="paper__state">※未検証</p>
       </header>
       {masked && (
         <p className="paper__masked">

@@ -91,6 +91,7 @@ function Content({
         <ProjectedSheet
           documentId={documentId}
           definition={definition}
+          references={references}
           decision={decision}
           masked
         />
@@ -100,7 +101,12 @@ function Content({
         <WhenSynced
           live={live}
           meanwhile={
-            <ProjectedSheet documentId={documentId} definition={definition} decision={decision} />
+            <ProjectedSheet
+              documentId={documentId}
+              definition={definition}
+              references={references}
+              decision={decision}
+            />
           }
         >
           {live.connection.writable ? (
@@ -235,11 +241,14 @@ function LiveReading({
 function ProjectedSheet({
   documentId,
   definition,
+  references,
   decision,
   masked = false,
 }: {
   documentId: string;
   definition: FormDefinition;
+  /** Names of those whom the reader knows of anyway. */
+  references: References;
   decision: Schema<'SupportDecision'> | undefined;
   masked?: boolean;
 }) {
@@ -290,7 +299,11 @@ function ProjectedSheet({
           まだ伏せることばの検出が終わっていません。終わると、ここに表示されます。
         </Notice>
       ) : (
-        <SheetView definition={definition} fields={decided(projection.data.fields, decision)} />
+        <SheetView
+          definition={definition}
+          fields={decided(projection.data.fields, decision)}
+          references={references}
+        />
       )}
     </Card>
   );

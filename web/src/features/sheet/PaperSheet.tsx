@@ -80,7 +80,7 @@ export function PaperSheet(props: PaperProps) {
             <th scope="row">支援対象者</th>
             <td>{detail.clients.map((client) => client.display).join('、')}</td>
             <th scope="row">{definition.date ? '記録の日' : '受付日'}</th>
-            <td>{wareki(definition.date ? info.dated_on : detail.received_on)}</td>
+            <td>{wareki(definition.date ? dayOf(props) : detail.received_on)}</td>
           </tr>
         </tbody>
       </table>
@@ -132,6 +132,12 @@ export function PaperSheet(props: PaperProps) {
       </footer>
     </article>
   );
+}
+
+/** The day the sheet itself tells, or the one its list knows. */
+function dayOf({ definition, fields, info }: PaperProps): string | null | undefined {
+  const told = fields[definition.date ?? '']?.value;
+  return typeof told === 'string' ? told.slice(0, 10) : info.dated_on;
 }
 
 /** Who the clients are, and how the case came: two to a line, as on the form. */

@@ -105,16 +105,25 @@ function hasContent(cell: ProjectedField | undefined): boolean {
   return true;
 }
 
+/** An address, or what tells one, is kept back for good; words only until they were looked at. */
+function keptBack(field: Field, cell: ProjectedField): boolean {
+  if (cell.text !== undefined || cell.value !== undefined) return false;
+  return field.confidential_address || !['text', 'textarea'].includes(field.type);
+}
+
 function Cell({
   definition,
   field,
   cell,
   references,
+  brief = false,
 }: {
   definition: FormDefinition;
   field: Field;
   cell: ProjectedField;
   references: References | undefined;
+  /** In a narrow column. */
+  brief?: boolean;
 }): ReactNode {
   if (field.type === 'table' && cell.rows) {
     const columns = (field.columns ?? []).filter((column) =>
@@ -136,6 +145,7 @@ function Cell({
               field={column}
               cell={row.cells[column.id] ?? {}}
               references={references}
+              brief
             />
           ),
         }))}
@@ -150,9 +160,11 @@ function Cell({
         <MaskedText text={plainText(definition, field, cell.value, references)} />
       )}
       {cell.withheld &&
-        (field.confidential_address && cell.text === undefined && cell.value === undefined ? (
-          // A protected address is kept back for good: nobody's check will show it.
-          <span className="soft">この欄は、あなたの機関には開示されていません。</span>
+        (keptBack(field, cell) ? (
+          // Nobody's check will ever show it.
+          <span className="soft">
+            {brief ? '非開示' : 'この欄は、あなたの機関には開示されていません。'}
+          </span>
         ) : (
           <Withheld />
         ))}

@@ -9,7 +9,7 @@ import type { CaseDetail } from '../cases/api';
 import { TranscriptsTab } from './TranscriptsTab';
 
 let answer: (value: { id: string }) => void = () => undefined;
-vi.mock('./upload', () => ({
+vi.mock('../../api/upload', () => ({
   upload: () => ({
     result: new Promise((done) => (answer = done)),
     abort: () => undefined,

@@ -15,7 +15,7 @@ import {
   refusalText,
   type Transcript,
 } from './draft';
-import { upload, type UploadHandle } from './upload';
+import { upload, type UploadHandle } from '../../api/upload';
 import './transcript.css';
 
 /** 「文字起こし」: bring one in by file or by pasting, and the ones brought in before. */

@@ -11,7 +11,7 @@ use domain::{
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use store::{
-    Caller, PersonAccess, Tx,
+    Caller, PersonAccess, Tx, accounts,
     persons::{Fact, Flag, NewPerson, Person},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -358,6 +358,10 @@ pub struct PersonFlag {
     /// What it rests on; not for agencies.
     pub basis: Option<String>,
     pub review_on: Option<String>,
+    /// Name of whoever recorded it; not for agencies.
+    pub recorded_by: Option<String>,
+    /// When; not for agencies.
+    pub recorded_at: Option<String>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -434,6 +438,9 @@ async fn answer(
                 .collect(),
         })
         .collect();
+    let mut records = access.flag_records(tx).await?;
+    let staff: Vec<_> = records.values().filter_map(|(by, _)| by.clone()).collect();
+    let names = accounts::names(tx, &caller.viewer.municipality, &staff).await?;
     Ok(PersonAnswer {
         summary: summary(&person, cases, caller.viewer.today),
         version: person.version,
@@ -450,11 +457,16 @@ async fn answer(
         flags: person
             .flags
             .into_iter()
-            .map(|flag| PersonFlag {
-                id: flag.id,
-                flag: flag.flag,
-                basis: flag.basis,
-                review_on: flag.review_on.map(|day| day.to_string()),
+            .map(|flag| {
+                let (by, at) = records.remove(&flag.id).unzip();
+                PersonFlag {
+                    id: flag.id,
+                    flag: flag.flag,
+                    basis: flag.basis,
+                    review_on: flag.review_on.map(|day| day.to_string()),
+                    recorded_by: by.flatten().and_then(|by| names.get(&by).cloned()),
+                    recorded_at: at,
+                }
             })
             .collect(),
         address_allow: person

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'react';
 import { api, apiUrl } from '../../../api/client';
 import { useSave } from '../../../app/saving';
 import { Button, Dialog, Icon, IconButton } from '../../../ui';
-import { upload } from '../../transcript/upload';
+import { upload } from '../../../api/upload';
 import { sizeWords, unsearched, type Attachment, type Desk } from './entry';
 
 /** Why a file was not taken, in words: what, and what to do. */

@@ -60,7 +60,11 @@ export function ProgressEntry({ detail, short = false }: { detail: CaseDetail; s
   const client = useQueryClient();
   const toast = useToast();
   const today = localDate(new Date(), session.municipality.zone);
-  const first = detail.clients[0]?.person_id;
+  // Of whoever is masked no entry can be about: the server knows them by the register's id alone.
+  const clients = detail.clients.filter((client) =>
+    detail.persons.some((one) => one.person_id === client.person_id && one.level !== 'masked'),
+  );
+  const first = clients[0]?.person_id;
   const blank = useCallback((): EntryForm => blankForm(today, first), [today, first]);
   const key = `${session.account.id}/${detail.id}/progress`;
   const [form, setForm] = useKept(key, blank, isWritten);
@@ -348,13 +352,13 @@ export function ProgressEntry({ detail, short = false }: { detail: CaseDetail; s
               error={errorAt('progress-agencies')}
             />
           )}
-          {detail.clients.length > 0 && (
+          {clients.length > 0 && (
             <CheckboxGroup
               label="支援対象者"
               support={
                 form.persons.length === 0 ? '選ばないときは世帯全体の記録になります。' : undefined
               }
-              options={detail.clients.map((person) => ({
+              options={clients.map((person) => ({
                 code: person.person_id,
                 label: person.display,
               }))}

@@ -15,6 +15,7 @@ import {
   Tag,
   TextInput,
   UnreadContext,
+  Unverified,
   useUnread,
 } from '../../../ui';
 import { MaskedText, Withheld } from '../../sheet';
@@ -155,7 +156,12 @@ function ListCard({
       icon="list"
       title="支援経過"
       {...(masked ? { tone: 'purple' as const } : {})}
-      aside={aside}
+      aside={
+        <span className="row">
+          <Unverified title="国の様式との照合が済んでいない様式の記録です。" />
+          {aside}
+        </span>
+      }
     >
       {children}
     </Card>

@@ -44,6 +44,7 @@ describe('支援経過の入力', () => {
 
   it('sends only what was entered', () => {
     const form = { ...blank, method: 'tel', content: ' 電話した ', time: '09:05', minutes: '15' };
+    expect(toRequest({ ...form, persons: ['n1', 'p1'] }, undefined)['persons']).toEqual(['p1']);
     expect(toRequest(form, 'd1')).toEqual({
       performed_on: '2026-11-30',
       performed_at: '2026-11-30T09:05',

@@ -119,7 +119,8 @@ export function toRequest(form: EntryForm, draftId: string | undefined): Record<
     content: form.content.trim(),
     ...text('title', form.title),
     ...text('private_note', form.note),
-    persons: form.persons,
+    // ［氏名1］ of a masked case is a number of the screen, and nobody an entry can be about.
+    persons: form.persons.filter((id) => !/^n\d+$/.test(id)),
     visibility: form.visibility,
     ...(form.visibility === 'custom' ? { agencies: form.agencies } : {}),
     ...(form.minutes !== '' && Number.isInteger(minutes) ? { minutes } : {}),

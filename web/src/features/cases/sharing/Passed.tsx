@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { api } from '../../../api/client';
 import type { Schema } from '../../../api/types';
+import { useSession } from '../../../app/session';
 import { Card } from '../../../ui';
 import { caseKeys, personName, type CaseDetail } from '../api';
 import { dateTime } from '../dates';
@@ -10,6 +11,7 @@ import { PassedOn } from './PassedOn';
 
 /** 「渡った範囲」: what went to whom, and what was shared without consent on which ground. */
 export function Passed({ detail }: { detail: CaseDetail }) {
+  const { session } = useSession();
   const query = useQuery({
     queryKey: caseKeys.part(detail.id, 'consents'),
     queryFn: ({ signal }) =>
@@ -39,7 +41,7 @@ export function Passed({ detail }: { detail: CaseDetail }) {
           {overrides.map((entry) => (
             <li key={entry.id}>
               <strong>{entry.basis_name ?? entry.basis}</strong>
-              <span>{dateTime(entry.at)}</span>
+              <span>{dateTime(entry.at, session.municipality.zone)}</span>
               <span>
                 {entry.persons.map(person).join('、')}さんについて、
                 {entry.agencies.map(agency).join('、')}に

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { api } from '../../../api/client';
 import type { Schema } from '../../../api/types';
+import { useSession } from '../../../app/session';
 import { actionLabel } from '../../admin/api';
 import { caseKeys } from '../api';
 import { dateTime, wareki } from '../dates';
@@ -9,6 +10,8 @@ import { LEVEL_LABELS, levelOf, sectionLabel } from '../vocabulary';
 
 /** すでに渡った範囲: per agency what it was given since when, and what its staff opened. */
 export function PassedOn({ caseId }: { caseId: string }) {
+  const { session } = useSession();
+  const { zone } = session.municipality;
   const query = useQuery({
     queryKey: caseKeys.part(caseId, 'passed-on'),
     queryFn: ({ signal }) =>
@@ -28,9 +31,9 @@ export function PassedOn({ caseId }: { caseId: string }) {
               <li key={right.section}>
                 {sectionLabel(right.section)}：{LEVEL_LABELS[levelOf(right.level)]}
                 <span className="soft">
-                  （{dateTime(right.from)}から
+                  （{dateTime(right.from, zone)}から
                   {right.until
-                    ? `${dateTime(right.until)}まで`
+                    ? `${dateTime(right.until, zone)}まで`
                     : right.last_day
                       ? `${wareki(right.last_day)}まで`
                       : 'いまも'}
@@ -50,8 +53,8 @@ export function PassedOn({ caseId }: { caseId: string }) {
                     {opened.section && `${sectionLabel(opened.section)}：`}
                     {actionLabel(opened.action)} {opened.times}回
                     <span className="soft">
-                      （{dateTime(opened.first)}
-                      {opened.times > 1 && `〜${dateTime(opened.last)}`}）
+                      （{dateTime(opened.first, zone)}
+                      {opened.times > 1 && `〜${dateTime(opened.last, zone)}`}）
                     </span>
                   </li>
                 ))}

@@ -1,5 +1,5 @@
 /** Uploading with progress: fetch cannot tell how much has been sent. */
-import { tellIfLost } from '../../api/client';
+import { ApiError, refusalOf, tellIfLost } from './client';
 
 export interface UploadHandle {
   abort: () => void;
@@ -7,7 +7,7 @@ export interface UploadHandle {
 
 /**
  * Sends a file or pasted text. `onProgress` gets 0–1 while sending and null once the server works.
- * Rejects with an Error whose message is the problem code (`offline`, `too_large`, `aborted` …).
+ * Rejects with an {@link ApiError} (`offline`, `too_large`, `aborted` …).
  */
 export function upload<T>(
   href: string,
@@ -22,8 +22,8 @@ export function upload<T>(
     call.upload.onprogress = (event) =>
       onProgress(event.lengthComputable ? event.loaded / event.total : null);
     call.upload.onload = () => onProgress(null);
-    call.onerror = () => reject(new Error('offline'));
-    call.onabort = () => reject(new Error('aborted'));
+    call.onerror = () => reject(new ApiError(0, 'offline'));
+    call.onabort = () => reject(new ApiError(0, 'aborted'));
     call.onload = () => {
       let answer: unknown = null;
       try {
@@ -34,7 +34,7 @@ export function upload<T>(
       if (call.status >= 200 && call.status < 300 && answer !== null) resolve(answer as T);
       else {
         tellIfLost(call.status);
-        reject(new Error(codeOf(answer, call.status)));
+        reject(refused(call, answer));
       }
     };
     if (body instanceof FormData) call.send(body);
@@ -46,12 +46,13 @@ export function upload<T>(
   return { abort: () => call.abort(), result };
 }
 
-function codeOf(answer: unknown, status: number): string {
-  if (typeof answer === 'object' && answer !== null && 'code' in answer) {
-    const { code } = answer;
-    if (typeof code === 'string') return code;
+/** Where a gateway refuses with a page of its own, the status says why. */
+function refused(call: XMLHttpRequest, answer: unknown): ApiError {
+  const body =
+    typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : {};
+  if (typeof body.code !== 'string') {
+    if (call.status === 413) return new ApiError(413, 'too_large');
+    if (call.status === 403) return new ApiError(403, 'forbidden');
   }
-  if (status === 413) return 'too_large';
-  if (status === 403) return 'forbidden';
-  return `http_${status}`;
+  return refusalOf(call.status, body, call.getResponseHeader('Retry-After'));
 }
