@@ -13,10 +13,11 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use lru::LruCache;
 use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
@@ -30,8 +31,13 @@ const PREFIX: usize = 16;
 const HEADER: usize = MAGIC.len() + PREFIX;
 const BLOCK: usize = 8 << 10;
 const TAG: usize = 16;
-/// Decrypted blocks that are kept for all readers of one folder.
-const CACHED: usize = 96 << 20;
+/// Decrypted blocks that are kept for all readers of one folder, in bytes.
+const CACHED: usize = 32 << 20;
+/// Decrypted ranges that are kept for all readers of one folder, in bytes: columns and dictionaries, which
+/// every search asks for in one piece. Of a hundred thousand cases they are some 200 MB.
+const RANGES: usize = 256 << 20;
+/// From this length on what is asked for in one piece is kept in one piece.
+const RANGE: usize = 4 * BLOCK;
 
 /// Where the nonces of files come from: 16 bytes that never come twice.
 pub type Random = Arc<dyn Fn() -> [u8; PREFIX] + Send + Sync>;
@@ -46,6 +52,7 @@ struct Folder {
     random: Random,
     opened: AtomicU64,
     blocks: Mutex<Blocks>,
+    ranges: Mutex<Ranges>,
 }
 
 impl fmt::Debug for SealedDirectory {
@@ -77,6 +84,49 @@ impl Blocks {
         }
         self.young.insert(key, block);
     }
+}
+
+/// Ranges by number of file, begin and end; those least used go first.
+struct Ranges {
+    kept: LruCache<(u64, usize, usize), OwnedBytes>,
+    /// Of all of them.
+    bytes: usize,
+}
+
+impl Default for Ranges {
+    fn default() -> Self {
+        Self {
+            kept: LruCache::unbounded(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Ranges {
+    fn put(&mut self, key: (u64, usize, usize), range: OwnedBytes) {
+        self.bytes += range.len();
+        if let Some((_, other)) = self.kept.push(key, range) {
+            self.bytes -= other.len();
+        }
+        while self.bytes > RANGES
+            && let Some((_, least)) = self.kept.pop_lru()
+        {
+            self.bytes -= least.len();
+        }
+    }
+
+    fn forget(&mut self, file: u64) {
+        let keys: Vec<_> = self.kept.iter().map(|(key, _)| *key).collect();
+        for key in keys.into_iter().filter(|(number, ..)| *number == file) {
+            if let Some(range) = self.kept.pop(&key) {
+                self.bytes -= range.len();
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn damaged() -> io::Error {
@@ -138,6 +188,7 @@ impl SealedDirectory {
             random,
             opened: AtomicU64::new(0),
             blocks: Mutex::default(),
+            ranges: Mutex::default(),
         }))
     }
 }
@@ -188,38 +239,38 @@ impl SealedFile {
         })
     }
 
-    fn block(&self, at: u64) -> io::Result<Arc<[u8]>> {
-        let key = (self.number, at);
-        let lock = || {
-            self.folder
-                .blocks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let Some(block) = lock().get(key) {
-            return Ok(block);
-        }
+    fn open_block(&self, at: u64) -> io::Result<Vec<u8>> {
         let start = HEADER as u64 + at * (BLOCK + TAG) as u64;
         let end = (start + (BLOCK + TAG) as u64).min(self.size);
         let mut sealed =
             vec![0; usize::try_from(end.saturating_sub(start)).map_err(|_| damaged())?];
         self.file.read_exact_at(&mut sealed, start)?;
-        let block: Arc<[u8]> = self
-            .folder
-            .open(&self.name, &self.prefix, at, &sealed)?
-            .into();
-        lock().put(key, Arc::clone(&block));
+        self.folder.open(&self.name, &self.prefix, at, &sealed)
+    }
+
+    fn kept_block(&self, at: u64) -> io::Result<Arc<[u8]>> {
+        let key = (self.number, at);
+        if let Some(block) = locked(&self.folder.blocks).get(key) {
+            return Ok(block);
+        }
+        let block: Arc<[u8]> = self.open_block(at)?.into();
+        locked(&self.folder.blocks).put(key, Arc::clone(&block));
         Ok(block)
     }
 
-    fn read(&self, range: Range<usize>) -> io::Result<Vec<u8>> {
+    fn read<B: AsRef<[u8]>>(
+        &self,
+        range: Range<usize>,
+        block: impl Fn(u64) -> io::Result<B>,
+    ) -> io::Result<Vec<u8>> {
         if range.start > range.end || range.end > self.length {
             return Err(damaged());
         }
         let mut out = Vec::with_capacity(range.len());
         let mut at = range.start;
         while at < range.end {
-            let block = self.block((at / BLOCK) as u64)?;
+            let block = block((at / BLOCK) as u64)?;
+            let block = block.as_ref();
             let from = at % BLOCK;
             let to = block.len().min(from + range.end - at);
             let part = block.get(from..to).filter(|part| !part.is_empty());
@@ -227,6 +278,12 @@ impl SealedFile {
             at += to - from;
         }
         Ok(out)
+    }
+}
+
+impl Drop for SealedFile {
+    fn drop(&mut self) {
+        locked(&self.folder.ranges).forget(self.number);
     }
 }
 
@@ -238,7 +295,17 @@ impl HasLen for SealedFile {
 
 impl FileHandle for SealedFile {
     fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
-        Ok(OwnedBytes::new(self.read(range)?))
+        if range.len() < RANGE {
+            let read = self.read(range, |at| self.kept_block(at))?;
+            return Ok(OwnedBytes::new(read));
+        }
+        let key = (self.number, range.start, range.end);
+        if let Some(kept) = locked(&self.folder.ranges).kept.get(&key) {
+            return Ok(kept.clone());
+        }
+        let read = OwnedBytes::new(self.read(range, |at| self.open_block(at))?);
+        locked(&self.folder.ranges).put(key, read.clone());
+        Ok(read)
     }
 }
 
@@ -361,7 +428,7 @@ impl Directory for SealedDirectory {
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
         let read = || {
             let file = SealedFile::open(&self.0, path)?;
-            file.read(0..file.length)
+            file.read(0..file.length, |at| file.open_block(at))
         };
         read().map_err(|error| read_error(error, path))
     }

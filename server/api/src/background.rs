@@ -64,18 +64,30 @@ impl Background {
         *self.asked.lock() = Some(Instant::now());
     }
 
+    /// Leave to do a piece if it may begin now: for a loop that has other things to do than to wait.
+    pub(crate) fn at_once(&self) -> Option<Share<'_>> {
+        let turn = self.turn.try_lock().ok()?;
+        let began = Instant::now();
+        if self.begins().is_some_and(|at| at > began) {
+            return None;
+        }
+        Some(Share {
+            of: self,
+            began,
+            _turn: turn,
+        })
+    }
+
+    /// When a piece may begin; `None`: any time.
+    fn begins(&self) -> Option<Instant> {
+        let (asked, resumes) = (*self.asked.lock(), *self.resumes.lock());
+        Some(resumes?.min(asked? + AT_WORK))
+    }
+
     /// Waits until a piece may begin: those that wait begin in the order in which they came.
     pub(crate) async fn give_way(&self) -> Share<'_> {
         let turn = self.turn.lock().await;
-        loop {
-            let (asked, resumes) = (*self.asked.lock(), *self.resumes.lock());
-            let (Some(asked), Some(resumes)) = (asked, resumes) else {
-                break;
-            };
-            let at = resumes.min(asked + AT_WORK);
-            if at <= Instant::now() {
-                break;
-            }
+        while let Some(at) = self.begins().filter(|at| *at > Instant::now()) {
             sleep_until(at).await;
         }
         Share {
@@ -173,6 +185,23 @@ mod tests {
         // Asked now and then: free from a second after each question.
         let between = done_within(minute, piece, Some(Duration::from_secs(10))).await;
         assert!(between > 500, "{between}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leave_at_once_is_given_when_others_would_wait_for_nothing() {
+        let background = Background::default();
+        background.note();
+        let share = background.at_once().unwrap();
+        assert!(background.at_once().is_none(), "one piece at a time");
+        sleep(Duration::from_millis(50)).await;
+        drop(share);
+        background.note();
+        assert!(background.at_once().is_none(), "people are at work");
+        sleep(Duration::from_millis(50) * REST).await;
+        assert!(background.at_once().is_some(), "a tenth of the time");
+        background.note();
+        sleep(AT_WORK).await;
+        assert!(background.at_once().is_some(), "nobody is at work");
     }
 
     #[tokio::test(start_paused = true)]

@@ -174,6 +174,13 @@ impl EngineSlot {
         let _said_already = self.give_back.set(give_back);
     }
 
+    /// Gives freed memory back, after work that took much of it.
+    pub(crate) fn give_back(&self) {
+        if let Some(give_back) = self.give_back.get() {
+            give_back();
+        }
+    }
+
     /// Lets go of engines that nobody has asked for since `idle` and nobody holds.
     pub fn rest(self: &Arc<Self>, idle: Duration) {
         let mut inner = self.lock();
@@ -186,9 +193,7 @@ impl EngineSlot {
             self.on_a_thread(move |slot| {
                 drop(gone);
                 tracing::info!("models unloaded");
-                if let Some(give_back) = slot.give_back.get() {
-                    give_back();
-                }
+                slot.give_back();
             });
         }
     }

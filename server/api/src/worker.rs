@@ -302,20 +302,22 @@ async fn look(state: AppState, bell: Arc<Notify>, wanted: Arc<Wanted>, stop: Can
     }
 }
 
-/// Sees to documents that were missed, one after the other. A few somebody may wait for: they are done at
-/// once. Where it is many (another model, a restored database), what needs no model is done at once, and the
-/// rest gives way to people.
+/// Sees to documents that were missed, one after the other. What needs no model is done as they come: the
+/// search waits for it. The rest of a few somebody may wait for: they are done at once. Where it is many
+/// (another model, a restored database), the rest gives way to people.
 async fn catch_up(state: &AppState, mut missed: mpsc::Receiver<DocumentId>, wanted: &Wanted) {
-    let (mut few, mut many) = (0, Vec::new());
+    let (mut few, mut many) = (Vec::new(), Vec::new());
+    while few.len() < LOOKED_AT
+        && let Some(document) = missed.recv().await
+    {
+        note_early(state, &document).await;
+        few.push(document);
+    }
+    for document in few {
+        note_followed(state, wanted, &document, follow(state, &document).await);
+    }
     while let Some(document) = missed.recv().await {
-        if few < LOOKED_AT {
-            few += 1;
-            note_followed(state, wanted, &document, follow(state, &document).await);
-            continue;
-        }
-        if let Err(error) = derive_early(state, &document).await {
-            tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
-        }
+        note_early(state, &document).await;
         many.push(document);
     }
     for document in many {
@@ -348,6 +350,12 @@ fn note_followed(
             // From now on it is like one that changed.
             state.rescan(std::slice::from_ref(document));
         }
+    }
+}
+
+async fn note_early(state: &AppState, document: &DocumentId) {
+    if let Err(error) = derive_early(state, document).await {
+        tracing::warn!(document = document.as_str(), %error, "derived state not refreshed");
     }
 }
 

@@ -426,7 +426,8 @@ impl Keeper {
             per_second = done as f64 / seconds.max(0.001),
             "search index made"
         );
-        Ok(())
+        let state = self.state.clone();
+        blocking(move || state.engines().give_back()).await
     }
 
     /// Makes what was put visible and durable.

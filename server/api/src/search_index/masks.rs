@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::texts;
 use crate::{background::PIECE, context::blocking, error::ApiError, state::AppState};
 
-/// What is made is put into the index after this long at the latest.
-const AT_MOST: Duration = Duration::from_secs(2);
+/// What is made is put into the index after this long at the latest: for whom somebody waits, and for the
+/// rest. Each time files of the index are written and read anew.
+const AT_MOST: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
 /// Entries of a case whose masked texts are missing.
 #[derive(Debug)]
@@ -72,6 +73,7 @@ pub(super) async fn make(
         made.without_models = true;
         return Ok(made);
     };
+    let at_most = AT_MOST[usize::from(!urgent)];
     let began = Instant::now();
     let mut cases = wanted.into_iter();
     while let Some(wanted) = cases.next() {
@@ -83,7 +85,7 @@ pub(super) async fn make(
         let ids: Vec<_> = wanted.entries.into_iter().map(|(id, _)| id).collect();
         let mut from = 0;
         while from < ids.len() {
-            if began.elapsed() >= AT_MOST && !made.texts.is_empty() {
+            if began.elapsed() >= at_most && !made.texts.is_empty() {
                 made.left.push(wanted.case);
                 made.left.extend(cases.map(|wanted| wanted.case));
                 return Ok(made);

@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_secs(15);
 /// Changes taken up at once.
 const AT_ONCE: i64 = 2_000;
 /// Cases whose masked texts are looked through at once.
-const MASK_STEP: usize = 20;
+const MASK_STEP: usize = 40;
 /// So many cases change at once when people write; when it is more, somebody imports, or the rights of an
 /// agency changed, and their masked texts give way to people.
 const BY_HAND: usize = 8;
@@ -354,10 +354,21 @@ impl Town {
             return Ok(false);
         }
         self.models_at = None;
+        // Even to look what is missing gives way; this loop has more to do than to wait for it.
+        let state = self.state.clone();
+        let leave = if slot == OTHERS_SLOT {
+            let Some(leave) = state.background().at_once() else {
+                return Ok(false);
+            };
+            Some(leave)
+        } else {
+            None
+        };
         let Some((of, cases)) = self.next_to_mask(slot).await? else {
             return Ok(false);
         };
         let missing = self.keeper.missing(&cases).await?;
+        drop(leave);
         if missing.cases.is_empty() {
             if missing.needless {
                 self.take_in(of, cases, Made::default()).await?;
