@@ -302,9 +302,9 @@ async fn look(state: AppState, bell: Arc<Notify>, wanted: Arc<Wanted>, stop: Can
     }
 }
 
-/// Sees to documents that were missed, one after the other. What needs no model is done as they come: the
-/// search waits for it. The rest of a few somebody may wait for: they are done at once. Where it is many
-/// (another model, a restored database), the rest gives way to people.
+/// Sees to documents that were missed, what needs no model first: the search waits for it. A few somebody may
+/// wait for: they are done at once. Where it is many (another model, a restored database), the rest gives way
+/// to people.
 async fn catch_up(state: &AppState, mut missed: mpsc::Receiver<DocumentId>, wanted: &Wanted) {
     let (mut few, mut many) = (Vec::new(), Vec::new());
     while few.len() < LOOKED_AT
@@ -317,6 +317,7 @@ async fn catch_up(state: &AppState, mut missed: mpsc::Receiver<DocumentId>, want
         note_followed(state, wanted, &document, follow(state, &document).await);
     }
     while let Some(document) = missed.recv().await {
+        let _share = state.background().give_way().await;
         note_early(state, &document).await;
         many.push(document);
     }
