@@ -19,6 +19,7 @@ vi.mock('../../app/session', () => ({
 const detail = {
   id: 'c1',
   clients: [{ person_id: 'p1', display: '甲' }],
+  persons: [{ person_id: 'p1', display: '甲', level: 'read' }],
   members: [],
   sections: [],
   owner_agency: { id: 'own', name: '自機関' },
